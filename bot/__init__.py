@@ -1,0 +1,1 @@
+"""The world: frameworks, sockets, clocks, keys. Nothing imports this folder."""

@@ -1,0 +1,1 @@
+"""Decisions: functions over values and rows. No framework, no socket."""

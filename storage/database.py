@@ -1,0 +1,124 @@
+"""Opens the database: one engine that reads, one that writes, and what differs between SQLite and PostgreSQL."""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS = 4
+
+
+class DatabaseBusyError(RuntimeError):
+    """Another Piecewise already uses this SQLite file. Stop it first, or use PostgreSQL to run several."""
+
+
+class DatabaseUrlError(ValueError):
+    """DATABASE_URL must begin with sqlite:/// or postgresql://."""
+
+
+def parse_url(text: str) -> URL:
+    """The URL with the driver we use; raises DatabaseUrlError for a database that we do not know."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # The cause is left out: its text may hold the password.
+        raise DatabaseUrlError(DatabaseUrlError.__doc__) from None
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        return url.set(drivername="sqlite")
+    if kind in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    raise DatabaseUrlError(DatabaseUrlError.__doc__)
+
+
+class Database:
+    """Runs a unit of work in one transaction. `read` and `write` are plain calls: bring your own thread."""
+
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work(connection, …)` on a reading connection."""
+        with self.reader.connect() as connection:
+            return work(connection, *args, **kwargs)
+
+    def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work(connection, …)` in one transaction: committed on return, undone on any raise."""
+        with self.writer.begin() as connection:
+            return work(connection, *args, **kwargs)
+
+    def close(self) -> None:
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def open_database(text: str) -> Database:
+    """Engines for this URL. Nothing is connected yet."""
+    url = parse_url(text)
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url)
+    # Reads run in autocommit: that saves two of three round trips, and each read is one statement.
+    reader = create_engine(url, pool_size=READERS, pool_pre_ping=True, isolation_level="AUTOCOMMIT")
+    return Database(reader, create_engine(url, pool_size=2, pool_pre_ping=True))
+
+
+def _open_sqlite(url: URL) -> Database:
+    reader = create_engine(url, pool_size=READERS)
+    writer = create_engine(url, pool_size=1, max_overflow=0)
+    for engine, begin in ((reader, "BEGIN"), (writer, "BEGIN IMMEDIATE")):
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_with(begin))
+    return Database(reader, writer)
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    # Transactions are begun by us (see _begin_with): the driver's own way would begin them late and deferred.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_with(statement: str) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    return begin
+
+
+def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, in the dialect of this connection."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+@contextmanager
+def sole_user(text: str) -> Iterator[None]:
+    """Holds a SQLite file for this process alone; does nothing for PostgreSQL.
+
+    Raises DatabaseBusyError when another process holds it. The lock ends with the process, however it ends.
+    """
+    url = parse_url(text)
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        yield
+        return
+    with Path(url.database + ".lock").open("w") as handle:
+        _lock(handle)
+        yield
+
+
+def _lock(handle: IO[str]) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DatabaseBusyError(DatabaseBusyError.__doc__) from None

@@ -1,0 +1,243 @@
+"""The facts that cross layers, as frozen values. Moments are aware and UTC; money is Decimal; ids are text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import NewType
+
+from storage.statuses import LIFECYCLE, Status
+
+WorkspaceId = NewType("WorkspaceId", int)
+#: A campaign's number in our own tables; 0 means "not part of a campaign".
+CampaignId = NewType("CampaignId", int)
+#: A piece's number in our own tables.
+PieceId = NewType("PieceId", int)
+#: A Slack channel, as Slack names it (C…, D…).
+ChannelId = NewType("ChannelId", str)
+UserId = NewType("UserId", str)
+
+NO_CAMPAIGN = CampaignId(0)
+
+
+class NaiveMomentError(ValueError):
+    """A moment without a time zone reached a record."""
+
+
+def aware(moment: datetime) -> datetime:
+    """The same moment in UTC; raises NaiveMomentError for one without a zone."""
+    if moment.tzinfo is None:
+        raise NaiveMomentError
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Money:
+    """An amount in one currency (ISO 4217). Adding two currencies is a mistake and raises ValueError."""
+
+    amount: Decimal
+    currency: str = "USD"
+
+    def __add__(self, other: "Money") -> "Money":
+        if self.currency != other.currency:
+            message = f"cannot add {other.currency} to {self.currency}"
+            raise ValueError(message)
+        return Money(self.amount + other.amount, self.currency)
+
+
+class Source(IntEnum):
+    """Through which door a change came in. Stored: never renumber."""
+
+    WEBHOOK = 1
+    POLL = 2
+    IMPORT = 3
+    CANCEL = 4
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Who a piece is addressed to: personal data, shown in full only to the person who asks."""
+
+    name: str = ""
+    company: str = ""
+    address: str = ""
+    city: str = ""
+    region: str = ""
+    postcode: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign as the platform describes it. `status` is the platform's word, kept verbatim."""
+
+    ref: str
+    name: str
+    status: str = ""
+    kind: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    send_on: date | None = None
+    recipients: int | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece as the platform describes it.
+
+    `campaign_ref` is None while it is not known to which campaign it belongs, and "" when it belongs to none.
+    """
+
+    ref: str
+    created_at: datetime
+    kind: str = ""
+    format: str = ""
+    dispatched_at: datetime | None = None
+    cost: Decimal | None = None
+    campaign_ref: str | None = None
+    recipient: Recipient | None = None
+    detailed: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing heard about one piece.
+
+    `status` is None for a word that we do not know; the word is kept. `exact` is False when the platform gave
+    no moment of its own and `occurred_at` is when we learned of it.
+    """
+
+    piece_ref: str
+    status: Status | None
+    occurred_at: datetime
+    exact: bool = True
+    word: str = ""
+    place: str = ""
+    source: Source = Source.POLL
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "occurred_at", aware(self.occurred_at))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one answer, delivery or file brought in, to be applied in one transaction."""
+
+    campaigns: tuple[Campaign, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How many pieces stand where, and what they cost. `other` counts pieces known only by foreign words."""
+
+    counts: Mapping[Status, int] = field(default_factory=dict)
+    other: int = 0
+    spent: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values()) + self.other
+
+    def of(self, *statuses: Status) -> int:
+        """How many pieces stand in any of these."""
+        return sum(self.counts.get(status, 0) for status in statuses)
+
+    def in_order(self) -> list[tuple[Status, int]]:
+        """All eight with their counts, in reading order."""
+        return [(status, self.counts.get(status, 0)) for status in LIFECYCLE]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One Slack team and its mail account. Secrets are not part of it."""
+
+    id: WorkspaceId
+    team_id: str
+    name: str
+    currency: str = "USD"
+    balance: Money | None = None
+    balance_at: datetime | None = None
+    polled_at: datetime | None = None
+    #: When the first complete poll ended. What was learned before is history, and is told to nobody.
+    baseline_at: datetime | None = None
+    #: Which of the platform's reporting addresses this account answers; None until found out.
+    list_route: str | None = None
+    singles_offered: bool | None = None
+
+
+@dataclass(frozen=True)
+class StoredCampaign:
+    """A campaign with what we know of its way."""
+
+    id: CampaignId
+    facts: Campaign
+    handed_over_first: datetime | None = None
+    handed_over_last: datetime | None = None
+    delivered_first: datetime | None = None
+    delivered_last: datetime | None = None
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class StoredPiece:
+    """A piece with where it stands. `status` is None when only foreign words (`word`) were heard."""
+
+    id: PieceId
+    ref: str
+    status: Status | None
+    status_at: datetime | None
+    kind: str
+    format: str
+    created_at: datetime
+    dispatched_at: datetime | None
+    cost: Decimal | None
+    campaign_id: CampaignId
+    campaign_name: str
+    recipient: Recipient
+    word: str = ""
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One line of a piece's timeline, oldest first in lists."""
+
+    status: Status | None
+    word: str
+    occurred_at: datetime
+    exact: bool
+    place: str
+
+
+class Want(StrEnum):
+    """What a channel asks to be told of, beside the card that it always gets."""
+
+    RETURNED = "returned"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A channel that is told of a campaign, or of all (`campaign_id` 0)."""
+
+    channel: ChannelId
+    campaign_id: CampaignId
+    wants: frozenset[Want]
+    campaign_name: str = ""
+    muted_until: datetime | None = None
+    blocked: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where a piece's news went: the channel, the status told, and when, or why it could not be."""
+
+    channel: ChannelId
+    status: Status
+    sent_at: datetime | None
+    refusal: str

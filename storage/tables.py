@@ -1,0 +1,320 @@
+"""The schema on one screen: every table, constraint and index.
+
+Two rules hold it together. No index contains `pieces.status` or a moment that moves with it, so that a piece
+advances without touching an index. Every row carries its workspace, and every query takes the workspace first.
+"""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.types import TypeEngine
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+UNITS = 10_000
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC moment: timestamptz on PostgreSQL, microseconds since 1970 on SQLite (which has no such type)."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[int]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | int | None:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: datetime | int | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if isinstance(value, datetime) else EPOCH + value * MICROSECOND
+
+
+class Amount(TypeDecorator[Decimal]):
+    """Money, kept as whole ten-thousandths, so that sums are exact on both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int((value * UNITS).to_integral_value())
+
+    def process_result_value(self, value: int | Decimal | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value) / UNITS
+
+
+#: Text that is searched by its beginning, so it must sort by bytes on both databases.
+Sorted = Text().with_variant(Text(collation="C"), "postgresql")
+
+#: A row number: SQLite counts only plain INTEGER keys up by itself.
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("team_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("balance", Amount),
+    Column("balance_at", Moment),
+    Column("polled_at", Moment),
+    Column("baseline_at", Moment),
+    Column("list_route", Text),
+    Column("singles_offered", Boolean),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Integer, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created_at", Moment),
+    Column("updated_at", Moment),
+    Column("send_on", Date),
+    Column("recipients", Integer),
+    Column("cost", Amount),
+    Column("handed_over_first", Moment),
+    Column("handed_over_last", Moment),
+    Column("delivered_first", Moment),
+    Column("delivered_last", Moment),
+    Column("changed_at", Moment),
+    UniqueConstraint("workspace_id", "ref"),
+)
+
+pieces = Table(
+    "pieces",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Integer, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("campaign_id", BigInteger, nullable=False),
+    #: Whether the platform has told to which campaign it belongs (none, too, is an answer).
+    Column("placed", Boolean, nullable=False),
+    #: The day it was ordered (UTC): its cohort, which never changes.
+    Column("day", Date, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("status_at", Moment),
+    Column("word", Text, nullable=False),
+    Column("cost", Amount),
+    Column("kind", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("dispatched_at", Moment),
+    Column("name", Text, nullable=False),
+    #: Folded for searching by their beginning: "jane smith", "smith jane", "1234 main street".
+    Column("name_key", Sorted, nullable=False),
+    Column("surname_key", Sorted, nullable=False),
+    Column("address_key", Sorted, nullable=False),
+    Column("company", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("city", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("postcode", Sorted, nullable=False),
+    Column("country", Text, nullable=False),
+    #: When the newest of these facts was seen, so that an older answer cannot overwrite them.
+    Column("facts_at", Moment, nullable=False),
+    #: When the status last rose, by our clock.
+    Column("changed_at", Moment),
+    #: The piece's own timeline should be fetched.
+    Column("detail_due", Boolean, nullable=False),
+    UniqueConstraint("workspace_id", "ref"),
+    Index("ix_pieces_campaign", "workspace_id", "campaign_id", "id"),
+    Index("ix_pieces_name", "workspace_id", "name_key"),
+    Index("ix_pieces_surname", "workspace_id", "surname_key"),
+    Index("ix_pieces_address", "workspace_id", "address_key"),
+    Index("ix_pieces_postcode", "workspace_id", "postcode"),
+    Index(
+        "ix_pieces_detail_due",
+        "workspace_id",
+        "id",
+        postgresql_where=text("detail_due"),
+        sqlite_where=text("detail_due"),
+    ),
+    postgresql_with={"fillfactor": 85},
+)
+
+#: Append-only history. Its key is its dedupe: `moment_key` is the moment itself, or 1970 when the platform gave none.
+changes = Table(
+    "changes",
+    metadata,
+    Column("piece_id", BigInteger, primary_key=True),
+    Column("status", SmallInteger, primary_key=True),
+    Column("moment_key", Moment, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("word", Text, primary_key=True),
+    Column("occurred_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("source", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Changes of pieces that we have not met; replayed when the piece arrives.
+orphans = Table(
+    "orphans",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("ref", Text, primary_key=True),
+    Column("status", SmallInteger, primary_key=True),
+    Column("moment_key", Moment, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("word", Text, primary_key=True),
+    Column("occurred_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("source", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("status", SmallInteger, primary_key=True),
+    Column("pieces", BigInteger, nullable=False),
+    Column("cost", Amount, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: What was added since the last fold: writers only append here, so that a busy campaign has no hot row.
+tally_deltas = Table(
+    "tally_deltas",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Integer, nullable=False),
+    Column("campaign_id", BigInteger, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("pieces", BigInteger, nullable=False),
+    Column("cost", Amount, nullable=False),
+    Index("ix_tally_deltas_campaign", "workspace_id", "campaign_id"),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    #: 0 stands for every campaign.
+    Column("campaign_id", BigInteger, primary_key=True),
+    #: Words of `records.Want`, comma-separated.
+    Column("wants", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    #: Not before this moment may the next message go out (one a second; longer after a 429).
+    Column("next_at", Moment, nullable=False),
+    Column("lease_until", Moment, nullable=False),
+    Column("muted_until", Moment),
+    #: Why Slack will not take messages for it, in words a person can act on; empty when all is well.
+    Column("blocked", Text, nullable=False),
+    postgresql_with={"fillfactor": 50},
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Integer, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("piece_id", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("campaign_id", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Column("message_ts", Text),
+    Column("refusal", Text, nullable=False),
+    UniqueConstraint("workspace_id", "channel", "piece_id", "status"),
+    Index("ix_outbox_piece", "workspace_id", "piece_id"),
+    Index(
+        "ix_outbox_unsent",
+        "workspace_id",
+        "channel",
+        "id",
+        postgresql_where=text("sent_at IS NULL"),
+        sqlite_where=text("sent_at IS NULL"),
+    ),
+    postgresql_with={"fillfactor": 80},
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True),
+    Column("message_ts", Text, nullable=False),
+    #: A digest of what it shows, so that an edit that would change nothing is not sent.
+    Column("shows", Text, nullable=False),
+)
+
+cancellations = Table(
+    "cancellations",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Integer, nullable=False),
+    Column("piece_id", BigInteger, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("ended_at", Moment),
+    UniqueConstraint("workspace_id", "piece_id"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_at", Moment, nullable=False),
+    Column("owner", Text, nullable=False),
+)
+
+seen = Table(
+    "seen",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("seen_at", Moment, nullable=False),
+    Index("ix_seen_seen_at", "seen_at"),
+)

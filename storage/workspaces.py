@@ -1,0 +1,144 @@
+"""Slack teams, their mail account's state, and which channel is told of what."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, select, update
+
+from storage import outbox
+from storage.database import upsert
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    ChannelId,
+    Money,
+    Subscription,
+    UserId,
+    Want,
+    Workspace,
+    WorkspaceId,
+)
+from storage.tables import campaigns, channels, subscriptions, workspaces
+
+
+class WorkspaceUnknownError(LookupError):
+    """This Slack workspace is not connected to Piecewise."""
+
+
+def ensure(connection: Connection, team_id: str, name: str, currency: str) -> Workspace:
+    """The workspace of this Slack team, made on first sight; name and currency are brought up to date."""
+    adding = upsert(connection, workspaces).values(team_id=team_id, name=name, currency=currency)
+    adding = adding.on_conflict_do_update(index_elements=["team_id"], set_={"name": name, "currency": currency})
+    connection.execute(adding)
+    return by_team(connection, team_id)
+
+
+def by_team(connection: Connection, team_id: str) -> Workspace:
+    """The workspace of this Slack team; raises WorkspaceUnknownError."""
+    return _one(connection.execute(select(workspaces).where(workspaces.c.team_id == team_id)).first())
+
+
+def by_id(connection: Connection, workspace_id: WorkspaceId) -> Workspace:
+    """The workspace with this number; raises WorkspaceUnknownError."""
+    return _one(connection.execute(select(workspaces).where(workspaces.c.id == workspace_id)).first())
+
+
+def every(connection: Connection) -> list[Workspace]:
+    """All workspaces, oldest first."""
+    return [_one(row) for row in connection.execute(select(workspaces).order_by(workspaces.c.id)).all()]
+
+
+def _one(row: Row[Any] | None) -> Workspace:
+    if row is None:
+        raise WorkspaceUnknownError(WorkspaceUnknownError.__doc__)
+    return Workspace(
+        id=WorkspaceId(row.id),
+        team_id=row.team_id,
+        name=row.name,
+        currency=row.currency,
+        balance=None if row.balance is None else Money(row.balance, row.currency),
+        balance_at=row.balance_at,
+        polled_at=row.polled_at,
+        baseline_at=row.baseline_at,
+        list_route=row.list_route,
+        singles_offered=row.singles_offered,
+    )
+
+
+def note(connection: Connection, workspace_id: WorkspaceId, **facts: Any) -> None:
+    """Keeps facts about the account: balance and balance_at, polled_at, baseline_at, list_route, singles_offered."""
+    connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))
+
+
+def subscribe(
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    channel: ChannelId,
+    campaign_id: CampaignId,
+    wants: Iterable[Want],
+    by: UserId,
+    now: datetime,
+) -> None:
+    """From now on this channel is told of this campaign (0: of all). Again: changes what it is told of."""
+    words = ",".join(sorted(wants))
+    adding = upsert(connection, subscriptions).values(
+        workspace_id=workspace_id,
+        channel=channel,
+        campaign_id=campaign_id,
+        wants=words,
+        since=now,
+        created_by=by,
+    )
+    # `since` stays on a second call, so that news already waiting is not lost by a change of taste.
+    adding = adding.on_conflict_do_update(
+        index_elements=list(subscriptions.primary_key.columns), set_={"wants": words}
+    )
+    connection.execute(adding)
+    outbox.open_channel(connection, workspace_id, channel)
+
+
+def unsubscribe(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId | None = None
+) -> int:
+    """Stops telling this channel of this campaign (None: of anything); gives how many subscriptions ended."""
+    ending = and_(subscriptions.c.workspace_id == workspace_id, subscriptions.c.channel == channel)
+    if campaign_id is not None:
+        ending = and_(ending, subscriptions.c.campaign_id == campaign_id)
+    return connection.execute(delete(subscriptions).where(ending)).rowcount
+
+
+def subscriptions_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> list[Subscription]:
+    """What this channel is told of: "all campaigns" first, then by name."""
+    rows = (
+        select(subscriptions, campaigns.c.name, channels.c.muted_until, channels.c.blocked)
+        .outerjoin(campaigns, campaigns.c.id == subscriptions.c.campaign_id)
+        .join(
+            channels,
+            and_(
+                channels.c.workspace_id == subscriptions.c.workspace_id, channels.c.channel == subscriptions.c.channel
+            ),
+        )
+        .where(subscriptions.c.workspace_id == workspace_id, subscriptions.c.channel == channel)
+    )
+    found = [_subscription(row) for row in connection.execute(rows).all()]
+    return sorted(found, key=lambda s: (s.campaign_id != NO_CAMPAIGN, s.campaign_name))
+
+
+def _subscription(row: Row[Any]) -> Subscription:
+    return Subscription(
+        channel=ChannelId(row.channel),
+        campaign_id=CampaignId(row.campaign_id),
+        wants=frozenset(Want(word) for word in row.wants.split(",") if word),
+        campaign_name=row.name or "",
+        muted_until=row.muted_until,
+        blocked=row.blocked,
+    )
+
+
+def wants_of(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId
+) -> frozenset[Want]:
+    """What this channel wants to be told about this campaign: the campaign's own choice, else that for all."""
+    by_campaign = {s.campaign_id: s.wants for s in subscriptions_of(connection, workspace_id, channel)}
+    return by_campaign.get(campaign_id, by_campaign.get(NO_CAMPAIGN, frozenset()))

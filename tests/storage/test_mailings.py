@@ -1,0 +1,259 @@
+"""The ledger's promise: the end state depends on what was heard, not on when, how often or in which order."""
+
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, delete, func, select
+
+from storage import cancellations, enquiries, mailings, outbox, workspaces
+from storage.database import Database
+from storage.records import (
+    NO_CAMPAIGN,
+    Change,
+    ChannelId,
+    PieceId,
+    Source,
+    UserId,
+    Want,
+    Workspace,
+    WorkspaceId,
+)
+from storage.statuses import Status, latest
+from storage.tables import changes as change_rows
+from storage.tables import metadata, pieces, tallies, tally_deltas
+from storage.tables import outbox as outbox_rows
+from tests.builders import START, a_batch, a_campaign, a_change, a_piece
+
+OPS = ChannelId("C-OPS")
+NOW = START + timedelta(days=30)
+
+
+@pytest.fixture
+def workspace(database: Database) -> Workspace:
+    return database.write(open_workspace)
+
+
+def open_workspace(connection: Connection, team: str = "T1") -> Workspace:
+    """A workspace whose history is behind it, and whose #ops is told of everything."""
+    made = workspaces.ensure(connection, team, "Acme", "USD")
+    workspaces.note(connection, made.id, baseline_at=START - timedelta(days=9))
+    since = START - timedelta(days=8)
+    workspaces.subscribe(connection, made.id, OPS, NO_CAMPAIGN, [Want.RETURNED], UserId("U1"), since)
+    return workspaces.by_id(connection, made.id)
+
+
+def apply(database: Database, workspace: Workspace, *things: Any, at: Any = NOW) -> mailings.Applied:
+    return database.write(mailings.apply, workspace.id, a_batch(*things), at)
+
+
+def the_piece(database: Database, workspace: Workspace, ref: str = "1001") -> Any:
+    return database.read(enquiries.find_pieces, workspace.id, ref, 5)[0]
+
+
+def snapshot(connection: Connection) -> dict[str, list[Any]]:
+    """Every row that a reader could tell apart, without the row numbers."""
+    refs = dict(connection.execute(select(pieces.c.id, pieces.c.ref)).all())
+    told = connection.execute(select(outbox_rows.c.channel, outbox_rows.c.piece_id, outbox_rows.c.status)).all()
+    heard = connection.execute(select(change_rows)).all()
+    fields = (pieces.c.ref, pieces.c.status, pieces.c.status_at, pieces.c.word, pieces.c.changed_at, pieces.c.cost)
+    counts: Counter[Any] = Counter()
+    for table in (tallies, tally_deltas):
+        for row in connection.execute(select(table)).all():
+            counts[row.campaign_id, row.day, row.status] += row.pieces
+    return {
+        "pieces": sorted(map(tuple, connection.execute(select(*fields)).all())),
+        "outbox": sorted((r.channel, refs[r.piece_id], r.status) for r in told),
+        "changes": sorted((refs[r.piece_id], *tuple(r)[1:]) for r in heard),
+        "tallies": sorted((key, n) for key, n in counts.items() if n),
+    }
+
+
+def recount(connection: Connection) -> list[Any]:
+    """The tallies as they ought to be: counted from the pieces themselves."""
+    keys = (pieces.c.campaign_id, pieces.c.day, pieces.c.status)
+    return sorted(((r[0], r[1], r[2]), r[3]) for r in connection.execute(select(*keys, func.count()).group_by(*keys)))
+
+
+REFS = ["1", "2", "3"]
+heard_changes = st.builds(
+    Change,
+    piece_ref=st.sampled_from(REFS),
+    status=st.sampled_from([*Status, None]),
+    occurred_at=st.integers(0, 5).map(lambda hours: START + timedelta(hours=hours)),
+    exact=st.booleans(),
+    word=st.sampled_from(["", "error"]),
+    place=st.sampled_from(["", "Austin"]),
+    source=st.just(Source.WEBHOOK),
+)
+
+
+@st.composite
+def two_tellings(draw: st.DrawFn) -> tuple[list[list[Change]], list[list[Change]]]:
+    """One set of changes, told twice: in other orders, with other repeats, in other portions."""
+    base = draw(st.lists(heard_changes, min_size=1, max_size=12))
+    tellings = []
+    for _ in range(2):
+        told = draw(st.permutations(base + draw(st.lists(st.sampled_from(base), max_size=4))))
+        cut = draw(st.integers(0, len(told)))
+        tellings.append([told[:cut], told[cut:]])
+    return tellings[0], tellings[1]
+
+
+@given(tellings=two_tellings(), early=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_order_and_repetition_ends_in_the_same_rows_tallies_and_outbox(
+    database: Database, tellings: Any, early: bool
+) -> None:
+    ends = [database.write(_telling, telling, early) for telling in tellings]
+    assert ends[0] == ends[1]
+    assert ends[0]["tallies"] == ends[0]["recount"]
+
+
+def _telling(connection: Connection, portions: list[list[Change]], early: bool) -> dict[str, list[Any]]:
+    for table in metadata.sorted_tables:
+        connection.execute(delete(table))
+    workspace = open_workspace(connection)
+    setting = a_batch(a_campaign(), *(a_piece(ref) for ref in REFS))
+    batches = [a_batch(*portion) for portion in portions]
+    # Changes may also come before the pieces that they speak of.
+    for batch in [setting, *batches] if early else [*batches, setting]:
+        mailings.apply(connection, workspace.id, batch, NOW)
+    mailings.fold_tallies(connection)
+    campaign = connection.scalar(select(pieces.c.campaign_id).limit(1))
+    end = snapshot(connection)
+    counted = recount(connection)
+    normal = [((0 if key[0] == campaign else key[0], *key[1:]), n) for key, n in end["tallies"]]
+    again = [((0 if key[0] == campaign else key[0], *key[1:]), n) for key, n in counted]
+    return end | {"tallies": normal, "recount": again}
+
+
+@given(ranks=st.lists(st.sampled_from(list(Status)), min_size=1))
+def test_the_latest_of_several_statuses_is_the_same_in_any_order(ranks: list[Status]) -> None:
+    assert latest(ranks) == latest(reversed(ranks)) == latest(ranks * 2)
+
+
+def test_a_return_follows_an_estimated_delivery(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_change(status=Status.DELIVERED))
+    apply(database, workspace, a_change(status=Status.RETURNED, hours=30))
+    apply(database, workspace, a_change(status=Status.DELIVERED, hours=40))
+    assert the_piece(database, workspace).status is Status.RETURNED
+
+
+def test_a_piece_that_was_handed_over_was_not_cancelled(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_change(status=Status.HANDED_OVER), a_change(status=Status.CANCELLED, hours=1))
+    assert the_piece(database, workspace).status is Status.HANDED_OVER
+
+
+def test_a_foreign_word_is_kept_and_counted_as_other(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_change(status=None, word="error"))
+    piece = the_piece(database, workspace)
+    mix = database.read(enquiries.mix, workspace.id, piece.campaign_id)
+    assert (piece.status, piece.word, mix.other, mix.total) == (None, "error", 1, 1)
+
+
+def test_the_same_batch_twice_changes_nothing(database: Database, workspace: Workspace) -> None:
+    batch = (a_campaign(), a_piece(), a_change(status=Status.RETURNED))
+    apply(database, workspace, *batch)
+    before = database.read(snapshot)
+    second = apply(database, workspace, *batch)
+    assert database.read(snapshot) == before
+    assert (second.arrived, second.recorded) == (0, 0)
+
+
+def test_a_cost_that_changes_is_counted_once(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(cost=Decimal("0.84")), a_change(status=Status.RECEIVED))
+    apply(database, workspace, a_piece(cost=Decimal("0.90")), at=NOW + timedelta(hours=1))
+    database.write(mailings.fold_tallies)
+    piece = the_piece(database, workspace)
+    mix = database.read(enquiries.mix, workspace.id, piece.campaign_id)
+    assert (mix.total, mix.spent) == (1, Decimal("0.9"))
+
+
+def test_a_cancelled_piece_is_not_spent_on(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_change(status=Status.CANCELLED))
+    piece = the_piece(database, workspace)
+    assert database.read(enquiries.mix, workspace.id, piece.campaign_id).spent == 0
+
+
+def test_an_older_answer_does_not_overwrite_a_newer_one(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(format="6x9"))
+    apply(database, workspace, a_piece(format="4x6"), at=NOW - timedelta(hours=1))
+    assert the_piece(database, workspace).format == "6x9"
+
+
+def test_a_piece_placed_late_moves_to_its_campaign_and_is_told_then(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(campaign_ref=None), a_change(status=Status.RETURNED))
+    assert database.read(snapshot)["outbox"] == []
+    apply(database, workspace, a_campaign(), a_piece(campaign_ref="222"), at=NOW + timedelta(minutes=5))
+    piece = the_piece(database, workspace)
+    assert piece.campaign_name == "Spring lapsed"
+    assert database.read(enquiries.mix, workspace.id, piece.campaign_id).total == 1
+    assert database.read(enquiries.mix, workspace.id, NO_CAMPAIGN).total == 0
+    assert database.read(snapshot)["outbox"] == [("C-OPS", "1001", Status.RETURNED)]
+
+
+def test_what_was_known_before_the_first_poll_ended_is_told_to_nobody(database: Database, workspace: Workspace) -> None:
+    database.write(workspaces.note, workspace.id, baseline_at=NOW)
+    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
+    assert database.read(snapshot)["outbox"] == []
+    apply(database, workspace, a_piece("2"), a_change("2", Status.RETURNED), at=NOW + timedelta(seconds=1))
+    assert database.read(snapshot)["outbox"] == [("C-OPS", "2", Status.RETURNED)]
+
+
+def test_a_cancellation_asked_for_here_is_not_news(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_piece("1002"))
+    piece: PieceId = the_piece(database, workspace).id
+    database.write(cancellations.begin, workspace.id, piece, UserId("U1"), NOW, ())
+    apply(database, workspace, a_change(status=Status.CANCELLED), a_change("1002", Status.CANCELLED))
+    assert database.read(snapshot)["outbox"] == [("C-OPS", "1002", Status.CANCELLED)]
+
+
+def test_two_workspaces_with_the_same_ids_stay_apart(database: Database, workspace: Workspace) -> None:
+    other = database.write(open_workspace, "T2")
+    apply(database, workspace, a_campaign(), a_piece(), a_change(status=Status.RETURNED))
+    apply(database, other, a_campaign(name="Other"), a_piece(), a_change(status=Status.RECEIVED))
+    assert the_piece(database, workspace).status is Status.RETURNED
+    assert the_piece(database, other).status is Status.RECEIVED
+    assert database.read(enquiries.campaigns_of, other.id)[0].facts.name == "Other"
+    assert len(database.read(snapshot)["outbox"]) == 1
+
+
+def test_a_channel_is_claimed_by_one_sender_and_its_rows_end_once(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
+    later = NOW + timedelta(minutes=1)
+    parcels = database.write(outbox.claim, later, timedelta(seconds=30))
+    assert [item.status for item in parcels[0].items] == [Status.RETURNED]
+    assert database.write(outbox.claim, later, timedelta(seconds=30)) == []
+    database.write(outbox.mark_sent, parcels[0], parcels[0].items, "1.1", later)
+    database.write(outbox.release, parcels[0], later)
+    assert database.write(outbox.claim, later + timedelta(hours=1), timedelta(0)) == []
+
+
+def test_a_claim_waits_until_the_burst_has_settled(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
+    assert database.write(outbox.claim, NOW + timedelta(seconds=5), timedelta(seconds=30)) == []
+
+
+def test_a_dead_senders_lease_ends(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
+    assert database.write(outbox.claim, NOW, timedelta(0))
+    assert database.write(outbox.claim, NOW + outbox.LEASE, timedelta(0))
+
+
+@pytest.mark.parametrize("asked", ["1001", "jane smith", "Smith", "JANE", "78701", "1234 main"])
+def test_a_piece_is_found_by_id_name_surname_zip_and_address(
+    database: Database, workspace: Workspace, asked: str
+) -> None:
+    apply(database, workspace, a_campaign(), a_piece())
+    assert [p.ref for p in database.read(enquiries.find_pieces, workspace.id, asked, 5)] == ["1001"]
+
+
+@pytest.mark.parametrize("asked", ["", " ", "nobody", "%", "_", "'; drop table pieces; --"])
+def test_a_search_for_nothing_finds_nothing(database: Database, workspace: Workspace, asked: str) -> None:
+    apply(database, workspace, a_campaign(), a_piece())
+    assert database.read(enquiries.find_pieces, WorkspaceId(workspace.id), asked, 5) == []
