@@ -25,6 +25,8 @@ from storage.tables import Amount, campaigns, changes, pieces, tallies, tally_de
 
 #: Sorts behind every text that begins like the one before it.
 LAST = "\U0010ffff"
+#: Ids asked for in one statement: SQLite takes so many parameters and no more.
+SOME = 5000
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,17 @@ def find_pieces(connection: Connection, workspace_id: WorkspaceId, text: str, li
 
 def _begins(column: ColumnElement[str], key: str) -> ColumnElement[bool]:
     return and_(column >= key, column < key + LAST)
+
+
+def unknown_refs(connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]) -> list[str]:
+    """Which of these pieces we have never met, in the order given."""
+    met: set[str] = set()
+    for start in range(0, len(refs), SOME):
+        rows = select(pieces.c.ref).where(
+            pieces.c.workspace_id == workspace_id, pieces.c.ref.in_(refs[start : start + SOME])
+        )
+        met.update(connection.scalars(rows))
+    return [ref for ref in refs if ref not in met]
 
 
 def piece_by_id(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> StoredPiece | None:

@@ -155,7 +155,7 @@ def _piece_row(piece: Piece, now: datetime) -> dict[str, Any]:
     return {
         "ref": piece.ref,
         "campaign_ref": piece.campaign_ref,
-        "day": piece.created_at.date(),
+        "day": piece.created_at.date() if piece.created_at else None,
         "cost": piece.cost,
         "kind": piece.kind,
         "format": piece.format,
@@ -217,7 +217,7 @@ def _insert_arrivals(connection: Connection, workspace_id: WorkspaceId) -> int:
     }
     source = select(*(column.label(name) for name, column in fields.items()))
     source = source.select_from(stage.pieces.outerjoin(campaigns, _same_campaign(workspace_id)))
-    source = source.where(~_piece_exists(workspace_id, staged.ref)).order_by(staged.ref)
+    source = source.where(staged.created_at.is_not(None), ~_piece_exists(workspace_id, staged.ref)).order_by(staged.ref)
     adding = upsert(connection, pieces).from_select(list(fields), source).on_conflict_do_nothing()
     ids = connection.scalars(adding.returning(pieces.c.id)).all()
     if ids:

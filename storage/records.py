@@ -87,11 +87,12 @@ class Campaign:
 class Piece:
     """A piece as the platform describes it.
 
+    Without `created_at` it cannot be counted, so such a description only adds to a piece that is known already.
     `campaign_ref` is None while it is not known to which campaign it belongs, and "" when it belongs to none.
     """
 
     ref: str
-    created_at: datetime
+    created_at: datetime | None
     kind: str = ""
     format: str = ""
     dispatched_at: datetime | None = None

@@ -138,7 +138,7 @@ def _subscription(row: Row[Any]) -> Subscription:
 
 def wants_of(
     connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId
-) -> frozenset[Want]:
-    """What this channel wants to be told about this campaign: the campaign's own choice, else that for all."""
+) -> frozenset[Want] | None:
+    """What this channel wants of this campaign: the campaign's own choice, else that for all; None for neither."""
     by_campaign = {s.campaign_id: s.wants for s in subscriptions_of(connection, workspace_id, channel)}
-    return by_campaign.get(campaign_id, by_campaign.get(NO_CAMPAIGN, frozenset()))
+    return by_campaign.get(campaign_id, by_campaign.get(NO_CAMPAIGN))

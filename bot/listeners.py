@@ -1,0 +1,224 @@
+"""Bolt's listeners: one table from what Slack sends to the handler that answers it, and the boundary round each.
+
+Every request is acknowledged at once; the work goes on in a task of ours. Bolt's own tasks are not tracked and its
+lazy listeners swallow exceptions, so neither is used: `process_before_response` makes the acknowledgement the answer.
+"""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection
+
+from handlers import actions, commands
+from handlers.messages import Message
+from handlers.ports import Trouble
+from handlers.services import Ask, Services
+from handlers.views import words
+from handlers.views.controls import Action, Form
+from storage import leases, workspaces
+from storage.records import ChannelId, UserId, Workspace
+
+log = structlog.get_logger()
+
+Body = Mapping[str, Any]
+Work = Callable[[Ask], Awaitable[None]]
+
+COMMANDS: Final[dict[str, Callable[[Services, Ask], Awaitable[None]]]] = {
+    "/mailstatus": commands.mail_status,
+    "/mailtrack": commands.mail_track,
+    "/mailalerts": commands.mail_alerts,
+}
+EVENTS: Final = ("app_mention",)
+
+
+async def _nothing(_services: Services, _ask: Ask, _value: str) -> None:
+    """A button that only opens a page: Slack tells us of it, and wants no more than an acknowledgement."""
+
+
+ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = {
+    Action.REFRESH: actions.refresh,
+    Action.CHOOSE_RANGE: actions.refresh,
+    Action.VIEW_DETAILS: actions.view_details,
+    Action.DETAILS_NEXT: actions.details_page,
+    Action.TRACK: actions.track_piece,
+    Action.PICK_CAMPAIGN: actions.pick_campaign,
+    Action.PICK_PIECE: actions.pick_piece,
+    Action.CANCEL_PIECE: actions.cancel_one,
+    Action.CANCEL_CAMPAIGN: actions.ask_cancel_campaign,
+    Action.ALERT_SETTINGS: actions.alert_settings,
+    Action.OPEN_DASHBOARD: _nothing,
+}
+
+
+@dataclass
+class InFlight:
+    """The work under way: kept by a strong reference, and waited for when we stop."""
+
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(self, work: Coroutine[Any, Any, None], name: str = "") -> None:
+        task = asyncio.create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def is_running(self, name: str) -> bool:
+        return any(task.get_name() == name for task in self.tasks)
+
+    async def drain(self, seconds: float) -> None:
+        """Waits for the work under way; what takes longer is given up."""
+        if self.tasks:
+            await asyncio.wait(set(self.tasks), timeout=seconds)
+        for task in list(self.tasks):
+            log.warning("shutdown.given_up", task=task.get_name())
+            task.cancel()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where requests arrive: whose they are, and what answers them."""
+
+    services: Services
+    workspace: Workspace
+    in_flight: InFlight
+
+    def take(self, ask: Ask, key: str, work: Work) -> None:
+        """Starts the work of a request that was acknowledged."""
+        self.in_flight.start(self._answer(ask, key, work), name=key)
+
+    async def _answer(self, ask: Ask, key: str, work: Work) -> None:
+        """The boundary round every listener: whatever goes wrong reaches the asker in words."""
+        reference = uuid.uuid4().hex[:8]
+        try:
+            await self._answer_once(ask, key, work)
+        except Exception:  # noqa: BLE001 - boundary: a listener
+            log.exception("listener.broke", reference=reference, key=key)
+            await self._say(ask, words.failed(reference))
+
+    async def _answer_once(self, ask: Ask, key: str, work: Work) -> None:
+        now = self.services.clock.now()
+        workspace = await self.services.memory.write(_admit, ask, key, now)
+        if workspace is None:
+            log.info("listener.repeated", key=key)
+            return
+        try:
+            await work(replace(ask, workspace=workspace))
+        except Trouble as trouble:
+            log.info("listener.refused", key=key, reason=type(trouble).__name__, code=trouble.code)
+            await self._say(ask, words.plain(str(trouble)))
+
+    async def _say(self, ask: Ask, message: Message) -> None:
+        try:
+            await actions.refused(self.services, ask, message.text)
+        except Trouble as trouble:
+            log.warning("listener.unheard", reason=type(trouble).__name__, code=trouble.code)
+
+
+def _admit(connection: Connection, ask: Ask, key: str, now: datetime) -> Workspace | None:
+    """The workspace as it is now; None when this very request was handled before."""
+    if not leases.first_time(connection, key, now):
+        return None
+    return workspaces.by_id(connection, ask.workspace.id)
+
+
+def build_bolt(client: AsyncWebClient, signing_secret: str, desk: Desk) -> AsyncApp:
+    """The Bolt app with all listeners. The most used command is registered first: Bolt tries them in order."""
+    app = AsyncApp(client=client, signing_secret=signing_secret or "unused-in-socket-mode", process_before_response=True)
+    for name, handler in COMMANDS.items():
+        app.command(name)(_command(desk, handler))
+    app.action(re.compile("|".join(map(re.escape, ACTIONS))))(_action(desk))
+    app.view(Form.ALERTS)(_alerts_form(desk))
+    app.view(Form.CANCEL_CAMPAIGN)(_cancel_form(desk))
+    app.event("app_mention")(_mention(desk))
+    return app
+
+
+def _command(desk: Desk, handler: Callable[[Services, Ask], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, body: Body) -> None:
+        await ack()
+        ask = Ask(
+            workspace=desk.workspace,
+            user=UserId(body["user_id"]),
+            channel=ChannelId(body["channel_id"]),
+            text=body.get("text") or "",
+            response_url=body.get("response_url", ""),
+            trigger_id=body.get("trigger_id", ""),
+        )
+        desk.take(ask, f"command:{ask.trigger_id}", lambda ask: handler(desk.services, ask))
+
+    return listen
+
+
+def _action(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, body: Body) -> None:
+        await ack()
+        pressed = body["actions"][0]
+        ask = _pressed_by(desk, body)
+        handler = ACTIONS[Action(pressed["action_id"])]
+        chosen = pressed.get("selected_option") or {}
+        value = str(pressed.get("value") or chosen.get("value") or "")
+        desk.take(ask, f"action:{ask.trigger_id}", lambda ask: handler(desk.services, ask, value))
+
+    return listen
+
+
+def _pressed_by(desk: Desk, body: Body) -> Ask:
+    container = body.get("container") or {}
+    # Only the asker's own copy of an ephemeral message can be replaced, and only by its response_url.
+    shared = "" if container.get("is_ephemeral") else container.get("message_ts", "")
+    return Ask(
+        workspace=desk.workspace,
+        user=UserId(body["user"]["id"]),
+        channel=ChannelId((body.get("channel") or {}).get("id", "")),
+        response_url=body.get("response_url", ""),
+        trigger_id=body.get("trigger_id", ""),
+        message_ts=shared,
+        view_id=(body.get("view") or {}).get("id", ""),
+    )
+
+
+def _alerts_form(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, body: Body) -> None:
+        await ack()
+        view = body["view"]
+        ask = Ask(desk.workspace, UserId(body["user"]["id"]), ChannelId(view["private_metadata"]))
+        values = view["state"]["values"]
+        campaign = values["campaign"]["campaign"]["selected_option"]["value"]
+        wants = [one["value"] for one in values["wants"]["wants"].get("selected_options") or []]
+        key = f"view:{body.get('trigger_id') or view['id']}"
+        desk.take(ask, key, lambda ask: actions.save_alerts(desk.services, ask, campaign, wants))
+
+    return listen
+
+
+def _cancel_form(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, body: Body) -> None:
+        await ack()
+        view = body["view"]
+        metadata = view["private_metadata"]
+        ask = Ask(desk.workspace, UserId(body["user"]["id"]), ChannelId(metadata.partition("|")[2]))
+        key = f"view:{body.get('trigger_id') or view['id']}"
+        desk.take(ask, key, lambda ask: actions.cancel_campaign(desk.services, ask, metadata))
+
+    return listen
+
+
+def _mention(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(body: Body, event: Body) -> None:
+        ask = Ask(
+            workspace=desk.workspace,
+            user=UserId(event["user"]),
+            channel=ChannelId(event["channel"]),
+            text=re.sub(r"<@\w+(\|[^>]*)?>", "", event.get("text") or ""),
+            thread=event.get("thread_ts") or event["ts"],
+        )
+        desk.take(ask, f"event:{body['event_id']}", lambda ask: commands.mention(desk.services, ask))
+
+    return listen

@@ -1,0 +1,651 @@
+"""A double of Slack: Web API, files, views, Socket Mode, signed HTTP delivery and answer addresses, all on loopback.
+
+It enforces scopes, arguments, block limits, the three seconds to acknowledge, single-use triggers, five answers per
+address, membership, the delay before an uploaded picture may be shown, and one message a second in a channel.
+Every breach is answered as Slack would, and kept in `problems`.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import itertools
+import json
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+
+from bot.sandbox.limits import check_message, check_view
+from bot.sandbox.methods import METHODS, check_call
+
+Json = Any
+BOT_USER: Final = "U0BOT"
+ACK_SECONDS: Final = 3.0
+TRIGGER_SECONDS: Final = 3.0
+ANSWERS: Final = 5
+ANSWER_SECONDS: Final = 1800
+BURST: Final = 5
+
+
+@dataclass
+class User:
+    """A person in the team."""
+
+    id: str
+    name: str
+    zone: str = "America/Chicago"
+    is_admin: bool = False
+
+
+@dataclass
+class Channel:
+    """A place to talk. `bot_in` says whether the bot was invited."""
+
+    id: str
+    name: str
+    bot_in: bool = True
+    archived: bool = False
+    direct: bool = False
+
+
+@dataclass
+class Posted:
+    """A message as it stands. `only_for` names the one user who sees it (ephemeral)."""
+
+    ts: str
+    channel: str
+    user: str
+    text: str
+    blocks: list[Json]
+    thread_ts: str | None = None
+    only_for: str | None = None
+    edits: int = 0
+    response_url: str = ""
+
+
+@dataclass
+class File:
+    """An uploaded picture; it may be shown from `ready_at` on."""
+
+    id: str
+    data: bytes = b""
+    ready_at: float = float("inf")
+    alt: str = ""
+
+
+@dataclass
+class View:
+    """An open modal."""
+
+    id: str
+    user: str
+    view: dict[str, Json]
+    root: str
+
+
+@dataclass
+class Answering:
+    """An answer address: whose, where, and how often it was used."""
+
+    channel: str
+    user: str
+    born: float
+    thread_ts: str | None = None
+    used: int = 0
+    original: str = ""
+
+
+@dataclass
+class Fault:
+    """What the next calls of a method meet instead of an answer."""
+
+    method: str
+    error: str = ""
+    status: int = 200
+    retry_after: int | None = None
+    times: int = 1
+    #: The call is carried out, but its answer is lost.
+    after: bool = False
+
+
+@dataclass
+class Acked:
+    """What the bot answered to a delivery: `error` is what the person would read instead of nothing."""
+
+    ok: bool
+    error: str = ""
+    status: int = 200
+    body: Json = None
+
+
+@dataclass
+class SlackDouble:
+    """One workspace, `T0ACME`. Start it with `start()`; `url` is then its Web API's address."""
+
+    bot_token: str = "xoxb-sandbox"  # noqa: S105 - opens nothing but this double
+    app_token: str = "xapp-sandbox"  # noqa: S105
+    signing_secret: str = "sandbox-signing-secret"  # noqa: S105
+    scopes: set[str] = field(
+        default_factory=lambda: {"app_mentions:read", "chat:write", "commands", "files:write", "users:read"}
+    )
+    file_delay: float = 0.3
+    #: Where HTTP deliveries go; "" while the bot is connected by Socket Mode.
+    events_url: str = ""
+    users: dict[str, User] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    messages: list[Posted] = field(default_factory=list)
+    files: dict[str, File] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
+    answers: dict[str, Answering] = field(default_factory=dict)
+    triggers: dict[str, tuple[str, float]] = field(default_factory=dict)
+    calls: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    sockets: list[web.WebSocketResponse] = field(default_factory=list)
+    waiting: dict[str, asyncio.Future[Json]] = field(default_factory=dict)
+    recent: dict[str, deque[float]] = field(default_factory=dict)
+    version: int = 0
+    base: str = ""
+    _count: Any = field(default_factory=lambda: itertools.count(1))
+    _runner: web.AppRunner | None = None
+    _session: aiohttp.ClientSession | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{self.base}/api/"
+
+    def routes(self) -> list[web.RouteDef]:
+        """What the bot may reach."""
+        return [
+            web.post("/api/{method}", self._api),
+            web.get("/api/{method}", self._api),
+            web.post("/upload/{file}", self._upload),
+            web.post("/commands/{token}", self._answer),
+            web.get("/link/{ticket}", self._link),
+        ]
+
+    async def start(self, port: int = 0, extra: list[web.RouteDef] | None = None) -> None:
+        """Listens on loopback."""
+        app = web.Application(client_max_size=30_000_000)
+        app.add_routes(self.routes() + (extra or []))
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        self.base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._session = aiohttp.ClientSession()
+
+    async def stop(self) -> None:
+        """Closes every socket and stops listening."""
+        for socket in list(self.sockets):
+            await socket.close()
+        if self._session:
+            await self._session.close()
+        if self._runner:
+            await self._runner.cleanup()
+
+    def add_user(self, user: User) -> User:
+        self.users[user.id] = user
+        return user
+
+    def add_channel(self, channel: Channel) -> Channel:
+        self.channels[channel.id] = channel
+        return channel
+
+    def changed(self) -> None:
+        """Something a person could see has changed."""
+        self.version += 1
+
+    def next_ts(self) -> str:
+        """A message's id: seconds and a running number, as Slack's."""
+        return f"{time.time():.0f}.{next(self._count):06d}"
+
+    def find(self, ts: str) -> Posted | None:
+        return next((message for message in self.messages if message.ts == ts), None)
+
+    # ---- What the bot calls -------------------------------------------------------------------------------------
+
+    async def _api(self, request: web.Request) -> web.Response:
+        name = request.match_info["method"]
+        arguments = await _arguments(request)
+        fault = self._take_fault(name)
+        if fault and not fault.after:
+            return _faulty(fault)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        answer = self._answer_call(name, arguments, token)
+        self.changed()
+        if fault:
+            return _faulty(fault)
+        headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
+        if answer.get("error") == "ratelimited":
+            return web.json_response(answer, status=429, headers={"Retry-After": "1"})
+        return web.json_response(answer, headers=headers)
+
+    def _take_fault(self, name: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.method in (name, "*") and fault.times > 0:
+                fault.times -= 1
+                return fault
+        return None
+
+    def _answer_call(self, name: str, arguments: dict[str, Json], token: str) -> dict[str, Json]:
+        refusal = self._refuse(name, arguments, token)
+        if refusal:
+            return {"ok": False, "error": refusal}
+        self.calls.append((name, arguments))
+        handler = getattr(self, "_" + name.replace(".", "_"))
+        return dict(handler(arguments))
+
+    def _refuse(self, name: str, arguments: dict[str, Json], token: str) -> str:
+        wrong = check_call(name, arguments)
+        if wrong:
+            self.problems += wrong
+            return "unknown_method" if name not in METHODS else "invalid_arguments"
+        scope = METHODS[name].scope
+        if token != (self.app_token if scope == "app" else self.bot_token):
+            return "invalid_auth"
+        if scope not in (None, "app") and scope not in self.scopes:
+            return "missing_scope"
+        return ""
+
+    def _auth_test(self, _arguments: dict[str, Json]) -> dict[str, Json]:
+        return {"ok": True, "team_id": "T0ACME", "team": "Acme Outdoors", "user_id": BOT_USER, "bot_id": "B0BOT", "user": "piecewise"}
+
+    def _apps_connections_open(self, _arguments: dict[str, Json]) -> dict[str, Json]:
+        return {"ok": True, "url": f"{self.base.replace('http', 'ws')}/link/{uuid.uuid4().hex}"}
+
+    def _users_info(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        user = self.users.get(arguments["user"])
+        if user is None:
+            return {"ok": False, "error": "user_not_found"}
+        return {"ok": True, "user": {"id": user.id, "real_name": user.name, "tz": user.zone, "is_admin": user.is_admin}}
+
+    def _place(self, name: str) -> Channel | str:
+        """The channel to write to, or Slack's word for why not. A user's id means the direct messages with them."""
+        if name in self.users:
+            return self.channels.setdefault(f"D{name}", Channel(f"D{name}", self.users[name].name, direct=True))
+        channel = self.channels.get(name)
+        if channel is None:
+            return "channel_not_found"
+        if channel.archived:
+            return "is_archived"
+        return channel if channel.bot_in else "not_in_channel"
+
+    def _chat_postMessage(self, arguments: dict[str, Json]) -> dict[str, Json]:  # noqa: N802 - Slack's name
+        place = self._place(arguments["channel"])
+        if isinstance(place, str):
+            return {"ok": False, "error": place}
+        if not self._within_rate(place.id):
+            self.problems.append(f"chat.postMessage: more than one message a second in {place.name}")
+            return {"ok": False, "error": "ratelimited"}
+        refusal = self._check_message(arguments)
+        if refusal:
+            return refusal
+        posted = Posted(
+            self.next_ts(), place.id, BOT_USER, arguments["text"], arguments.get("blocks") or [],
+            thread_ts=arguments.get("thread_ts"),
+        )  # fmt: skip
+        self.messages.append(posted)
+        return {"ok": True, "channel": place.id, "ts": posted.ts}
+
+    def _within_rate(self, channel: str) -> bool:
+        """One a second; a short burst is let through, as Slack does."""
+        recent, now = self.recent.setdefault(channel, deque()), time.monotonic()
+        while recent and now - recent[0] > BURST:
+            recent.popleft()
+        if len(recent) >= BURST + 1:
+            return False
+        recent.append(now)
+        return True
+
+    def _check_message(self, arguments: dict[str, Json]) -> dict[str, Json] | None:
+        wrong = check_message(arguments.get("text"), arguments.get("blocks"))
+        if wrong:
+            self.problems += wrong
+            return {"ok": False, "error": "invalid_blocks", "errors": wrong}
+        for index, block in enumerate(arguments.get("blocks") or []):
+            if block["type"] == "image" and not self._may_show(block):
+                pointer = f"invalid slack file [json-pointer:/blocks/{index}/slack_file]"
+                return {"ok": False, "error": "invalid_blocks", "errors": [pointer]}
+        return None
+
+    def _may_show(self, block: Json) -> bool:
+        file = self.files.get(block["slack_file"]["id"])
+        return file is not None and time.monotonic() >= file.ready_at
+
+    def _chat_postEphemeral(self, arguments: dict[str, Json]) -> dict[str, Json]:  # noqa: N802 - Slack's name
+        place = self._place(arguments["channel"])
+        if isinstance(place, str):
+            return {"ok": False, "error": place}
+        refusal = self._check_message(arguments)
+        if refusal:
+            return refusal
+        answering = Answering(place.id, arguments["user"], time.monotonic(), arguments.get("thread_ts"))
+        posted = self._show_privately(answering, arguments["text"], arguments.get("blocks") or [])
+        return {"ok": True, "message_ts": posted.ts}
+
+    def _show_privately(self, answering: Answering, text: str, blocks: list[Json]) -> Posted:
+        token = uuid.uuid4().hex
+        posted = Posted(
+            self.next_ts(), answering.channel, BOT_USER, text, blocks, thread_ts=answering.thread_ts,
+            only_for=answering.user, response_url=token,
+        )  # fmt: skip
+        # Pressing something in it brings a new answer address, which may replace it.
+        self.answers[token] = Answering(
+            answering.channel, answering.user, time.monotonic(), answering.thread_ts, original=posted.ts
+        )
+        self.messages.append(posted)
+        return posted
+
+    def _chat_update(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        posted = self.find(arguments["ts"])
+        if posted is None or posted.only_for or posted.channel != arguments["channel"]:
+            return {"ok": False, "error": "message_not_found"}
+        if posted.user != BOT_USER:
+            return {"ok": False, "error": "cant_update_message"}
+        refusal = self._check_message(arguments)
+        if refusal:
+            return refusal
+        posted.text, posted.blocks, posted.edits = arguments["text"], arguments.get("blocks") or [], posted.edits + 1
+        return {"ok": True, "channel": posted.channel, "ts": posted.ts}
+
+    def _files_getUploadURLExternal(self, arguments: dict[str, Json]) -> dict[str, Json]:  # noqa: N802 - Slack's name
+        file = File(f"F{next(self._count):06d}", alt=str(arguments.get("alt_txt") or ""))
+        self.files[file.id] = file
+        return {"ok": True, "file_id": file.id, "upload_url": f"{self.base}/upload/{file.id}"}
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        self.files[request.match_info["file"]].data = await request.read()
+        return web.Response(text="OK")
+
+    def _files_completeUploadExternal(self, arguments: dict[str, Json]) -> dict[str, Json]:  # noqa: N802 - Slack's name
+        done = []
+        for one in arguments["files"]:
+            file = self.files.get(one["id"])
+            if file is None or not file.data:
+                return {"ok": False, "error": "file_not_found"}
+            file.ready_at = time.monotonic() + self.file_delay
+            done.append({"id": file.id, "title": one.get("title", "")})
+        return {"ok": True, "files": done}
+
+    def _spend_trigger(self, arguments: dict[str, Json]) -> str:
+        trigger = self.triggers.pop(arguments.get("trigger_id", ""), None)
+        if trigger is None:
+            return "invalid_trigger_id"
+        return trigger[0] if time.monotonic() - trigger[1] <= TRIGGER_SECONDS else "expired_trigger_id"
+
+    def _views_open(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        user = self._spend_trigger(arguments)
+        if user not in self.users:
+            return {"ok": False, "error": user}
+        return self._keep_view(user, arguments["view"], "")
+
+    def _views_push(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        user = self._spend_trigger(arguments)
+        if user not in self.users:
+            return {"ok": False, "error": user}
+        stack = self.stack_of(user)
+        if not stack:
+            return {"ok": False, "error": "invalid_trigger_id"}
+        if len(stack) >= 3:  # noqa: PLR2004 - docs.slack.dev, surfaces/modals
+            return {"ok": False, "error": "push_limit_reached"}
+        return self._keep_view(user, arguments["view"], stack[0].id)
+
+    def stack_of(self, user: str) -> list[View]:
+        """The modals that this person has open, the topmost last."""
+        return [view for view in self.views.values() if view.user == user]
+
+    def _keep_view(self, user: str, view: dict[str, Json], root: str) -> dict[str, Json]:
+        wrong = check_view(view)
+        if wrong:
+            self.problems += wrong
+            return {"ok": False, "error": "invalid_arguments", "response_metadata": {"messages": wrong}}
+        key = f"V{next(self._count):06d}"
+        if not root:
+            self.close_views(user)
+        self.views[key] = View(key, user, view, root or key)
+        return {"ok": True, "view": {**view, "id": key}}
+
+    def close_views(self, user: str, *, topmost: bool = False) -> None:
+        """Closes a person's modals, or only the topmost."""
+        stack = self.stack_of(user)
+        for view in stack[-1:] if topmost else stack:
+            del self.views[view.id]
+        self.changed()
+
+    def _views_update(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        kept = self.views.get(arguments.get("view_id", ""))
+        if kept is None:
+            return {"ok": False, "error": "not_found"}
+        wrong = check_view(arguments["view"])
+        if wrong:
+            self.problems += wrong
+            return {"ok": False, "error": "invalid_arguments", "response_metadata": {"messages": wrong}}
+        kept.view = arguments["view"]
+        return {"ok": True, "view": {**kept.view, "id": kept.id}}
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        """An answer address: five uses in thirty minutes."""
+        fault = self._take_fault("response_url")
+        if fault:
+            return _faulty(fault)
+        answering = self.answers.get(request.match_info["token"])
+        if answering is None or answering.used >= ANSWERS or time.monotonic() - answering.born > ANSWER_SECONDS:
+            return web.Response(status=404, text="used_url")
+        answering.used += 1
+        body = json.loads(await request.read())
+        refusal = self._check_message(body)
+        if refusal:
+            return web.json_response(refusal, status=404)
+        original = self.find(answering.original)
+        if body.get("replace_original") and original is not None:
+            original.text, original.blocks, original.edits = body["text"], body.get("blocks") or [], original.edits + 1
+        else:
+            self._show_privately(answering, body["text"], body.get("blocks") or [])
+        self.changed()
+        return web.Response(text="ok")
+
+    # ---- What people do -----------------------------------------------------------------------------------------
+
+    def _trigger(self, user: str) -> str:
+        trigger = uuid.uuid4().hex
+        self.triggers[trigger] = (user, time.monotonic())
+        return trigger
+
+    def _address(self, answering: Answering) -> str:
+        token = uuid.uuid4().hex
+        self.answers[token] = answering
+        return f"{self.base}/commands/{token}"
+
+    async def command(self, user: str, channel: str, name: str, text: str = "") -> Acked:
+        """A person types a slash command."""
+        body = {
+            "command": name,
+            "text": text,
+            "user_id": user,
+            "user_name": self.users[user].name,
+            "channel_id": channel,
+            "channel_name": self.channels[channel].name,
+            "team_id": "T0ACME",
+            "team_domain": "acme",
+            "api_app_id": "A0",
+            "is_enterprise_install": "false",
+            "trigger_id": self._trigger(user),
+            "response_url": self._address(Answering(channel, user, time.monotonic())),
+        }
+        return await self.deliver("slash_commands", body)
+
+    async def press(self, user: str, where: Posted | View, action_id: str, value: str | None = None) -> Acked:
+        """A person presses a button, or chooses `value` from a list, in a message or a modal."""
+        blocks = where.blocks if isinstance(where, Posted) else where.view["blocks"]
+        element = find_element(blocks, action_id, value)
+        action = {"type": element["type"], "action_id": action_id, "block_id": "b", "action_ts": self.next_ts()}
+        if element["type"] == "static_select":
+            action["selected_option"] = next(o for o in element["options"] if value in (o["value"], o["text"]["text"]))
+        else:
+            action["value"] = element.get("value", "")
+        body = self._interaction("block_actions", user) | {"actions": [action]}
+        return await self.deliver("interactive", body | self._container(user, where))
+
+    def _container(self, user: str, where: Posted | View) -> dict[str, Json]:
+        if isinstance(where, View):
+            return {"view": {**where.view, "id": where.id}, "container": {"type": "view", "view_id": where.id}}
+        address = self._address(
+            Answering(where.channel, user, time.monotonic(), where.thread_ts, original=where.ts if where.only_for else "")
+        )
+        container = {"type": "message", "message_ts": where.ts, "is_ephemeral": bool(where.only_for)}
+        return {"channel": {"id": where.channel}, "container": container, "response_url": address}
+
+    async def submit(self, user: str, view: View, values: dict[str, Json] | None = None) -> Acked:
+        """A person submits a modal. `values` are state values; by default what the form shows at first."""
+        body = self._interaction("view_submission", user)
+        state = {"values": values if values is not None else initial_values(view.view)}
+        body["view"] = {**view.view, "id": view.id, "state": state}
+        acked = await self.deliver("interactive", body)
+        if acked.ok:
+            self.close_views(user)
+        return acked
+
+    async def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Acked:
+        """A person writes a message that mentions the bot."""
+        ts = self.next_ts()
+        self.messages.append(Posted(ts, channel, user, text, [], thread_ts=thread_ts))
+        event = {"type": "app_mention", "user": user, "channel": channel, "text": text, "ts": ts}
+        event |= {"thread_ts": thread_ts} if thread_ts else {}
+        body = {"type": "event_callback", "team_id": "T0ACME", "api_app_id": "A0", "event_id": f"Ev{uuid.uuid4().hex}", "event": event}
+        return await self.deliver("events_api", body)
+
+    def _interaction(self, kind: str, user: str) -> dict[str, Json]:
+        return {
+            "type": kind,
+            "user": {"id": user, "team_id": "T0ACME"},
+            "team": {"id": "T0ACME"},
+            "api_app_id": "A0",
+            "trigger_id": self._trigger(user),
+        }
+
+    async def deliver(self, kind: str, body: dict[str, Json]) -> Acked:
+        """Sends something to the bot, and waits three seconds for its acknowledgement."""
+        acked = await (self._deliver_http(kind, body) if self.events_url else self._deliver_socket(kind, body))
+        self.changed()
+        if acked.ok and kind == "slash_commands" and isinstance(acked.body, dict) and acked.body.get("text"):
+            answering = Answering(body["channel_id"], body["user_id"], time.monotonic())
+            self._show_privately(answering, acked.body["text"], acked.body.get("blocks") or [])
+        return acked
+
+    async def _deliver_socket(self, kind: str, body: dict[str, Json]) -> Acked:
+        live = [socket for socket in self.sockets if not socket.closed]
+        if not live:
+            return Acked(False, "dispatch_failed")
+        envelope = uuid.uuid4().hex
+        self.waiting[envelope] = asyncio.get_running_loop().create_future()
+        message = {"envelope_id": envelope, "type": kind, "payload": body, "accepts_response_payload": True}
+        await live[next(self._count) % len(live)].send_json(message)
+        try:
+            return Acked(True, body=await asyncio.wait_for(self.waiting[envelope], ACK_SECONDS))
+        except TimeoutError:
+            return Acked(False, "operation_timeout")
+        finally:
+            del self.waiting[envelope]
+
+    async def _deliver_http(self, kind: str, body: dict[str, Json]) -> Acked:
+        raw, content = encode(kind, body)
+        return await self.send_raw(raw, sign(self.signing_secret, raw, int(time.time())) | {"Content-Type": content})
+
+    async def send_raw(self, raw: bytes, headers: Mapping[str, str]) -> Acked:
+        """Sends these very bytes to the bot's address, as Slack or somebody else would."""
+        assert self._session is not None  # noqa: S101 - started
+        timeout = aiohttp.ClientTimeout(total=ACK_SECONDS)
+        try:
+            async with self._session.post(self.events_url, data=raw, headers=headers, timeout=timeout) as response:
+                text = await response.text()
+                body = json.loads(text) if text.startswith("{") else text
+                return Acked(response.status == 200, "" if response.status == 200 else "dispatch_failed", response.status, body)  # noqa: PLR2004
+        except TimeoutError:
+            return Acked(False, "operation_timeout", 0)
+
+    async def _link(self, request: web.Request) -> web.WebSocketResponse:
+        """Socket Mode: says hello, passes envelopes, and takes acknowledgements."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.sockets.append(socket)
+        await socket.send_json({"type": "hello", "num_connections": len(self.sockets), "connection_info": {"app_id": "A0"}})
+        try:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._take_ack(message.json())
+        finally:
+            self.sockets.remove(socket)
+        return socket
+
+    def _take_ack(self, body: Json) -> None:
+        future = self.waiting.get(body.get("envelope_id", ""))
+        if future is not None and not future.done():
+            future.set_result(body.get("payload"))
+
+    async def drop_sockets(self) -> None:
+        """Closes the bot's connections, as Slack does every few hours."""
+        for socket in list(self.sockets):
+            await socket.close()
+
+
+async def _arguments(request: web.Request) -> dict[str, Json]:
+    """Arguments as JSON or as a form, in which lists and objects are JSON texts."""
+    if request.content_type == "application/json":
+        return dict(json.loads(await request.read() or b"{}"))
+    form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)} | dict(request.query)
+    return {key: json.loads(value) if value[:1] in ("[", "{") else value for key, value in form.items()}
+
+
+def _faulty(fault: Fault) -> web.Response:
+    headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
+    if fault.error:
+        return web.json_response({"ok": False, "error": fault.error}, status=fault.status, headers=headers)
+    return web.Response(status=fault.status, text="<html>upstream error</html>", headers=headers)
+
+
+def encode(kind: str, body: dict[str, Json]) -> tuple[bytes, str]:
+    """A delivery as Slack sends it by HTTP: its bytes and content type."""
+    if kind == "slash_commands":
+        return urlencode(body).encode(), "application/x-www-form-urlencoded"
+    if kind == "interactive":
+        return urlencode({"payload": json.dumps(body)}).encode(), "application/x-www-form-urlencoded"
+    return json.dumps(body).encode(), "application/json"
+
+
+def sign(secret: str, raw: bytes, stamp: int) -> dict[str, str]:
+    """Slack's signature over these bytes at this moment (docs: verifying requests from Slack)."""
+    digest = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + raw, hashlib.sha256).hexdigest()
+    return {"X-Slack-Request-Timestamp": str(stamp), "X-Slack-Signature": f"v0={digest}"}
+
+
+def find_element(blocks: list[Json], action_id: str, value: str | None = None) -> Json:
+    """The button or list with this id, and this value among several; raises LookupError when nobody could press it."""
+    for block in blocks:
+        for element in [block.get("accessory"), *block.get("elements", []), block.get("element")]:
+            if not isinstance(element, dict) or element.get("action_id") != action_id:
+                continue
+            if element["type"] == "static_select" or value is None or element.get("value") == value:
+                return element
+    message = f"nothing here to press called {action_id} ({value})"
+    raise LookupError(message)
+
+
+def initial_values(view: Json) -> dict[str, Json]:
+    """What a form holds before anybody changes it."""
+    values: dict[str, Json] = {}
+    for block in view["blocks"]:
+        if block["type"] == "input":
+            element = block["element"]
+            held: dict[str, Json] = {"type": element["type"]}
+            if element["type"] == "static_select":
+                held["selected_option"] = element.get("initial_option")
+            else:
+                held["selected_options"] = element.get("initial_options", [])
+            values[block["block_id"]] = {element["action_id"]: held}
+    return values

@@ -1,0 +1,140 @@
+"""A small company's mail, moving: three campaigns in flight, days that pass in seconds, missed scans and returns.
+
+The calendar begins three weeks ago and catches up with today; from then on the mail moves at today's moment. All
+names and addresses are made up.
+"""
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from bot.sandbox.stannp import MailCampaign, Mailpiece, StannpDouble
+
+FIRST: Final = "Jane Luis Amara Wei Priya Noah Elena Samir Grace Tomas Aisha Viktor Mei Omar Ruth Diego Nadia Peter".split()
+LAST: Final = "Smith Garcia Okafor Chen Patel Brown Rossi Haddad Kim Novak Ali Petrov Tanaka Hassan Cohen Silva Larsen".split()
+STREETS: Final = "Main Oak Cedar Lake Hill Park Maple Pine Sunset River Church Elm".split()
+PLACES: Final = (
+    ("Austin", "TX", "787"), ("Denver", "CO", "802"), ("Portland", "OR", "972"), ("Chicago", "IL", "606"),
+    ("Madison", "WI", "537"), ("Tucson", "AZ", "857"), ("Raleigh", "NC", "276"), ("Boise", "ID", "837"),
+)  # fmt: skip
+DAYS_BACK: Final = 21
+
+
+@dataclass
+class Step:
+    """Something that will happen to a piece."""
+
+    at: datetime
+    piece: Mailpiece
+    status: str
+    place: str
+    scanned: bool = True
+
+
+@dataclass
+class World:
+    """The mail of one account, and what will become of it."""
+
+    platform: StannpDouble
+    seed: int = 7
+    now: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(days=DAYS_BACK))
+    steps: list[Step] = field(default_factory=list)
+    _dice: random.Random = field(init=False)
+    _next_id: int = 16818211
+
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.seed)  # noqa: S311 - a story, not a secret
+
+    def begin(self) -> None:
+        """The three campaigns of the story: one nearly home, one just handed over, one still to be printed."""
+        start = self.now
+        self.add_campaign(221, "Fall catalog", start - timedelta(days=9), 180, leaves=timedelta(days=2))
+        self.add_campaign(222, "Spring lapsed", start - timedelta(days=3), 240, leaves=timedelta(days=4))
+        self.add_campaign(223, "Holiday postcards", start + timedelta(hours=1), 60, leaves=timedelta(days=30))
+        self.platform.campaigns[223].send_date = f"{start + timedelta(days=30):%Y-%m-%d}"
+        draft = MailCampaign(224, "New Year draft", "draft", start + timedelta(hours=2))
+        self.platform.campaigns[224] = draft
+        self.advance(self.now)
+
+    def add_campaign(self, key: int, name: str, created: datetime, size: int, leaves: timedelta) -> MailCampaign:
+        """A booked campaign of this many pieces, handed to the carrier after `leaves`."""
+        handed = created + leaves
+        campaign = MailCampaign(key, name, "running", created, f"{handed:%Y-%m-%d}")
+        self.platform.campaigns[key] = campaign
+        for _ in range(size):
+            piece = self._make_piece(key, created + timedelta(minutes=self._dice.randrange(90)))
+            self.platform.pieces[piece.id] = piece
+            self._plan(piece, handed)
+        return campaign
+
+    def _make_piece(self, campaign_id: int, created: datetime) -> Mailpiece:
+        city, state, zip3 = self._dice.choice(PLACES)
+        self._next_id += 1
+        return Mailpiece(
+            id=self._next_id,
+            campaign_id=campaign_id,
+            created=created,
+            firstname=self._dice.choice(FIRST),
+            lastname=self._dice.choice(LAST),
+            address1=f"{self._dice.randrange(100, 9900)} {self._dice.choice(STREETS)} Street",
+            city=city,
+            county=state,
+            postcode=f"{zip3}{self._dice.randrange(1, 99):02d}",
+            cost=Decimal("0.84"),
+        )
+
+    def _plan(self, piece: Mailpiece, handed: datetime) -> None:
+        """The way of one piece. Scans in between are often missing, some pieces never get a last one, a few come back."""
+        dice, hours = self._dice, lambda low, high: timedelta(hours=self._dice.uniform(low, high))
+        at = handed - hours(20, 30)
+        self._later(at, piece, "printing", "")
+        at = handed + hours(0, 8)
+        self._later(at, piece, "handed_over", "Houston, TX")
+        at += hours(14, 50)
+        if dice.random() < 0.8:  # noqa: PLR2004 - chances of the story
+            self._later(at, piece, "in_transit", "Dallas, TX")
+        at += hours(20, 70)
+        if dice.random() < 0.75:  # noqa: PLR2004
+            self._later(at, piece, "local_delivery", f"{piece.city}, {piece.county}")
+        at += hours(6, 30)
+        fate = dice.random()
+        if fate < 0.025:  # noqa: PLR2004
+            return
+        self._later(at, piece, "returned" if fate < 0.06 else "delivered", f"{piece.city}, {piece.county}")  # noqa: PLR2004
+        if fate > 0.99:  # noqa: PLR2004
+            self._later(at + hours(30, 60), piece, "returned", f"{piece.city}, {piece.county}")
+
+    def _later(self, at: datetime, piece: Mailpiece, status: str, place: str) -> None:
+        self.steps.append(Step(at, piece, status, place))
+
+    def advance(self, to: datetime) -> list[Mailpiece]:
+        """Time passes; gives the pieces that moved. A cancelled piece stays where it is."""
+        self.now = to
+        due = sorted((step for step in self.steps if step.at <= to), key=lambda step: step.at)
+        self.steps = [step for step in self.steps if step.at > to]
+        moved = []
+        for step in due:
+            if step.piece.status != "cancelled":
+                step.piece.move(step.status, step.at, step.place, scanned=step.scanned)
+                moved.append(step.piece)
+        return moved
+
+    def pass_time(self, span: timedelta, today: datetime) -> list[Mailpiece]:
+        """Moves on by this much; once the calendar has caught up, what is next happens today instead."""
+        if self.now + span < today:
+            return self.advance(self.now + span)
+        for step in self.steps:
+            step.at -= self.now + span - today
+        return self.advance(today)
+
+    def make_return(self) -> Mailpiece | None:
+        """A piece on its way comes back now."""
+        under_way = [p for p in self.platform.pieces.values() if p.status in ("handed_over", "in_transit", "local_delivery")]
+        if not under_way:
+            return None
+        piece = self._dice.choice(under_way)
+        self.steps = [step for step in self.steps if step.piece is not piece]
+        piece.move("returned", self.now, f"{piece.city}, {piece.county}")
+        return piece

@@ -1,0 +1,169 @@
+"""Every setting: its name, type, default and help. Read once; a wrong or missing one is refused by name."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from handlers.services import Policy
+from storage.database import DatabaseUrlError, parse_url
+
+
+class SettingsError(ValueError):
+    """One or more settings are missing or wrong. Each line of the text names one and says what to do."""
+
+
+class Mode(StrEnum):
+    """How Slack reaches us."""
+
+    SOCKET = "Socket Mode"
+    HTTP = "HTTP"
+
+
+NOTHING = SecretStr("")
+
+
+class Settings(BaseSettings):
+    """From the environment, or a file named .env beside the process. Secrets do not show in `repr`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    slack_bot_token: SecretStr = Field(NOTHING, description="The bot's token, xoxb-…")
+    slack_app_token: SecretStr = Field(NOTHING, description="Socket Mode: the app-level token, xapp-…, with connections:write")
+    slack_signing_secret: SecretStr = Field(NOTHING, description="HTTP: the secret with which Slack signs its requests")
+    slack_client_id: str = Field("", description="Not used yet: installing into many workspaces")
+    slack_api_url: str = Field("https://slack.com/api/", description="Slack's Web API")
+    stannp_api_key: SecretStr = Field(NOTHING, description="The mail account's API key")
+    stannp_api_url: str = Field("https://api-us1.stannp.com/v1", description="The mail account's region")
+    stannp_webhook_secret: SecretStr = Field(NOTHING, description="HTTP: the secret given to Stannp's webhook; without it the webhook is off")
+    stannp_currency: str = Field("USD", description="Stannp's answers name no currency; this one is shown", pattern="^[A-Z]{3}$")
+    database_url: str = Field("sqlite:///piecewise.db", description="sqlite:///FILE or postgresql://…")
+    piecewise_host: str = Field("127.0.0.1", description="Where HTTP listens")
+    piecewise_port: int = Field(3000, description="Where HTTP listens", ge=0, le=65535)
+    piecewise_poll_seconds: float = Field(300, description="How often the mail account is read", ge=1, le=86400)
+    piecewise_history_days: int = Field(90, description="How far back the first reading goes", ge=1, le=3650)
+    piecewise_settle_seconds: float = Field(30, description="News within this time is folded into one message", ge=0, le=3600)
+    piecewise_fresh_seconds: float = Field(60, description="An answer younger than this is not asked for again", ge=0, le=86400)
+    piecewise_timezone: str = Field("UTC", description="The team's time zone, for pictures and for people whose own is unknown")
+    piecewise_cancellers: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset({"admins"}), description="Who may cancel: admins, everyone, or Slack user ids, comma-separated"
+    )
+    piecewise_log_format: str = Field("console", description="console or json", pattern="^(console|json)$")
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _bot_token(cls, value: SecretStr) -> SecretStr:
+        return _begins(value, "xoxb-", "the bot token of *OAuth & Permissions*")
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _app_token(cls, value: SecretStr) -> SecretStr:
+        return _begins(value, "xapp-", "the app-level token of *Basic Information*")
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _slash(cls, value: str) -> str:
+        return _address(value).rstrip("/") + "/"
+
+    @field_validator("stannp_api_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        return _address(value).rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        try:
+            parse_url(value)
+        except DatabaseUrlError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("piecewise_timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be a time zone like America/Chicago or UTC") from None
+        return value
+
+    @field_validator("piecewise_cancellers", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        return frozenset(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.slack_client_id:
+            raise ValueError("SLACK_CLIENT_ID is set, but installing into many workspaces is not part of this version: unset it and use SLACK_BOT_TOKEN")
+        return self
+
+    def require_run(self) -> Mode:
+        """How to run; raises SettingsError naming everything that is missing."""
+        missing = []
+        if not self.slack_bot_token.get_secret_value():
+            missing.append("SLACK_BOT_TOKEN is missing: copy it from your Slack app's page *OAuth & Permissions*")
+        socket, signing = self.slack_app_token.get_secret_value(), self.slack_signing_secret.get_secret_value()
+        if not socket and not signing:
+            missing.append("SLACK_APP_TOKEN (for Socket Mode) or SLACK_SIGNING_SECRET (for HTTP) is missing: set one")
+        if not self.stannp_api_key.get_secret_value():
+            missing.append("STANNP_API_KEY is missing: copy it from Stannp's dashboard, Settings, API")
+        if missing:
+            raise SettingsError("\n".join(missing))
+        return Mode.SOCKET if socket else Mode.HTTP
+
+    def policy(self) -> Policy:
+        """The numbers that decisions use."""
+        return Policy(
+            zone=ZoneInfo(self.piecewise_timezone),
+            cancellers=self.piecewise_cancellers,
+            poll_every=timedelta(seconds=self.piecewise_poll_seconds),
+            fresh=timedelta(seconds=self.piecewise_fresh_seconds),
+            settle=timedelta(seconds=self.piecewise_settle_seconds),
+            history=timedelta(days=self.piecewise_history_days),
+        )
+
+
+def _begins(value: SecretStr, prefix: str, where: str) -> SecretStr:
+    text = value.get_secret_value()
+    if text and not text.startswith(prefix):
+        raise ValueError(f"must begin with {prefix}: it is {where}")
+    return value
+
+
+def _address(value: str) -> str:
+    """An https address; plain http only to this machine, since it would send the key in the clear."""
+    local = value.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+    if not local and not value.startswith("https://"):
+        raise ValueError("must begin with https://")
+    return value
+
+
+def load_settings() -> Settings:
+    """The settings; raises SettingsError naming each wrong one. Values are not repeated: they may be secrets."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_line(dict(one)) for one in error.errors())) from None
+
+
+def _line(error: dict[str, object]) -> str:
+    place = error["loc"]
+    name = ".".join(str(part) for part in place).upper() if isinstance(place, tuple) else ""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"{name} {text}" if name else text
+
+
+def reference() -> list[tuple[str, str, str]]:
+    """Every setting as (name, default, help), for the README and `piecewise check`."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = "" if isinstance(default, SecretStr) else default
+        shown = ",".join(sorted(shown)) if isinstance(shown, frozenset) else str(shown)
+        rows.append((name.upper(), shown, field.description or ""))
+    return rows

@@ -1,0 +1,212 @@
+"""Slack's Web API for one workspace: `handlers.ports.Messenger`, with every error code turned into a named failure."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from handlers.messages import Message, Picture
+from handlers.ports import (
+    ChannelClosed,
+    Clock,
+    MessageGone,
+    NotInChannel,
+    Person,
+    PictureRefused,
+    Refusal,
+    ScopeMissing,
+    SlackBusy,
+    SlackDown,
+    SlackRefused,
+    Trouble,
+    WorkspaceGone,
+)
+
+log = structlog.get_logger()
+
+#: Slack's own words (docs.slack.dev, errors of each method) and what they mean to us.
+CODES: Final[dict[str, type[Refusal]]] = {
+    "not_in_channel": NotInChannel,
+    "channel_not_found": NotInChannel,
+    "user_not_in_channel": NotInChannel,
+    "messages_tab_disabled": ChannelClosed,
+    "is_archived": ChannelClosed,
+    "restricted_action": ChannelClosed,
+    "restricted_action_read_only_channel": ChannelClosed,
+    "missing_scope": ScopeMissing,
+    "account_inactive": WorkspaceGone,
+    "token_revoked": WorkspaceGone,
+    "token_expired": WorkspaceGone,
+    "invalid_auth": WorkspaceGone,
+    "not_authed": WorkspaceGone,
+    "message_not_found": MessageGone,
+    "cant_update_message": MessageGone,
+    "edit_window_closed": MessageGone,
+    "file_not_found": PictureRefused,
+    "storage_limit_reached": PictureRefused,
+}
+DOWN: Final = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
+PERSON_KEPT: Final = timedelta(hours=1)
+PEOPLE_KEPT: Final = 5000
+#: The longest wait that a waiting person is put through when Slack asks us to slow down.
+PATIENCE: Final = 5.0
+ANSWER_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+
+
+@dataclass
+class Slack:
+    """One workspace's Slack. Nothing is sent twice by itself, except when Slack said that it did not take it (429)."""
+
+    client: AsyncWebClient
+    session: aiohttp.ClientSession
+    clock: Clock
+    default_zone: str
+    people: dict[str, tuple[datetime, Person]] = field(default_factory=dict)
+
+    async def post(self, channel: str, message: Message, *, thread: str | None = None, broadcast: bool = False) -> str:
+        sent = await self._call(
+            lambda: self.client.chat_postMessage(
+                channel=channel,
+                text=message.text,
+                blocks=message.blocks,
+                unfurl_links=False,
+                **({"thread_ts": thread, "reply_broadcast": broadcast} if thread else {}),
+            )
+        )
+        return str(sent["ts"])
+
+    async def edit(self, channel: str, ts: str, message: Message) -> None:
+        # Text without blocks would remove the blocks: both always go together.
+        await self._call(
+            lambda: self.client.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+        )
+
+    async def answer(self, response_url: str, message: Message, *, replace: bool = False) -> None:
+        body = {
+            "response_type": "ephemeral",
+            "replace_original": replace,
+            "text": message.text,
+            "blocks": list(message.blocks),
+        }
+        async with _outages_named():
+            async with self.session.post(response_url, json=body, timeout=ANSWER_TIMEOUT) as response:
+                if response.status == 429:  # noqa: PLR2004 - HTTP
+                    raise SlackBusy(retry_after=_seconds(response.headers.get("Retry-After")))
+                if response.status >= 500:  # noqa: PLR2004 - HTTP
+                    raise SlackDown(code=str(response.status))
+                if response.status != 200:  # noqa: PLR2004 - HTTP
+                    raise SlackRefused(code=(await response.text())[:100])
+
+    async def whisper(self, channel: str, user: str, message: Message, *, thread: str | None = None) -> None:
+        await self._call(
+            lambda: self.client.chat_postEphemeral(
+                channel=channel,
+                user=user,
+                text=message.text,
+                blocks=message.blocks,
+                **({"thread_ts": thread} if thread else {}),
+            )
+        )
+
+    async def upload(self, picture: Picture) -> str:
+        # Without a channel the file stays the bot's own: the message that shows it makes it visible to its readers.
+        done = await self._call(
+            lambda: self.client.files_upload_v2(
+                content=picture.png, filename=picture.filename, title=picture.title, alt_txt=picture.alt[:1000]
+            )
+        )
+        files = done.get("files") or []
+        if not files:
+            raise PictureRefused
+        return str(files[0]["id"])
+
+    async def open_view(self, trigger_id: str, view: dict[str, Any]) -> str:
+        opened = await self._call(lambda: self.client.views_open(trigger_id=trigger_id, view=view))
+        return str(opened["view"]["id"])
+
+    async def push_view(self, trigger_id: str, view: dict[str, Any]) -> str:
+        pushed = await self._call(lambda: self.client.views_push(trigger_id=trigger_id, view=view))
+        return str(pushed["view"]["id"])
+
+    async def update_view(self, view_id: str, view: dict[str, Any]) -> None:
+        await self._call(lambda: self.client.views_update(view_id=view_id, view=view))
+
+    async def person(self, user: str) -> Person:
+        kept = self.people.get(user)
+        if kept and self.clock.now() - kept[0] < PERSON_KEPT:
+            return kept[1]
+        found = await self._call(lambda: self.client.users_info(user=user))
+        person = self._person(found["user"])
+        if len(self.people) >= PEOPLE_KEPT:
+            self.people.clear()
+        self.people[user] = (self.clock.now(), person)
+        return person
+
+    def _person(self, user: dict[str, Any]) -> Person:
+        name = user.get("real_name") or user.get("name") or "somebody"
+        admin = bool(user.get("is_admin") or user.get("is_owner"))
+        return Person(str(name), str(user.get("tz") or self.default_zone), admin)
+
+    async def _call(self, ask: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
+        try:
+            return await self._once(ask)
+        except SlackBusy as busy:
+            if busy.retry_after is None or busy.retry_after > PATIENCE:
+                raise
+            await self.clock.sleep(busy.retry_after)
+            return await self._once(ask)
+
+    @staticmethod
+    async def _once(ask: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
+        async with _outages_named():
+            try:
+                return await ask()
+            except SlackApiError as error:
+                raise named(error) from None
+
+
+def named(error: SlackApiError) -> Trouble:
+    """Slack's refusal under our own name. A code that we have not met is a refusal, and is logged."""
+    response = error.response
+    # Behind a broken gateway the body is a page of HTML, and the SDK hands it on as text.
+    body = response.data if isinstance(response.data, dict) else {}
+    code, status, headers = str(body.get("error") or ""), response.status_code, response.headers
+    if status == 429 or code in ("ratelimited", "rate_limited"):  # noqa: PLR2004 - HTTP
+        return SlackBusy(code=code, retry_after=_seconds(headers.get("Retry-After")))
+    if status >= 500 or code in DOWN:  # noqa: PLR2004 - HTTP
+        return SlackDown(code=code or str(status))
+    if code in CODES:
+        return CODES[code](code=code)
+    if code == "invalid_blocks" and "invalid slack file" in str(body.get("errors")):
+        return PictureRefused(code=code)
+    log.warning("slack.unknown_code", code=code, status=status)
+    return SlackRefused(f"Slack refused the message ({code or 'no reason given'}).", code=code)
+
+
+def _seconds(value: str | None) -> float:
+    return float(value) if value and value.isdigit() else 1.0
+
+
+@asynccontextmanager
+async def _outages_named() -> AsyncIterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, SlackRequestError) as error:
+        raise SlackDown(code=type(error).__name__) from None
+
+
+#: The bot scopes, each with its reason. `manifest.yml`, the README and `piecewise check` are tested against it.
+SCOPES: Final = {
+    "app_mentions:read": "answers `@Piecewise status …` in threads, where slash commands cannot be used",
+    "chat:write": "posts answers and news",
+    "commands": "offers /mailstatus, /mailtrack and /mailalerts",
+    "files:write": "uploads the pie",
+    "users:read": "knows the asker's time zone, and who is an admin and so may cancel",
+}

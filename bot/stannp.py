@@ -1,0 +1,292 @@
+"""Stannp over HTTPS: addresses, keys, time-outs, the request limit, and every refusal named."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import aiohttp
+import structlog
+
+from bot import wire
+from handlers.ports import (
+    CampaignBooked,
+    CampaignUnknown,
+    Clock,
+    Delivery,
+    KeyRefused,
+    NotOffered,
+    PieceUnknown,
+    PlatformBusy,
+    PlatformDown,
+    PlatformRefused,
+    Refusal,
+    ReportPage,
+    TooLate,
+    Trouble,
+)
+from storage.records import Batch, Campaign, Mix, Source
+
+log = structlog.get_logger()
+
+#: Connect and whole answer, in seconds. Lists of an account's pieces can be long in coming.
+TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
+READ_TRIES: Final = 3
+PAGE: Final = 500
+#: Stop asking when this few requests are left in the minute, and wait for the next (a production client's rule).
+SPARE: Final = 10
+#: A page that repeats this often means that the server ignores `offset`.
+MOST_PAGES: Final = 20_000
+NEWER, CLASSIC = "directMail/list", "list"
+#: The US dashboard's own address, per facts on keys and settings; campaigns are listed there by id.
+DASHBOARDS: Final = {"api-us1.stannp.com": "https://app-us1.stannp.com", "api-eu1.stannp.com": "https://app-eu1.stannp.com"}
+
+
+@dataclass
+class Allowance:
+    """What the last answer said about the request limit. `until` is when the minute ends, by our clock."""
+
+    remaining: int | None = None
+    until: datetime | None = None
+
+    def wait(self, now: datetime) -> float:
+        """Seconds to wait before the next request."""
+        if self.remaining is None or self.until is None or self.remaining > SPARE:
+            return 0
+        return max((self.until - now).total_seconds(), 0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was understood: its HTTP status and unwrapped data."""
+
+    status: int
+    data: Any
+
+
+@dataclass
+class Stannp:
+    """`handlers.ports.MailPlatform` for one account. Only reads are repeated after a failure."""
+
+    session: aiohttp.ClientSession
+    clock: Clock
+    base_url: str
+    api_key: str = field(repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    jitter: Callable[[], float] = random.random
+    allowance: Allowance = field(default_factory=Allowance)
+
+    async def account(self) -> str:
+        answer = await self._read("users/me")
+        return wire.account(answer.data)
+
+    async def balance(self) -> Decimal:
+        return self._understood(wire.balance, (await self._read("accounts/balance")).data)
+
+    async def campaigns(self) -> list[Campaign]:
+        found: dict[str, Campaign] = {}
+        offset = 0
+        while True:
+            # `offset` and `limit` are not documented here: where they are ignored, the second page brings nothing new.
+            answer = await self._read("campaigns/list", {"offset": str(offset), "limit": str(PAGE)})
+            page, bad = wire.campaigns(answer.data)
+            self._report("campaign", bad)
+            fresh = [one for one in page if one.ref not in found]
+            found.update((one.ref, one) for one in fresh)
+            if len(page) < PAGE or not fresh:
+                return list(found.values())
+            offset += PAGE
+
+    async def campaign(self, ref: str) -> Campaign:
+        answer = await self._read(f"campaigns/get/{ref}", missing=CampaignUnknown)
+        return self._understood(wire.campaign, answer.data)
+
+    async def campaign_pieces(self, ref: str) -> Batch:
+        answer = await self._read(f"reporting/campaignSingles/{ref}", missing=NotOffered)
+        batch, bad = wire.pieces(answer.data, self.clock.now(), Source.POLL, campaign_ref=ref)
+        self._report("piece", bad)
+        return batch
+
+    async def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
+        if route != CLASSIC:
+            try:
+                async for page in self._newer_report(first, last):
+                    yield page
+            except NotOffered:
+                if route == NEWER:
+                    raise
+            else:
+                return
+        answer = await self._read(f"reporting/list/{first}/{last}", missing=NotOffered)
+        yield self._page(answer.data, CLASSIC)
+
+    async def _newer_report(self, first: date, last: date) -> AsyncIterator[ReportPage]:
+        path = f"reporting/directMail/list/{first}T00:00:00.000Z/{last}T23:59:59.999Z"
+        seen: set[str] = set()
+        for number in range(MOST_PAGES):
+            query = {"offset": str(number * PAGE), "limit": str(PAGE), "sort_by": "created", "order_by": "asc"}
+            answer = await self._read(path, query, missing=NotOffered)
+            page = self._page(answer.data, NEWER)
+            refs = {piece.ref for piece in page.batch.pieces} | {change.piece_ref for change in page.batch.changes}
+            if number and refs <= seen:
+                return
+            seen |= refs
+            yield page
+            if len(wire.rows(answer.data, "singles", "data")) < PAGE:
+                return
+
+    def _page(self, data: Any, route: str) -> ReportPage:
+        batch, bad = wire.pieces(data, self.clock.now(), Source.POLL)
+        self._report("piece", bad)
+        return ReportPage(batch, route)
+
+    async def summary(self, first: date, last: date) -> Mix:
+        return self._understood(wire.summary, (await self._read(f"reporting/summary/{first}/{last}")).data)
+
+    async def piece(self, ref: str, kind: str) -> Batch:
+        for name in _collections(kind):
+            try:
+                answer = await self._read(f"{name}/get/{ref}", missing=PieceUnknown)
+            except PieceUnknown:
+                continue
+            return self._understood(
+                lambda data: wire.piece(data, self.clock.now(), Source.POLL, detailed=True), answer.data
+            )
+        raise PieceUnknown
+
+    async def cancel_piece(self, ref: str, kind: str) -> None:
+        for name in _collections(kind):
+            try:
+                await self._ask("POST", f"{name}/cancel", form={"id": ref}, missing=PieceUnknown)
+            except PieceUnknown:
+                continue
+            except PlatformRefused as refusal:
+                # What Stannp answers when it is too late is documented nowhere: the caller reads the piece again.
+                raise TooLate(code=str(refusal)) from None
+            return
+        raise PieceUnknown
+
+    async def delete_campaign(self, ref: str) -> None:
+        try:
+            await self._ask("POST", "campaigns/delete", form={"id": ref}, missing=CampaignUnknown)
+        except PlatformRefused as refusal:
+            raise CampaignBooked(code=str(refusal)) from None
+
+    def read_delivery(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
+        return wire.read_delivery(raw, headers, self.webhook_secret, now)
+
+    def dashboard(self, campaign_ref: str) -> str:
+        host = self.base_url.split("//")[-1].split("/")[0]
+        return f"{DASHBOARDS.get(host, self.base_url)}/campaigns/{campaign_ref}"
+
+    async def _read(
+        self, path: str, query: Mapping[str, str] | None = None, missing: type[Refusal] = PlatformRefused
+    ) -> Answer:
+        """A GET, repeated a few times after an outage."""
+        for attempt in range(1, READ_TRIES + 1):
+            try:
+                return await self._ask("GET", path, query=query, missing=missing)
+            except PlatformDown:
+                if attempt == READ_TRIES:
+                    raise
+                await self.clock.sleep(0.5 * 2**attempt * (0.5 + self.jitter()))
+        raise AssertionError  # unreachable: the last try returns or raises
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        missing: type[Refusal],
+    ) -> Answer:
+        """One request; its answer understood, or its failure named."""
+        await self._keep_within_limit()
+        headers = {"Authorization": aiohttp.encode_basic_auth(self.api_key, "")}
+        async with (
+            _outages_named(),
+            self.session.request(
+                method, f"{self.base_url}/{path}", params=query, data=form, headers=headers, timeout=TIMEOUT,
+                # Plain HTTP may suspend the key, and a redirect could lead there.
+                allow_redirects=False,
+            ) as response,
+        ):  # fmt: skip
+            self._note_limit(response.headers)
+            raw = await response.read()
+            return _understand(response.status, response.headers, raw, missing)
+
+    async def _keep_within_limit(self) -> None:
+        pause = self.allowance.wait(self.clock.now())
+        if pause:
+            log.info("stannp.waiting", seconds=round(pause))
+            await self.clock.sleep(pause)
+            self.allowance.remaining = None
+
+    def _note_limit(self, headers: Mapping[str, str]) -> None:
+        remaining, reset = wire.whole(headers.get("X-RateLimit-Remaining")), wire.whole(headers.get("X-RateLimit-Reset"))
+        if remaining is not None and reset is not None:
+            # `Reset` counts seconds; anything beyond some minutes is an epoch or nonsense.
+            until = self.clock.now() + timedelta(seconds=min(reset, 120))
+            self.allowance = Allowance(remaining, until)
+
+    @staticmethod
+    def _report(what: str, bad: list[str]) -> None:
+        for described in bad[:20]:
+            log.warning("stannp.unreadable", what=what, object=described)
+
+    @staticmethod
+    def _understood(read: Callable[[Any], Any], data: Any) -> Any:
+        try:
+            return read(data)
+        except wire.UnreadableError as error:
+            raise PlatformRefused(f"Stannp's answer could not be read ({error}).") from None
+
+
+def _collections(kind: str) -> tuple[str, ...]:
+    """Where to look a piece up; for an unknown kind, in both."""
+    if "letter" in kind:
+        return ("letters",)
+    return ("postcards",) if "postcard" in kind else ("postcards", "letters")
+
+
+@asynccontextmanager
+async def _outages_named() -> AsyncIterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError) as error:
+        raise PlatformDown(code=type(error).__name__) from None
+
+
+def _understand(status: int, headers: Mapping[str, str], raw: bytes, missing: type[Refusal]) -> Answer:
+    try:
+        body = wire.parse_json(raw)
+    except ValueError:
+        body = None
+    refusal = wire.refusal_text(body)
+    if status == 429 or (status == 503 and "Retry-After" in headers):  # noqa: PLR2004 - HTTP
+        pause = wire.whole(headers.get("Retry-After")) or wire.whole(headers.get("X-RateLimit-Reset"))
+        raise PlatformBusy(code=str(status), retry_after=float(pause or 60))
+    # 409 answers a repeated request with the first one's success.
+    if status in (200, 409) and body is not None and refusal is None:
+        try:
+            return Answer(status, wire.unwrap(body))
+        except wire.UnreadableError:
+            refusal = "an empty answer"
+    raise _named(status, refusal, missing)
+
+
+def _named(status: int, refusal: str | None, missing: type[Refusal]) -> Trouble:
+    if status in (401, 403):
+        return KeyRefused(code=str(status))
+    if status == 404 or (refusal and "not found" in refusal.casefold()):  # noqa: PLR2004 - HTTP
+        return missing(code=str(status))
+    if status >= 500 or refusal is None:  # noqa: PLR2004 - HTTP
+        return PlatformDown(code=str(status))
+    return PlatformRefused(f"Stannp refused the request: {refusal}.", code=str(status))
+
+

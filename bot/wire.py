@@ -1,0 +1,353 @@
+"""Stannp's bytes to our records. Pure: no I/O, and nothing that arrives can raise anything but a named refusal.
+
+Where Stannp's documents contradict each other every form that was ever seen is read: ids and money as text or
+number, two date forms and zeros, single and double envelopes, several shapes of `tracking`.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from handlers.ports import Delivery, PayloadRefused, SignatureRefused
+from storage.records import Batch, Campaign, Change, Mix, Piece, Recipient, Source
+from storage.statuses import Status
+
+Json = Any
+
+#: Stannp's words for the eight, with those seen only in clients and older documents.
+ALIASES: Final[dict[str, Status]] = {
+    "received": Status.RECEIVED,
+    "queueing": Status.RECEIVED,
+    "created": Status.RECEIVED,
+    "producing": Status.PRODUCING,
+    "printing": Status.PRODUCING,
+    "production": Status.PRODUCING,
+    "handed_over": Status.HANDED_OVER,
+    "dispatched": Status.HANDED_OVER,
+    "mailed": Status.HANDED_OVER,
+    "in_transit": Status.IN_TRANSIT,
+    "local_delivery": Status.LOCAL_DELIVERY,
+    "delivered": Status.DELIVERED,
+    "returned": Status.RETURNED,
+    "cancelled": Status.CANCELLED,
+    "canceled": Status.CANCELLED,
+}
+
+#: Documented as X-Stannp-Signature; several of Stannp's pages print the second spelling.
+SIGNATURE_HEADERS: Final = ("x-stannp-signature", "x-stannp-sigature")
+#: Longer than any real value; what exceeds it is cut.
+LONGEST: Final = 300
+MOST_MONEY: Final = Decimal(10_000_000)
+MOST_DETAIL: Final = 200
+
+
+class UnreadableError(ValueError):
+    """An object that lacks what we cannot do without: an id, or a shape at all."""
+
+
+def parse_json(raw: bytes) -> Json:
+    """The JSON in these bytes. Raises ValueError for anything else, however deep, long or odd it is."""
+    try:
+        # Numbers keep their digits (0.10 stays 0.10), and 1e400 or NaN become text, which no field accepts as a number.
+        return json.loads(raw, parse_float=str, parse_int=_whole, parse_constant=str)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) < 20 else digits  # noqa: PLR2004 - beyond 64 bits it can only be text
+
+
+def unwrap(body: Json) -> Json:
+    """What the envelope holds; some answers wrap it twice. Raises UnreadableError when there is none."""
+    while isinstance(body, dict) and "data" in body and "success" in body:
+        body = body["data"]
+    if body is None:
+        raise UnreadableError("no data")
+    return body
+
+
+def refusal_text(body: Json) -> str | None:
+    """What Stannp says when it refuses, however deep it is wrapped; None when it does not refuse."""
+    while isinstance(body, dict):
+        if body.get("success") in (False, 0, "0", "false"):
+            return text(body.get("error")) or "no reason given"
+        body = body.get("data")
+    return None
+
+
+def text(value: Json) -> str:
+    """A value as one short line; "" for what is not text or a number."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    return "".join(c for c in str(value) if c.isprintable()).strip()[:LONGEST]
+
+
+def identity(value: Json) -> str:
+    """An id as text; "" for none. 0 means none to Stannp."""
+    found = text(value)
+    return "" if found in ("", "0", "None", "null") else found
+
+
+def money(value: Json) -> Decimal | None:
+    """An amount; None for what is none, or beyond any real one."""
+    try:
+        found = Decimal(text(value))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and abs(found) < MOST_MONEY else None
+
+
+def whole(value: Json) -> int | None:
+    """A count; None for what is none."""
+    found = text(value)
+    return int(found) if re.fullmatch(r"\d{1,9}", found) else None
+
+
+def moment(value: Json) -> datetime | None:
+    """A moment in UTC (Stannp documents no zone; its US answers fit UTC); None for null, zeros and nonsense."""
+    found = text(value)
+    if not re.match(r"[12]\d{3}-\d\d-\d\d", found):
+        return None
+    try:
+        parsed = datetime.fromisoformat(found)
+        return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def day(value: Json) -> date | None:
+    """A day; None for null, zeros and nonsense."""
+    found = moment(text(value)[:10])
+    return found.date() if found else None
+
+
+def status(value: Json) -> tuple[Status | None, str]:
+    """The status that a word means, and the word as it came (kept when it means none of the eight)."""
+    word = text(value)
+    key = re.sub(r"[\s\-]+", "_", word.casefold())
+    return ALIASES.get(key), word[:80]
+
+
+def campaign(row: Json) -> Campaign:
+    """A campaign; raises UnreadableError without an id."""
+    ref = identity(_get(row, "id"))
+    if not ref:
+        raise UnreadableError("a campaign without an id")
+    return Campaign(
+        ref=ref,
+        name=text(row.get("name")) or f"Campaign {ref}",
+        status=text(row.get("status")),
+        kind=text(row.get("type")),
+        created_at=moment(row.get("created")),
+        updated_at=moment(row.get("updated")),
+        send_on=day(row.get("send_date")),
+        recipients=whole(row.get("recipients")),
+        cost=money(row.get("cost")),
+    )
+
+
+def _get(row: Json, key: str) -> Json:
+    if not isinstance(row, dict):
+        raise UnreadableError("not an object")
+    return row.get(key)
+
+
+def piece(row: Json, now: datetime, source: Source, *, detailed: bool = False) -> Batch:
+    """A piece with all that this row says of it; raises UnreadableError without an id.
+
+    `now` stands in for moments that the platform did not give.
+    """
+    ref = identity(_get(row, "id")) or identity(row.get("mailpiece_id"))
+    if not ref:
+        raise UnreadableError("a piece without an id")
+    heard = (*_scans(row, ref, now, source), *_milestones(row, ref, now, source))
+    created = moment(row.get("timestamp")) or moment(row.get("created"))
+    facts = Piece(
+        ref=ref,
+        created_at=created,
+        kind=text(row.get("type")).casefold(),
+        format=text(row.get("format")),
+        dispatched_at=moment(row.get("dispatched")),
+        cost=money(row.get("cost")),
+        campaign_ref=identity(row["campaign_id"]) if row.get("campaign_id") is not None else None,
+        recipient=recipient(row),
+        detailed=detailed,
+    )
+    return Batch(pieces=(facts,), changes=heard)
+
+
+def recipient(row: Mapping[str, Json]) -> Recipient:
+    """Who it goes to, as far as this row says."""
+    name = " ".join(part for part in (text(row.get("firstname")), text(row.get("lastname"))) if part)
+    street = " ".join(part for n in (1, 2, 3) if (part := text(row.get(f"address{n}"))))
+    return Recipient(
+        name=name or text(row.get("name")),
+        company=text(row.get("company")),
+        address=street or text(row.get("address")),
+        city=text(row.get("city")),
+        region=text(row.get("county")) or text(row.get("state")),
+        postcode=(text(row.get("postcode")) or text(row.get("zipcode"))).upper(),
+        country=text(row.get("country")),
+    )
+
+
+def _milestones(row: Mapping[str, Json], ref: str, now: datetime, source: Source) -> Iterator[Change]:
+    """What the row itself says: when it was ordered and handed over, and where it stands now."""
+    ordered, handed = moment(row.get("timestamp")), moment(row.get("dispatched"))
+    current, word = status(row.get("status"))
+    if ordered:
+        yield Change(ref, Status.RECEIVED, ordered, source=source)
+    # `dispatched` may be a planned date while the piece is still here.
+    if handed and current is not None and current >= Status.HANDED_OVER:
+        yield Change(ref, Status.HANDED_OVER, handed, source=source)
+    if word and not (current is Status.RECEIVED and ordered) and not (current is Status.HANDED_OVER and handed):
+        exact = moment(row.get("delivered_at")) if current is Status.DELIVERED else None
+        place = text(row.get("delivered_location")) if exact else ""
+        said = exact or moment(row.get("updated")) or now
+        yield Change(ref, current, min(said, now), exact=exact is not None, word=word, place=place, source=source)
+
+
+def _scans(row: Mapping[str, Json], ref: str, now: datetime, source: Source) -> Iterator[Change]:
+    """The timeline. Its shape is documented nowhere: these are the names that clients in production read."""
+    listed = row.get("tracking") or row.get("events") or []
+    for scan in listed[:MOST_DETAIL] if isinstance(listed, list) else []:
+        if not isinstance(scan, dict):
+            continue
+        found, word = status(_first(scan, "status", "event", "name"))
+        when = moment(_first(scan, "date", "scan_date", "datetime"))
+        if word:
+            place = text(_first(scan, "location", "scan_location", "place"))
+            yield Change(ref, found, when or now, exact=when is not None, word=word, place=place, source=source)
+
+
+def _first(row: Mapping[str, Json], *names: str) -> Json:
+    return next((row[name] for name in names if row.get(name)), None)
+
+
+def rows(data: Json, *names: str) -> list[Json]:
+    """The list in an answer: bare, under one of these names, or a lone object."""
+    for name in names:
+        if isinstance(data, dict) and name in data:
+            data = data[name]
+            break
+    if isinstance(data, dict):
+        return [data]
+    return data if isinstance(data, list) else []
+
+
+def pieces(data: Json, now: datetime, source: Source, campaign_ref: str | None = None) -> tuple[Batch, list[str]]:
+    """All readable pieces in an answer, and for each unreadable one a word for the log (its id, if it has one)."""
+    found: list[Batch] = []
+    bad: list[str] = []
+    for row in rows(data, "singles", "mailpieces", "data"):
+        try:
+            found.append(piece(row, now, source))
+        except UnreadableError as error:
+            bad.append(_describe(row, error))
+    batch = join(found)
+    if campaign_ref is not None:
+        batch = replace(batch, pieces=tuple(replace(one, campaign_ref=campaign_ref) for one in batch.pieces))
+    return batch, bad
+
+
+def campaigns(data: Json) -> tuple[list[Campaign], list[str]]:
+    """All readable campaigns in an answer, and for each unreadable one a word for the log."""
+    found: list[Campaign] = []
+    bad: list[str] = []
+    for row in rows(data, "campaigns", "data"):
+        try:
+            found.append(campaign(row))
+        except UnreadableError as error:
+            bad.append(_describe(row, error))
+    return found, bad
+
+
+def _describe(row: Json, error: Exception) -> str:
+    ref = text(row.get("id")) if isinstance(row, dict) else ""
+    return f"{ref or 'no id'}: {error}"
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Several batches as one."""
+    return Batch(
+        campaigns=tuple(one for batch in batches for one in batch.campaigns),
+        pieces=tuple(one for batch in batches for one in batch.pieces),
+        changes=tuple(one for batch in batches for one in batch.changes),
+    )
+
+
+def summary(data: Json) -> Mix:
+    """Status counts. What the total holds beyond the named ones (In Transit has no key) is "other"."""
+    if not isinstance(data, dict):
+        raise UnreadableError("not an object")
+    counts: dict[Status, int] = {}
+    for key, value in data.items():
+        found, _ = status(key)
+        if found is not None:
+            counts[found] = counts.get(found, 0) + (whole(value) or 0)
+    rest = (whole(data.get("total")) or 0) - sum(counts.values())
+    return Mix(counts, other=max(rest, 0))
+
+
+def balance(data: Json) -> Decimal:
+    """Money left; raises UnreadableError for anything that is not an amount."""
+    found = money(data.get("balance") if isinstance(data, dict) else data)
+    if found is None:
+        raise UnreadableError("no balance")
+    return found
+
+
+def account(data: Json) -> str:
+    """Who the key belongs to: an e-mail address, or else the account's id."""
+    if not isinstance(data, dict):
+        return ""
+    return text(data.get("email")) or identity(data.get("account_id")) or identity(data.get("id"))
+
+
+def sign(raw: bytes, secret: str) -> str:
+    """The signature that Stannp puts on a webhook: lower-case hex of HMAC-SHA256 over the raw body."""
+    return hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+
+
+def read_delivery(raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> Delivery:
+    """What a webhook call says. Raises SignatureRefused, PayloadRefused.
+
+    The hand-shake (`test_url`) and events that we do not know are accepted and empty: an error would cost one of
+    the five failures after which Stannp silently stops calling.
+    """
+    _check_signature(raw, headers, secret)
+    try:
+        body = parse_json(raw)
+    except ValueError:
+        raise PayloadRefused from None
+    if not isinstance(body, dict):
+        raise PayloadRefused
+    event = text(body.get("event"))
+    if event == "mailpiece_status":
+        batch, bad = pieces(_listed(body, "mailpieces"), now, Source.WEBHOOK)
+        return Delivery(batch, event, len(bad))
+    if event == "campaign_status":
+        found, bad = campaigns(_listed(body, "campaigns"))
+        return Delivery(Batch(campaigns=tuple(found)), event, len(bad))
+    return Delivery(Batch(), event)
+
+
+def _listed(body: Mapping[str, Json], name: str) -> Json:
+    return body.get(name) if body.get(name) is not None else body.get("data")
+
+
+def _check_signature(raw: bytes, headers: Mapping[str, str], secret: str) -> None:
+    lowered = {name.casefold(): value for name, value in headers.items()}
+    given = next((lowered[name] for name in SIGNATURE_HEADERS if name in lowered), "")
+    # Bytes, since comparing text refuses anything beyond ASCII with an error of its own.
+    if not hmac.compare_digest(given.strip().casefold().encode(), sign(raw, secret).encode()):
+        raise SignatureRefused
+
+

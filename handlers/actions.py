@@ -1,0 +1,240 @@
+"""What somebody pressed, chose or submitted. A value from Slack is only an id: everything is looked up again."""
+
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from handlers import commands, replies
+from handlers.access import require_canceller
+from handlers.cancelling import cancel_all, cancel_piece, stoppable
+from handlers.freshness import refresh_campaign
+from handlers.messages import section
+from handlers.ports import CampaignBooked, NotInChannel, Refusal
+from handlers.services import Ask, Services
+from handlers.views import alerts, cancel, controls, status, track, words
+from storage import enquiries, workspaces
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    ChannelId,
+    Mix,
+    Money,
+    PieceId,
+    StoredCampaign,
+    StoredPiece,
+    Want,
+)
+
+
+class Outdated(Refusal):
+    """This button belongs to something that is no longer there. Ask again with /mailstatus or /mailtrack."""
+
+
+def _number(value: str) -> int:
+    if not value.isdigit() or len(value) > 18:  # noqa: PLR2004 - beyond any row number
+        raise Outdated
+    return int(value)
+
+
+async def _campaign(services: Services, ask: Ask, value: str) -> StoredCampaign:
+    campaign_id = CampaignId(_number(value))
+    found = await services.memory.read(enquiries.campaign, ask.workspace.id, campaign_id)
+    if found is None:
+        raise Outdated
+    return found
+
+
+async def _piece(services: Services, ask: Ask, value: str) -> StoredPiece:
+    piece_id = PieceId(_number(value))
+    found = await services.memory.read(enquiries.piece_by_id, ask.workspace.id, piece_id)
+    if found is None:
+        raise Outdated
+    return found
+
+
+def _carried(value: str) -> tuple[CampaignId | None, controls.Range]:
+    try:
+        return controls.carried(value)
+    except ValueError:
+        raise Outdated from None
+
+
+async def pick_campaign(services: Services, ask: Ask, value: str) -> None:
+    """A campaign was chosen from a list: its answer goes to the channel."""
+    campaign_id, span = _carried(value)
+    campaign = await _campaign(services, ask, str(campaign_id))
+    today = await commands.today_of(services, ask)
+    message = await commands.campaign_message(services, ask, campaign, span, today)
+    await replies.to_channel(services, ask, message)
+
+
+async def pick_piece(services: Services, ask: Ask, value: str) -> None:
+    """A piece was chosen from a list: its timeline takes the list's place."""
+    piece = await _piece(services, ask, value)
+    message = await commands.piece_message(services, ask, piece)
+    await replies.to_asker(services, ask, message, replacing=True)
+
+
+async def refresh(services: Services, ask: Ask, value: str) -> None:
+    """The same answer with fresh numbers, or with another range, in the same place."""
+    campaign_id, span = _carried(value)
+    today = await commands.today_of(services, ask)
+    if campaign_id is None:
+        message = await commands.account_message(services, ask, span, today)
+    else:
+        campaign = await _campaign(services, ask, str(campaign_id))
+        message = await commands.campaign_message(services, ask, campaign, span, today, force=True)
+    await replies.in_place(services, ask, message)
+
+
+async def view_details(services: Services, ask: Ask, value: str) -> None:
+    """Opens the list of a campaign's pieces."""
+    await services.slack.open_view(ask.trigger_id, await _details(services, ask, value, None))
+
+
+async def details_page(services: Services, ask: Ask, value: str) -> None:
+    """Turns the page of the list."""
+    campaign, _, after = value.partition("|")
+    last = PieceId(_number(after)) if after else None
+    await services.slack.update_view(ask.view_id, await _details(services, ask, campaign, last))
+
+
+async def _details(services: Services, ask: Ask, value: str, after: PieceId | None) -> controls.Block:
+    campaign = await _campaign(services, ask, value)
+    page = await services.memory.read(
+        enquiries.pieces_page, ask.workspace.id, campaign.id, after, track.PAGE + 1
+    )
+    return track.details_modal(campaign, page, after)
+
+
+async def track_piece(services: Services, ask: Ask, value: str) -> None:
+    """A piece's timeline: over the open list, or for the asker alone in the channel."""
+    piece = await _piece(services, ask, value)
+    if not ask.view_id:
+        await replies.to_asker(services, ask, await commands.piece_message(services, ask, piece))
+        return
+    waiting = track.modal("Tracking", [section("Asking Stannp for the latest scans…")])
+    view_id = await services.slack.push_view(ask.trigger_id, waiting)
+    message = await commands.piece_message(services, ask, piece)
+    await services.slack.update_view(view_id, track.modal(f"Piece {piece.ref}", message.blocks))
+
+
+async def cancel_one(services: Services, ask: Ask, value: str) -> None:
+    """*Cancel this piece*, after its confirm dialog. The channel reads who did what."""
+    require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
+    piece = await _piece(services, ask, value)
+    result = await cancel_piece(services, ask.workspace, piece, ask.user)
+    saved = Money(piece.cost, ask.workspace.currency) if piece.cost is not None else None
+    message = cancel.piece_result(result, ask.user, services.clock.now(), saved)
+    if ask.view_id:
+        await services.slack.update_view(ask.view_id, track.modal("Cancel", message.blocks))
+    else:
+        await replies.to_asker(services, ask, message, replacing=True)
+    if result.outcome is cancel.Outcome.CANCELLED and ask.channel:
+        await _announce(services, ask, message)
+
+
+async def _announce(services: Services, ask: Ask, message: cancel.Message) -> None:
+    """Says it in the channel as well; the asker has their answer already, so a closed channel is no failure."""
+    try:
+        await services.slack.post(ask.channel, message)
+    except (NotInChannel, Refusal):
+        return
+
+
+async def ask_cancel_campaign(services: Services, ask: Ask, value: str) -> None:
+    """*Cancel…* on a campaign: a dry run first, in a modal."""
+    require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
+    campaign = await _campaign(services, ask, value)
+    waiting = track.modal("Cancel campaign", [section("Asking Stannp what can still be stopped…")])
+    view_id = await services.slack.open_view(ask.trigger_id, waiting)
+    await services.slack.update_view(view_id, await _cancel_form(services, ask, campaign))
+
+
+async def _cancel_form(services: Services, ask: Ask, campaign: StoredCampaign) -> controls.Block:
+    fresh = await services.platform.campaign(campaign.facts.ref)
+    if fresh.status in status.UNBOOKED:
+        return cancel.delete_form(campaign, ask.channel)
+    await refresh_campaign(services, ask.workspace, campaign, force=True)
+
+    def look(connection: Connection) -> tuple[Mix, list[StoredPiece]]:
+        mix = enquiries.mix(connection, ask.workspace.id, campaign.id)
+        return mix, stoppable(connection, ask.workspace, campaign.id)
+
+    mix, pieces = await services.memory.read(look)
+    dashboard = services.platform.dashboard(campaign.facts.ref)
+    if not pieces:
+        return cancel.nothing_to_cancel(campaign, dashboard)
+    saves = _worth(ask, pieces)
+    return cancel.dry_run(cancel.DryRun(campaign, mix, len(pieces), saves, dashboard, ask.channel))
+
+
+def _worth(ask: Ask, pieces: list[StoredPiece]) -> Money:
+    return Money(sum((piece.cost or Decimal(0) for piece in pieces), Decimal(0)), ask.workspace.currency)
+
+
+async def cancel_campaign(services: Services, ask: Ask, metadata: str) -> None:
+    """The dry run was confirmed: ask for each piece, and tell the channel what really happened."""
+    require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
+    campaign = await _campaign(services, ask, metadata.partition("|")[0])
+    fresh = await services.platform.campaign(campaign.facts.ref)
+    dashboard = services.platform.dashboard(campaign.facts.ref)
+    if fresh.status in status.UNBOOKED:
+        await _tell(services, ask, await _delete(services, ask, campaign, dashboard))
+        return
+    await refresh_campaign(services, ask.workspace, campaign, force=True)
+    pieces = await services.memory.read(stoppable, ask.workspace, campaign.id)
+    results = await cancel_all(services, ask.workspace, pieces, ask.user)
+    stopped = [result.piece for result in results if result.outcome is cancel.Outcome.CANCELLED]
+    now = services.clock.now()
+    message = cancel.campaign_result(campaign, results, ask.user, now, _worth(ask, stopped), dashboard)
+    await _tell(services, ask, message)
+
+
+async def _delete(services: Services, ask: Ask, campaign: StoredCampaign, dashboard: str) -> cancel.Message:
+    try:
+        await services.platform.delete_campaign(campaign.facts.ref)
+    except CampaignBooked as booked:
+        return cancel.booked(str(booked), dashboard)
+    return cancel.deleted(campaign, ask.user, services.clock.now())
+
+
+async def _tell(services: Services, ask: Ask, message: cancel.Message) -> None:
+    """To the channel, or where that cannot be, to the person (a submitted modal has no address for answers)."""
+    try:
+        await services.slack.post(ask.channel, message)
+    except Refusal:
+        await services.slack.post(ask.user, message)
+
+
+async def alert_settings(services: Services, ask: Ask, _value: str) -> None:
+    """*Alert settings*: the same modal as `/mailalerts`."""
+    await commands.open_alert_settings(services, ask)
+
+
+async def save_alerts(services: Services, ask: Ask, campaign: str, wants: list[str]) -> None:
+    """The settings were saved: they take the place of what this channel was told before."""
+    chosen = frozenset(Want(want) for want in wants)
+    campaign_id = CampaignId(_number(campaign))
+    what = alerts.EVERY
+    if campaign_id != NO_CAMPAIGN:
+        what = f"*{cancel.escape((await _campaign(services, ask, campaign)).facts.name)}*"
+    await commands.subscribe(services, ask, campaign_id, what, chosen)
+    await services.memory.write(_drop_others, ask, campaign_id)
+
+
+def _drop_others(connection: Connection, ask: Ask, kept: CampaignId) -> None:
+    for one in workspaces.subscriptions_of(connection, ask.workspace.id, ChannelId(ask.channel)):
+        if one.campaign_id != kept:
+            workspaces.unsubscribe(connection, ask.workspace.id, one.channel, one.campaign_id)
+
+
+async def refused(services: Services, ask: Ask, text: str) -> None:
+    """Something could not be done: the reason, to the person who asked, wherever they can be reached."""
+    message = words.plain(text)
+    if ask.response_url or ask.channel:
+        await replies.to_asker(services, ask, message)
+    elif ask.view_id:
+        await services.slack.update_view(ask.view_id, track.modal("Not possible", message.blocks))
+    else:
+        await services.slack.post(ask.user, message)

@@ -1,0 +1,231 @@
+"""Counts to a picture: the pie, drawn with matplotlib's object API. Pure: values in, PNG bytes out.
+
+No Axes and no layout engine: every part has its fixed place, so nothing can overlap at any mix, and nothing is
+measured twice. matplotlib is imported on the first drawing, for it is the one slow import of the program.
+"""
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from math import cos, radians, sin
+from typing import TYPE_CHECKING, Any, Final
+
+from handlers import figures
+from handlers.styles import INK, OTHER_COLOUR, OTHER_LABEL, PAPER, QUIET, STYLES
+from storage.records import Mix
+from storage.statuses import LIFECYCLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH: Final = 1280
+HEIGHT: Final = 800
+DPI: Final = 200
+CENTRE: Final = (330, 345)
+RADIUS: Final = 262
+LEGEND_TOP: Final = 574
+ROW: Final = 58
+SWATCH_LEFT, NAME_LEFT, COUNT_RIGHT, SHARE_RIGHT = 660, 708, 1090, 1236
+#: Below this share a wedge is too thin for a number inside; the legend has it.
+LABELLED: Final = 60
+BLENDS: Final = 6
+NEAR_WHITE: Final = 240
+
+
+@dataclass(frozen=True)
+class Pie:
+    """What a pie shows. `caption` is the line under the title: the range, and the moment of the numbers."""
+
+    title: str
+    caption: str
+    counts: tuple[int, ...]
+    other: int
+
+    @classmethod
+    def of(cls, title: str, caption: str, mix: Mix) -> "Pie":
+        return cls(title, caption, tuple(number for _, number in mix.in_order()), mix.other)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A row of the legend, and the wedge it belongs to."""
+
+    label: str
+    colour: str
+    number: int
+    tenths: int
+    share: str
+
+
+def slices(pie: Pie) -> list[Slice]:
+    """All eight statuses in reading order, and "Other" when there is any. Shares add up to a hundred."""
+    rows = [(STYLES[s].label, STYLES[s].colour, n) for s, n in zip(LIFECYCLE, pie.counts, strict=True)]
+    if pie.other:
+        rows.append((OTHER_LABEL, OTHER_COLOUR, pie.other))
+    numbers = [number for _, _, number in rows]
+    parts = zip(rows, figures.tenths(numbers), figures.shares(numbers), strict=True)
+    return [Slice(label, colour, number, tenth, share) for (label, colour, number), tenth, share in parts]
+
+
+@lru_cache(maxsize=64)
+def draw_pie(pie: Pie) -> bytes:
+    """The picture as PNG, 1280×800 pixels. Draw in one thread only: that also makes the cache worth most."""
+    figure = _canvas()
+    parts = slices(pie)
+    _draw_titles(figure, pie, sum(part.number for part in parts))
+    _draw_wedges(figure, parts)
+    _draw_legend(figure, parts)
+    return _encode(figure)
+
+
+def _canvas() -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow import, on first use
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow import, on first use
+
+    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _write(figure: "Figure", x: float, y: float, text: str, size: float, **style: Any) -> None:
+    """Text at a pixel, never read as mathematics. Sizes are in pixels, too."""
+    from matplotlib.text import Text  # noqa: PLC0415 - slow import, on first use
+    from matplotlib.transforms import IdentityTransform  # noqa: PLC0415 - slow import, on first use
+
+    shown = Text(
+        x, y, text, fontsize=size * 72 / DPI, parse_math=False, transform=IdentityTransform(),
+        **{"color": INK, "va": "center_baseline", "family": "DejaVu Sans", **style},
+    )  # fmt: skip
+    figure.add_artist(shown)
+
+
+def _draw_titles(figure: "Figure", pie: Pie, total: int) -> None:
+    _write(figure, 44, 742, fit(drawable(pie.title), 42), 40, weight="bold", va="center")
+    _write(figure, 44, 682, fit(drawable(pie.caption), 74), 25, color=QUIET, va="center")
+    text = figures.pieces(total) if total else "No pieces"
+    _write(figure, SHARE_RIGHT, 628, text, 28, weight="bold", ha="right", va="center")
+
+
+def _draw_wedges(figure: "Figure", parts: list[Slice]) -> None:
+    from matplotlib.patches import Circle, Wedge  # noqa: PLC0415 - slow import, on first use
+
+    total = sum(part.number for part in parts)
+    if not total:
+        ring = Circle(CENTRE, RADIUS, facecolor="#F3F4F6", edgecolor="#D5D9DE", linewidth=1, transform=None)
+        figure.add_artist(ring)
+        _write(figure, *CENTRE, "No pieces in this range", 26, color=QUIET, ha="center")
+        return
+    start = 90.0
+    alone = sum(part.number > 0 for part in parts) == 1
+    for part in parts:
+        if not part.number:
+            continue
+        sweep = 360 * part.number / total
+        # A white line parts neighbours, but must not eat up a sliver.
+        line = 0 if alone or sweep < 3 else 0.9  # noqa: PLR2004 - degrees
+        end = start - sweep
+        wedge = Wedge(CENTRE, RADIUS, end, start, facecolor=part.colour, edgecolor=PAPER, linewidth=line, transform=None)
+        figure.add_artist(wedge)
+        if part.tenths >= LABELLED:
+            _label_wedge(figure, part, (start + end) / 2, alone=alone)
+        start = end
+
+
+def _label_wedge(figure: "Figure", part: Slice, angle: float, *, alone: bool) -> None:
+    reach = 0 if alone else RADIUS * 0.66
+    x, y = CENTRE[0] + reach * cos(radians(angle)), CENTRE[1] + reach * sin(radians(angle))
+    text = f"{round(part.tenths / 10)} %"
+    _write(figure, x, y, text, 26, weight="bold", ha="center", color=ink_on(part.colour))
+
+
+def _draw_legend(figure: "Figure", parts: list[Slice]) -> None:
+    from matplotlib.patches import Rectangle  # noqa: PLC0415 - slow import, on first use
+
+    for row, part in enumerate(parts):
+        y = LEGEND_TOP - row * ROW
+        ink = INK if part.number else QUIET
+        swatch = Rectangle(
+            (SWATCH_LEFT, y - 15), 30, 30, facecolor=part.colour, edgecolor="#8A8D91", linewidth=0.4, transform=None
+        )
+        figure.add_artist(swatch)
+        _write(figure, NAME_LEFT, y, part.label, 27, color=ink)
+        _write(figure, COUNT_RIGHT, y, figures.count(part.number), 27, color=ink, ha="right")
+        _write(figure, SHARE_RIGHT, y, part.share, 27, color=ink, ha="right")
+
+
+def fit(text: str, limit: int) -> str:
+    """The text, cut to a number of characters that fits the picture's width."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+@lru_cache(maxsize=1)
+def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font  # noqa: PLC0415 - slow, on first use
+
+    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
+
+
+def drawable(text: str) -> str:
+    """The text without characters that the font lacks (emoji, some scripts): the message beside it has them all."""
+    kept = "".join(c for c in text if ord(c) in _glyphs())
+    return " ".join(kept.split()) or "Campaign"
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def lightness(colour: str) -> float:
+    """How light a colour is, from 0 to 1 (relative luminance, WCAG 2)."""
+
+    def linear(channel: int) -> float:
+        part = channel / 255
+        return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = (linear(channel) for channel in _rgb(colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever reads better on this colour."""
+    return PAPER if lightness(colour) < 0.19 else INK  # noqa: PLR2004 - where both read equally well
+
+
+@lru_cache(maxsize=1)
+def _palette() -> Any:
+    """The few colours that occur: each status and its blends into white and ink, and greys. 90 in all."""
+    from PIL import Image  # noqa: PLC0415 - comes with matplotlib, on first use
+
+    colours = [(0, 0, 0), (255, 255, 255), _rgb("#F3F4F6"), _rgb("#D5D9DE"), _rgb("#8A8D91")]
+    for base in [*(style.colour for style in STYLES.values()), OTHER_COLOUR, INK, QUIET]:
+        colours += [
+            tuple(round(c + (255 - c) * step / BLENDS) for c in _rgb(base))  # type: ignore[misc]
+            for step in range(BLENDS)
+        ]
+    for style in STYLES.values():
+        over = _rgb(ink_on(style.colour))
+        colours += [
+            tuple(round(c + (o - c) * step / 5) for c, o in zip(_rgb(style.colour), over, strict=True))  # type: ignore[misc]
+            for step in range(1, 5)
+        ]
+    # Pillow matches coarsely: an entry close to white would tint the paper.
+    kept = [c for c in colours if c == (255, 255, 255) or min(c) < NEAR_WHITE]
+    image = Image.new("P", (1, 1))
+    image.putpalette([channel for colour in kept for channel in colour])
+    return image
+
+
+def _encode(figure: "Figure") -> bytes:
+    from PIL import Image  # noqa: PLC0415 - comes with matplotlib, on first use
+
+    figure.canvas.draw()
+    pixels = Image.frombuffer("RGBA", (WIDTH, HEIGHT), figure.canvas.buffer_rgba(), "raw", "RGBA", 0, 1)  # type: ignore[attr-defined]
+    flat = pixels.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
+    out = io.BytesIO()
+    flat.save(out, "png", compress_level=6)
+    return out.getvalue()
+
+
+def warm_up() -> None:
+    """Loads matplotlib and its fonts, so that the first person who asks does not wait for it."""
+    draw_pie(Pie("Ready", "", (1,) * 8, 0))

@@ -1,0 +1,242 @@
+"""What somebody typed: /mailstatus, /mailtrack, /mailalerts, and the same words after a mention."""
+
+from datetime import date
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers import arguments, figures, matching, replies
+from handlers.arguments import ALL_TIME, AlertsAsk, Range
+from handlers.charts import Pie
+from handlers.freshness import Freshness, refresh_account, refresh_campaign, refresh_piece
+from handlers.messages import Message, escape, quote
+from handlers.ports import Outage, PieceUnknown, Refusal, Trouble
+from handlers.services import Ask, Services
+from handlers.views import alerts, status, track, words
+from storage import enquiries, mailings, outbox, workspaces
+from storage.records import NO_CAMPAIGN, CampaignId, Mix, StoredCampaign, StoredPiece
+
+log = structlog.get_logger()
+
+PIECES_OFFERED: Final = 25
+EXAMPLE: Final = "Spring"
+
+
+async def mail_status(services: Services, ask: Ask) -> None:
+    """`/mailstatus [campaign] [range]`: the pie and its numbers, in the channel."""
+    asked = arguments.clean(ask.text)
+    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
+    if arguments.wants_help(asked):
+        example = known[0].facts.name if known else EXAMPLE
+        await replies.to_asker(services, ask, words.help_status(example))
+        return
+    today = await today_of(services, ask)
+    exact = matching.exactly(asked, known) if asked else []
+    name, span = (asked, None) if exact else arguments.split_range(asked, today)
+    if not name:
+        message = await account_message(services, ask, span or arguments.this_month(today), today)
+        await replies.to_channel(services, ask, message)
+        return
+    found = matching.match(arguments.unquote(name), known)
+    if len(found.found) == 1 and found.sure:
+        message = await campaign_message(services, ask, found.found[0], span or ALL_TIME, today)
+        await replies.to_channel(services, ask, message)
+        return
+    await replies.to_asker(services, ask, _which(name, found, known, span or ALL_TIME))
+
+
+def _which(name: str, found: matching.Match, known: list[StoredCampaign], span: Range) -> Message:
+    if found.found:
+        return status.pick_campaign(quote(name), found.found, span)
+    return words.not_found(quote(name), matching.nearest(name, known))
+
+
+async def today_of(services: Services, ask: Ask) -> date:
+    """The asker's day; the team's, when Slack does not tell."""
+    zone = services.policy.zone
+    try:
+        zone = ZoneInfo((await services.slack.person(ask.user)).zone)
+    except (Trouble, ZoneInfoNotFoundError, ValueError) as trouble:
+        log.info("zone.unknown", reason=type(trouble).__name__)
+    return services.clock.now().astimezone(zone).date()
+
+
+async def campaign_message(
+    services: Services, ask: Ask, campaign: StoredCampaign, span: Range, today: date, *, force: bool = False
+) -> Message:
+    """One campaign's answer with its picture."""
+    fresh = await refresh_campaign(services, ask.workspace, campaign, force=force)
+
+    def look(connection: Connection) -> tuple[StoredCampaign, status.Standing]:
+        mix = enquiries.mix(connection, ask.workspace.id, campaign.id, span.days)
+        again = enquiries.campaign(connection, ask.workspace.id, campaign.id) or campaign
+        return again, _standing(connection, ask, mix, span, today, fresh)
+
+    again, standing = await services.memory.read(look)
+    picture = await _draw(services, again.facts.name, standing)
+    return status.campaign_answer(again, standing, picture)
+
+
+async def account_message(services: Services, ask: Ask, span: Range, today: date) -> Message:
+    """The whole account's answer with its picture."""
+    fresh = await refresh_account(services, ask.workspace)
+
+    def look(connection: Connection) -> tuple[list[status.Line], status.Standing]:
+        mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
+        known = enquiries.campaigns_of(connection, ask.workspace.id)
+        lines = [status.Line(one, mixes[one.id]) for one in known if one.id in mixes]
+        return lines, _standing(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
+
+    lines, standing = await services.memory.read(look)
+    return status.account_answer(lines, standing, await _draw(services, "Your mail", standing))
+
+
+def _standing(
+    connection: Connection, ask: Ask, mix: Mix, span: Range, today: date, fresh: Freshness
+) -> status.Standing:
+    workspace = workspaces.by_id(connection, ask.workspace.id)
+    return status.Standing(mix, span, today, workspace.currency, workspace.balance, fresh.as_of, fresh.stale)
+
+
+async def _draw(services: Services, title: str, standing: status.Standing) -> bytes:
+    moment = standing.as_of or services.clock.now()
+    caption = f"Ordered {standing.span.label} · as of {figures.moment(moment, services.policy.zone)}"
+    return await services.studio.pie(Pie.of(title, caption, standing.mix))
+
+
+async def mail_track(services: Services, ask: Ask) -> None:
+    """`/mailtrack <piece>`: the dated scans of one piece, for the asker alone."""
+    asked = arguments.unquote(arguments.clean(ask.text))
+    if not asked or arguments.wants_help(asked):
+        await replies.to_asker(services, ask, words.help_track(await _example_piece(services, ask)))
+        return
+    wanted = asked.removeprefix("#")
+    found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, wanted, PIECES_OFFERED + 1)
+    if not found and wanted.isdigit():
+        found = await _fetch_unknown(services, ask, wanted)
+    if not found:
+        await replies.to_asker(services, ask, words.no_piece(quote(asked)))
+    elif len(found) == 1:
+        await replies.to_asker(services, ask, await piece_message(services, ask, found[0]))
+    else:
+        offered = found[:PIECES_OFFERED]
+        message = track.pick_piece(quote(asked), offered, more=len(found) > PIECES_OFFERED)
+        await replies.to_asker(services, ask, message)
+
+
+async def _example_piece(services: Services, ask: Ask) -> str:
+    for campaign in (await services.memory.read(enquiries.campaigns_of, ask.workspace.id))[:3]:
+        page = await services.memory.read(enquiries.pieces_page, ask.workspace.id, campaign.id, None, 1)
+        if page:
+            return page[0].ref
+    return "16818211"
+
+
+async def _fetch_unknown(services: Services, ask: Ask, ref: str) -> list[StoredPiece]:
+    """A piece that we have not met may be known to the platform already."""
+    try:
+        batch = await services.platform.piece(ref, "")
+    except (PieceUnknown, Outage, Refusal):
+        return []
+    await services.memory.write(mailings.apply, ask.workspace.id, batch, services.clock.now())
+    return await services.memory.read(enquiries.find_pieces, ask.workspace.id, ref, 1)
+
+
+async def piece_message(services: Services, ask: Ask, piece: StoredPiece) -> Message:
+    """A piece's timeline, read again just now."""
+    news = await refresh_piece(services, ask.workspace, piece)
+
+    def look(connection: Connection) -> Message:
+        scans = enquiries.timeline(connection, ask.workspace.id, piece.id)
+        told = outbox.told_of(connection, ask.workspace.id, piece.id)
+        return track.piece_answer(news.piece, scans, told, news.note)
+
+    return await services.memory.read(look)
+
+
+async def mail_alerts(services: Services, ask: Ask) -> None:
+    """`/mailalerts`: what this channel is told. Bare opens the settings; words do the same by typing."""
+    asked = arguments.clean(ask.text)
+    if arguments.wants_help(asked):
+        await replies.to_asker(services, ask, words.help_alerts())
+        return
+    wish = arguments.parse_alerts(asked)
+    if wish.verb == "":
+        await open_alert_settings(services, ask)
+    elif wish.verb == "list":
+        await replies.to_asker(services, ask, await _listing(services, ask))
+    elif wish.verb == "on":
+        await _switch_on(services, ask, wish.target)
+    elif wish.verb == "off":
+        await _switch_off(services, ask, wish.target)
+    else:
+        await _mute(services, ask, wish)
+
+
+async def _listing(services: Services, ask: Ask) -> Message:
+    current = await services.memory.read(workspaces.subscriptions_of, ask.workspace.id, ask.channel)
+    return alerts.listing(ask.channel, current)
+
+
+async def open_alert_settings(services: Services, ask: Ask) -> None:
+    """Shows the settings of the channel that was asked in."""
+    current = await services.memory.read(workspaces.subscriptions_of, ask.workspace.id, ask.channel)
+    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
+    await services.slack.open_view(ask.trigger_id, alerts.settings_form(ask.channel, current, known))
+
+
+async def _named_campaign(services: Services, ask: Ask, target: str) -> tuple[CampaignId, str]:
+    """The campaign of this name and its name in words; raises Refusal naming the nearest."""
+    if not target or target.casefold() in ("all", alerts.EVERY):
+        return NO_CAMPAIGN, alerts.EVERY
+    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
+    found = matching.match(target, known)
+    if len(found.found) == 1 and found.sure:
+        return found.found[0].id, f"*{escape(found.found[0].facts.name)}*"
+    names = [one.facts.name for one in found.found[:3]] or matching.nearest(target, known)
+    raise Refusal(words.not_found(quote(target), names).text)
+
+
+async def _switch_on(services: Services, ask: Ask, target: str) -> None:
+    campaign_id, what = await _named_campaign(services, ask, target)
+    await subscribe(services, ask, campaign_id, what, frozenset(alerts.DEFAULT_WANTS))
+
+
+async def subscribe(services: Services, ask: Ask, campaign_id: CampaignId, what: str, wants: frozenset[alerts.Want]) -> None:
+    """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed."""
+    message = alerts.confirmed(ask.channel, what, wants, ask.user)
+    await services.slack.post(ask.channel, message)
+    now = services.clock.now()
+    await services.memory.write(
+        workspaces.subscribe, ask.workspace.id, ask.channel, campaign_id, wants, ask.user, now
+    )
+
+
+async def _switch_off(services: Services, ask: Ask, target: str) -> None:
+    campaign_id, what = await _named_campaign(services, ask, target)
+    ended = await services.memory.write(
+        workspaces.unsubscribe, ask.workspace.id, ask.channel, campaign_id if target else None
+    )
+    said = f"This channel is no longer told of {what}." if ended else f"This channel was not told of {what}."
+    await replies.to_asker(services, ask, words.plain(f"{said} `/mailalerts on` changes that."))
+
+
+async def _mute(services: Services, ask: Ask, wish: AlertsAsk) -> None:
+    until = services.clock.now() + wish.mute if wish.mute else None
+    await services.memory.write(outbox.mute, ask.workspace.id, ask.channel, until)
+    said = f"Muted until {figures.stamp(until)}. What happens meanwhile is told then." if until else "No longer muted."
+    await replies.to_asker(services, ask, words.plain(said))
+
+
+async def mention(services: Services, ask: Ask) -> None:
+    """`@Piecewise status …` or `track …`, answered in the same thread."""
+    verb, _, rest = arguments.clean(ask.text).partition(" ")
+    inner = Ask(ask.workspace, ask.user, ask.channel, rest, thread=ask.thread)
+    if verb.casefold() in ("status", "mailstatus", "/mailstatus"):
+        await mail_status(services, inner)
+    elif verb.casefold() in ("track", "mailtrack", "/mailtrack"):
+        await mail_track(services, inner)
+    else:
+        await replies.to_asker(services, ask, words.help_status(EXAMPLE))

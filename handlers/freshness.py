@@ -1,0 +1,91 @@
+"""How fresh an answer is: asks the platform when what we know is old, and says so when it cannot be asked."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from handlers.ports import NotOffered, Outage, PieceUnknown, Refusal
+from handlers.services import Services
+from storage import enquiries, mailings, workspaces
+from storage.records import StoredCampaign, StoredPiece, Workspace
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """When the numbers were read (None: never yet), and whether the platform failed to answer just now."""
+
+    as_of: datetime | None
+    stale: bool = False
+
+
+async def refresh_campaign(
+    services: Services, workspace: Workspace, campaign: StoredCampaign, *, force: bool = False
+) -> Freshness:
+    """Reads a campaign's pieces again when the last poll is not fresh. Never fails: old numbers beat none."""
+    now = services.clock.now()
+    if _is_fresh(services, workspace, now) and not force:
+        return Freshness(workspace.polled_at)
+    try:
+        async with asyncio.timeout(services.policy.patience):
+            if workspace.singles_offered is not False:
+                batch = await services.platform.campaign_pieces(campaign.facts.ref)
+                await services.memory.write(mailings.apply, workspace.id, batch, now)
+                await read_balance(services, workspace)
+                return Freshness(now)
+            await read_balance(services, workspace)
+    except NotOffered:
+        await services.memory.write(workspaces.note, workspace.id, singles_offered=False)
+    except (Outage, Refusal, TimeoutError) as trouble:
+        log.info("refresh.failed", reason=type(trouble).__name__)
+        return Freshness(workspace.polled_at, stale=True)
+    return Freshness(workspace.polled_at)
+
+
+def _is_fresh(services: Services, workspace: Workspace, now: datetime) -> bool:
+    return workspace.polled_at is not None and now - workspace.polled_at <= services.policy.fresh
+
+
+async def refresh_account(services: Services, workspace: Workspace) -> Freshness:
+    """Reads the balance again when it is not fresh; says whether the platform answers. Never fails."""
+    if _is_fresh(services, workspace, services.clock.now()):
+        return Freshness(workspace.polled_at)
+    try:
+        async with asyncio.timeout(services.policy.patience):
+            await read_balance(services, workspace)
+    except (Outage, Refusal, TimeoutError) as trouble:
+        log.info("refresh.failed", reason=type(trouble).__name__)
+        return Freshness(workspace.polled_at, stale=True)
+    return Freshness(workspace.polled_at)
+
+
+async def read_balance(services: Services, workspace: Workspace) -> None:
+    """Asks for the balance and keeps it."""
+    amount = await services.platform.balance()
+    now = services.clock.now()
+    await services.memory.write(workspaces.note, workspace.id, balance=amount, balance_at=now)
+
+
+@dataclass(frozen=True)
+class PieceNews:
+    """A piece as it stands, and a remark when the platform could not be asked."""
+
+    piece: StoredPiece
+    note: str = ""
+
+
+async def refresh_piece(services: Services, workspace: Workspace, piece: StoredPiece) -> PieceNews:
+    """Reads a piece and its timeline again. Never fails: what is known is shown with a remark."""
+    try:
+        async with asyncio.timeout(services.policy.patience):
+            batch = await services.platform.piece(piece.ref, piece.kind)
+    except PieceUnknown:
+        return PieceNews(piece, "Stannp does not know this piece any more; this is what was heard before.")
+    except (Outage, Refusal, TimeoutError) as trouble:
+        log.info("refresh.failed", reason=type(trouble).__name__)
+        return PieceNews(piece, ":warning: Stannp is not answering; this is what was heard before.")
+    await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
+    return PieceNews(await services.memory.read(enquiries.piece_by_id, workspace.id, piece.id) or piece)

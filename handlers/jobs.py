@@ -1,0 +1,147 @@
+"""The work of the clock: reads the mail account, finishes what a crash left open, and keeps the tables small."""
+
+from datetime import date, timedelta
+from typing import Final
+
+import structlog
+
+from handlers.cancelling import Settled, settle_abandoned
+from handlers.freshness import read_balance
+from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
+from handlers.services import Services
+from handlers.views import cancel
+from storage import enquiries, leases, mailings, workspaces
+from storage.records import Batch, Campaign, Money, StoredCampaign, Workspace
+
+log = structlog.get_logger()
+
+#: A campaign whose platform status is one of these has nothing more to say once all its pieces are known and final.
+ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
+#: Mail still under way after this many days is asked for piece by piece, not by widening every poll.
+LONGEST_WAY: Final = timedelta(days=60)
+
+
+async def poll(services: Services, workspace_id: workspaces.WorkspaceId) -> None:
+    """Brings campaigns, pieces and timelines up to date. Each page is its own transaction and may be read again:
+    stopped anywhere, the next poll goes on. Raises Trouble when the platform does not answer."""
+    workspace = await services.memory.read(workspaces.by_id, workspace_id)
+    started = services.clock.now()
+    campaigns = await services.platform.campaigns()
+    await services.memory.write(mailings.apply, workspace.id, Batch(campaigns=tuple(campaigns)), started)
+    await read_balance(services, workspace)
+    route = await _read_reports(services, workspace)
+    singles = await _place_pieces(services, workspace, campaigns)
+    await _read_timelines(services, workspace)
+    ended = services.clock.now()
+    baseline = workspace.baseline_at or ended
+    facts = {"polled_at": ended, "baseline_at": baseline, "list_route": route, "singles_offered": singles}
+    await services.memory.write(workspaces.note, workspace.id, **facts)
+    log.info("poll.ended", workspace=workspace.id, campaigns=len(campaigns), seconds=(ended - started).total_seconds())
+
+
+async def _read_reports(services: Services, workspace: Workspace) -> str | None:
+    """The account's pieces since the oldest that is still under way; gives the report that answered."""
+    today = services.clock.now().date()
+    first = await _first_day(services, workspace, today)
+    route = workspace.list_route
+    try:
+        async for page in services.platform.pieces(first, today + timedelta(days=1), route):
+            await services.memory.write(mailings.apply, workspace.id, page.batch, services.clock.now())
+            route = page.route
+    except NotOffered:
+        log.warning("poll.no_report", workspace=workspace.id)
+        return None
+    return route
+
+
+async def _first_day(services: Services, workspace: Workspace, today: date) -> date:
+    if workspace.baseline_at is None:
+        return today - services.policy.history
+    earliest = today - LONGEST_WAY
+    oldest = await services.memory.read(enquiries.oldest_open_day, workspace.id, earliest)
+    return min(oldest or today, today - timedelta(days=2))
+
+
+async def _place_pieces(services: Services, workspace: Workspace, campaigns: list[Campaign]) -> bool | None:
+    """Learns which pieces belong to which campaign, where the account offers that report; gives whether it does."""
+    offered = workspace.singles_offered
+    if offered is False:
+        return False
+    for campaign in await _unfinished(services, workspace, campaigns):
+        try:
+            batch = await services.platform.campaign_pieces(campaign.facts.ref)
+        except NotOffered:
+            # One campaign that is gone must not switch the report off for all.
+            if offered:
+                continue
+            return False
+        except PlatformRefused as refusal:
+            log.warning("poll.campaign_refused", campaign=campaign.facts.ref, reason=str(refusal))
+            continue
+        offered = True
+        await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
+        await _meet_unknown(services, workspace, batch)
+    return offered
+
+
+async def _unfinished(services: Services, workspace: Workspace, campaigns: list[Campaign]) -> list[StoredCampaign]:
+    """The campaigns whose pieces may still move, or are not all known."""
+    listed = {campaign.ref for campaign in campaigns}
+    known = await services.memory.read(enquiries.campaigns_of, workspace.id)
+    mixes = await services.memory.read(enquiries.mixes, workspace.id)
+    return [one for one in known if one.facts.ref in listed and not _is_over(one, mixes.get(one.id))]
+
+
+def _is_over(campaign: StoredCampaign, mix: enquiries.Mix | None) -> bool:
+    if mix is None or campaign.facts.status not in ENDED:
+        return False
+    whole = mix.total >= (campaign.facts.recipients or 0)
+    return whole and mix.of(*enquiries.FINAL) == mix.total
+
+
+async def _meet_unknown(services: Services, workspace: Workspace, batch: Batch) -> None:
+    """A campaign's report may name pieces without saying when they were made: those are asked for one by one."""
+    bare = [piece.ref for piece in batch.pieces if piece.created_at is None]
+    unknown = await services.memory.read(enquiries.unknown_refs, workspace.id, bare)
+    for ref in unknown[: services.policy.details]:
+        try:
+            found = await services.platform.piece(ref, "")
+        except Refusal as refusal:
+            log.info("poll.piece_refused", piece=ref, reason=type(refusal).__name__)
+            continue
+        await services.memory.write(mailings.apply, workspace.id, found, services.clock.now())
+
+
+async def _read_timelines(services: Services, workspace: Workspace) -> None:
+    """Fetches timelines of pieces that moved, as many as one poll may; the rest waits for the next."""
+    due = await services.memory.read(enquiries.details_due, workspace.id, services.policy.details)
+    for piece in due:
+        try:
+            batch = await services.platform.piece(piece.ref, piece.kind)
+        except PieceUnknown:
+            batch = Batch()
+            log.info("poll.piece_gone", piece=piece.ref)
+        await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
+
+
+async def settle_cancellations(services: Services, workspace_id: workspaces.WorkspaceId) -> None:
+    """Ends requests to cancel whose process died, and tells the people who asked."""
+    workspace = await services.memory.read(workspaces.by_id, workspace_id)
+    for settled in await settle_abandoned(services, workspace):
+        message = _late_answer(workspace, settled)
+        try:
+            await services.slack.post(settled.by, message)
+        except Refusal as refusal:
+            log.info("cancel.untold", reason=type(refusal).__name__)
+
+
+def _late_answer(workspace: Workspace, settled: Settled) -> cancel.Message:
+    cost = settled.result.piece.cost
+    saved = Money(cost, workspace.currency) if cost is not None else None
+    return cancel.piece_result(settled.result, settled.by, settled.asked_at, saved)
+
+
+async def tidy(services: Services) -> None:
+    """Folds tallies and forgets what Slack will not send again."""
+    await services.memory.write(mailings.fold_tallies)
+    await services.memory.write(leases.forget, services.clock.now())

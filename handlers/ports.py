@@ -1,0 +1,250 @@
+"""What the outside must be able to do for us, and the ways in which it may fail.
+
+    Trouble
+    ├── Refusal            a person can act on it: the text says what happened and what to do
+    │   ├── KeyRefused  PieceUnknown  CampaignUnknown  TooLate  NotOffered  CampaignBooked  PlatformRefused
+    │   ├── SignatureRefused  PayloadRefused
+    │   └── NotInChannel  ChannelClosed  ScopeMissing  WorkspaceGone  MessageGone  PictureRefused  SlackRefused
+    └── Outage             it may pass: `retry_after` seconds when that is known
+        ├── PlatformDown  PlatformBusy
+        └── SlackDown  SlackBusy
+
+A failure's text is its docstring unless the raiser knows better.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from handlers.messages import Message, Picture
+from storage.records import Batch, Campaign, Mix
+
+
+class Trouble(Exception):  # noqa: N818 - the family's name; its members are named for what happened
+    """Something outside did not work."""
+
+    def __init__(self, text: str | None = None, *, code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(text or " ".join((type(self).__doc__ or "").split()))
+        #: The other side's own word, for the log.
+        self.code = code
+        self.retry_after = retry_after
+
+
+class Refusal(Trouble):
+    """This cannot be done as asked."""
+
+
+class Outage(Trouble):
+    """The service cannot be reached right now. Try again in a minute."""
+
+
+class KeyRefused(Refusal):
+    """Stannp does not accept the API key. Check STANNP_API_KEY, and that STANNP_API_URL is your region's address."""
+
+
+class PieceUnknown(Refusal):
+    """Stannp does not know this piece."""
+
+
+class CampaignUnknown(Refusal):
+    """Stannp does not know this campaign."""
+
+
+class TooLate(Refusal):
+    """Stannp refused to cancel: work on the piece has begun."""
+
+
+class NotOffered(Refusal):
+    """This mail account does not offer that report."""
+
+
+class CampaignBooked(Refusal):
+    """This campaign is booked and paid. Stannp lets you cancel it only in its dashboard."""
+
+
+class PlatformRefused(Refusal):
+    """Stannp refused the request."""
+
+
+class PlatformDown(Outage):
+    """Stannp cannot be reached right now."""
+
+
+class PlatformBusy(Outage):
+    """Stannp's request limit for this minute is used up."""
+
+
+class SignatureRefused(Refusal):
+    """The webhook's signature does not fit STANNP_WEBHOOK_SECRET."""
+
+
+class PayloadRefused(Refusal):
+    """The webhook's body is not what Stannp sends. Choose JSON as its content type in Stannp's dashboard."""
+
+
+class NotInChannel(Refusal):
+    """I am not in this channel. Type /invite @Piecewise there, then try again."""
+
+
+class ChannelClosed(Refusal):
+    """The channel is archived or gone."""
+
+
+class ScopeMissing(Refusal):
+    """Slack says the app lacks a permission. Reinstall it from manifest.yml, then run: piecewise check"""
+
+
+class WorkspaceGone(Refusal):
+    """Slack no longer accepts the bot's token. Reinstall the app and set the new SLACK_BOT_TOKEN."""
+
+
+class MessageGone(Refusal):
+    """The message was deleted or can no longer be edited."""
+
+
+class PictureRefused(Refusal):
+    """Slack did not accept the picture."""
+
+
+class SlackRefused(Refusal):
+    """Slack refused the message."""
+
+
+class SlackDown(Outage):
+    """Slack cannot be reached right now."""
+
+
+class SlackBusy(Outage):
+    """Slack asks us to wait."""
+
+
+class Clock(Protocol):
+    """Time, handed in so that tests can hold it still."""
+
+    def now(self) -> datetime:
+        """This moment, aware and UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """A page of the account's pieces. `route` names the reporting address that answered; remember it."""
+
+    batch: Batch
+    route: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a verified webhook call said. `ignored` counts objects that could not be read."""
+
+    batch: Batch
+    event: str
+    ignored: int = 0
+
+
+class MailPlatform(Protocol):
+    """The mail house. Reads may be repeated; every method may raise KeyRefused, PlatformRefused or an Outage."""
+
+    async def account(self) -> str:
+        """Who the key belongs to, for people to recognise."""
+        ...
+
+    async def balance(self) -> Decimal:
+        """Money left in the account, in the account's currency."""
+        ...
+
+    async def campaigns(self) -> list[Campaign]:
+        """Every campaign of the account."""
+        ...
+
+    async def campaign(self, ref: str) -> Campaign:
+        """One campaign; raises CampaignUnknown."""
+        ...
+
+    async def campaign_pieces(self, ref: str) -> Batch:
+        """A campaign's pieces with where they stand; raises NotOffered where the account has no such report."""
+        ...
+
+    def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
+        """The account's pieces of these days, page by page, by the route that answered before."""
+        ...
+
+    async def summary(self, first: date, last: date) -> Mix:
+        """The account's own status counts of these days."""
+        ...
+
+    async def piece(self, ref: str, kind: str) -> Batch:
+        """One piece with its timeline; `kind` may be "" when unknown. Raises PieceUnknown."""
+        ...
+
+    async def cancel_piece(self, ref: str, kind: str) -> None:
+        """Asks to stop a piece; raises TooLate when it is too late. Never repeated by itself."""
+        ...
+
+    async def delete_campaign(self, ref: str) -> None:
+        """Removes a campaign that is not booked; raises CampaignBooked. Never repeated by itself."""
+        ...
+
+    def read_delivery(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
+        """What a webhook call says; raises SignatureRefused or PayloadRefused. Does no I/O."""
+        ...
+
+    def dashboard(self, campaign_ref: str) -> str:
+        """Where people see this campaign in the platform's own pages."""
+        ...
+
+
+@dataclass(frozen=True)
+class Person:
+    """The asker, as Slack knows them. `zone` is an IANA name."""
+
+    name: str
+    zone: str
+    is_admin: bool
+
+
+class Messenger(Protocol):
+    """Slack, for one workspace. Every method may raise ScopeMissing, WorkspaceGone, SlackRefused or an Outage."""
+
+    async def post(self, channel: str, message: Message, *, thread: str | None = None, broadcast: bool = False) -> str:
+        """Posts, and gives the message's `ts`; raises NotInChannel, ChannelClosed. Tried once."""
+        ...
+
+    async def edit(self, channel: str, ts: str, message: Message) -> None:
+        """Replaces a message of ours; raises MessageGone."""
+        ...
+
+    async def answer(self, response_url: str, message: Message, *, replace: bool = False) -> None:
+        """Answers the asker alone (five times at most, within 30 minutes)."""
+        ...
+
+    async def whisper(self, channel: str, user: str, message: Message, *, thread: str | None = None) -> None:
+        """Shows a message to one person in a channel."""
+        ...
+
+    async def upload(self, picture: Picture) -> str:
+        """Keeps a picture at Slack and gives its file id; raises PictureRefused."""
+        ...
+
+    async def open_view(self, trigger_id: str, view: dict[str, Any]) -> str:
+        """Opens a modal, and gives its id."""
+        ...
+
+    async def push_view(self, trigger_id: str, view: dict[str, Any]) -> str:
+        """Lays another modal over the open one, and gives its id."""
+        ...
+
+    async def update_view(self, view_id: str, view: dict[str, Any]) -> None:
+        """Replaces an open modal's content."""
+        ...
+
+    async def person(self, user: str) -> Person:
+        """Who this is."""
+        ...

@@ -1,0 +1,102 @@
+"""What every handler is given: memory, the mail platform, Slack, the pen, the clock, and the numbers of policy."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Concatenate, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from handlers.charts import Pie, draw_pie
+from handlers.ports import Clock, MailPlatform, Messenger
+from storage.database import Database
+from storage.records import ChannelId, UserId, Workspace
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The database, off the event loop: one hop per unit of work."""
+
+    database: Database
+    readers: Executor
+    writer: Executor
+
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work(connection, …)`, on a reading thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.readers, lambda: self.database.read(work, *args, **kwargs))
+
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work(connection, …)` in one transaction, on the writing thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.writer, lambda: self.database.write(work, *args, **kwargs))
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Draws off the event loop, in one thread. Concurrent wishes for the same picture draw it once."""
+
+    pen: Executor
+
+    async def pie(self, pie: Pie) -> bytes:
+        """The picture as PNG."""
+        return await asyncio.get_running_loop().run_in_executor(self.pen, draw_pie, pie)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The numbers and choices that people set."""
+
+    zone: ZoneInfo = ZoneInfo("UTC")
+    #: "admins", "everyone", or Slack user ids.
+    cancellers: frozenset[str] = frozenset({"admins"})
+    poll_every: timedelta = timedelta(minutes=5)
+    #: An answer younger than this is not asked for again.
+    fresh: timedelta = timedelta(seconds=60)
+    #: How long an asker waits for the platform before the last known numbers are shown.
+    patience: float = 6.0
+    #: A burst arrives as one message when it ends within this time.
+    settle: timedelta = timedelta(seconds=30)
+    #: At most one message in this time and channel (Slack's own limit).
+    pace: timedelta = timedelta(seconds=1)
+    #: How far back the first poll reads.
+    history: timedelta = timedelta(days=90)
+    #: Timelines fetched in one poll.
+    details: int = 100
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that a decision may use, for one mail account and its workspace."""
+
+    memory: Memory
+    studio: Studio
+    clock: Clock
+    policy: Policy
+    platform: MailPlatform
+    slack: Messenger
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing somebody said or pressed. All of Slack's ways of asking end in this."""
+
+    workspace: Workspace
+    user: UserId
+    channel: ChannelId
+    text: str = ""
+    #: Where the asker alone can be answered; "" for a mention.
+    response_url: str = ""
+    trigger_id: str = ""
+    #: The thread in which to answer a mention.
+    thread: str | None = None
+    #: The message whose button was pressed; "" when only the asker sees it.
+    message_ts: str = ""
+    #: The modal in which a button was pressed.
+    view_id: str = ""

@@ -1,0 +1,74 @@
+"""The names of all buttons, menus and forms, and what they carry: ids and days, never names or addresses."""
+
+from datetime import date
+from enum import StrEnum
+
+from handlers.arguments import ALL_TIME, Range, last_days, last_month, this_month, today_only
+from handlers.figures import span
+from handlers.messages import Block, option
+from storage.enquiries import Days
+from storage.records import CampaignId
+
+
+class Action(StrEnum):
+    """Everything that can be pressed or chosen. The listeners register exactly these."""
+
+    VIEW_DETAILS = "view_details"
+    DETAILS_NEXT = "details_next"
+    TRACK = "track_piece"
+    PICK_CAMPAIGN = "pick_campaign"
+    PICK_PIECE = "pick_piece"
+    REFRESH = "refresh_status"
+    CHOOSE_RANGE = "choose_range"
+    CANCEL_PIECE = "cancel_piece"
+    CANCEL_CAMPAIGN = "cancel_campaign"
+    ALERT_SETTINGS = "alert_settings"
+    OPEN_DASHBOARD = "open_dashboard"
+
+
+class Form(StrEnum):
+    """Every modal that can be submitted."""
+
+    ALERTS = "save_alerts"
+    CANCEL_CAMPAIGN = "confirm_cancel_campaign"
+
+
+def carry(campaign_id: CampaignId | None, days: Days) -> str:
+    """A campaign (None: the account) and days, as a button's value."""
+    parts = ["" if campaign_id is None else str(campaign_id), *(d.isoformat() if d else "" for d in (days.first, days.last))]
+    return "|".join(parts)
+
+
+def carried(value: str) -> tuple[CampaignId | None, Range]:
+    """What `carry` packed. A value that is none of ours raises ValueError."""
+    campaign, first, last = value.split("|")
+    days = Days(date.fromisoformat(first) if first else None, date.fromisoformat(last) if last else None)
+    return CampaignId(int(campaign)) if campaign else None, name_days(days)
+
+
+def name_days(days: Days) -> Range:
+    """Days with words for them."""
+    if days.first is None or days.last is None:
+        return ALL_TIME
+    whole = this_month(days.first)
+    return whole if whole.days == days else Range(days, span(days.first, days.last))
+
+
+def range_menu(campaign_id: CampaignId | None, chosen: Range, today: date) -> Block:
+    """The list of ranges to choose from; shows the chosen one when it is among them."""
+    ranges = {
+        "Today": today_only(today),
+        "Last 7 days": last_days(7, today),
+        "This month": this_month(today),
+        "Last month": last_month(today),
+        "All time": ALL_TIME,
+    }
+    options = {label: option(label, carry(campaign_id, one.days)) for label, one in ranges.items()}
+    menu: Block = {
+        "type": "static_select",
+        "action_id": Action.CHOOSE_RANGE,
+        "placeholder": {"type": "plain_text", "text": "Range"},
+        "options": list(options.values()),
+    }
+    initial = [options[label] for label, one in ranges.items() if one.days == chosen.days]
+    return menu | {"initial_option": initial[0]} if initial else menu

@@ -1,0 +1,229 @@
+"""Where a campaign's pieces, or the account's, stand: the answer to `/mailstatus`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from handlers import figures, forecasts
+from handlers.arguments import Range
+from handlers.messages import (
+    Block,
+    Message,
+    Picture,
+    actions,
+    button,
+    clip,
+    context,
+    divider,
+    escape,
+    header,
+    option,
+    section,
+)
+from handlers.styles import OTHER_LABEL, STYLES
+from handlers.views.controls import Action, carry, range_menu
+from storage.records import Mix, Money, StoredCampaign
+from storage.statuses import MAILED, Status
+
+#: Campaigns listed in one answer; the rest are a command away.
+LISTED: Final = 8
+ESTIMATE: Final = "Delivered is USPS's estimate."
+NO_SCAN: Final = "1–4 % of letters never get a final scan; they are not lost."
+UNSCANNED: Final = "In Transit and Local Delivery may never be scanned."
+WAITING: Final = "Handed Over can last a long time before USPS's first scan."
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The numbers of an answer, and how fresh they are."""
+
+    mix: Mix
+    span: Range
+    today: date
+    currency: str
+    balance: Money | None
+    #: When the platform last told us everything; None before the first time.
+    as_of: datetime | None
+    #: The platform does not answer: these are the last known numbers.
+    stale: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A campaign with its mix, for the account's list."""
+
+    campaign: StoredCampaign
+    mix: Mix
+
+
+def counts_text(mix: Mix) -> str:
+    """Every number of the pie in words, largest way first as the mail travels; "No pieces" for an empty mix."""
+    rows = [(STYLES[status].label, number) for status, number in mix.in_order()]
+    if mix.other:
+        rows.append((OTHER_LABEL, mix.other))
+    parts = figures.shares([number for _, number in rows])
+    said = [f"{label} {figures.count(n)} ({part})" for (label, n), part in zip(rows, parts, strict=True) if n]
+    return " · ".join(said) or "No pieces"
+
+
+def caveats(mix: Mix) -> str:
+    """What must be said beside these numbers so that nobody reads more into them."""
+    said = []
+    if mix.of(Status.DELIVERED):
+        said.append(ESTIMATE)
+    if mix.of(Status.DELIVERED) and mix.of(Status.HANDED_OVER, Status.IN_TRANSIT, Status.LOCAL_DELIVERY):
+        said.append(NO_SCAN)
+    elif mix.of(Status.HANDED_OVER):
+        said.append(WAITING)
+    elif mix.of(*MAILED) and not mix.of(Status.IN_TRANSIT, Status.LOCAL_DELIVERY):
+        said.append(UNSCANNED)
+    if mix.other:
+        said.append(f'"{OTHER_LABEL}" are pieces with a status word that I do not know.')
+    return " ".join(said)
+
+
+def campaign_answer(campaign: StoredCampaign, standing: Standing, picture: bytes | None) -> Message:
+    """One campaign: its pie, all its numbers, when it is due, and what can be done."""
+    name = campaign.facts.name
+    mix = standing.mix
+    total = figures.pieces(mix.total)
+    text = f"{escape(name)}, {standing.span.label}: {total}. {counts_text(mix)}."
+    blocks = [
+        header(name),
+        _freshness(standing, _campaign_note(campaign, standing)),
+        section(f"*{total}* · {counts_text(mix)}"),
+        section(_money_line(standing) + _landing_line(campaign, mix)),
+        *([context(caveats(mix))] if caveats(mix) else []),
+        _campaign_buttons(campaign, standing),
+    ]
+    return Message(text, blocks, _picture(picture, f"Pie chart of {name}: {total}. {counts_text(mix)}.", name))
+
+
+def account_answer(lines: Sequence[Line], standing: Standing, picture: bytes | None) -> Message:
+    """The whole account: its pie, all its numbers, and its campaigns."""
+    mix = standing.mix
+    total = figures.pieces(mix.total)
+    blocks = [
+        header("Your mail"),
+        _freshness(standing, ""),
+        section(f"*{total}* · {counts_text(mix)}"),
+        section(_money_line(standing)),
+        *([context(caveats(mix))] if caveats(mix) else []),
+        *_campaign_list(lines, standing),
+        actions(range_menu(None, standing.span, standing.today), _refresh(None, standing)),
+    ]
+    text = f"Your mail, {standing.span.label}: {total}. {counts_text(mix)}."
+    return Message(text, blocks, _picture(picture, f"Pie chart of all mail: {total}. {counts_text(mix)}.", "Your mail"))
+
+
+def _picture(png: bytes | None, alt: str, title: str) -> Picture | None:
+    return Picture(png, clip(alt, 1900), title) if png else None
+
+
+def _freshness(standing: Standing, note: str) -> Block:
+    if standing.as_of is None:
+        when = "still reading your account for the first time: these numbers will grow"
+    elif standing.stale:
+        when = f":warning: Stannp is not answering; last known numbers, as of {figures.stamp(standing.as_of)}"
+    else:
+        when = f"as of {figures.stamp(standing.as_of)}, from Stannp"
+    return context(f"Ordered {escape(standing.span.label)} · {when}{note}")
+
+
+def _campaign_note(campaign: StoredCampaign, standing: Standing) -> str:
+    expected = campaign.facts.recipients or 0
+    if standing.span.days.first is None and expected > standing.mix.total:
+        return f" · Stannp lists {figures.count(standing.mix.total)} of {figures.count(expected)} recipients so far"
+    if standing.mix.total == 0:
+        return " · Numbers seem low? The range may be wrong: choose another below."
+    return ""
+
+
+def _money_line(standing: Standing) -> str:
+    spent = f"*Spent* {figures.money(Money(standing.mix.spent, standing.currency))}"
+    return spent if standing.balance is None else f"{spent} · *Balance* {figures.money(standing.balance)}"
+
+
+def _landing_line(campaign: StoredCampaign, mix: Mix) -> str:
+    due = forecasts.landing(campaign)
+    if due is None:
+        send_on = campaign.facts.send_on
+        return f"\n*Mailing date* {figures.day(send_on)}" if send_on else ""
+    mailed = mix.of(*MAILED)
+    landed = mix.of(Status.DELIVERED)
+    actual = f"{figures.percent(landed, mailed)} of {figures.count(mailed)} mailed delivered so far"
+    if campaign.delivered_first is not None:
+        actual += f", the first {figures.stamp_day(campaign.delivered_first)}"
+    return f"\n*Expected* {figures.span(*due)} (USPS's 4–7 days for Marketing Mail) · *Actual* {actual}"
+
+
+def _refresh(campaign: StoredCampaign | None, standing: Standing) -> Block:
+    value = carry(campaign.id if campaign else None, standing.span.days)
+    return button("Refresh", Action.REFRESH, value, spoken="Refresh these numbers")
+
+
+def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
+    name = campaign.facts.name
+    row = [
+        button("View details", Action.VIEW_DETAILS, str(campaign.id), spoken=f"View the pieces of {name}"),
+        _refresh(campaign, standing),
+        range_menu(campaign.id, standing.span, standing.today),
+    ]
+    if may_offer_cancel(campaign, standing.mix):
+        row.append(button("Cancel…", Action.CANCEL_CAMPAIGN, str(campaign.id), spoken=f"Cancel what can be in {name}"))
+    return actions(*row)
+
+
+def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:
+    """Whether anything of it may still be stopped: unbooked, or with pieces not yet in production."""
+    return bool(mix.of(Status.RECEIVED)) or campaign.facts.status in UNBOOKED
+
+
+#: The platform's words for a campaign that is not booked yet, and so may be deleted.
+UNBOOKED: Final = frozenset({"draft", "approved", "provisioned"})
+
+
+def _campaign_list(lines: Sequence[Line], standing: Standing) -> list[Block]:
+    if not lines:
+        return [section("No campaigns in this range. *Numbers seem low? The range may be wrong:* choose another below.")]
+    blocks = [divider(), *(_campaign_line(line) for line in lines[:LISTED])]
+    more = len(lines) - LISTED
+    if more > 0:
+        blocks.append(context(f"and {more} more: `/mailstatus <campaign>` shows any of them"))
+    return blocks
+
+
+def _campaign_line(line: Line) -> Block:
+    name = line.campaign.facts.name
+    mix = line.mix
+    said = f"*{escape(name)}*\n{figures.pieces(mix.total)} · {figures.percent(mix.of(Status.DELIVERED), mix.total)} delivered"
+    returned = mix.of(Status.RETURNED)
+    said += f" · {figures.count(returned)} returned" if returned else ""
+    return section(
+        said, button("View details", Action.VIEW_DETAILS, str(line.campaign.id), spoken=f"View the pieces of {name}")
+    )
+
+
+def pick_campaign(asked: str, found: Sequence[StoredCampaign], span: Range) -> Message:
+    """Several campaigns may be meant: a list to choose from. `asked` is escaped by the caller."""
+    options = [option(_choice(campaign), carry(campaign.id, span.days)) for campaign in found[:100]]
+    menu: Block = {
+        "type": "static_select",
+        "action_id": Action.PICK_CAMPAIGN,
+        "placeholder": {"type": "plain_text", "text": "Choose a campaign"},
+        "options": options,
+    }
+    text = f"Which campaign do you mean by “{asked}”?"
+    return Message(text, [section(text), actions(menu)])
+
+
+def _choice(campaign: StoredCampaign) -> str:
+    when = campaign.facts.send_on or (campaign.facts.created_at.date() if campaign.facts.created_at else None)
+    tail = f" · {figures.day(when)}" if when else ""
+    return campaign.facts.name[: 74 - len(tail) - len(campaign.facts.ref) - 4] + f"{tail} (#{campaign.facts.ref})"
+
+
+def is_stale(as_of: datetime | None, now: datetime, after: timedelta) -> bool:
+    """Whether the last complete answer of the platform is too long ago."""
+    return as_of is not None and now - as_of > after

@@ -1,0 +1,181 @@
+"""One piece: who it goes to, its dated scans, and what was told of it; and lists of pieces to choose from."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from handlers import figures, forecasts
+from handlers.messages import (
+    VIEW_TITLE,
+    Block,
+    Message,
+    actions,
+    button,
+    clip_plain,
+    confirmation,
+    context,
+    escape,
+    option,
+    section,
+)
+from handlers.styles import emoji, label
+from handlers.views.controls import Action
+from storage.records import PieceId, Recipient, Scan, StoredCampaign, StoredPiece, Told
+from storage.statuses import CANCELLABLE, FINAL, MEANINGS, Status
+
+#: More lines than any real piece has.
+SCANS_SHOWN: Final = 30
+PAGE: Final = 20
+
+
+def full_name(who: Recipient) -> str:
+    """Name and address in one line, escaped. Only for the asker's eyes."""
+    place = " ".join(part for part in (who.region, who.postcode) if part)
+    parts = [who.name, who.company, who.address, who.city, place]
+    return escape(", ".join(part for part in parts if part)) or "recipient not known yet"
+
+
+def short_name(who: Recipient) -> str:
+    """Enough to recognise a piece in a channel: "Jane S., Austin TX 787••". Escaped."""
+    first, _, last = who.name.strip().rpartition(" ")
+    name = f"{first} {last[:1]}." if first else (f"{last[:1]}." if last else "")
+    zip_code = f"{who.postcode[:3]}••" if who.postcode else ""
+    place = " ".join(part for part in (who.city, who.region, zip_code) if part)
+    return escape(", ".join(part for part in (name, place) if part)) or "recipient not known yet"
+
+
+def piece_answer(piece: StoredPiece, scans: Sequence[Scan], told: Sequence[Told], note: str = "") -> Message:
+    """The dated timeline of one piece, for the asker alone."""
+    status = f"{emoji(piece.status)} *{_standing(piece)}*"
+    blocks = [
+        section(f"{status}\n{full_name(piece.recipient)}"),
+        context(_paper(piece)),
+        section(_timeline(scans)),
+        *([context(line)] if (line := _outlook(piece, scans)) else []),
+        *([context(told_text(told))] if told else []),
+        *([context(note)] if note else []),
+    ]
+    if piece.status in CANCELLABLE:
+        blocks.append(actions(cancel_button(piece)))
+    text = f"{full_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)}"
+    return Message(text, blocks)
+
+
+def _standing(piece: StoredPiece) -> str:
+    if piece.status is None:
+        return f"Other (“{escape(piece.word)}”)" if piece.word else "No status yet"
+    return label(piece.status)
+
+
+def _paper(piece: StoredPiece) -> str:
+    parts = [f"Piece `{escape(piece.ref)}`", escape(f"{piece.kind} {piece.format}".strip())]
+    parts.append(escape(piece.campaign_name) if piece.campaign_name else "sent singly")
+    return " · ".join(part for part in parts if part)
+
+
+def _timeline(scans: Sequence[Scan]) -> str:
+    lines = [_scan(scan) for scan in scans[-SCANS_SHOWN:]]
+    return "\n".join(lines) or "No scans yet."
+
+
+def _scan(scan: Scan) -> str:
+    name = label(scan.status) if scan.status is not None else f"“{escape(scan.word)}”"
+    when = figures.stamp(scan.occurred_at)
+    line = f"• {when}  *{name}*" if scan.exact else f"• by {when}  *{name}*"
+    return f"{line} — {escape(scan.place)}" if scan.place else line
+
+
+def _spoken(scans: Sequence[Scan]) -> str:
+    said = [f"{label(scan.status)} {figures.stamp(scan.occurred_at)}" for scan in scans[-SCANS_SHOWN:] if scan.status]
+    return "; ".join(said)
+
+
+def _outlook(piece: StoredPiece, scans: Sequence[Scan]) -> str:
+    if piece.status is None:
+        return "This is a word of the platform's that I do not know; I keep it as it is."
+    said = f"{label(piece.status)}: {MEANINGS[piece.status]}."
+    handed = [scan.occurred_at for scan in scans if scan.status is Status.HANDED_OVER]
+    if handed and piece.status not in FINAL:
+        said += f" Expected {figures.span(*forecasts.piece_landing(handed[0].date()))}."
+    return said
+
+
+def told_text(told: Sequence[Told]) -> str:
+    """Which channels heard of it, and which could not be told, and why."""
+    return "\n".join(_told(one) for one in told)
+
+
+def _told(one: Told) -> str:
+    what = f"{label(one.status)} to <#{one.channel}>"
+    if one.refusal:
+        return f"Could not tell {what}: {escape(one.refusal)}"
+    return f"Told {what} {figures.stamp(one.sent_at)}" if one.sent_at else f"Will tell {what} shortly"
+
+
+def cancel_button(piece: StoredPiece) -> Block:
+    """Asks first, for it cannot be taken back."""
+    ask = confirmation(
+        "Cancel this piece?",
+        "Stannp is asked to stop it. If printing has begun it goes on, and I will tell you so.",
+        "Cancel the piece",
+        "Keep it",
+    )
+    return button(
+        "Cancel this piece", Action.CANCEL_PIECE, str(piece.id), style="danger", confirm=ask,
+        spoken=f"Cancel piece {piece.ref}",
+    )  # fmt: skip
+
+
+def pick_piece(asked: str, found: Sequence[StoredPiece], more: bool) -> Message:
+    """Several pieces may be meant: a list to choose from, for the asker alone. `asked` is escaped by the caller."""
+    menu: Block = {
+        "type": "static_select",
+        "action_id": Action.PICK_PIECE,
+        "placeholder": {"type": "plain_text", "text": "Choose a piece"},
+        "options": [option(_choice(piece), str(piece.id)) for piece in found],
+    }
+    text = f"Several pieces match “{asked}”. Which one?"
+    blocks = [section(text), actions(menu)]
+    if more:
+        blocks.append(context("There are more. Type the full name, the address or the piece's id to narrow it down."))
+    return Message(text, blocks)
+
+
+def _choice(piece: StoredPiece) -> str:
+    who = piece.recipient
+    return f"{who.name or piece.ref} · {who.city} {who.postcode} · {_plain_standing(piece)}"
+
+
+def _plain_standing(piece: StoredPiece) -> str:
+    return label(piece.status) if piece.status is not None else (piece.word or "no status")
+
+
+def details_modal(campaign: StoredCampaign, page: Sequence[StoredPiece], after: PieceId | None) -> Block:
+    """A page of a campaign's pieces, status first, with *Tracking* beside each. For the asker alone."""
+    blocks = [_details_line(piece) for piece in page[:PAGE]]
+    if not blocks:
+        blocks = [section("No pieces here yet. Stannp lists them once the campaign is booked.")]
+    if len(page) > PAGE:
+        value = f"{campaign.id}|{page[PAGE - 1].id}"
+        blocks.append(actions(button("Next page", Action.DETAILS_NEXT, value, spoken="Next page of pieces")))
+    if after is not None:
+        value = f"{campaign.id}|"
+        blocks.append(actions(button("Back to the first page", Action.DETAILS_NEXT, value)))
+    return modal(campaign.facts.name, blocks)
+
+
+def _details_line(piece: StoredPiece) -> Block:
+    who = piece.recipient
+    name = escape(who.name or f"Piece {piece.ref}")
+    place = escape(" ".join(part for part in (who.city, who.region, who.postcode) if part))
+    line = f"{emoji(piece.status)} *{escape(_plain_standing(piece))}* · {name}" + (f"\n{place}" if place else "")
+    return section(line, button("Tracking", Action.TRACK, str(piece.id), spoken=f"Tracking of piece {piece.ref}"))
+
+
+def modal(title: str, blocks: Sequence[Block]) -> Block:
+    """A modal that only shows."""
+    return {
+        "type": "modal",
+        "title": {"type": "plain_text", "text": clip_plain(title, VIEW_TITLE)},
+        "close": {"type": "plain_text", "text": "Close"},
+        "blocks": list(blocks),
+    }

@@ -1,0 +1,196 @@
+"""Stopping mail: permitted, confirmed, re-read before and after, and told as it really went."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.sandbox.slack import Posted
+from bot.sandbox.stannp import Mailpiece, Trouble
+from handlers import jobs
+from storage import cancellations, enquiries
+from storage.records import UserId
+from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
+
+
+def waiting(stage: Stage) -> Mailpiece:
+    return stage.stannp.pieces_of(223)[0]
+
+
+async def tracked(stage: Stage, piece: Mailpiece, user: str = ANA) -> Posted:
+    return await stage.say("/mailtrack", str(piece.id), user=user)
+
+
+async def cancelling(stage: Stage, piece: Mailpiece, user: str = ANA) -> Posted:
+    """Asks to cancel a piece; gives the message in which the outcome appears."""
+    shown = await tracked(stage, piece, user)
+    text = shown.text
+    await stage.press(shown, "cancel_piece", user=user)
+    await stage.until(lambda: shown.text != text)
+    return shown
+
+
+def said_in_channel(stage: Stage, words: str) -> list[Posted]:
+    return [m for m in stage.slack.messages if m.channel == OPS and m.only_for is None and words in m.text]
+
+
+async def test_a_piece_is_cancelled_and_the_channel_reads_who_when_and_what_is_saved(stage: Stage) -> None:
+    piece = waiting(stage)
+    shown = await cancelling(stage, piece)
+    assert piece.status == "cancelled"
+    assert "cancelled" in shown.text
+    posted = (await stage.until(lambda: said_in_channel(stage, "cancelled")))[0]
+    for word in (f"<@{ANA}>", "<!date^", "$0.84", str(piece.id)):
+        assert word in everything(posted) + posted.text
+    assert piece.lastname not in everything(posted)
+
+
+async def test_the_button_asks_first_and_is_not_there_once_it_is_too_late(stage: Stage) -> None:
+    shown = await tracked(stage, waiting(stage))
+    assert "'confirm'" in everything(shown)
+    assert "cancel_piece" not in everything(await tracked(stage, stage.stannp.pieces_of(222)[0]))
+
+
+async def test_a_piece_that_moved_meanwhile_is_too_late_and_nothing_is_asked(stage: Stage) -> None:
+    piece = waiting(stage)
+    shown = await tracked(stage, piece)
+    piece.move("printing", datetime.now(UTC))
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: "too late" in shown.text)
+    assert "Producing" in shown.text
+    assert not [r for r in stage.stannp.requests if r.startswith("POST")]
+
+
+async def test_a_piece_that_moves_between_reading_and_asking_is_too_late(stage: Stage) -> None:
+    piece = waiting(stage)
+    stage.stannp.on_cancel = lambda one: one.move("printing", datetime.now(UTC))
+    assert "too late" in (await cancelling(stage, piece)).text
+    assert piece.status == "printing"
+
+
+async def test_who_may_not_cancel_is_told_whom_to_ask_and_nothing_happens(stage: Stage) -> None:
+    piece = waiting(stage)
+    shown = await tracked(stage, piece, BEN)
+    before = await stage.press(shown, "cancel_piece", user=BEN)
+    assert "admin" in (await stage.answer(before, BEN)).text
+    assert piece.status == "received"
+
+
+async def test_a_second_press_is_answered_not_repeated(stage: Stage) -> None:
+    piece = waiting(stage)
+    first, second = await tracked(stage, piece), await tracked(stage, piece)
+    await stage.press(first, "cancel_piece")
+    await stage.until(lambda: "cancelled" in first.text)
+    await stage.press(second, "cancel_piece")
+    await stage.until(lambda: "already" in second.text)
+    assert len([r for r in stage.stannp.requests if r == "POST postcards/cancel"]) == 1
+
+
+async def test_a_lost_answer_is_cleared_up_by_reading_again(stage: Stage) -> None:
+    stage.stannp.troubles.append(Trouble("postcards/cancel", status=502, after=True))
+    piece = waiting(stage)
+    assert "cancelled" in (await cancelling(stage, piece)).text
+    assert len([r for r in stage.stannp.requests if r == "POST postcards/cancel"]) == 1
+
+
+async def test_a_platform_that_cannot_be_reached_is_said_and_can_be_tried_again(stage: Stage) -> None:
+    piece = waiting(stage)
+    stage.stannp.troubles.append(Trouble("postcards/", status=502, times=5))
+    shown = await tracked(stage, piece)
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: "could not be reached" in shown.text)
+    assert piece.status == "received"
+    stage.stannp.troubles.clear()
+    assert "cancelled" in (await cancelling(stage, piece)).text
+
+
+async def test_an_accepted_request_that_does_not_show_is_called_unclear(stage: Stage) -> None:
+    piece = waiting(stage)
+    stage.stannp.troubles.append(Trouble("postcards/cancel", status=200, body='{"success":true,"data":1}'))
+    assert "does not show it as cancelled yet" in (await cancelling(stage, piece)).text
+
+
+async def test_a_piece_cancelled_elsewhere_is_called_so(stage: Stage) -> None:
+    piece = waiting(stage)
+    shown = await tracked(stage, piece)
+    piece.move("cancelled", datetime.now(UTC))
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: "was cancelled already" in shown.text)
+
+
+async def campaign_form(stage: Stage, name: str) -> None:
+    answer = await stage.say("/mailstatus", name)
+    await stage.press(answer, "cancel_campaign")
+
+
+async def test_a_campaign_is_dry_run_first_then_cancelled_piece_by_piece(stage: Stage) -> None:
+    await campaign_form(stage, "Holiday postcards")
+    form = await stage.modal(holding="can still be stopped")
+    for word in ("4 of 4 pieces", "$3.36", "dashboard", "Open in Stannp", "Cancel 4 pieces"):
+        assert word in everything(form)
+    assert all(piece.status == "received" for piece in stage.stannp.pieces_of(223))
+    stubborn = stage.stannp.pieces_of(223)[1]
+    stage.stannp.on_cancel = lambda one: one.move("printing", datetime.now(UTC)) if one is stubborn else None
+    assert (await stage.slack.submit(ANA, form)).ok
+    posted = (await stage.until(lambda: said_in_channel(stage, "Cancelling Holiday postcards")))[0]
+    assert "3 cancelled · 1 too late" in posted.text
+    for word in (str(stubborn.id), "now Producing", "$2.52", f"<@{ANA}>"):
+        assert word in everything(posted)
+
+
+async def test_a_draft_is_deleted_whole(stage: Stage) -> None:
+    await campaign_form(stage, "New Year draft")
+    form = await stage.modal(holding="not booked yet")
+    assert (await stage.slack.submit(ANA, form)).ok
+    await stage.until(lambda: said_in_channel(stage, "was deleted"))
+    assert 224 not in stage.stannp.campaigns
+
+
+async def test_a_draft_that_was_booked_meanwhile_is_not_deleted(stage: Stage) -> None:
+    await campaign_form(stage, "New Year draft")
+    form = await stage.modal(holding="not booked yet")
+    stage.stannp.troubles.append(
+        Trouble("campaigns/delete", status=200, body='{"success":false,"error":"This campaign has been booked"}')
+    )
+    assert (await stage.slack.submit(ANA, form)).ok
+    posted = (await stage.until(lambda: said_in_channel(stage, "booked and paid")))[0]
+    assert "Open in Stannp" in everything(posted)
+
+
+async def test_a_campaign_past_the_point_of_return_says_so(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Holiday postcards")
+    for piece in stage.stannp.pieces_of(223):
+        piece.move("printing", datetime.now(UTC))
+    await stage.press(answer, "cancel_campaign")
+    assert "Open in Stannp" in everything(await stage.modal(holding="can be stopped any more"))
+
+
+async def test_who_may_not_cancel_gets_no_form(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Holiday postcards", user=BEN)
+    before = await stage.press(answer, "cancel_campaign", user=BEN)
+    assert "admin" in (await stage.answer(before, BEN)).text
+    assert stage.slack.stack_of(BEN) == []
+
+
+async def test_a_request_whose_process_died_is_ended_by_reading_and_the_asker_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece = waiting(stage)
+    await tracked(stage, piece)
+    services, workspace = stage.app.services, stage.app.workspace
+    found = (await services.memory.read(enquiries.find_pieces, workspace.id, str(piece.id), 1))[0]
+    monkeypatch.setattr("handlers.cancelling.ABANDONED", -datetime.resolution)
+    await services.memory.write(cancellations.begin, workspace.id, found.id, UserId(ANA), services.clock.now(), ())
+    piece.move("cancelled", datetime.now(UTC))
+    await jobs.settle_cancellations(services, workspace.id)
+    told = [m for m in stage.slack.messages if m.channel == f"D{ANA}"]
+    assert "cancelled" in told[0].text
+
+
+async def test_a_button_of_something_gone_says_so(stage: Stage) -> None:
+    shown = await tracked(stage, waiting(stage))
+    for block in shown.blocks:
+        for element in block.get("elements", []):
+            if element.get("action_id") == "cancel_piece":
+                element["value"] = "987654321"
+    before = await stage.press(shown, "cancel_piece")
+    assert "no longer there" in (await stage.answer(before)).text

@@ -1,0 +1,220 @@
+"""Every row of the command table, typed by a person and answered over real sockets."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from bot.sandbox.slack import Posted, find_element
+from bot.sandbox.stannp import Trouble
+from handlers.styles import STYLES
+from storage.statuses import Status
+from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, Stage, everything
+
+
+async def test_mailstatus_of_a_campaign_posts_the_pie_and_every_number(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    assert answer.only_for is None
+    assert "12 pieces" in answer.text
+    for word in ("Spent", "Balance", "$214.42", "View details", "Refresh", "Expected", "as of"):
+        assert word in everything(answer)
+    shown = [block for block in answer.blocks if block["type"] == "image"]
+    assert len(shown) == 1
+    picture = Image.open(io.BytesIO(stage.slack.files[shown[0]["slack_file"]["id"]].data)).convert("RGB")
+    assert picture.size == (1280, 800)
+    colours = {colour for _, colour in picture.getcolors(100_000) or []}
+    present = [s for s in Status if STYLES[s].label in answer.text]
+    assert present
+    for status in present:
+        assert tuple(bytes.fromhex(STYLES[status].colour[1:])) in colours
+
+
+async def test_mailstatus_alone_shows_the_account(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "all time")
+    for word in ("17 pieces", "Spring lapsed", "Holiday postcards", "Balance", "View details"):
+        assert word in everything(answer)
+
+
+async def test_part_of_a_name_that_fits_several_offers_a_choice_to_the_asker_alone(stage: Stage) -> None:
+    choice = await stage.say("/mailstatus", "spring")
+    assert choice.only_for == ANA
+    before = await stage.press(choice, "pick_campaign", _option(choice, "Spring welcome"))
+    answer = await stage.answer(before)
+    assert answer.only_for is None
+    assert "Spring welcome" in answer.text
+
+
+def _option(message: object, label: str) -> str:
+    assert isinstance(message, Posted)
+    menu = find_element(message.blocks, "pick_campaign")
+    return str(next(o["value"] for o in menu["options"] if label in o["text"]["text"]))
+
+
+async def test_a_misspelt_name_offers_the_nearest(stage: Stage) -> None:
+    choice = await stage.say("/mailstatus", "Holliday postcrads")
+    assert "Holiday postcards" in everything(choice)
+
+
+async def test_an_unknown_name_says_what_to_try(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "zzzzqqq")
+    assert answer.only_for == ANA
+    assert "/mailstatus" in answer.text
+
+
+async def test_a_range_after_the_name_counts_only_those_days(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed today")
+    assert "No pieces" in answer.text
+
+
+@pytest.mark.parametrize("text", ["Spring 2026-13-40", "last 0 days", "2026-10-31..2026-10-01", "spring 2026-10-1.."])
+async def test_a_malformed_range_shows_forms_that_work(stage: Stage, text: str) -> None:
+    answer = await stage.say("/mailstatus", text)
+    assert answer.only_for == ANA
+    assert "`" in answer.text
+
+
+@pytest.mark.parametrize("command", ["/mailstatus", "/mailtrack", "/mailalerts"])
+async def test_help_shows_examples(stage: Stage, command: str) -> None:
+    answer = await stage.say(command, "help")
+    assert answer.only_for == ANA
+    assert f"{command} " in everything(answer)
+
+
+async def test_the_example_in_the_help_works_when_pasted(stage: Stage) -> None:
+    help_text = everything(await stage.say("/mailtrack", "help"))
+    ref = next(str(piece) for piece in stage.stannp.pieces if f"/mailtrack {piece}" in help_text)
+    assert ref in everything(await stage.say("/mailtrack", ref))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 4000, "🎄" * 50, "<!channel>", "&lt;!channel&gt;", '"', "“Spring", "שלום עולם", "\u202eevil", "<@U0BEN>", "*_~`"],
+)
+async def test_hostile_words_are_answered_in_one_sentence_and_mention_nobody(stage: Stage, text: str) -> None:
+    for command in ("/mailstatus", "/mailtrack"):
+        answer = await stage.say(command, text)
+        assert answer.only_for == ANA
+        for mark in ("<!", "<@"):
+            assert mark not in everything(answer)
+            assert mark not in answer.text
+
+
+async def test_mailtrack_by_id_shows_the_dated_scans_to_the_asker_alone(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(222)[0]
+    answer = await stage.say("/mailtrack", str(piece.id))
+    assert answer.only_for == ANA
+    for word in (piece.lastname, piece.address1, "Received", "Handed Over", "<!date^"):
+        assert word in everything(answer)
+
+
+async def test_mailtrack_by_name_and_zip(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(222)[0]
+    for asked in (f"{piece.firstname} {piece.lastname}", piece.postcode, piece.address1):
+        assert str(piece.id) in everything(await stage.say("/mailtrack", asked)) + _offered(stage)
+
+
+def _offered(stage: Stage) -> str:
+    menu = [b for b in stage.slack.messages[-1].blocks if b["type"] == "actions"]
+    ids = [o["value"] for b in menu for e in b["elements"] if "options" in e for o in e["options"]]
+    return " ".join(map(str, stage.stannp.pieces)) if ids else ""
+
+
+async def test_several_pieces_give_a_list_and_a_choice_gives_the_timeline(stage: Stage) -> None:
+    first = stage.stannp.pieces_of(222)[0]
+    for piece in stage.stannp.pieces_of(222)[:3]:
+        piece.lastname, piece.postcode = "Zimmer", first.postcode
+        await stage.say("/mailtrack", str(piece.id))
+    choice = await stage.say("/mailtrack", "Zimmer")
+    value = next(o["value"] for o in choice.blocks[1]["elements"][0]["options"])
+    await stage.press(choice, "pick_piece", value)
+    await stage.until(lambda: "<!date^" in everything(choice))
+    assert choice.edits == 1
+
+
+async def test_an_unknown_piece_says_what_to_try(stage: Stage) -> None:
+    answer = await stage.say("/mailtrack", "99999999")
+    assert "ZIP" in answer.text
+
+
+async def test_a_piece_not_polled_yet_is_asked_for_at_once(stage: Stage) -> None:
+    newcomer = stage.world._make_piece(222, stage.world.now)
+    stage.stannp.pieces[newcomer.id] = newcomer
+    assert newcomer.lastname in everything(await stage.say("/mailtrack", str(newcomer.id)))
+
+
+async def test_in_a_channel_without_the_bot_the_answer_still_arrives_in_words(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed", channel=OUTSIDE)
+    assert answer.only_for == ANA
+    assert "12 pieces" in answer.text
+    assert "/invite" in everything(answer)
+
+
+async def test_without_the_file_permission_the_answer_stands_without_its_picture(stage: Stage) -> None:
+    stage.slack.scopes.discard("files:write")
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    assert "12 pieces" in answer.text
+    assert "picture could not be shown" in everything(answer)
+
+
+async def test_a_picture_that_is_not_ready_is_waited_for(stage: Stage) -> None:
+    stage.slack.file_delay = 1.6
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    assert [block for block in answer.blocks if block["type"] == "image"]
+
+
+async def test_refresh_edits_the_answer_in_its_place(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    for piece in stage.stannp.pieces_of(222):
+        piece.move("delivered", stage.world.now)
+    before = len(stage.slack.messages)
+    await stage.press(answer, "refresh_status")
+    await stage.until(lambda: "Delivered 12 (100.0 %)" in answer.text)
+    assert len(stage.slack.messages) == before
+
+
+async def test_another_range_can_be_chosen(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    await stage.press(answer, "choose_range", "Today")
+    await stage.until(lambda: "No pieces" in answer.text)
+
+
+async def test_view_details_lists_recipients_and_tracking_shows_the_timeline(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    await stage.press(answer, "view_details")
+    listed = await stage.modal(holding="Tracking")
+    piece = stage.stannp.pieces_of(222)[0]
+    assert piece.lastname in everything(listed)
+    await stage.press(listed, "track_piece")
+    assert "Received" in everything(await stage.modal(holding="<!date^"))
+    assert len(stage.slack.stack_of(ANA)) == 2
+
+
+async def test_a_mention_in_a_thread_is_answered_in_that_thread(stage: Stage) -> None:
+    for text in ("<@U0BOT> status Spring lapsed", "<@U0BOT> track 99999999"):
+        before = len(stage.slack.messages)
+        await stage.slack.mention(BEN, OPS, text, thread_ts="1.1")
+        answer = await stage.until(lambda b=before: next((m for m in stage.slack.messages[b:] if m.user != BEN), None))
+        assert answer.thread_ts == "1.1"
+
+
+async def test_when_the_platform_is_down_the_last_known_numbers_are_shown_with_their_age(stage: Stage) -> None:
+    stage.stannp.troubles.append(Trouble("", status=502, times=10_000))
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    assert "12 pieces" in answer.text
+    assert "not answering" in everything(answer)
+    piece = stage.stannp.pieces_of(222)[0]
+    tracked = await stage.say("/mailtrack", str(piece.id))
+    assert "not answering" in everything(tracked)
+
+
+async def test_a_failure_after_the_ack_reaches_the_asker_with_a_reference(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_pie: object) -> bytes:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("handlers.services.draw_pie", broken)
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    assert answer.only_for == ANA
+    assert "reference" in answer.text
+    assert "no ink" not in everything(answer)

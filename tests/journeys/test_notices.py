@@ -1,0 +1,205 @@
+"""From a moving piece to a told channel: cards, returns, quietness, refusals, and nothing twice."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.sandbox.slack import Fault, Posted
+from bot.sandbox.stannp import Mailpiece
+from handlers import delivery
+from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, SALES, Stage, everything
+
+
+async def subscribed(stage: Stage, text: str = "on", channel: str = OPS) -> None:
+    answer = await stage.say("/mailalerts", text, channel=channel)
+    assert "switched mail alerts on" in answer.text
+    # The clock must move on between the subscription and the news: both are moments of the same clock.
+    await asyncio.sleep(0.01)
+
+
+async def come_back(stage: Stage, number: int = 1, status: str = "returned") -> list[Mailpiece]:
+    pieces = [p for p in stage.stannp.pieces_of(222) if p.status not in ("returned", "delivered")][:number]
+    for piece in pieces:
+        piece.move(status, datetime.now(UTC), f"{piece.city}, {piece.county}")
+    await stage.poll()
+    return pieces
+
+
+def told(stage: Stage, words: str, channel: str = OPS) -> list[Posted]:
+    return [m for m in stage.slack.messages if m.channel == channel and words in m.text and m.only_for is None]
+
+
+async def test_a_return_makes_a_card_and_is_told_in_its_thread_with_who_where_and_when(stage: Stage) -> None:
+    await subscribed(stage)
+    piece = (await come_back(stage))[0]
+    news = (await stage.until(lambda: told(stage, "came back")))[0]
+    card = told(stage, "returned")[0]
+    assert news.thread_ts == card.ts
+    for word in (piece.firstname, piece.city, "<!date^", "Track"):
+        assert word in everything(news)
+    # In channels people are shortened.
+    assert piece.lastname not in everything(news) + news.text
+    assert piece.address1 not in everything(news)
+
+
+async def test_track_on_the_news_shows_the_full_timeline_to_the_presser_alone(stage: Stage) -> None:
+    await subscribed(stage)
+    piece = (await come_back(stage))[0]
+    news = (await stage.until(lambda: told(stage, "came back")))[0]
+    before = await stage.press(news, "track_piece", user=BEN)
+    answer = await stage.answer(before, BEN)
+    assert answer.only_for == BEN
+    assert piece.lastname in everything(answer)
+    assert "Told Returned to" in everything(answer)
+
+
+async def test_deliveries_move_the_card_and_post_nothing_more(stage: Stage) -> None:
+    await subscribed(stage)
+    await come_back(stage, 2, "delivered")
+    card = (await stage.until(lambda: told(stage, "of 12 pieces delivered")))[0]
+    before = len(stage.slack.messages)
+    await come_back(stage, 3, "delivered")
+    await stage.until(lambda: card.edits == 1)
+    assert len(stage.slack.messages) == before
+
+
+async def test_deliveries_are_told_where_the_channel_asked_for_them(stage: Stage) -> None:
+    await stage.slack.command(ANA, OPS, "/mailalerts")
+    form = await stage.modal(holding="Each delivery")
+    values = {
+        "campaign": {"campaign": {"selected_option": {"value": "0"}}},
+        "wants": {"wants": {"selected_options": [{"value": "delivered"}]}},
+    }
+    assert (await stage.slack.submit(ANA, form, values)).ok
+    await stage.until(lambda: told(stage, "switched mail alerts on"))
+    await asyncio.sleep(0.05)
+    await come_back(stage, 2, "delivered")
+    await stage.until(lambda: told(stage, "2 pieces of Spring lapsed delivered"))
+
+
+async def test_a_burst_of_returns_is_one_message(stage: Stage) -> None:
+    await subscribed(stage)
+    pieces = await come_back(stage, 5)
+    news = await stage.until(lambda: told(stage, "came back"))
+    assert [m.text.startswith(f"{len(pieces)} pieces") for m in news] == [True]
+
+
+async def test_nobody_is_told_twice(stage: Stage) -> None:
+    await subscribed(stage)
+    await come_back(stage)
+    await stage.until(lambda: told(stage, "came back"))
+    for _ in range(3):
+        await stage.poll()
+        await delivery.deliver_due(stage.app.services)
+    assert len(told(stage, "came back")) == 1
+    assert len([m for m in stage.slack.messages if m.channel == OPS]) == 3
+
+
+async def test_only_the_campaign_that_was_asked_for_is_told(stage: Stage) -> None:
+    await subscribed(stage, "on Holiday postcards")
+    await subscribed(stage, "on", SALES)
+    await come_back(stage)
+    await stage.until(lambda: told(stage, "came back", SALES))
+    assert told(stage, "came back", OPS) == []
+
+
+async def test_a_webhook_is_told_like_a_poll_and_a_repeat_changes_nothing(stage: Stage) -> None:
+    await subscribed(stage)
+    piece = stage.stannp.pieces_of(222)[0]
+    piece.move("returned", datetime.now(UTC))
+    address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
+    for retries in range(3):
+        assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], retries)) == 200
+    await stage.until(lambda: told(stage, "came back"))
+    await stage.poll()
+    assert len(told(stage, "came back")) == 1
+
+
+async def test_what_the_platform_cancels_unasked_is_told(stage: Stage) -> None:
+    await subscribed(stage)
+    piece = stage.stannp.pieces_of(223)[0]
+    piece.move("cancelled", datetime.now(UTC))
+    await stage.poll()
+    await stage.until(lambda: told(stage, "nobody here asked for it"))
+
+
+async def test_a_muted_channel_hears_later_what_happened_meanwhile(stage: Stage) -> None:
+    await subscribed(stage)
+    assert "Muted until" in (await stage.say("/mailalerts", "mute 2h")).text
+    await come_back(stage)
+    assert await delivery.deliver_due(stage.app.services) == 0
+    assert "Muted" in everything(await stage.say("/mailalerts", "list"))
+    await stage.say("/mailalerts", "unmute")
+    await stage.until(lambda: told(stage, "came back"))
+
+
+async def test_off_ends_the_news_and_list_says_so(stage: Stage) -> None:
+    await subscribed(stage)
+    assert "all campaigns" in (await stage.say("/mailalerts", "list")).text
+    assert "no longer told" in (await stage.say("/mailalerts", "off")).text
+    assert "not told of anything" in (await stage.say("/mailalerts", "list")).text
+    await come_back(stage)
+    assert await delivery.deliver_due(stage.app.services) == 0
+
+
+async def test_a_channel_without_the_bot_cannot_be_subscribed_and_the_asker_is_told_how(stage: Stage) -> None:
+    answer = await stage.say("/mailalerts", "on", channel=OUTSIDE)
+    assert answer.only_for == ANA
+    assert "/invite" in answer.text
+
+
+async def test_a_refused_message_ends_with_a_reason_that_people_can_see_and_mend(stage: Stage) -> None:
+    await subscribed(stage)
+    stage.slack.channels[OPS].bot_in = False
+    piece = (await come_back(stage))[0]
+    await asyncio.sleep(1.5)
+    assert told(stage, "came back") == []
+    tracked = await stage.say("/mailtrack", str(piece.id))
+    assert "Could not tell" in everything(tracked)
+    assert "/invite" in everything(tracked)
+    assert "could not be posted" in everything(await stage.say("/mailalerts", "list"))
+
+
+async def test_rate_limits_are_waited_for_and_the_news_still_arrives(stage: Stage) -> None:
+    await subscribed(stage)
+    stage.slack.faults.append(Fault("chat.postMessage", "ratelimited", 429, retry_after=1, times=3))
+    await come_back(stage)
+    await stage.until(lambda: told(stage, "came back"))
+    assert len(told(stage, "came back")) == 1
+
+
+async def test_slack_in_trouble_delays_the_news_but_loses_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "REST", delivery.timedelta(seconds=1))
+    await subscribed(stage)
+    stage.slack.faults.append(Fault("chat.postMessage", status=500, times=2))
+    await come_back(stage)
+    await stage.until(lambda: told(stage, "came back"))
+    assert len(told(stage, "came back")) == 1
+
+
+async def test_a_deleted_card_is_posted_anew(stage: Stage) -> None:
+    await subscribed(stage)
+    await come_back(stage, 1, "delivered")
+    card = (await stage.until(lambda: told(stage, "of 12 pieces delivered")))[0]
+    stage.slack.messages.remove(card)
+    await come_back(stage, 1, "delivered")
+    fresh = (await stage.until(lambda: told(stage, "of 12 pieces delivered")))[0]
+    assert fresh.ts != card.ts
+
+
+async def test_the_card_closes_when_every_piece_has_reached_its_end(stage: Stage) -> None:
+    await subscribed(stage)
+    await come_back(stage, 12, "delivered")
+    await stage.until(lambda: [m for m in stage.slack.messages if "reached their end" in everything(m)])
+
+
+async def test_bare_mailalerts_opens_the_settings_with_what_is_set(stage: Stage) -> None:
+    await stage.slack.command(ANA, OPS, "/mailalerts")
+    form = await stage.modal(holding="All campaigns")
+    assert "not told of anything yet" in everything(form)
+    assert (await stage.slack.submit(ANA, form)).ok
+    await stage.until(lambda: told(stage, "switched mail alerts on"))
+    listed = await stage.say("/mailalerts", "list")
+    await stage.press(listed, "alert_settings")
+    assert "*all campaigns* (cancelled, returned)" in everything(await stage.modal(holding="Now:"))
