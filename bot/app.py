@@ -154,7 +154,7 @@ async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) ->
     handler = AsyncSocketModeHandler(bolt, settings.slack_app_token.get_secret_value())
     stack.push_async_callback(handler.close_async)
     try:
-        await asyncio.wait_for(handler.connect_async(), SOCKET_PATIENCE)
+        await asyncio.wait_for(handler.connect_async(), SOCKET_PATIENCE)  # type: ignore[no-untyped-call]
     except TimeoutError:
         raise SlackDown("Slack's Socket Mode did not open. Check SLACK_APP_TOKEN with: piecewise check") from None
     return handler

@@ -98,7 +98,7 @@ class Desk:
         reference = uuid.uuid4().hex[:8]
         try:
             await self._answer_once(ask, key, work)
-        except Exception:  # noqa: BLE001 - boundary: a listener
+        except Exception:
             log.exception("listener.broke", reference=reference, key=key)
             await self._say(ask, words.failed(reference))
 
@@ -130,7 +130,9 @@ def _admit(connection: Connection, ask: Ask, key: str, now: datetime) -> Workspa
 
 def build_bolt(client: AsyncWebClient, signing_secret: str, desk: Desk) -> AsyncApp:
     """The Bolt app with all listeners. The most used command is registered first: Bolt tries them in order."""
-    app = AsyncApp(client=client, signing_secret=signing_secret or "unused-in-socket-mode", process_before_response=True)
+    app = AsyncApp(
+        client=client, signing_secret=signing_secret or "unused-in-socket-mode", process_before_response=True
+    )
     for name, handler in COMMANDS.items():
         app.command(name)(_command(desk, handler))
     app.action(re.compile("|".join(map(re.escape, ACTIONS))))(_action(desk))

@@ -72,7 +72,7 @@ class Timetable:
                 await work()
         except Trouble as trouble:
             log.warning("tick.troubled", tick=name, reason=type(trouble).__name__, code=trouble.code, text=str(trouble))
-        except Exception:  # noqa: BLE001 - boundary: a scheduled tick
+        except Exception:
             log.exception("tick.broke", tick=name, reference=uuid.uuid4().hex[:8])
 
     async def _wins(self, name: str, every: timedelta) -> bool:

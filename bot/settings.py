@@ -32,22 +32,34 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
     slack_bot_token: SecretStr = Field(NOTHING, description="The bot's token, xoxb-…")
-    slack_app_token: SecretStr = Field(NOTHING, description="Socket Mode: the app-level token, xapp-…, with connections:write")
+    slack_app_token: SecretStr = Field(
+        NOTHING, description="Socket Mode: the app-level token, xapp-…, with connections:write"
+    )
     slack_signing_secret: SecretStr = Field(NOTHING, description="HTTP: the secret with which Slack signs its requests")
     slack_client_id: str = Field("", description="Not used yet: installing into many workspaces")
     slack_api_url: str = Field("https://slack.com/api/", description="Slack's Web API")
     stannp_api_key: SecretStr = Field(NOTHING, description="The mail account's API key")
     stannp_api_url: str = Field("https://api-us1.stannp.com/v1", description="The mail account's region")
-    stannp_webhook_secret: SecretStr = Field(NOTHING, description="HTTP: the secret given to Stannp's webhook; without it the webhook is off")
-    stannp_currency: str = Field("USD", description="Stannp's answers name no currency; this one is shown", pattern="^[A-Z]{3}$")
+    stannp_webhook_secret: SecretStr = Field(
+        NOTHING, description="HTTP: the secret given to Stannp's webhook; without it the webhook is off"
+    )
+    stannp_currency: str = Field(
+        "USD", description="Stannp's answers name no currency; this one is shown", pattern="^[A-Z]{3}$"
+    )
     database_url: str = Field("sqlite:///piecewise.db", description="sqlite:///FILE or postgresql://…")
     piecewise_host: str = Field("127.0.0.1", description="Where HTTP listens")
     piecewise_port: int = Field(3000, description="Where HTTP listens", ge=0, le=65535)
     piecewise_poll_seconds: float = Field(300, description="How often the mail account is read", ge=1, le=86400)
     piecewise_history_days: int = Field(90, description="How far back the first reading goes", ge=1, le=3650)
-    piecewise_settle_seconds: float = Field(30, description="News within this time is folded into one message", ge=0, le=3600)
-    piecewise_fresh_seconds: float = Field(60, description="An answer younger than this is not asked for again", ge=0, le=86400)
-    piecewise_timezone: str = Field("UTC", description="The team's time zone, for pictures and for people whose own is unknown")
+    piecewise_settle_seconds: float = Field(
+        30, description="News within this time is folded into one message", ge=0, le=3600
+    )
+    piecewise_fresh_seconds: float = Field(
+        60, description="An answer younger than this is not asked for again", ge=0, le=86400
+    )
+    piecewise_timezone: str = Field(
+        "UTC", description="The team's time zone, for pictures and for people whose own is unknown"
+    )
     piecewise_cancellers: Annotated[frozenset[str], NoDecode] = Field(
         frozenset({"admins"}), description="Who may cancel: admins, everyone, or Slack user ids, comma-separated"
     )
@@ -99,7 +111,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         if self.slack_client_id:
-            raise ValueError("SLACK_CLIENT_ID is set, but installing into many workspaces is not part of this version: unset it and use SLACK_BOT_TOKEN")
+            raise ValueError(
+                "SLACK_CLIENT_ID is set, but this version serves one workspace: unset it and use SLACK_BOT_TOKEN"
+            )
         return self
 
     def require_run(self) -> Mode:

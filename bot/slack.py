@@ -52,7 +52,9 @@ CODES: Final[dict[str, type[Refusal]]] = {
     "file_not_found": PictureRefused,
     "storage_limit_reached": PictureRefused,
 }
-DOWN: Final = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
+DOWN: Final = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
 PERSON_KEPT: Final = timedelta(hours=1)
 PEOPLE_KEPT: Final = 5000
 #: The longest wait that a waiting person is put through when Slack asks us to slow down.
@@ -77,7 +79,8 @@ class Slack:
                 text=message.text,
                 blocks=message.blocks,
                 unfurl_links=False,
-                **({"thread_ts": thread, "reply_broadcast": broadcast} if thread else {}),
+                thread_ts=thread,
+                reply_broadcast=broadcast if thread else None,
             )
         )
         return str(sent["ts"])
@@ -95,14 +98,16 @@ class Slack:
             "text": message.text,
             "blocks": list(message.blocks),
         }
-        async with _outages_named():
-            async with self.session.post(response_url, json=body, timeout=ANSWER_TIMEOUT) as response:
-                if response.status == 429:  # noqa: PLR2004 - HTTP
-                    raise SlackBusy(retry_after=_seconds(response.headers.get("Retry-After")))
-                if response.status >= 500:  # noqa: PLR2004 - HTTP
-                    raise SlackDown(code=str(response.status))
-                if response.status != 200:  # noqa: PLR2004 - HTTP
-                    raise SlackRefused(code=(await response.text())[:100])
+        async with (
+            _outages_named(),
+            self.session.post(response_url, json=body, timeout=ANSWER_TIMEOUT) as response,
+        ):
+            if response.status == 429:  # noqa: PLR2004 - HTTP
+                raise SlackBusy(retry_after=_seconds(response.headers.get("Retry-After")))
+            if response.status >= 500:  # noqa: PLR2004 - HTTP
+                raise SlackDown(code=str(response.status))
+            if response.status != 200:  # noqa: PLR2004 - HTTP
+                raise SlackRefused(code=(await response.text())[:100])
 
     async def whisper(self, channel: str, user: str, message: Message, *, thread: str | None = None) -> None:
         await self._call(
@@ -111,7 +116,7 @@ class Slack:
                 user=user,
                 text=message.text,
                 blocks=message.blocks,
-                **({"thread_ts": thread} if thread else {}),
+                thread_ts=thread,
             )
         )
 

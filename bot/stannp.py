@@ -1,13 +1,12 @@
 """Stannp over HTTPS: addresses, keys, time-outs, the request limit, and every refusal named."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import structlog
@@ -32,6 +31,7 @@ from handlers.ports import (
 from storage.records import Batch, Campaign, Mix, Source
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 #: Connect and whole answer, in seconds. Lists of an account's pieces can be long in coming.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
@@ -43,7 +43,10 @@ SPARE: Final = 10
 MOST_PAGES: Final = 20_000
 NEWER, CLASSIC = "directMail/list", "list"
 #: The US dashboard's own address, per facts on keys and settings; campaigns are listed there by id.
-DASHBOARDS: Final = {"api-us1.stannp.com": "https://app-us1.stannp.com", "api-eu1.stannp.com": "https://app-eu1.stannp.com"}
+DASHBOARDS: Final = {
+    "api-us1.stannp.com": "https://app-us1.stannp.com",
+    "api-eu1.stannp.com": "https://app-eu1.stannp.com",
+}
 
 
 @dataclass
@@ -228,7 +231,10 @@ class Stannp:
             self.allowance.remaining = None
 
     def _note_limit(self, headers: Mapping[str, str]) -> None:
-        remaining, reset = wire.whole(headers.get("X-RateLimit-Remaining")), wire.whole(headers.get("X-RateLimit-Reset"))
+        remaining, reset = (
+            wire.whole(headers.get("X-RateLimit-Remaining")),
+            wire.whole(headers.get("X-RateLimit-Reset")),
+        )
         if remaining is not None and reset is not None:
             # `Reset` counts seconds; anything beyond some minutes is an epoch or nonsense.
             until = self.clock.now() + timedelta(seconds=min(reset, 120))
@@ -240,7 +246,7 @@ class Stannp:
             log.warning("stannp.unreadable", what=what, object=described)
 
     @staticmethod
-    def _understood(read: Callable[[Any], Any], data: Any) -> Any:
+    def _understood(read: Callable[[Any], T], data: Any) -> T:
         try:
             return read(data)
         except wire.UnreadableError as error:
@@ -258,7 +264,7 @@ def _collections(kind: str) -> tuple[str, ...]:
 async def _outages_named() -> AsyncIterator[None]:
     try:
         yield
-    except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError) as error:
+    except (aiohttp.ClientError, TimeoutError) as error:
         raise PlatformDown(code=type(error).__name__) from None
 
 
@@ -288,5 +294,3 @@ def _named(status: int, refusal: str | None, missing: type[Refusal]) -> Trouble:
     if status >= 500 or refusal is None:  # noqa: PLR2004 - HTTP
         return PlatformDown(code=str(status))
     return PlatformRefused(f"Stannp refused the request: {refusal}.", code=str(status))
-
-

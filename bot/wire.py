@@ -349,5 +349,3 @@ def _check_signature(raw: bytes, headers: Mapping[str, str], secret: str) -> Non
     # Bytes, since comparing text refuses anything beyond ASCII with an error of its own.
     if not hmac.compare_digest(given.strip().casefold().encode(), sign(raw, secret).encode()):
         raise SignatureRefused
-
-

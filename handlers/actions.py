@@ -6,9 +6,10 @@ from sqlalchemy import Connection
 
 from handlers import commands, replies
 from handlers.access import require_canceller
+from handlers.arguments import Range
 from handlers.cancelling import cancel_all, cancel_piece, stoppable
 from handlers.freshness import refresh_campaign
-from handlers.messages import section
+from handlers.messages import Block, Message, escape, section
 from handlers.ports import CampaignBooked, NotInChannel, Refusal
 from handlers.services import Ask, Services
 from handlers.views import alerts, cancel, controls, status, track, words
@@ -52,7 +53,7 @@ async def _piece(services: Services, ask: Ask, value: str) -> StoredPiece:
     return found
 
 
-def _carried(value: str) -> tuple[CampaignId | None, controls.Range]:
+def _carried(value: str) -> tuple[CampaignId | None, Range]:
     try:
         return controls.carried(value)
     except ValueError:
@@ -99,11 +100,9 @@ async def details_page(services: Services, ask: Ask, value: str) -> None:
     await services.slack.update_view(ask.view_id, await _details(services, ask, campaign, last))
 
 
-async def _details(services: Services, ask: Ask, value: str, after: PieceId | None) -> controls.Block:
+async def _details(services: Services, ask: Ask, value: str, after: PieceId | None) -> Block:
     campaign = await _campaign(services, ask, value)
-    page = await services.memory.read(
-        enquiries.pieces_page, ask.workspace.id, campaign.id, after, track.PAGE + 1
-    )
+    page = await services.memory.read(enquiries.pieces_page, ask.workspace.id, campaign.id, after, track.PAGE + 1)
     return track.details_modal(campaign, page, after)
 
 
@@ -134,7 +133,7 @@ async def cancel_one(services: Services, ask: Ask, value: str) -> None:
         await _announce(services, ask, message)
 
 
-async def _announce(services: Services, ask: Ask, message: cancel.Message) -> None:
+async def _announce(services: Services, ask: Ask, message: Message) -> None:
     """Says it in the channel as well; the asker has their answer already, so a closed channel is no failure."""
     try:
         await services.slack.post(ask.channel, message)
@@ -151,7 +150,7 @@ async def ask_cancel_campaign(services: Services, ask: Ask, value: str) -> None:
     await services.slack.update_view(view_id, await _cancel_form(services, ask, campaign))
 
 
-async def _cancel_form(services: Services, ask: Ask, campaign: StoredCampaign) -> controls.Block:
+async def _cancel_form(services: Services, ask: Ask, campaign: StoredCampaign) -> Block:
     fresh = await services.platform.campaign(campaign.facts.ref)
     if fresh.status in status.UNBOOKED:
         return cancel.delete_form(campaign, ask.channel)
@@ -191,7 +190,7 @@ async def cancel_campaign(services: Services, ask: Ask, metadata: str) -> None:
     await _tell(services, ask, message)
 
 
-async def _delete(services: Services, ask: Ask, campaign: StoredCampaign, dashboard: str) -> cancel.Message:
+async def _delete(services: Services, ask: Ask, campaign: StoredCampaign, dashboard: str) -> Message:
     try:
         await services.platform.delete_campaign(campaign.facts.ref)
     except CampaignBooked as booked:
@@ -199,7 +198,7 @@ async def _delete(services: Services, ask: Ask, campaign: StoredCampaign, dashbo
     return cancel.deleted(campaign, ask.user, services.clock.now())
 
 
-async def _tell(services: Services, ask: Ask, message: cancel.Message) -> None:
+async def _tell(services: Services, ask: Ask, message: Message) -> None:
     """To the channel, or where that cannot be, to the person (a submitted modal has no address for answers)."""
     try:
         await services.slack.post(ask.channel, message)
@@ -218,7 +217,7 @@ async def save_alerts(services: Services, ask: Ask, campaign: str, wants: list[s
     campaign_id = CampaignId(_number(campaign))
     what = alerts.EVERY
     if campaign_id != NO_CAMPAIGN:
-        what = f"*{cancel.escape((await _campaign(services, ask, campaign)).facts.name)}*"
+        what = f"*{escape((await _campaign(services, ask, campaign)).facts.name)}*"
     await commands.subscribe(services, ask, campaign_id, what, chosen)
     await services.memory.write(_drop_others, ask, campaign_id)
 

@@ -38,7 +38,7 @@ class Range:
     label: str
 
 
-ALL_TIME: Final = Range(Days(), "all time")
+ALL_TIME: Final = Range(Days(), "at any time")
 
 
 def clean(text: str) -> str:

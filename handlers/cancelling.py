@@ -13,7 +13,7 @@ from handlers.ports import Outage, PieceUnknown, Refusal, TooLate, Trouble
 from handlers.services import Services
 from handlers.views.cancel import Outcome, Result
 from storage import cancellations, enquiries, mailings
-from storage.records import Batch, Source, StoredPiece, UserId, Workspace
+from storage.records import Batch, CampaignId, Source, StoredPiece, UserId, Workspace
 from storage.statuses import CANCELLABLE, Status
 
 log = structlog.get_logger()
@@ -45,9 +45,7 @@ async def _asked_before(services: Services, workspace: Workspace, piece: StoredP
     return Result(piece, Outcome.ALREADY if ended is Outcome.CANCELLED else ended, piece.status)
 
 
-async def _try_to_cancel(
-    services: Services, workspace: Workspace, piece: StoredPiece
-) -> tuple[Outcome, Status | None]:
+async def _try_to_cancel(services: Services, workspace: Workspace, piece: StoredPiece) -> tuple[Outcome, Status | None]:
     try:
         before = await _read_again(services, workspace, piece)
     except Trouble as trouble:
@@ -140,6 +138,6 @@ async def settle_abandoned(services: Services, workspace: Workspace) -> list[Set
     return settled
 
 
-def stoppable(connection: Connection, workspace: Workspace, campaign_id: enquiries.CampaignId) -> list[StoredPiece]:
+def stoppable(connection: Connection, workspace: Workspace, campaign_id: CampaignId) -> list[StoredPiece]:
     """The campaign's pieces that may still be stopped."""
     return enquiries.pieces_at(connection, workspace.id, campaign_id, sorted(CANCELLABLE))

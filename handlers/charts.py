@@ -124,7 +124,9 @@ def _draw_wedges(figure: "Figure", parts: list[Slice]) -> None:
         # A white line parts neighbours, but must not eat up a sliver.
         line = 0 if alone or sweep < 3 else 0.9  # noqa: PLR2004 - degrees
         end = start - sweep
-        wedge = Wedge(CENTRE, RADIUS, end, start, facecolor=part.colour, edgecolor=PAPER, linewidth=line, transform=None)
+        wedge = Wedge(
+            CENTRE, RADIUS, end, start, facecolor=part.colour, edgecolor=PAPER, linewidth=line, transform=None
+        )
         figure.add_artist(wedge)
         if part.tenths >= LABELLED:
             _label_wedge(figure, part, (start + end) / 2, alone=alone)
@@ -180,7 +182,7 @@ def lightness(colour: str) -> float:
 
     def linear(channel: int) -> float:
         part = channel / 255
-        return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - WCAG 2
 
     red, green, blue = (linear(channel) for channel in _rgb(colour))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -16,7 +16,7 @@ from handlers.ports import Outage, PieceUnknown, Refusal, Trouble
 from handlers.services import Ask, Services
 from handlers.views import alerts, status, track, words
 from storage import enquiries, mailings, outbox, workspaces
-from storage.records import NO_CAMPAIGN, CampaignId, Mix, StoredCampaign, StoredPiece
+from storage.records import NO_CAMPAIGN, CampaignId, Mix, StoredCampaign, StoredPiece, Want
 
 log = structlog.get_logger()
 
@@ -204,14 +204,12 @@ async def _switch_on(services: Services, ask: Ask, target: str) -> None:
     await subscribe(services, ask, campaign_id, what, frozenset(alerts.DEFAULT_WANTS))
 
 
-async def subscribe(services: Services, ask: Ask, campaign_id: CampaignId, what: str, wants: frozenset[alerts.Want]) -> None:
+async def subscribe(services: Services, ask: Ask, campaign_id: CampaignId, what: str, wants: frozenset[Want]) -> None:
     """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed."""
-    message = alerts.confirmed(ask.channel, what, wants, ask.user)
+    message = alerts.confirmed(what, wants, ask.user)
     await services.slack.post(ask.channel, message)
     now = services.clock.now()
-    await services.memory.write(
-        workspaces.subscribe, ask.workspace.id, ask.channel, campaign_id, wants, ask.user, now
-    )
+    await services.memory.write(workspaces.subscribe, ask.workspace.id, ask.channel, campaign_id, wants, ask.user, now)
 
 
 async def _switch_off(services: Services, ask: Ask, target: str) -> None:

@@ -55,7 +55,7 @@ async def _guarded(services: Services, parcel: Parcel) -> None:
     """One bad row must not stop the others: whatever breaks here rests this channel alone."""
     try:
         await _deliver(services, parcel)
-    except Exception:  # noqa: BLE001 - boundary: one notice
+    except Exception:
         log.exception("delivery.broke", reference=uuid.uuid4().hex[:8], channel=parcel.channel)
         await services.memory.write(outbox.release, parcel, services.clock.now() + REST)
 

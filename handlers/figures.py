@@ -17,7 +17,7 @@ def count(number: int) -> str:
 
 
 def pieces(number: int) -> str:
-    """"1 piece", "1,234 pieces"."""
+    """ "1 piece", "1,234 pieces"."""
     return f"{count(number)} piece{'' if number == 1 else 's'}"
 
 
@@ -48,12 +48,12 @@ def _share(tenth: int, number: int, total: int) -> str:
 
 
 def percent(part: int, total: int) -> str:
-    """"62 %", rounded down, so that 100 % means all of them."""
+    """ "62 %", rounded down, so that 100 % means all of them."""
     return f"{part * 100 // total} %" if total else "0 %"
 
 
 def money(value: Money) -> str:
-    """"$1,234.50"; "1,234.50 CHF" for a currency whose sign we do not use."""
+    """ "$1,234.50"; "1,234.50 CHF" for a currency whose sign we do not use."""
     amount = value.amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
     sign = SIGNS.get(value.currency)
     minus = "-" if amount < 0 else ""
@@ -61,12 +61,12 @@ def money(value: Money) -> str:
 
 
 def day(value: date) -> str:
-    """"2 Nov 2026"."""
+    """ "2 Nov 2026"."""
     return f"{value.day} {value:%b %Y}"
 
 
 def span(first: date, last: date) -> str:
-    """"2 Nov 2026", "2–9 Nov 2026", "28 Oct – 2 Nov 2026"."""
+    """ "2 Nov 2026", "2–9 Nov 2026", "28 Oct – 2 Nov 2026"."""
     if first == last:
         return day(first)
     if (first.year, first.month) == (last.year, last.month):
@@ -77,7 +77,7 @@ def span(first: date, last: date) -> str:
 
 
 def moment(value: datetime, zone: ZoneInfo) -> str:
-    """"2 Nov 2026, 14:05 CET", for pictures, where Slack cannot show each reader their own zone."""
+    """ "2 Nov 2026, 14:05 CET", for pictures, where Slack cannot show each reader their own zone."""
     local = value.astimezone(zone)
     return f"{day(local.date())}, {local:%H:%M %Z}"
 

@@ -88,4 +88,5 @@ async def refresh_piece(services: Services, workspace: Workspace, piece: StoredP
         log.info("refresh.failed", reason=type(trouble).__name__)
         return PieceNews(piece, ":warning: Stannp is not answering; this is what was heard before.")
     await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
-    return PieceNews(await services.memory.read(enquiries.piece_by_id, workspace.id, piece.id) or piece)
+    again = await services.memory.read(enquiries.piece_by_id, workspace.id, piece.id)
+    return PieceNews(again or piece)

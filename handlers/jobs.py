@@ -7,11 +7,13 @@ import structlog
 
 from handlers.cancelling import Settled, settle_abandoned
 from handlers.freshness import read_balance
+from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
 from handlers.views import cancel
 from storage import enquiries, leases, mailings, workspaces
-from storage.records import Batch, Campaign, Money, StoredCampaign, Workspace
+from storage.records import Batch, Campaign, Mix, Money, StoredCampaign, Workspace, WorkspaceId
+from storage.statuses import FINAL
 
 log = structlog.get_logger()
 
@@ -21,7 +23,7 @@ ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
 LONGEST_WAY: Final = timedelta(days=60)
 
 
-async def poll(services: Services, workspace_id: workspaces.WorkspaceId) -> None:
+async def poll(services: Services, workspace_id: WorkspaceId) -> None:
     """Brings campaigns, pieces and timelines up to date. Each page is its own transaction and may be read again:
     stopped anywhere, the next poll goes on. Raises Trouble when the platform does not answer."""
     workspace = await services.memory.read(workspaces.by_id, workspace_id)
@@ -92,11 +94,11 @@ async def _unfinished(services: Services, workspace: Workspace, campaigns: list[
     return [one for one in known if one.facts.ref in listed and not _is_over(one, mixes.get(one.id))]
 
 
-def _is_over(campaign: StoredCampaign, mix: enquiries.Mix | None) -> bool:
+def _is_over(campaign: StoredCampaign, mix: Mix | None) -> bool:
     if mix is None or campaign.facts.status not in ENDED:
         return False
     whole = mix.total >= (campaign.facts.recipients or 0)
-    return whole and mix.of(*enquiries.FINAL) == mix.total
+    return whole and mix.of(*FINAL) == mix.total
 
 
 async def _meet_unknown(services: Services, workspace: Workspace, batch: Batch) -> None:
@@ -124,7 +126,7 @@ async def _read_timelines(services: Services, workspace: Workspace) -> None:
         await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
 
 
-async def settle_cancellations(services: Services, workspace_id: workspaces.WorkspaceId) -> None:
+async def settle_cancellations(services: Services, workspace_id: WorkspaceId) -> None:
     """Ends requests to cancel whose process died, and tells the people who asked."""
     workspace = await services.memory.read(workspaces.by_id, workspace_id)
     for settled in await settle_abandoned(services, workspace):
@@ -135,7 +137,7 @@ async def settle_cancellations(services: Services, workspace_id: workspaces.Work
             log.info("cancel.untold", reason=type(refusal).__name__)
 
 
-def _late_answer(workspace: Workspace, settled: Settled) -> cancel.Message:
+def _late_answer(workspace: Workspace, settled: Settled) -> Message:
     cost = settled.result.piece.cost
     saved = Money(cost, workspace.currency) if cost is not None else None
     return cancel.piece_result(settled.result, settled.by, settled.asked_at, saved)

@@ -22,7 +22,7 @@ from handlers.messages import Message, Picture
 from storage.records import Batch, Campaign, Mix
 
 
-class Trouble(Exception):  # noqa: N818 - the family's name; its members are named for what happened
+class Trouble(Exception):
     """Something outside did not work."""
 
     def __init__(self, text: str | None = None, *, code: str = "", retry_after: float | None = None) -> None:

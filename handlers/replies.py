@@ -46,10 +46,10 @@ async def to_channel(services: Services, ask: Ask, message: Message) -> None:
 
 def _why_private(ask: Ask, refusal: Trouble) -> str:
     if isinstance(refusal, NotInChannel) and ask.channel.startswith("D"):
-        return "Only you see this, and without its picture: ask me in a channel that I am in to see the pie."
+        return "Only you see this, without its picture: ask me in a channel that I am in to see the pie."
     if isinstance(refusal, NotInChannel):
-        return "Only you see this, and without its picture: I am not in this channel. Type `/invite @Piecewise` to change that."
-    return f"Only you see this, and without its picture: {refusal}"
+        return "Only you see this, without its picture: I am not in this channel. `/invite @Piecewise` changes that."
+    return f"Only you see this, without its picture: {refusal}"
 
 
 async def in_place(services: Services, ask: Ask, message: Message) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
@@ -53,7 +53,7 @@ class Studio:
 class Policy:
     """The numbers and choices that people set."""
 
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     #: "admins", "everyone", or Slack user ids.
     cancellers: frozenset[str] = frozenset({"admins"})
     poll_every: timedelta = timedelta(minutes=5)

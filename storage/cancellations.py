@@ -21,7 +21,12 @@ class Cancellation:
 
 
 def begin(
-    connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, by: UserId, now: datetime, retry: tuple[str, ...]
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    piece_id: PieceId,
+    by: UserId,
+    now: datetime,
+    retry: tuple[str, ...],
 ) -> bool:
     """Notes the intent. False when the piece was asked for before, unless that ended in one of `retry`."""
     row = {"workspace_id": workspace_id, "piece_id": piece_id, "asked_by": by, "asked_at": now, "outcome": ""}

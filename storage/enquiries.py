@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -82,9 +82,7 @@ def mixes(connection: Connection, workspace_id: WorkspaceId, days: Days | None =
     return {key: _mix(group) for key, group in by_campaign.items()}
 
 
-def mix(
-    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, days: Days | None = None
-) -> Mix:
+def mix(connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, days: Days | None = None) -> Mix:
     """The mix of one campaign over pieces ordered in these days. From tallies alone."""
     rows = _tallied(workspace_id, days or Days(), campaign_id)
     return _mix(connection.execute(rows).all())
@@ -180,9 +178,7 @@ def piece_by_id(connection: Connection, workspace_id: WorkspaceId, piece_id: Pie
     return found[0] if found else None
 
 
-def pieces_by_id(
-    connection: Connection, workspace_id: WorkspaceId, piece_ids: Sequence[PieceId]
-) -> list[StoredPiece]:
+def pieces_by_id(connection: Connection, workspace_id: WorkspaceId, piece_ids: Sequence[PieceId]) -> list[StoredPiece]:
     """The pieces with these numbers, in that order; unknown ones are left out."""
     rows = _pieces().where(pieces.c.workspace_id == workspace_id, pieces.c.id.in_(piece_ids))
     found = {row.id: _piece(row) for row in connection.execute(rows).all()}

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -38,8 +38,10 @@ from storage.records import Batch, Campaign, Change, Piece, Recipient, Workspace
 from storage.statuses import OTHER, Status
 from storage.tables import EPOCH, Moment, campaigns, changes, orphans, pieces, tallies, tally_deltas
 
-PLAIN_FACTS = ("kind", "format", "name", "name_key", "surname_key", "address_key")
-PLAIN_FACTS += ("company", "address", "city", "region", "postcode", "country")
+PLAIN_FACTS: Final = (
+    "kind", "format", "name", "name_key", "surname_key", "address_key",
+    "company", "address", "city", "region", "postcode", "country",
+)  # fmt: skip
 CHANGE_KEYS = ("status", "moment_key", "place", "word")
 CHANGE_COLUMNS = (*CHANGE_KEYS, "occurred_at", "recorded_at", "source")
 
@@ -79,7 +81,7 @@ def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: 
     orphaned = _keep_orphans(connection, workspace_id)
     _advance(connection, now)
     _write_deltas(connection, workspace_id)
-    _stretch_campaigns(connection, workspace_id, now)
+    _stretch_campaigns(connection, workspace_id)
     outbox.enqueue(connection, workspace_id, select(stage.touched.c.piece_id), now)
     return Applied(arrived, recorded, orphaned)
 
@@ -205,7 +207,9 @@ def _change_row(change: Change, now: datetime) -> dict[str, Any]:
 def _insert_arrivals(connection: Connection, workspace_id: WorkspaceId) -> int:
     """Inserts pieces not met before, and notes which: two processes may race for the same piece, one wins."""
     staged = stage.pieces.c
-    fields = {name: staged[name] for name in (*PLAIN_FACTS, "ref", "day", "created_at", "dispatched_at", "facts_at")}
+    fields: dict[str, ColumnElement[Any]] = {
+        name: staged[name] for name in (*PLAIN_FACTS, "ref", "day", "created_at", "dispatched_at", "facts_at")
+    }
     fields |= {
         "workspace_id": literal(int(workspace_id)),
         "cost": _units(staged.cost),
@@ -337,7 +341,9 @@ def _advance(connection: Connection, now: datetime) -> None:
             status=new.c.status,
             status_at=new.c.moment,
             word=new.c.word,
-            changed_at=case((or_(risen, pieces.c.changed_at.is_(None)), literal(now, Moment())), else_=pieces.c.changed_at),
+            changed_at=case(
+                (or_(risen, pieces.c.changed_at.is_(None)), literal(now, Moment())), else_=pieces.c.changed_at
+            ),
             detail_due=case((fresh, False), (risen, True), else_=pieces.c.detail_due),
         )
     )
@@ -361,7 +367,7 @@ def _write_deltas(connection: Connection, workspace_id: WorkspaceId) -> None:
     connection.execute(insert(tally_deltas).from_select(columns, net))
 
 
-def _stretch_campaigns(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> None:
+def _stretch_campaigns(connection: Connection, workspace_id: WorkspaceId) -> None:
     """Keeps for each campaign when its first and last pieces were handed over and delivered."""
     heard = changes.c.occurred_at
     handed, landed = (

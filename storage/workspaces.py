@@ -66,7 +66,7 @@ def _one(row: Row[Any] | None) -> Workspace:
     )
 
 
-def note(connection: Connection, workspace_id: WorkspaceId, **facts: Any) -> None:
+def note(connection: Connection, workspace_id: WorkspaceId, /, **facts: Any) -> None:
     """Keeps facts about the account: balance and balance_at, polled_at, baseline_at, list_route, singles_offered."""
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))
 
@@ -91,9 +91,7 @@ def subscribe(
         created_by=by,
     )
     # `since` stays on a second call, so that news already waiting is not lost by a change of taste.
-    adding = adding.on_conflict_do_update(
-        index_elements=list(subscriptions.primary_key.columns), set_={"wants": words}
-    )
+    adding = adding.on_conflict_do_update(index_elements=list(subscriptions.primary_key.columns), set_={"wants": words})
     connection.execute(adding)
     outbox.open_channel(connection, workspace_id, channel)
 

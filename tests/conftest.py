@@ -47,22 +47,31 @@ def _named(uri: str, name: str) -> str:
     return uri.replace("/postgres?", f"/{name}?")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty, migrated database: once on SQLite, once on PostgreSQL."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/piecewise.db"
-        migrated = open_database(url)
-        schema.migrate(migrated)
-        migrated.close()
-        return url
-    uri = request.getfixturevalue("postgres_template")
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The address of an empty, migrated SQLite file."""
+    url = f"sqlite:///{tmp_path}/piecewise.db"
+    migrated = open_database(url)
+    schema.migrate(migrated)
+    migrated.close()
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres_template: str) -> str:
+    """The address of an empty, migrated PostgreSQL database."""
     name = f"test_{next(_numbers)}"
-    admin = open_database(uri)
+    admin = open_database(postgres_template)
     with admin.reader.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_piecewise"))
     admin.close()
-    return _named(uri, name)
+    return _named(postgres_template, name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty, migrated database: once on SQLite, once on PostgreSQL."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture

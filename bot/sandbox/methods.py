@@ -18,7 +18,9 @@ def _method(required: str = "", optional: str = "", scope: str | None = None) ->
     return Method(frozenset(required.split()), frozenset(optional.split()), scope)
 
 
-POSTING: Final = "text blocks attachments thread_ts reply_broadcast unfurl_links unfurl_media mrkdwn metadata parse link_names"
+POSTING: Final = (
+    "text blocks attachments thread_ts reply_broadcast unfurl_links unfurl_media mrkdwn metadata parse link_names"
+)
 METHODS: Final[dict[str, Method]] = {
     "auth.test": _method(optional="team_id"),
     "apps.connections.open": _method(scope="app"),

@@ -254,7 +254,14 @@ class SlackDouble:
         return ""
 
     def _auth_test(self, _arguments: dict[str, Json]) -> dict[str, Json]:
-        return {"ok": True, "team_id": "T0ACME", "team": "Acme Outdoors", "user_id": BOT_USER, "bot_id": "B0BOT", "user": "piecewise"}
+        return {
+            "ok": True,
+            "team_id": "T0ACME",
+            "team": "Acme Outdoors",
+            "user_id": BOT_USER,
+            "bot_id": "B0BOT",
+            "user": "piecewise",
+        }
 
     def _apps_connections_open(self, _arguments: dict[str, Json]) -> dict[str, Json]:
         return {"ok": True, "url": f"{self.base.replace('http', 'ws')}/link/{uuid.uuid4().hex}"}
@@ -496,7 +503,9 @@ class SlackDouble:
         if isinstance(where, View):
             return {"view": {**where.view, "id": where.id}, "container": {"type": "view", "view_id": where.id}}
         address = self._address(
-            Answering(where.channel, user, time.monotonic(), where.thread_ts, original=where.ts if where.only_for else "")
+            Answering(
+                where.channel, user, time.monotonic(), where.thread_ts, original=where.ts if where.only_for else ""
+            )
         )
         container = {"type": "message", "message_ts": where.ts, "is_ephemeral": bool(where.only_for)}
         return {"channel": {"id": where.channel}, "container": container, "response_url": address}
@@ -517,7 +526,13 @@ class SlackDouble:
         self.messages.append(Posted(ts, channel, user, text, [], thread_ts=thread_ts))
         event = {"type": "app_mention", "user": user, "channel": channel, "text": text, "ts": ts}
         event |= {"thread_ts": thread_ts} if thread_ts else {}
-        body = {"type": "event_callback", "team_id": "T0ACME", "api_app_id": "A0", "event_id": f"Ev{uuid.uuid4().hex}", "event": event}
+        body = {
+            "type": "event_callback",
+            "team_id": "T0ACME",
+            "api_app_id": "A0",
+            "event_id": f"Ev{uuid.uuid4().hex}",
+            "event": event,
+        }
         return await self.deliver("events_api", body)
 
     def _interaction(self, kind: str, user: str) -> dict[str, Json]:
@@ -565,7 +580,8 @@ class SlackDouble:
             async with self._session.post(self.events_url, data=raw, headers=headers, timeout=timeout) as response:
                 text = await response.text()
                 body = json.loads(text) if text.startswith("{") else text
-                return Acked(response.status == 200, "" if response.status == 200 else "dispatch_failed", response.status, body)  # noqa: PLR2004
+                ok = response.status == web.HTTPOk.status_code
+                return Acked(ok, "" if ok else "dispatch_failed", response.status, body)
         except TimeoutError:
             return Acked(False, "operation_timeout", 0)
 
@@ -574,7 +590,9 @@ class SlackDouble:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.sockets.append(socket)
-        await socket.send_json({"type": "hello", "num_connections": len(self.sockets), "connection_info": {"app_id": "A0"}})
+        await socket.send_json(
+            {"type": "hello", "num_connections": len(self.sockets), "connection_info": {"app_id": "A0"}}
+        )
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:

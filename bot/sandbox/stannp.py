@@ -220,7 +220,10 @@ class StannpDouble:
             return self._refuse("Not found", 404)
         mine = self.pieces_of(int(request.match_info["id"]))
         # A production client reads no more than these from it.
-        rows = [{"id": self._id(p.id), "recipient_id": p.id, "status": p.status, "dispatched": _naive(p.dispatched)} for p in mine]
+        rows = [
+            {"id": self._id(p.id), "recipient_id": p.id, "status": p.status, "dispatched": _naive(p.dispatched)}
+            for p in mine
+        ]
         return self._answer([*rows, *self.extra_rows])
 
     async def _newer_list(self, request: web.Request) -> web.Response:
@@ -297,7 +300,12 @@ class StannpDouble:
     def delivery(self, pieces: list[Mailpiece], retries: int = 0) -> bytes:
         """A webhook call about these pieces: its body, as Stannp would send it."""
         rows = [self._list_row(piece) for piece in pieces]
-        body = {"webhook_id": 1234, "event": "mailpiece_status", "created": _naive(datetime.now(UTC)), "retries": retries}
+        body = {
+            "webhook_id": 1234,
+            "event": "mailpiece_status",
+            "created": _naive(datetime.now(UTC)),
+            "retries": retries,
+        }
         return json.dumps({**body, "mailpieces": rows}).encode()
 
     async def call_webhook(self, address: str, raw: bytes, signature: str | None = None) -> int:

@@ -12,9 +12,46 @@ from typing import Final
 
 from bot.sandbox.stannp import MailCampaign, Mailpiece, StannpDouble
 
-FIRST: Final = "Jane Luis Amara Wei Priya Noah Elena Samir Grace Tomas Aisha Viktor Mei Omar Ruth Diego Nadia Peter".split()
-LAST: Final = "Smith Garcia Okafor Chen Patel Brown Rossi Haddad Kim Novak Ali Petrov Tanaka Hassan Cohen Silva Larsen".split()
-STREETS: Final = "Main Oak Cedar Lake Hill Park Maple Pine Sunset River Church Elm".split()
+FIRST: Final = [
+    "Jane",
+    "Luis",
+    "Amara",
+    "Wei",
+    "Priya",
+    "Noah",
+    "Elena",
+    "Samir",
+    "Grace",
+    "Tomas",
+    "Aisha",
+    "Viktor",
+    "Mei",
+    "Omar",
+    "Ruth",
+    "Diego",
+    "Nadia",
+    "Peter",
+]
+LAST: Final = [
+    "Smith",
+    "Garcia",
+    "Okafor",
+    "Chen",
+    "Patel",
+    "Brown",
+    "Rossi",
+    "Haddad",
+    "Kim",
+    "Novak",
+    "Ali",
+    "Petrov",
+    "Tanaka",
+    "Hassan",
+    "Cohen",
+    "Silva",
+    "Larsen",
+]
+STREETS: Final = ["Main", "Oak", "Cedar", "Lake", "Hill", "Park", "Maple", "Pine", "Sunset", "River", "Church", "Elm"]
 PLACES: Final = (
     ("Austin", "TX", "787"), ("Denver", "CO", "802"), ("Portland", "OR", "972"), ("Chicago", "IL", "606"),
     ("Madison", "WI", "537"), ("Tucson", "AZ", "857"), ("Raleigh", "NC", "276"), ("Boise", "ID", "837"),
@@ -86,8 +123,12 @@ class World:
         )
 
     def _plan(self, piece: Mailpiece, handed: datetime) -> None:
-        """The way of one piece. Scans in between are often missing, some pieces never get a last one, a few come back."""
-        dice, hours = self._dice, lambda low, high: timedelta(hours=self._dice.uniform(low, high))
+        """The way of one piece. Scans in between are often missing, some never get a last one, a few come back."""
+        dice = self._dice
+
+        def hours(low: float, high: float) -> timedelta:
+            return timedelta(hours=dice.uniform(low, high))
+
         at = handed - hours(20, 30)
         self._later(at, piece, "printing", "")
         at = handed + hours(0, 8)
@@ -131,7 +172,9 @@ class World:
 
     def make_return(self) -> Mailpiece | None:
         """A piece on its way comes back now."""
-        under_way = [p for p in self.platform.pieces.values() if p.status in ("handed_over", "in_transit", "local_delivery")]
+        under_way = [
+            p for p in self.platform.pieces.values() if p.status in ("handed_over", "in_transit", "local_delivery")
+        ]
         if not under_way:
             return None
         piece = self._dice.choice(under_way)

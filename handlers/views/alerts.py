@@ -34,9 +34,7 @@ DEFAULT_WANTS: Final = (Want.RETURNED, Want.CANCELLED)
 EVERY: Final = "all campaigns"
 
 
-def settings_form(
-    channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign]
-) -> Block:
+def settings_form(channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign]) -> Block:
     """The modal behind `/mailalerts`: which campaigns, and what of them."""
     choices = [option("All campaigns", "0"), *(option(c.facts.name, str(c.id)) for c in campaigns[:99])]
     chosen = str(current[0].campaign_id) if current else "0"
@@ -56,7 +54,12 @@ def settings_form(
         "blocks": [
             section(f"<#{channel}> gets one card for each campaign, kept up to date, and this news in its thread:"),
             _input("Campaigns", "campaign", select),
-            _input("Tell this channel of", "wants", checkboxes | ({"initial_options": ticked} if ticked else {}), optional=True),
+            _input(
+                "Tell this channel of",
+                "wants",
+                checkboxes | ({"initial_options": ticked} if ticked else {}),
+                optional=True,
+            ),
             context(_now(current)),
         ],
     }
@@ -92,7 +95,9 @@ def listing(channel: ChannelId, current: Sequence[Subscription]) -> Message:
     text = f"<#{channel}> is told of " + "; ".join(_described(one) for one in current) + "."
     blocks = [section(text)]
     if current[0].muted_until is not None:
-        blocks.append(context(f":mute: Muted until {figures.stamp(current[0].muted_until)}. Nothing is lost meanwhile."))
+        blocks.append(
+            context(f":mute: Muted until {figures.stamp(current[0].muted_until)}. Nothing is lost meanwhile.")
+        )
     if current[0].blocked:
         blocks.append(context(f":warning: The last message could not be posted: {escape(current[0].blocked)}"))
     blocks.append(actions(settings_button()))
@@ -104,7 +109,7 @@ def settings_button() -> Block:
     return button("Alert settings", Action.ALERT_SETTINGS, "settings")
 
 
-def confirmed(channel: ChannelId, what: str, wants: frozenset[Want], by: str) -> Message:
+def confirmed(what: str, wants: frozenset[Want], by: str) -> Message:
     """Said in the channel, so that everyone there knows where the news will come from."""
     news = [WANTS[want][0].lower() + WANTS[want][1:] for want in WANTS if want in wants]
     text = f"<@{by}> switched mail alerts on for {what}: one card per campaign" + "".join(f", {n}" for n in news) + "."

@@ -98,7 +98,8 @@ def _others(mix: Mix) -> str:
 
 def delete_form(campaign: StoredCampaign, channel: str) -> Block:
     """A campaign that is not booked can be removed whole."""
-    text = f"*{escape(campaign.facts.name)}* is not booked yet. Deleting it removes it at Stannp for good; nothing was paid."
+    name = escape(campaign.facts.name)
+    text = f"*{name}* is not booked yet. Deleting it removes it at Stannp for good; nothing was paid."
     return _form("Delete campaign", [section(text)], f"{campaign.id}|{channel}")
 
 
@@ -108,7 +109,9 @@ def nothing_to_cancel(campaign: StoredCampaign, dashboard: str) -> Block:
         f"No piece of *{escape(campaign.facts.name)}* can be stopped any more: printing has begun or they are on their "
         "way. A booking that has not reached its mailing date can only be cancelled in Stannp's dashboard."
     )
-    return modal("Nothing to cancel", [section(text), actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard))])
+    return modal(
+        "Nothing to cancel", [section(text), actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard))]
+    )
 
 
 def _form(submit: str, blocks: Sequence[Block], metadata: str) -> Block:

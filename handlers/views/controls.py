@@ -35,7 +35,10 @@ class Form(StrEnum):
 
 def carry(campaign_id: CampaignId | None, days: Days) -> str:
     """A campaign (None: the account) and days, as a button's value."""
-    parts = ["" if campaign_id is None else str(campaign_id), *(d.isoformat() if d else "" for d in (days.first, days.last))]
+    parts = [
+        "" if campaign_id is None else str(campaign_id),
+        *(d.isoformat() if d else "" for d in (days.first, days.last)),
+    ]
     return "|".join(parts)
 
 

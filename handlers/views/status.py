@@ -110,7 +110,7 @@ def account_answer(lines: Sequence[Line], standing: Standing, picture: bytes | N
         section(f"*{total}* · {counts_text(mix)}"),
         section(_money_line(standing)),
         *([context(caveats(mix))] if caveats(mix) else []),
-        *_campaign_list(lines, standing),
+        *_campaign_list(lines),
         actions(range_menu(None, standing.span, standing.today), _refresh(None, standing)),
     ]
     text = f"Your mail, {standing.span.label}: {total}. {counts_text(mix)}."
@@ -184,9 +184,11 @@ def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:
 UNBOOKED: Final = frozenset({"draft", "approved", "provisioned"})
 
 
-def _campaign_list(lines: Sequence[Line], standing: Standing) -> list[Block]:
+def _campaign_list(lines: Sequence[Line]) -> list[Block]:
     if not lines:
-        return [section("No campaigns in this range. *Numbers seem low? The range may be wrong:* choose another below.")]
+        return [
+            section("No campaigns in this range. *Numbers seem low? The range may be wrong:* choose another below.")
+        ]
     blocks = [divider(), *(_campaign_line(line) for line in lines[:LISTED])]
     more = len(lines) - LISTED
     if more > 0:
@@ -197,7 +199,8 @@ def _campaign_list(lines: Sequence[Line], standing: Standing) -> list[Block]:
 def _campaign_line(line: Line) -> Block:
     name = line.campaign.facts.name
     mix = line.mix
-    said = f"*{escape(name)}*\n{figures.pieces(mix.total)} · {figures.percent(mix.of(Status.DELIVERED), mix.total)} delivered"
+    landed = figures.percent(mix.of(Status.DELIVERED), mix.total)
+    said = f"*{escape(name)}*\n{figures.pieces(mix.total)} · {landed} delivered"
     returned = mix.of(Status.RETURNED)
     said += f" · {figures.count(returned)} returned" if returned else ""
     return section(

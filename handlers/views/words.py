@@ -79,4 +79,7 @@ def no_piece(asked: str) -> Message:
 
 def failed(reference: str) -> Message:
     """Something broke on our side."""
-    return plain(f"Something went wrong on my side, and I could not answer. Please try again; if it happens again, tell your admin this reference: `{reference}`.")
+    return plain(
+        "Something went wrong on my side, and I could not answer. Please try again; if it happens again, tell your "
+        f"admin this reference: `{reference}`."
+    )

@@ -115,9 +115,22 @@ async def doubles() -> AsyncIterator[tuple[SlackDouble, StannpDouble]]:
     await stannp.stop()
 
 
-@pytest.fixture(params=["socket", "http"])
-def mode(request: pytest.FixtureRequest) -> str:
+#: Each way in and each database is used by every journey; the other two pairings bring nothing new.
+@pytest.fixture(params=["socket-sqlite", "http-postgres"])
+def pairing(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture
+def mode(pairing: str) -> str:
+    """How Slack reaches the bot."""
+    return pairing.split("-", maxsplit=1)[0]
+
+
+@pytest.fixture
+def database_url(pairing: str, request: pytest.FixtureRequest) -> str:
+    """The database of this pairing, empty and migrated."""
+    return str(request.getfixturevalue(f"{pairing.split('-')[1]}_url"))
 
 
 @pytest.fixture
@@ -133,7 +146,9 @@ async def stage(
         if mode == "http":
             slack.events_url = f"http://127.0.0.1:{app.port}/slack/events"
         made = Stage(slack, stannp, world, app)
-        await made.until(lambda: not app.in_flight.is_running("tick:poll") and "GET accounts/balance" in stannp.requests)
+        await made.until(
+            lambda: not app.in_flight.is_running("tick:poll") and "GET accounts/balance" in stannp.requests
+        )
         yield made
         # No more of the clock: the test is over, and must not be told of what its end looks like.
         app.scheduler.pause()

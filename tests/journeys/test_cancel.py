@@ -94,8 +94,8 @@ async def test_a_lost_answer_is_cleared_up_by_reading_again(stage: Stage) -> Non
 
 async def test_a_platform_that_cannot_be_reached_is_said_and_can_be_tried_again(stage: Stage) -> None:
     piece = waiting(stage)
-    stage.stannp.troubles.append(Trouble("postcards/", status=502, times=5))
     shown = await tracked(stage, piece)
+    stage.stannp.troubles.append(Trouble("postcards/", status=502, times=100))
     await stage.press(shown, "cancel_piece")
     await stage.until(lambda: "could not be reached" in shown.text)
     assert piece.status == "received"

@@ -88,7 +88,18 @@ async def test_the_example_in_the_help_works_when_pasted(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x" * 4000, "🎄" * 50, "<!channel>", "&lt;!channel&gt;", '"', "“Spring", "שלום עולם", "\u202eevil", "<@U0BEN>", "*_~`"],
+    [
+        "x" * 4000,
+        "🎄" * 50,
+        "<!channel>",
+        "&lt;!channel&gt;",
+        '"',
+        "“Spring",
+        "שלום עולם",
+        "\u202eevil",
+        "<@U0BEN>",
+        "*_~`",
+    ],
 )
 async def test_hostile_words_are_answered_in_one_sentence_and_mention_nobody(stage: Stage, text: str) -> None:
     for command in ("/mailstatus", "/mailtrack"):

@@ -169,7 +169,9 @@ async def test_rate_limits_are_waited_for_and_the_news_still_arrives(stage: Stag
     assert len(told(stage, "came back")) == 1
 
 
-async def test_slack_in_trouble_delays_the_news_but_loses_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slack_in_trouble_delays_the_news_but_loses_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(delivery, "REST", delivery.timedelta(seconds=1))
     await subscribed(stage)
     stage.slack.faults.append(Fault("chat.postMessage", status=500, times=2))

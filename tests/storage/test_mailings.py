@@ -145,7 +145,9 @@ def test_a_return_follows_an_estimated_delivery(database: Database, workspace: W
 
 
 def test_a_piece_that_was_handed_over_was_not_cancelled(database: Database, workspace: Workspace) -> None:
-    apply(database, workspace, a_piece(), a_change(status=Status.HANDED_OVER), a_change(status=Status.CANCELLED, hours=1))
+    apply(
+        database, workspace, a_piece(), a_change(status=Status.HANDED_OVER), a_change(status=Status.CANCELLED, hours=1)
+    )
     assert the_piece(database, workspace).status is Status.HANDED_OVER
 
 

@@ -14,9 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "campaigns",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("ref", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -33,15 +31,11 @@ def upgrade() -> None:
         sa.Column("delivered_last", storage.tables.Moment(), nullable=True),
         sa.Column("changed_at", storage.tables.Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_campaigns")),
-        sa.UniqueConstraint(
-            "workspace_id", "ref", name=op.f("uq_campaigns_workspace_id_ref")
-        ),
+        sa.UniqueConstraint("workspace_id", "ref", name=op.f("uq_campaigns_workspace_id_ref")),
     )
     op.create_table(
         "cancellations",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("piece_id", sa.BigInteger(), nullable=False),
         sa.Column("asked_by", sa.Text(), nullable=False),
@@ -62,9 +56,7 @@ def upgrade() -> None:
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
         sa.Column("message_ts", sa.Text(), nullable=False),
         sa.Column("shows", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "workspace_id", "channel", "campaign_id", name=op.f("pk_cards")
-        ),
+        sa.PrimaryKeyConstraint("workspace_id", "channel", "campaign_id", name=op.f("pk_cards")),
     )
     op.create_table(
         "changes",
@@ -76,9 +68,7 @@ def upgrade() -> None:
         sa.Column("occurred_at", storage.tables.Moment(), nullable=False),
         sa.Column("recorded_at", storage.tables.Moment(), nullable=False),
         sa.Column("source", sa.SmallInteger(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "piece_id", "status", "moment_key", "place", "word", name=op.f("pk_changes")
-        ),
+        sa.PrimaryKeyConstraint("piece_id", "status", "moment_key", "place", "word", name=op.f("pk_changes")),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -123,9 +113,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "outbox",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("piece_id", sa.BigInteger(), nullable=False),
@@ -146,9 +134,7 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 80},
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_outbox_piece", ["workspace_id", "piece_id"], unique=False
-        )
+        batch_op.create_index("ix_outbox_piece", ["workspace_id", "piece_id"], unique=False)
         batch_op.create_index(
             "ix_outbox_unsent",
             ["workspace_id", "channel", "id"],
@@ -159,9 +145,7 @@ def upgrade() -> None:
 
     op.create_table(
         "pieces",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("ref", sa.Text(), nullable=False),
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
@@ -205,18 +189,12 @@ def upgrade() -> None:
         sa.Column("changed_at", storage.tables.Moment(), nullable=True),
         sa.Column("detail_due", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pieces")),
-        sa.UniqueConstraint(
-            "workspace_id", "ref", name=op.f("uq_pieces_workspace_id_ref")
-        ),
+        sa.UniqueConstraint("workspace_id", "ref", name=op.f("uq_pieces_workspace_id_ref")),
         postgresql_with={"fillfactor": 85},
     )
     with op.batch_alter_table("pieces", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_pieces_address", ["workspace_id", "address_key"], unique=False
-        )
-        batch_op.create_index(
-            "ix_pieces_campaign", ["workspace_id", "campaign_id", "id"], unique=False
-        )
+        batch_op.create_index("ix_pieces_address", ["workspace_id", "address_key"], unique=False)
+        batch_op.create_index("ix_pieces_campaign", ["workspace_id", "campaign_id", "id"], unique=False)
         batch_op.create_index(
             "ix_pieces_detail_due",
             ["workspace_id", "id"],
@@ -224,15 +202,9 @@ def upgrade() -> None:
             postgresql_where=sa.text("detail_due"),
             sqlite_where=sa.text("detail_due"),
         )
-        batch_op.create_index(
-            "ix_pieces_name", ["workspace_id", "name_key"], unique=False
-        )
-        batch_op.create_index(
-            "ix_pieces_postcode", ["workspace_id", "postcode"], unique=False
-        )
-        batch_op.create_index(
-            "ix_pieces_surname", ["workspace_id", "surname_key"], unique=False
-        )
+        batch_op.create_index("ix_pieces_name", ["workspace_id", "name_key"], unique=False)
+        batch_op.create_index("ix_pieces_postcode", ["workspace_id", "postcode"], unique=False)
+        batch_op.create_index("ix_pieces_surname", ["workspace_id", "surname_key"], unique=False)
 
     op.create_table(
         "seen",
@@ -251,9 +223,7 @@ def upgrade() -> None:
         sa.Column("wants", sa.Text(), nullable=False),
         sa.Column("since", storage.tables.Moment(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "workspace_id", "channel", "campaign_id", name=op.f("pk_subscriptions")
-        ),
+        sa.PrimaryKeyConstraint("workspace_id", "channel", "campaign_id", name=op.f("pk_subscriptions")),
     )
     op.create_table(
         "tallies",
@@ -263,16 +233,12 @@ def upgrade() -> None:
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("pieces", sa.BigInteger(), nullable=False),
         sa.Column("cost", storage.tables.Amount(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "workspace_id", "campaign_id", "day", "status", name=op.f("pk_tallies")
-        ),
+        sa.PrimaryKeyConstraint("workspace_id", "campaign_id", "day", "status", name=op.f("pk_tallies")),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "tally_deltas",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
@@ -282,9 +248,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tally_deltas")),
     )
     with op.batch_alter_table("tally_deltas", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_tally_deltas_campaign", ["workspace_id", "campaign_id"], unique=False
-        )
+        batch_op.create_index("ix_tally_deltas_campaign", ["workspace_id", "campaign_id"], unique=False)
 
     op.create_table(
         "workspaces",

@@ -1,0 +1,147 @@
+"""The command line: run, check, migrate, manifest, demo."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Never
+
+import structlog
+import typer
+from rich.console import Console
+
+from bot.settings import Settings, SettingsError, load_settings
+from bot.telemetry import set_up_logging
+from handlers.ports import Trouble
+from storage.database import DatabaseBusyError, DatabaseUrlError
+from storage.schema import SchemaOldError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Where is our mail? A Slack bot."
+)
+out = Console(highlight=False, soft_wrap=True)
+log = structlog.get_logger()
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def refuse(text: str) -> Never:
+    """Says what is wrong, in plain lines, and ends with exit code 1."""
+    for line in text.splitlines():
+        typer.secho(f"✗ {line}", err=True, fg="red" if sys.stderr.isatty() else None)
+    raise typer.Exit(1)
+
+
+def settings_or_refuse() -> Settings:
+    """The settings; ends the program naming each that is missing or wrong."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        refuse(str(error))
+
+
+def carry_out(work: Coroutine[Any, Any, None]) -> None:
+    """Runs it; a failure that a person can act on ends as a sentence."""
+    try:
+        asyncio.run(work)
+    except (SettingsError, SchemaOldError, DatabaseBusyError, DatabaseUrlError, Trouble) as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.strerror or error}: is PIECEWISE_PORT free, and may we write here?")
+
+
+async def wait_for_a_signal() -> None:
+    """Until Ctrl-C or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+@app.command()
+def run() -> None:
+    """Run the bot until Ctrl-C or SIGTERM."""
+    from bot.app import running  # noqa: PLC0415 - `--help` and `manifest` need none of it
+
+    settings = settings_or_refuse()
+    set_up_logging(settings.piecewise_log_format)
+
+    async def work() -> None:
+        async with running(settings) as live:
+            log.info("ready", mode=live.mode.value, workspace=live.workspace.name, port=live.port)
+            await wait_for_a_signal()
+        log.info("stopped")
+
+    carry_out(work())
+
+
+@app.command()
+def check() -> None:
+    """Look whether everything is in place: settings, Slack, database, mail account."""
+    from bot.check import check as look  # noqa: PLC0415 - `--help` needs none of it
+
+    settings = settings_or_refuse()
+    lines = asyncio.run(look(settings))
+    width = max(len(line.what) for line in lines)
+    for line in lines:
+        mark = "[green]ok[/]" if line.ok else "[red]✗ [/]"
+        out.print(f"{mark}  {line.what:<{width}}  ", end="")
+        out.print(line.text, markup=False)
+    if not all(line.ok for line in lines):
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the schema that this version needs."""
+    from storage import schema  # noqa: PLC0415 - Alembic is slow to import
+    from storage.database import open_database, sole_user  # noqa: PLC0415
+
+    settings = settings_or_refuse()
+    try:
+        with sole_user(settings.database_url), contextlib.closing(open_database(settings.database_url)) as database:
+            before = database.read(schema.current)
+            schema.migrate(database)
+    except DatabaseBusyError as error:
+        refuse(str(error))
+    out.print(f"Schema {before or 'empty'} → {schema.head()}.")
+
+
+@app.command()
+def manifest(
+    url: Annotated[str, typer.Option(help="For HTTP: your public https address. Left out: Socket Mode.")] = "",
+) -> None:
+    """Print the Slack app manifest to paste at api.slack.com/apps."""
+    text = (ROOT / "manifest.yml").read_text(encoding="utf-8")
+    if not url:
+        typer.echo(text, nl=False)
+        return
+    from bot.manifest import for_http  # noqa: PLC0415 - YAML only here
+
+    if not url.startswith("https://"):
+        refuse("--url must begin with https://: Slack calls nothing else")
+    typer.echo(for_http(text, url.rstrip("/")), nl=False)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Where the page listens.")] = 8765,
+    day_seconds: Annotated[float, typer.Option(help="How long a day of the story takes.")] = 6.0,
+) -> None:
+    """Try everything in a browser: a small company, its Slack and its mail, all on this machine."""
+    from bot.sandbox.demo import serve  # noqa: PLC0415 - `--help` needs none of it
+
+    set_up_logging("console", level=30)
+    carry_out(serve(port, day_seconds, wait_for_a_signal))
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

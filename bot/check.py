@@ -1,0 +1,134 @@
+"""`piecewise check`: is everything in place? Each line is ok, or says what to do. Changes nothing anywhere."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import slack
+from bot.app import SystemClock, build_client
+from bot.settings import Settings, SettingsError
+from bot.stannp import Stannp
+from handlers.ports import Trouble
+from storage import schema
+from storage.database import open_database
+
+#: Slack refuses requests that are five minutes off; this warns earlier.
+MOST_SKEW: Final = 60
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding: what was looked at, whether it is well, and what it is or what to do."""
+
+    what: str
+    ok: bool
+    text: str
+
+
+async def check(settings: Settings) -> list[Line]:
+    """Looks at settings, Slack, the database and the mail account, and goes on after each failure."""
+    lines = [_settings(settings)]
+    async with aiohttp.ClientSession() as session:
+        lines += await _slack(settings, session)
+        lines.append(_database(settings))
+        lines.append(await _platform(settings, session))
+    return lines
+
+
+def _settings(settings: Settings) -> Line:
+    try:
+        return Line("Settings", True, f"complete, for {settings.require_run().value}")
+    except SettingsError as error:
+        return Line("Settings", False, str(error).replace("\n", "; "))
+
+
+async def _guarded(what: str, look: Callable[[], Awaitable[str]]) -> Line:
+    try:
+        return Line(what, True, await look())
+    except SlackApiError as error:
+        return Line(what, False, str(slack.named(error)))
+    except Trouble as trouble:
+        return Line(what, False, str(trouble))
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return Line(what, False, f"cannot be reached ({type(error).__name__}). Is this machine online?")
+
+
+async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Line]:
+    if not settings.slack_bot_token.get_secret_value():
+        return [Line("Slack bot token", False, "not looked at: SLACK_BOT_TOKEN is missing")]
+    client = build_client(settings, session)
+    headers: dict[str, str] = {}
+
+    async def token() -> str:
+        answer = await client.auth_test()
+        headers.update({name.casefold(): value for name, value in answer.headers.items()})
+        return f"{answer['user']} in {answer['team']}"
+
+    lines = [await _guarded("Slack bot token", token)]
+    if lines[0].ok:
+        lines += [_scopes(headers.get("x-oauth-scopes", "")), _clock(headers.get("date", ""))]
+    if settings.slack_app_token.get_secret_value():
+        lines.append(await _guarded("Slack Socket Mode", lambda: _socket(settings, session)))
+    return lines
+
+
+async def _socket(settings: Settings, session: aiohttp.ClientSession) -> str:
+    client = build_client(settings, session)
+    await client.apps_connections_open(app_token=settings.slack_app_token.get_secret_value())
+    return "the app-level token opens a connection"
+
+
+def _scopes(granted: str) -> Line:
+    have = {scope.strip() for scope in granted.split(",") if scope.strip()}
+    missing = sorted(set(slack.SCOPES) - have)
+    if missing:
+        return Line("Slack scopes", False, f"missing: {', '.join(missing)}. Reinstall the app from manifest.yml")
+    return Line("Slack scopes", True, ", ".join(sorted(slack.SCOPES)))
+
+
+def _clock(date: str) -> Line:
+    if not date:
+        return Line("Clock", True, "not compared: Slack sent no date")
+    skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
+    if skew > MOST_SKEW:
+        return Line("Clock", False, f"{skew:.0f} seconds off from Slack's. Switch on time synchronisation (NTP)")
+    return Line("Clock", True, "agrees with Slack's")
+
+
+def _database(settings: Settings) -> Line:
+    database = open_database(settings.database_url)
+    kind = database.writer.dialect.name
+    try:
+        revision = database.read(schema.current)
+    except SQLAlchemyError as error:
+        # The driver's text may hold the password: only its kind is shown.
+        return Line("Database", False, f"{kind} cannot be opened ({type(error).__name__}). Check DATABASE_URL")
+    finally:
+        database.close()
+    if revision is None:
+        hint = "run makes it" if kind == "sqlite" else "run: piecewise migrate"
+        return Line("Database", kind == "sqlite", f"{kind}, empty; {hint}")
+    if revision != schema.head():
+        return Line(
+            "Database", False, f"{kind}, schema {revision}, but {schema.head()} is needed. Run: piecewise migrate"
+        )
+    return Line("Database", True, f"{kind}, schema {revision}")
+
+
+async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Line:
+    key = settings.stannp_api_key.get_secret_value()
+    if not key:
+        return Line("Stannp key", False, "not looked at: STANNP_API_KEY is missing")
+    platform = Stannp(session, SystemClock(), settings.stannp_api_url, key)
+
+    async def look() -> str:
+        balance = await platform.balance()
+        return f"accepted; balance {balance} {settings.stannp_currency}, campaigns {len(await platform.campaigns())}"
+
+    return await _guarded("Stannp key", look)
