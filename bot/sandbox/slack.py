@@ -8,6 +8,7 @@ Every breach is answered as Slack would, and kept in `problems`.
 import asyncio
 import hashlib
 import hmac
+import io
 import itertools
 import json
 import time
@@ -577,7 +578,7 @@ class SlackDouble:
         assert self._session is not None  # noqa: S101 - started
         timeout = aiohttp.ClientTimeout(total=ACK_SECONDS)
         try:
-            async with self._session.post(self.events_url, data=raw, headers=headers, timeout=timeout) as response:
+            async with self._session.post(self.events_url, data=io.BytesIO(raw), headers=headers, timeout=timeout) as response:
                 text = await response.text()
                 body = json.loads(text) if text.startswith("{") else text
                 ok = response.status == web.HTTPOk.status_code

@@ -6,6 +6,7 @@ may be cancelled singly while it is `received`.
 
 import asyncio
 import base64
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -312,7 +313,7 @@ class StannpDouble:
         """Sends a webhook call, signed unless told otherwise; gives the HTTP status."""
         signed = wire.sign(raw, self.webhook_secret) if signature is None else signature
         headers = {"X-Stannp-Signature": signed, "Content-Type": "application/json"}
-        async with aiohttp.ClientSession() as session, session.post(address, data=raw, headers=headers) as response:
+        async with aiohttp.ClientSession() as session, session.post(address, data=io.BytesIO(raw), headers=headers) as response:
             return response.status
 
 

@@ -1,0 +1,218 @@
+"""The platform's adapter against its double, over real sockets: every endpoint, form and refusal."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from bot.sandbox.stannp import MailCampaign, Mailpiece, StannpDouble, Trouble
+from bot.stannp import PAGE, Stannp
+from handlers.ports import (
+    CampaignBooked,
+    CampaignUnknown,
+    KeyRefused,
+    NotOffered,
+    PieceUnknown,
+    PlatformBusy,
+    PlatformDown,
+    PlatformRefused,
+    TooLate,
+)
+from storage.statuses import Status
+from tests.fakes import FakeClock
+
+BORN = datetime(2026, 10, 28, 9, 0, tzinfo=UTC)
+
+
+def a_mailpiece(number: int, **facts: object) -> Mailpiece:
+    made = Mailpiece(number, 222, BORN, "Jane", "Smith", "1 Main Street", "Austin", "TX", "78701")
+    for name, value in facts.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[StannpDouble]:
+    made = StannpDouble(per_minute=1_000_000)
+    made.campaigns[222] = MailCampaign(222, "Spring lapsed", "running", BORN)
+    made.campaigns[224] = MailCampaign(224, "Draft", "draft", BORN)
+    for number in (1001, 1002):
+        made.pieces[number] = a_mailpiece(number)
+    made.pieces[1002].kind = "letter"
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def stannp(double: StannpDouble, clock: FakeClock) -> AsyncIterator[Stannp]:
+    async with aiohttp.ClientSession() as session:
+        yield Stannp(session, clock, double.url, double.api_key, jitter=lambda: 0.5)
+
+
+@pytest.fixture(params=[(False, False), (True, True)], ids=["plain", "wrapped-text"])
+def forms(request: pytest.FixtureRequest, double: StannpDouble) -> None:
+    double.double_wrapped, double.ids_as_text = request.param
+
+
+async def pages(stannp: Stannp, route: str | None = None) -> list[tuple[str, int]]:
+    first, last = BORN.date(), BORN.date() + timedelta(days=1)
+    return [(page.route, len(page.batch.pieces)) async for page in stannp.pieces(first, last, route)]
+
+
+@pytest.mark.usefixtures("forms")
+async def test_every_read_in_every_form(stannp: Stannp, double: StannpDouble) -> None:
+    assert await stannp.account() == "ops@acme.example"
+    assert await stannp.balance() == Decimal("214.42")
+    assert [c.name for c in await stannp.campaigns()] == ["Spring lapsed", "Draft"]
+    assert (await stannp.campaign("222")).recipients == 2
+    assert {p.campaign_ref for p in (await stannp.campaign_pieces("222")).pieces} == {"222"}
+    assert (await stannp.summary(BORN.date(), BORN.date())).of(Status.RECEIVED) == 2
+    batch = await stannp.piece("1001", "postcard")
+    assert batch.pieces[0].recipient is not None
+    assert (batch.pieces[0].recipient.name, batch.pieces[0].cost) == ("Jane Smith", Decimal("0.84"))
+    assert batch.pieces[0].campaign_ref == "222"
+
+
+async def test_a_piece_of_unknown_kind_is_looked_for_in_both_places(stannp: Stannp) -> None:
+    assert (await stannp.piece("1002", "")).pieces[0].ref == "1002"
+    with pytest.raises(PieceUnknown):
+        await stannp.piece("9999", "")
+
+
+async def test_the_newer_report_is_preferred_and_remembered(stannp: Stannp, double: StannpDouble) -> None:
+    assert await pages(stannp) == [("directMail/list", 2)]
+    double.reports = ("list",)
+    assert await pages(stannp) == [("list", 2)]
+    double.requests.clear()
+    assert await pages(stannp, "list") == [("list", 2)]
+    assert not [r for r in double.requests if "directMail" in r]
+
+
+async def test_an_account_without_reports_is_named(stannp: Stannp, double: StannpDouble) -> None:
+    double.reports, double.offers_singles = (), False
+    with pytest.raises(NotOffered):
+        await pages(stannp)
+    with pytest.raises(NotOffered):
+        await stannp.campaign_pieces("222")
+
+
+async def test_long_reports_come_in_pages(stannp: Stannp, double: StannpDouble) -> None:
+    double.pieces = {n: a_mailpiece(n) for n in range(1, PAGE + 3)}
+    assert [count for _, count in await pages(stannp)] == [PAGE, 2]
+
+
+async def test_a_server_that_ignores_the_offset_does_not_keep_us_for_ever(
+    stannp: Stannp, double: StannpDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.sandbox.stannp._page", lambda rows, request: rows)
+    double.pieces = {n: a_mailpiece(n) for n in range(1, PAGE + 1)}
+    double.campaigns = {n: MailCampaign(n, "x", "draft", BORN) for n in range(1, PAGE + 1)}
+    assert [count for _, count in await pages(stannp)] == [PAGE]
+    assert len(await stannp.campaigns()) == PAGE
+
+
+async def test_bad_rows_are_left_out_and_the_good_ones_kept(stannp: Stannp, double: StannpDouble) -> None:
+    double.extra_rows = [None, 7, "x", [], {}, {"id": {}}, {"id": 0}, {"status": "delivered"}]
+    assert await pages(stannp) == [("directMail/list", 2)]
+
+
+async def test_reads_are_repeated_after_an_outage(stannp: Stannp, double: StannpDouble, clock: FakeClock) -> None:
+    before = clock.now()
+    double.troubles.append(Trouble("accounts", status=502, times=2))
+    assert await stannp.balance() == Decimal("214.42")
+    assert clock.now() - before == timedelta(seconds=3)
+
+
+async def test_a_lasting_outage_is_named(stannp: Stannp, double: StannpDouble) -> None:
+    double.troubles.append(Trouble("accounts", status=500, times=9))
+    with pytest.raises(PlatformDown):
+        await stannp.balance()
+    assert len(double.requests) == 3
+
+
+async def test_a_closed_port_is_an_outage(stannp: Stannp, double: StannpDouble) -> None:
+    await double.stop()
+    with pytest.raises(PlatformDown):
+        await stannp.balance()
+
+
+async def test_a_slow_answer_is_an_outage(
+    stannp: Stannp, double: StannpDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.stannp.TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    double.troubles.append(Trouble("accounts", status=0, delay=0.3, times=9))
+    with pytest.raises(PlatformDown):
+        await stannp.balance()
+
+
+async def test_a_wrong_key_is_named_with_its_settings(stannp: Stannp) -> None:
+    stannp.api_key = "wrong"
+    with pytest.raises(KeyRefused, match="STANNP_API_KEY"):
+        await stannp.balance()
+
+
+@pytest.mark.parametrize(("status", "headers", "wait"), [(429, {}, 60), (429, {"X-RateLimit-Reset": "7"}, 7), (503, {"Retry-After": "9"}, 9)])
+async def test_a_used_up_limit_says_when_to_come_back(
+    stannp: Stannp, double: StannpDouble, status: int, headers: dict[str, str], wait: float
+) -> None:
+    double.troubles.append(Trouble("accounts", status=status, headers=headers, times=9))
+    with pytest.raises(PlatformBusy) as caught:
+        await stannp.balance()
+    assert caught.value.retry_after == wait
+
+
+async def test_near_the_limit_it_waits_for_the_next_minute(stannp: Stannp, double: StannpDouble, clock: FakeClock) -> None:
+    double.per_minute = 12
+    before = clock.now()
+    for _ in range(4):
+        await stannp.balance()
+    assert clock.now() > before
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<html>ok</html>", "null", "{}", '{"success":true}', '{"success":true,"data":null}', '{"data":', "[]"]
+)
+async def test_an_answer_without_sense_is_named_not_raised(stannp: Stannp, double: StannpDouble, body: str) -> None:
+    double.troubles.append(Trouble("accounts", status=200, body=body, times=9))
+    with pytest.raises((PlatformDown, PlatformRefused)):
+        await stannp.balance()
+
+
+async def test_a_refusal_with_a_good_status_is_seen(stannp: Stannp, double: StannpDouble) -> None:
+    double.troubles.append(Trouble("accounts", status=200, body='{"success":false,"error":"No plan"}'))
+    with pytest.raises(PlatformRefused, match="No plan"):
+        await stannp.balance()
+
+
+async def test_a_repeated_request_is_a_success(stannp: Stannp, double: StannpDouble) -> None:
+    double.troubles.append(Trouble("accounts", status=409, body='{"success":true,"data":{"balance":"1"}}'))
+    assert await stannp.balance() == 1
+
+
+async def test_cancelling_is_asked_once_and_its_refusal_is_too_late(stannp: Stannp, double: StannpDouble) -> None:
+    await stannp.cancel_piece("1001", "postcard")
+    assert double.pieces[1001].status == "cancelled"
+    with pytest.raises(TooLate):
+        await stannp.cancel_piece("1001", "postcard")
+    double.troubles.append(Trouble("letters/cancel", status=500))
+    double.requests.clear()
+    with pytest.raises(PlatformDown):
+        await stannp.cancel_piece("1002", "letter")
+    assert double.requests == ["POST letters/cancel"]
+
+
+async def test_only_an_unbooked_campaign_can_be_deleted(stannp: Stannp, double: StannpDouble) -> None:
+    await stannp.delete_campaign("224")
+    with pytest.raises(CampaignBooked, match="dashboard"):
+        await stannp.delete_campaign("222")
+    with pytest.raises(CampaignUnknown):
+        await stannp.campaign("224")
+
+
+def test_the_key_does_not_show(clock: FakeClock) -> None:
+    made = Stannp(None, clock, "https://api-us1.stannp.com/v1", "the-secret-key", "the-webhook-secret")  # type: ignore[arg-type]
+    assert "secret" not in repr(made)
+    assert made.dashboard("7") == "https://app-us1.stannp.com/campaigns/7"

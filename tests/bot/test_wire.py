@@ -1,0 +1,178 @@
+"""Whatever Stannp sends, in every form that was seen, and whatever nobody should send."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import wire
+from handlers.ports import PayloadRefused, SignatureRefused
+from storage.records import Source
+from storage.statuses import Status
+
+NOW = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
+SECRET = "a secret"
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=6),
+    max_leaves=12,
+)
+FIELDS = [
+    "id", "mailpiece_id", "status", "timestamp", "dispatched", "tracking", "events", "cost", "campaign_id", "updated",
+    "delivered_at", "firstname", "address1", "postcode", "name", "data", "success", "singles", "mailpieces",
+]  # fmt: skip
+rowlike = st.dictionaries(st.sampled_from(FIELDS), anything, max_size=8)
+
+
+@given(value=anything)
+def test_no_value_makes_a_reader_raise(value: Any) -> None:
+    for read in (wire.text, wire.identity, wire.money, wire.whole, wire.moment, wire.day, wire.status, wire.account):
+        read(value)
+
+
+@given(row=rowlike | anything)
+def test_no_piece_or_campaign_makes_a_list_unreadable(row: Any) -> None:
+    good = {"id": 7, "timestamp": "2026-10-30 00:14:04", "status": "delivered"}
+    batch, bad = wire.pieces([good, row], NOW, Source.POLL)
+    assert batch.pieces[0].ref == "7"
+    assert len(batch.pieces) + len(bad) == 2
+    wire.campaigns([row])
+
+
+@given(raw=st.binary(max_size=200))
+def test_no_bytes_make_a_delivery_raise_anything_but_a_named_refusal(raw: bytes) -> None:
+    headers = {"X-Stannp-Signature": wire.sign(raw, SECRET)}
+    try:
+        wire.read_delivery(raw, headers, SECRET, NOW)
+    except PayloadRefused:
+        pass
+
+
+@given(body=rowlike)
+def test_no_signed_body_makes_a_delivery_raise(body: dict[str, Any]) -> None:
+    raw = json.dumps({"event": "mailpiece_status", "mailpieces": [body], **body}).encode()
+    wire.read_delivery(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET, NOW)
+
+
+@given(raw=st.binary(min_size=1, max_size=80), place=st.integers(0, 79))
+def test_a_flipped_byte_is_refused(raw: bytes, place: int) -> None:
+    signature = wire.sign(raw, SECRET)
+    at = place % len(raw)
+    forged = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+    with pytest.raises(SignatureRefused):
+        wire.read_delivery(forged, {"X-Stannp-Signature": signature}, SECRET, NOW)
+
+
+@pytest.mark.parametrize("signature", ["", "nonsense", "ü", "0" * 64])
+def test_a_wrong_signature_is_refused(signature: str) -> None:
+    with pytest.raises(SignatureRefused):
+        wire.read_delivery(b"{}", {"X-Stannp-Signature": signature}, SECRET, NOW)
+
+
+@pytest.mark.parametrize("name", ["X-Stannp-Signature", "x-stannp-signature", "X-Stannp-Sigature"])
+def test_both_spellings_of_the_signature_header_are_read(name: str) -> None:
+    raw = b'{"webhook_id":0,"event":"test_url","created":"0000-00-00 00:00:00","retries":"0"}'
+    assert wire.read_delivery(raw, {name: wire.sign(raw, SECRET)}, SECRET, NOW).event == "test_url"
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000, b'"x"'])
+def test_a_body_that_is_no_object_is_refused_by_name(raw: bytes) -> None:
+    with pytest.raises(PayloadRefused):
+        wire.read_delivery(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET, NOW)
+
+
+def test_numbers_beyond_any_real_one_are_nothing() -> None:
+    row = wire.parse_json(b'{"id": 7, "timestamp": "2026-10-30 00:14:04", "cost": 1e400, "status": "delivered"}')
+    assert wire.piece(row, NOW, Source.POLL).pieces[0].cost is None
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("received", Status.RECEIVED), ("queueing", Status.RECEIVED), ("printing", Status.PRODUCING),
+        ("producing", Status.PRODUCING), ("dispatched", Status.HANDED_OVER), ("Handed Over", Status.HANDED_OVER),
+        ("In Transit", Status.IN_TRANSIT), ("in_transit", Status.IN_TRANSIT), ("local delivery", Status.LOCAL_DELIVERY),
+        ("DELIVERED", Status.DELIVERED), ("returned", Status.RETURNED), ("canceled", Status.CANCELLED),
+        ("error", None), ("test", None), ("", None),
+    ],
+)  # fmt: skip
+def test_every_word_that_was_seen_is_understood_and_others_are_kept(word: str, status: Status | None) -> None:
+    assert wire.status(word) == (status, word)
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2018-02-11 07:08:55", datetime(2018, 2, 11, 7, 8, 55, tzinfo=UTC)),
+        ("2024-01-15T10:30:00+00:00", datetime(2024, 1, 15, 10, 30, tzinfo=UTC)),
+        ("2015-04-26T10:40:00Z", datetime(2015, 4, 26, 10, 40, tzinfo=UTC)),
+        ("2024-01-15T10:30:00+02:00", datetime(2024, 1, 15, 8, 30, tzinfo=UTC)),
+        ("2024-10-09", datetime(2024, 10, 9, tzinfo=UTC)),
+        ("0000-00-00 00:00:00", None), ("", None), (None, None), ("0", None), ("soon", None), ("2024-13-45", None),
+    ],
+)  # fmt: skip
+def test_both_forms_of_moments_and_zeros(value: Any, moment: datetime | None) -> None:
+    assert wire.moment(value) == moment
+
+
+@pytest.mark.parametrize("value", ["0.84", 0.84, "0.8400", Decimal("0.84")])
+def test_money_as_text_or_number(value: Any) -> None:
+    raw = json.dumps({"cost": value}, default=str).encode()
+    assert wire.money(wire.parse_json(raw)["cost"]) == Decimal("0.84")
+
+
+@pytest.mark.parametrize("wraps", [1, 2, 3])
+def test_an_envelope_may_be_wrapped_again(wraps: int) -> None:
+    body: Any = {"balance": "214.4200"}
+    for _ in range(wraps):
+        body = {"success": True, "data": body}
+    assert wire.balance(wire.unwrap(body)) == Decimal("214.42")
+
+
+@pytest.mark.parametrize(
+    "tracking",
+    [
+        [{"status": "In Transit", "date": "2026-10-31 10:00:00", "location": "Dallas"}],
+        [{"event": "in_transit", "scan_date": "2026-10-31T10:00:00Z", "scan_location": "Dallas"}],
+        [{"name": "in transit", "datetime": "2026-10-31T10:00:00+00:00", "place": "Dallas"}],
+    ],
+)
+def test_every_seen_shape_of_a_scan(tracking: Any) -> None:
+    row = {"id": 7, "timestamp": "2026-10-30 00:14:04", "status": "received"}
+    for name in ("tracking", "events"):
+        scans = [c for c in wire.piece(row | {name: tracking}, NOW, Source.POLL).changes if c.place]
+        assert [(c.status, c.exact, c.place, c.occurred_at.hour) for c in scans] == [(Status.IN_TRANSIT, True, "Dallas", 10)]
+
+
+def test_a_scan_without_a_moment_is_dated_by_when_it_was_heard() -> None:
+    row = {"id": 7, "status": "received", "timestamp": "2026-10-30 00:14:04", "tracking": [{"status": "in_transit"}, None, "x"]}
+    scan = wire.piece(row, NOW, Source.POLL).changes[0]
+    assert (scan.status, scan.exact, scan.occurred_at) == (Status.IN_TRANSIT, False, NOW)
+
+
+def test_a_planned_hand_over_is_not_a_hand_over() -> None:
+    row = {"id": 7, "status": "printing", "timestamp": "2026-10-30 00:14:04", "dispatched": "2026-11-09 10:00:00"}
+    statuses = {change.status for change in wire.piece(row, NOW, Source.POLL).changes}
+    assert statuses == {Status.RECEIVED, Status.PRODUCING}
+
+
+@pytest.mark.parametrize(("given", "kept"), [(0, ""), ("0", ""), ("", ""), (None, None), (222, "222"), ("222", "222")])
+def test_the_campaign_of_a_piece(given: Any, kept: str | None) -> None:
+    row = {"id": 7, "timestamp": "2026-10-30 00:14:04", "campaign_id": given}
+    assert wire.piece(row, NOW, Source.POLL).pieces[0].campaign_ref == kept
+
+
+def test_what_the_summary_does_not_name_is_other() -> None:
+    mix = wire.summary({"total": 2000, "printing": 5, "local_delivery": 400, "delivered": "1500", "returned": 1})
+    assert (mix.of(Status.PRODUCING), mix.of(Status.DELIVERED), mix.other, mix.total) == (5, 1500, 94, 2000)
+
+
+@pytest.mark.parametrize("body", [{"mailpieces": {"id": 7, "status": "delivered"}}, {"data": [{"id": 7, "status": "delivered"}]}])
+def test_a_delivery_may_hold_a_lone_object_or_use_another_name(body: Any) -> None:
+    raw = json.dumps({"event": "mailpiece_status", **body}).encode()
+    delivery = wire.read_delivery(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET, NOW)
+    assert [change.status for change in delivery.batch.changes] == [Status.DELIVERED]

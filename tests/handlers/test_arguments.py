@@ -1,0 +1,89 @@
+"""What people type, read."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers import arguments
+from handlers.arguments import RangeRefused, TooLong, split_range
+from handlers.ports import Refusal
+from storage.enquiries import Days
+
+TODAY = date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "first", "last"),
+    [
+        ("Spring today", "Spring", TODAY, TODAY),
+        ("Spring yesterday", "Spring", date(2026, 11, 22), date(2026, 11, 22)),
+        ("Spring last 7 days", "Spring", date(2026, 11, 17), TODAY),
+        ("Spring this month", "Spring", date(2026, 11, 1), date(2026, 11, 30)),
+        ("Spring last month", "Spring", date(2026, 10, 1), date(2026, 10, 31)),
+        ("Spring October", "Spring", date(2026, 10, 1), date(2026, 10, 31)),
+        ("Spring in dec", "Spring", date(2025, 12, 1), date(2025, 12, 31)),
+        ("Spring february 2024", "Spring", date(2024, 2, 1), date(2024, 2, 29)),
+        ("Spring 2026-10-01..2026-10-31", "Spring", date(2026, 10, 1), date(2026, 10, 31)),
+        ("Spring 2026-10-01 to 2026-10-02", "Spring", date(2026, 10, 1), date(2026, 10, 2)),
+        ("Spring 2026-10-05", "Spring", date(2026, 10, 5), date(2026, 10, 5)),
+        ('"Spring lapsed" last 3 days', "Spring lapsed", date(2026, 11, 21), TODAY),
+        ("LAST MONTH", "", date(2026, 10, 1), date(2026, 10, 31)),
+    ],
+)
+def test_ranges(text: str, name: str, first: date, last: date) -> None:
+    found, span = split_range(text, TODAY)
+    assert span is not None
+    assert (found, span.days) == (name, Days(first, last))
+
+
+@pytest.mark.parametrize("text", ["Spring", "Octoberfest", "Marching band", "last chance", "Maybe"])
+def test_names_that_only_look_like_ranges(text: str) -> None:
+    assert split_range(text, TODAY) == (text, None)
+
+
+def test_all_time_has_no_days() -> None:
+    assert split_range("Spring all time", TODAY) == ("Spring", arguments.ALL_TIME)
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "x 2026-10-31..2026-10-01", "last 0 days", "last 99999 days", "a 2026-1-1", "a ..b"])
+def test_a_malformed_range_names_the_forms_that_work(text: str) -> None:
+    with pytest.raises(RangeRefused, match="`"):
+        split_range(text, TODAY)
+
+
+@given(text=st.text(max_size=200))
+def test_nothing_typed_raises_anything_but_a_refusal(text: str) -> None:
+    for read in (lambda t: split_range(arguments.clean(t), TODAY), lambda t: arguments.parse_alerts(arguments.clean(t))):
+        try:
+            read(text)
+        except Refusal as refusal:
+            assert str(refusal)
+
+
+@given(text=st.text(min_size=201))
+def test_what_is_too_long_is_refused_in_one_sentence(text: str) -> None:
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(plain) > 250:
+        with pytest.raises(TooLong):
+            arguments.clean(text)
+
+
+@given(name=st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=30))
+def test_a_quoted_name_is_read_back(name: str) -> None:
+    assert split_range(f'"{name}" yesterday', TODAY)[0] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [("mute 30m", timedelta(minutes=30)), ("mute 2h", timedelta(hours=2)), ("mute 3 days", timedelta(days=3)), ("mute 999d", timedelta(days=90))],
+)
+def test_mutes(text: str, span: timedelta) -> None:
+    assert arguments.parse_alerts(text).mute == span
+
+
+@pytest.mark.parametrize("text", ["mute", "mute 0h", "mute banana", "louder", "mute 2 weeks"])
+def test_unknown_alert_words_name_those_that_work(text: str) -> None:
+    with pytest.raises(Refusal, match="mute 2h"):
+        arguments.parse_alerts(text)

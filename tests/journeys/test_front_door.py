@@ -1,0 +1,108 @@
+"""The front door: what is not Slack's or Stannp's is refused, and nothing is done."""
+
+import time
+
+import aiohttp
+import pytest
+
+from bot.sandbox.slack import encode, sign
+from tests.journeys.conftest import ANA, OPS, Stage
+
+
+@pytest.fixture
+def pairing() -> str:
+    return "http-sqlite"
+
+
+def a_command(stage: Stage, text: str = "help", trigger: str = "t1") -> bytes:
+    body = {"command": "/mailstatus", "text": text, "user_id": ANA, "channel_id": OPS, "team_id": "T0ACME", "trigger_id": trigger}
+    return encode("slash_commands", body)[0]
+
+
+def signed(stage: Stage, raw: bytes, age: int = 0) -> dict[str, str]:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    return sign(stage.slack.signing_secret, raw, int(time.time()) - age) | form
+
+
+def at_work(stage: Stage) -> list[str]:
+    """The requests that are being answered."""
+    return [name for task in stage.app.in_flight.tasks if (name := task.get_name()).startswith("command:")]
+
+
+async def refused(stage: Stage, raw: bytes, headers: dict[str, str], status: int) -> None:
+    before = len(stage.slack.messages)
+    assert (await stage.slack.send_raw(raw, headers)).status == status
+    assert at_work(stage) == []
+    assert len(stage.slack.messages) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"X-Slack-Signature": "v0=" + "0" * 64},
+        {"X-Slack-Signature": ""},
+        {"X-Slack-Signature": "v0=\u00e9"},
+        {"X-Slack-Request-Timestamp": "soon"},
+        {"X-Slack-Request-Timestamp": "9" * 400},
+        {"X-Slack-Request-Timestamp": "0"},
+    ],
+)
+async def test_a_wrong_signature_is_refused(stage: Stage, change: dict[str, str]) -> None:
+    raw = a_command(stage)
+    await refused(stage, raw, signed(stage, raw) | change, 401)
+
+
+async def test_an_unsigned_a_stale_and_a_changed_request_are_refused(stage: Stage) -> None:
+    raw = a_command(stage)
+    await refused(stage, raw, {"Content-Type": "application/json"}, 401)
+    await refused(stage, raw, signed(stage, raw, age=301), 401)
+    await refused(stage, raw + b"&x=1", signed(stage, raw), 401)
+    await refused(stage, b"\xff\xfe", signed(stage, b"\xff\xfe"), 401)
+
+
+async def test_a_replay_is_refused(stage: Stage) -> None:
+    raw = a_command(stage)
+    headers = signed(stage, raw)
+    await stage.slack.send_raw(raw, headers)
+    await stage.until(lambda: not at_work(stage))
+    await refused(stage, raw, headers, 401)
+
+
+async def test_the_same_request_signed_anew_is_answered_once(stage: Stage) -> None:
+    # Slack's own retries carry a new signature; it is their id that tells.
+    before = len(stage.slack.messages)
+    for age in (0, 1):
+        raw = a_command(stage, "", trigger="same")
+        assert (await stage.slack.send_raw(raw, signed(stage, raw, age))).ok
+    await stage.until(lambda: not at_work(stage))
+    assert len(stage.slack.messages) == before + 1
+
+
+async def test_an_oversized_body_is_refused(stage: Stage) -> None:
+    raw = b"x" * 1_000_001
+    await refused(stage, raw, signed(stage, raw), 413)
+    address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
+    assert await stage.stannp.call_webhook(address, b"x" * 1_000_001) == 413
+
+
+@pytest.mark.parametrize(
+    ("raw", "signature", "status"),
+    [
+        (b'{"event":"test_url"}', None, 200),
+        (b'{"event":"something_new","things":[1]}', None, 200),
+        (b'{"event":"mailpiece_status","mailpieces":[null,7,{}]}', None, 200),
+        (b'{"event":"mailpiece_status"}', "0" * 64, 401),
+        (b"not json", None, 400),
+        (b"[" * 10_000, None, 400),
+    ],
+)
+async def test_webhooks_are_understood_or_refused(stage: Stage, raw: bytes, signature: str | None, status: int) -> None:
+    address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
+    assert await stage.stannp.call_webhook(address, raw, signature) == status
+
+
+async def test_health_and_readiness(stage: Stage) -> None:
+    async with aiohttp.ClientSession() as session:
+        for path, status in (("healthz", 200), ("readyz", 200), ("nothing", 404)):
+            async with session.get(f"http://127.0.0.1:{stage.app.port}/{path}") as response:
+                assert response.status == status

@@ -1,0 +1,58 @@
+"""Migrations lead to the schema that the code describes, and back."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from storage import schema
+from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
+from storage.schema import SchemaOldError
+from storage.tables import metadata
+
+
+def test_the_migrations_end_in_what_the_code_describes(database: Database) -> None:
+    with database.reader.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    assert differences == []
+
+
+def test_there_is_one_head() -> None:
+    assert len(ScriptDirectory.from_config(schema._config()).get_heads()) == 1
+
+
+def test_down_and_up_again(database: Database) -> None:
+    schema.migrate(database, "base")
+    assert set(inspect(database.reader).get_table_names()) <= {"alembic_version"}
+    schema.migrate(database)
+    schema.require_head(database)
+
+
+def test_an_old_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    empty = open_database(f"sqlite:///{tmp_path}/empty.db")
+    with pytest.raises(SchemaOldError, match="piecewise migrate"):
+        schema.require_head(empty)
+    empty.close()
+
+
+def test_no_index_holds_what_moves(database: Database) -> None:
+    moving = {"status", "status_at", "changed_at"}
+    indexes = inspect(database.reader).get_indexes("pieces")
+    assert indexes
+    assert all(not moving & set(index["column_names"]) for index in indexes)
+
+
+def test_a_second_process_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/one.db"
+    with sole_user(url), pytest.raises(DatabaseBusyError, match="PostgreSQL"), sole_user(url):
+        pass
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "nonsense", "", "postgres//secret"])
+def test_a_foreign_database_is_refused_without_repeating_its_address(url: str) -> None:
+    with pytest.raises(DatabaseUrlError) as caught:
+        parse_url(url)
+    assert "secret" not in str(caught.value)

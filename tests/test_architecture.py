@@ -1,0 +1,117 @@
+"""The house rules that a program can check."""
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from bot.listeners import ACTIONS, COMMANDS, EVENTS
+from handlers.styles import STYLES
+from handlers.views.controls import Action, Form
+from storage.statuses import LIFECYCLE, MEANINGS, Status
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("bot", "handlers", "storage")
+SOURCES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
+BOUNDARIES = {"bot/listeners.py", "bot/web.py", "bot/scheduler.py", "handlers/delivery.py"}
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for path in SOURCES:
+        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path, tree in trees():
+        if "migrations" not in path:
+            yield from ((path, n) for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def test_the_layers_hold() -> None:
+    linter = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_broad_excepts_stand_at_the_four_boundaries_alone() -> None:
+    broad = [
+        path
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")))
+    ]
+    assert sorted(broad) == sorted(BOUNDARIES)
+
+
+def test_functions_are_short() -> None:
+    lengths = {f"{path}:{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions()}
+    assert median(lengths.values()) <= 10
+    assert {name: length for name, length in lengths.items() if length > 60} == {}
+
+
+def test_no_file_is_long() -> None:
+    # The doubles play a whole platform each, and are read as one.
+    long = {p.relative_to(ROOT).as_posix(): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 460}
+    assert set(long) <= {"bot/sandbox/slack.py"}
+
+
+PROBE = """
+import socket, sys, threading, importlib, os
+def refuse(*a, **k): raise RuntimeError("a socket at import")
+socket.socket = type("S", (socket.socket,), {"__init__": refuse})
+before = set(threading.enumerate())
+for name in sys.argv[1:]: importlib.import_module(name)
+assert set(threading.enumerate()) == before, "a thread at import"
+assert not os.listdir("."), "a file at import"
+heavy = {"matplotlib", "PIL"} & set(sys.modules)
+assert not heavy, f"{heavy} imported before the first picture"
+"""
+
+
+def test_importing_everything_does_nothing(tmp_path: Path) -> None:
+    names = [
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        for path in SOURCES
+        if "migrations" not in path.parts
+    ]
+    bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    work = tmp_path / "empty"
+    work.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *names], cwd=work, env=bare, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_can_be_pressed_is_what_is_listened_for() -> None:
+    assert set(ACTIONS) == set(Action)
+    source = inspect.getsource(sys.modules["bot.listeners"])
+    assert all(f"Form.{form.name}" in source for form in Form)
+    used = "".join(path.read_text() for path in (ROOT / "handlers" / "views").glob("*.py"))
+    for name in chain(Action, Form):
+        assert f"{type(name).__name__}.{name.name}" in used, f"{name} is on no view"
+
+
+def test_every_status_has_a_name_a_colour_a_meaning_and_a_place() -> None:
+    assert set(STYLES) == set(MEANINGS) == set(LIFECYCLE) == set(Status)
+    assert len({style.colour for style in STYLES.values()}) == len(Status)
+
+
+def test_no_transaction_can_hold_a_network_call() -> None:
+    # Work in a transaction is plain functions on threads: nothing awaitable is ever handed to the database.
+    for path, tree in trees():
+        if path.startswith("storage/"):
+            assert not [n for n in ast.walk(tree) if isinstance(n, (ast.AsyncFunctionDef, ast.Await))], path
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *EVENTS])
+def test_commands_and_events_are_named_once(name: str) -> None:
+    assert (ROOT / "manifest.yml").read_text().count(name) >= 1

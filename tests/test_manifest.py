@@ -1,0 +1,62 @@
+"""The manifest asks for exactly what the bot uses, and is what Slack accepts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from bot.listeners import COMMANDS, EVENTS
+from bot.manifest import for_http
+from bot.sandbox.methods import METHODS
+from bot.slack import SCOPES
+
+ROOT = Path(__file__).parent.parent
+#: Slack's own schema, where it lies beside the checkout. It is not part of the project.
+SCHEMA = ROOT.parent / "shared" / "slack" / "manifest.schema.json"
+
+
+def socket_mode() -> Any:
+    return yaml.safe_load((ROOT / "manifest.yml").read_text())
+
+
+def http() -> Any:
+    return yaml.safe_load(for_http((ROOT / "manifest.yml").read_text(), "https://mail.example"))
+
+
+def test_scopes_are_exactly_those_with_a_reason() -> None:
+    assert set(socket_mode()["oauth_config"]["scopes"]["bot"]) == set(SCOPES)
+
+
+def test_every_method_that_is_called_has_its_scope() -> None:
+    needed = {method.scope for method in METHODS.values() if method.scope not in (None, "app")}
+    assert needed <= set(SCOPES)
+    assert set(SCOPES) - needed == {"commands", "app_mentions:read"}
+
+
+def test_commands_and_events_are_exactly_those_that_are_answered() -> None:
+    app = socket_mode()
+    assert {command["command"] for command in app["features"]["slash_commands"]} == set(COMMANDS)
+    assert set(app["settings"]["event_subscriptions"]["bot_events"]) == set(EVENTS)
+
+
+def test_texts_are_within_slacks_limits() -> None:
+    shown = socket_mode()["display_information"]
+    assert len(shown["name"]) <= 35
+    assert len(shown["description"]) <= 140
+    assert 175 <= len(shown["long_description"]) <= 4000
+
+
+def test_http_has_addresses_and_socket_mode_has_none() -> None:
+    assert "http" not in json.dumps(socket_mode())
+    text = json.dumps(http())
+    assert text.count("https://mail.example/slack/events") == len(COMMANDS) + 2
+    assert http()["settings"]["socket_mode_enabled"] is False
+
+
+@pytest.mark.skipif(not SCHEMA.exists(), reason="Slack's manifest schema does not lie beside this checkout")
+@pytest.mark.parametrize("app", [socket_mode(), http()], ids=["socket", "http"])
+def test_slacks_schema_accepts_it(app: Any) -> None:
+    jsonschema.validate(app, json.loads(SCHEMA.read_text()))
