@@ -578,7 +578,9 @@ class SlackDouble:
         assert self._session is not None  # noqa: S101 - started
         timeout = aiohttp.ClientTimeout(total=ACK_SECONDS)
         try:
-            async with self._session.post(self.events_url, data=io.BytesIO(raw), headers=headers, timeout=timeout) as response:
+            async with self._session.post(
+                self.events_url, data=io.BytesIO(raw), headers=headers, timeout=timeout
+            ) as response:
                 text = await response.text()
                 body = json.loads(text) if text.startswith("{") else text
                 ok = response.status == web.HTTPOk.status_code

@@ -313,7 +313,10 @@ class StannpDouble:
         """Sends a webhook call, signed unless told otherwise; gives the HTTP status."""
         signed = wire.sign(raw, self.webhook_secret) if signature is None else signature
         headers = {"X-Stannp-Signature": signed, "Content-Type": "application/json"}
-        async with aiohttp.ClientSession() as session, session.post(address, data=io.BytesIO(raw), headers=headers) as response:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(address, data=io.BytesIO(raw), headers=headers) as response,
+        ):
             return response.status
 
 

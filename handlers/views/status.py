@@ -192,7 +192,7 @@ def _campaign_list(lines: Sequence[Line]) -> list[Block]:
     blocks = [divider(), *(_campaign_line(line) for line in lines[:LISTED])]
     more = len(lines) - LISTED
     if more > 0:
-        blocks.append(context(f"and {more} more: `/mailstatus <campaign>` shows any of them"))
+        blocks.append(context(f"and {more} more: `/mailstatus` with a name shows any of them"))
     return blocks
 
 

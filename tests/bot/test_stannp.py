@@ -154,7 +154,9 @@ async def test_a_wrong_key_is_named_with_its_settings(stannp: Stannp) -> None:
         await stannp.balance()
 
 
-@pytest.mark.parametrize(("status", "headers", "wait"), [(429, {}, 60), (429, {"X-RateLimit-Reset": "7"}, 7), (503, {"Retry-After": "9"}, 9)])
+@pytest.mark.parametrize(
+    ("status", "headers", "wait"), [(429, {}, 60), (429, {"X-RateLimit-Reset": "7"}, 7), (503, {"Retry-After": "9"}, 9)]
+)
 async def test_a_used_up_limit_says_when_to_come_back(
     stannp: Stannp, double: StannpDouble, status: int, headers: dict[str, str], wait: float
 ) -> None:
@@ -164,7 +166,9 @@ async def test_a_used_up_limit_says_when_to_come_back(
     assert caught.value.retry_after == wait
 
 
-async def test_near_the_limit_it_waits_for_the_next_minute(stannp: Stannp, double: StannpDouble, clock: FakeClock) -> None:
+async def test_near_the_limit_it_waits_for_the_next_minute(
+    stannp: Stannp, double: StannpDouble, clock: FakeClock
+) -> None:
     double.per_minute = 12
     before = clock.now()
     for _ in range(4):

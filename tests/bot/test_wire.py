@@ -145,11 +145,18 @@ def test_every_seen_shape_of_a_scan(tracking: Any) -> None:
     row = {"id": 7, "timestamp": "2026-10-30 00:14:04", "status": "received"}
     for name in ("tracking", "events"):
         scans = [c for c in wire.piece(row | {name: tracking}, NOW, Source.POLL).changes if c.place]
-        assert [(c.status, c.exact, c.place, c.occurred_at.hour) for c in scans] == [(Status.IN_TRANSIT, True, "Dallas", 10)]
+        assert [(c.status, c.exact, c.place, c.occurred_at.hour) for c in scans] == [
+            (Status.IN_TRANSIT, True, "Dallas", 10)
+        ]
 
 
 def test_a_scan_without_a_moment_is_dated_by_when_it_was_heard() -> None:
-    row = {"id": 7, "status": "received", "timestamp": "2026-10-30 00:14:04", "tracking": [{"status": "in_transit"}, None, "x"]}
+    row = {
+        "id": 7,
+        "status": "received",
+        "timestamp": "2026-10-30 00:14:04",
+        "tracking": [{"status": "in_transit"}, None, "x"],
+    }
     scan = wire.piece(row, NOW, Source.POLL).changes[0]
     assert (scan.status, scan.exact, scan.occurred_at) == (Status.IN_TRANSIT, False, NOW)
 
@@ -171,7 +178,9 @@ def test_what_the_summary_does_not_name_is_other() -> None:
     assert (mix.of(Status.PRODUCING), mix.of(Status.DELIVERED), mix.other, mix.total) == (5, 1500, 94, 2000)
 
 
-@pytest.mark.parametrize("body", [{"mailpieces": {"id": 7, "status": "delivered"}}, {"data": [{"id": 7, "status": "delivered"}]}])
+@pytest.mark.parametrize(
+    "body", [{"mailpieces": {"id": 7, "status": "delivered"}}, {"data": [{"id": 7, "status": "delivered"}]}]
+)
 def test_a_delivery_may_hold_a_lone_object_or_use_another_name(body: Any) -> None:
     raw = json.dumps({"event": "mailpiece_status", **body}).encode()
     delivery = wire.read_delivery(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET, NOW)

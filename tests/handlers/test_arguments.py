@@ -47,7 +47,9 @@ def test_all_time_has_no_days() -> None:
     assert split_range("Spring all time", TODAY) == ("Spring", arguments.ALL_TIME)
 
 
-@pytest.mark.parametrize("text", ["2026-02-30", "x 2026-10-31..2026-10-01", "last 0 days", "last 99999 days", "a 2026-1-1", "a ..b"])
+@pytest.mark.parametrize(
+    "text", ["2026-02-30", "x 2026-10-31..2026-10-01", "last 0 days", "last 99999 days", "a 2026-1-1", "a ..b"]
+)
 def test_a_malformed_range_names_the_forms_that_work(text: str) -> None:
     with pytest.raises(RangeRefused, match="`"):
         split_range(text, TODAY)
@@ -55,7 +57,10 @@ def test_a_malformed_range_names_the_forms_that_work(text: str) -> None:
 
 @given(text=st.text(max_size=200))
 def test_nothing_typed_raises_anything_but_a_refusal(text: str) -> None:
-    for read in (lambda t: split_range(arguments.clean(t), TODAY), lambda t: arguments.parse_alerts(arguments.clean(t))):
+    for read in (
+        lambda t: split_range(arguments.clean(t), TODAY),
+        lambda t: arguments.parse_alerts(arguments.clean(t)),
+    ):
         try:
             read(text)
         except Refusal as refusal:
@@ -77,7 +82,12 @@ def test_a_quoted_name_is_read_back(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "span"),
-    [("mute 30m", timedelta(minutes=30)), ("mute 2h", timedelta(hours=2)), ("mute 3 days", timedelta(days=3)), ("mute 999d", timedelta(days=90))],
+    [
+        ("mute 30m", timedelta(minutes=30)),
+        ("mute 2h", timedelta(hours=2)),
+        ("mute 3 days", timedelta(days=3)),
+        ("mute 999d", timedelta(days=90)),
+    ],
 )
 def test_mutes(text: str, span: timedelta) -> None:
     assert arguments.parse_alerts(text).mute == span

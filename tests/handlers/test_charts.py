@@ -41,7 +41,10 @@ def test_shares_sum_to_the_total(numbers: list[int]) -> None:
     assert sum(parts) == (1000 if sum(numbers) else 0)
     assert all(part >= 0 for part in parts)
     # No share is a whole tenth away from the truth.
-    assert all(abs(part * sum(numbers) - number * 1000) < sum(numbers) or not number for part, number in zip(parts, numbers, strict=True))
+    assert all(
+        abs(part * sum(numbers) - number * 1000) < sum(numbers) or not number
+        for part, number in zip(parts, numbers, strict=True)
+    )
 
 
 @given(numbers=st.lists(st.integers(0, 10**7), min_size=2, max_size=9))

@@ -15,7 +15,14 @@ def pairing() -> str:
 
 
 def a_command(stage: Stage, text: str = "help", trigger: str = "t1") -> bytes:
-    body = {"command": "/mailstatus", "text": text, "user_id": ANA, "channel_id": OPS, "team_id": "T0ACME", "trigger_id": trigger}
+    body = {
+        "command": "/mailstatus",
+        "text": text,
+        "user_id": ANA,
+        "channel_id": OPS,
+        "team_id": "T0ACME",
+        "trigger_id": trigger,
+    }
     return encode("slash_commands", body)[0]
 
 

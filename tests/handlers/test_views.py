@@ -1,0 +1,272 @@
+"""Every message stays within Slack's limits and mentions nobody, whatever names and words are in it."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.sandbox.limits import check_message, check_view
+from handlers import messages
+from handlers.arguments import ALL_TIME, Range
+from handlers.messages import Message, clip, escape, quote
+from handlers.notices import plan
+from handlers.views import alerts, cancel, controls, status, track, words
+from storage.enquiries import Days
+from storage.outbox import Item
+from storage.records import (
+    Campaign,
+    CampaignId,
+    ChannelId,
+    Mix,
+    Money,
+    PieceId,
+    Recipient,
+    Scan,
+    StoredCampaign,
+    StoredPiece,
+    Subscription,
+    Told,
+    Want,
+)
+from storage.statuses import Status
+
+NOW = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
+#: What people put into names to see what happens.
+nasty = st.sampled_from(
+    ["<!channel>", "<@U1>", "&lt;!here&gt;", "*_~`", "x" * 4000, "\u202eevil", "", " ", "🎄" * 200, "<", "&"]
+)
+words_of = st.text(max_size=300) | nasty
+ids = st.integers(1, 2**60)
+maybe = st.none() | st.just(NOW) | st.just(NOW - timedelta(days=400))
+mixes = st.builds(
+    Mix,
+    counts=st.dictionaries(st.sampled_from(Status), st.integers(0, 10_000_000)),
+    other=st.integers(0, 1000),
+    spent=st.decimals(0, 10**7, places=4),
+)
+campaigns = st.builds(
+    StoredCampaign,
+    id=ids.map(CampaignId),
+    facts=st.builds(
+        Campaign, ref=words_of.map(lambda t: t[:40] or "1"), name=words_of, status=st.sampled_from(["draft", "running", "x"]),
+        created_at=maybe, send_on=st.none() | st.just(date(2026, 12, 1)), recipients=st.none() | st.integers(0, 10**8),
+    ),
+    handed_over_first=maybe,
+    handed_over_last=maybe,
+    delivered_first=maybe,
+)  # fmt: skip
+recipients = st.builds(Recipient, words_of, words_of, words_of, words_of, words_of, words_of, words_of)
+stored = st.builds(
+    StoredPiece,
+    id=ids.map(PieceId),
+    ref=words_of.map(lambda t: t[:300]),
+    status=st.none() | st.sampled_from(Status),
+    status_at=maybe,
+    kind=words_of.map(lambda t: t[:300]),
+    format=words_of.map(lambda t: t[:300]),
+    created_at=st.just(NOW),
+    dispatched_at=maybe,
+    cost=st.none() | st.just(Decimal("0.84")),
+    campaign_id=ids.map(CampaignId),
+    campaign_name=words_of,
+    recipient=recipients,
+    word=words_of.map(lambda t: t[:80]),
+)
+scans = st.builds(
+    Scan,
+    st.none() | st.sampled_from(Status),
+    words_of.map(lambda t: t[:80]),
+    st.just(NOW),
+    st.booleans(),
+    words_of.map(lambda t: t[:300]),
+)
+told = st.builds(
+    Told,
+    st.just(ChannelId("C0OPS")),
+    st.sampled_from([Status.DELIVERED, Status.RETURNED]),
+    maybe,
+    words_of.map(lambda t: t[:300]),
+)
+spans = st.just(ALL_TIME) | st.just(Range(Days(date(2026, 11, 1), date(2026, 11, 30)), "November 2026"))
+standings = st.builds(
+    status.Standing, mix=mixes, span=spans, today=st.just(date(2026, 11, 2)), currency=st.sampled_from(["USD", "CHF"]),
+    balance=st.none() | st.just(Money(Decimal("-3.5"))), as_of=maybe, stale=st.booleans(),
+)  # fmt: skip
+GENTLE = settings(max_examples=60, deadline=None)
+
+
+def fine(*shown: Message | dict[str, Any]) -> None:
+    """Slack would take it, and nobody is called by it."""
+    for one in shown:
+        if isinstance(one, Message):
+            assert check_message(one.text, list(one.blocks)) == []
+            texts = [one.text, *mrkdwn(one.blocks)]
+        else:
+            assert check_view(one) == []
+            texts = mrkdwn(one["blocks"])
+        for text in texts:
+            for token in re.findall(r"<([^<>]*)>", text):
+                assert re.match(r"!date\^\d+\^|[#@](C0OPS|U0ANA)$", token), token
+
+
+def mrkdwn(blocks: Sequence[Any]) -> list[str]:
+    if isinstance(blocks, dict):
+        own = [blocks["text"]] if blocks.get("type") == "mrkdwn" else []
+        return own + [text for value in blocks.values() if isinstance(value, (dict, list)) for text in mrkdwn(value)]
+    return [text for block in blocks if isinstance(block, (dict, list)) for text in mrkdwn(block)]
+
+
+@given(campaign=campaigns, standing=standings)
+@GENTLE
+def test_a_campaigns_answer(campaign: StoredCampaign, standing: status.Standing) -> None:
+    message = status.campaign_answer(campaign, standing, b"png")
+    fine(message)
+    assert message.picture is not None
+    # The picture's numbers are all in the words.
+    for _, number in standing.mix.in_order():
+        assert f"{number:,}" in message.text or not number
+
+
+@given(lines=st.lists(st.builds(status.Line, campaigns, mixes), max_size=12), standing=standings)
+@GENTLE
+def test_the_accounts_answer(lines: list[status.Line], standing: status.Standing) -> None:
+    fine(status.account_answer(lines, standing, None))
+
+
+@given(asked=words_of, found=st.lists(campaigns, min_size=1, max_size=12), span=spans)
+@GENTLE
+def test_choices_and_refusals(asked: str, found: list[StoredCampaign], span: Range) -> None:
+    fine(status.pick_campaign(quote(asked), found, span))
+    fine(words.not_found(quote(asked), [one.facts.name[:80] for one in found[:3]]), words.no_piece(quote(asked)))
+    fine(
+        words.help_status(found[0].facts.name[:200]),
+        words.help_track(asked[:200]),
+        words.help_alerts(),
+        words.failed("abc"),
+    )
+
+
+@given(piece=stored, lines=st.lists(scans, max_size=40), sent=st.lists(told, max_size=4))
+@GENTLE
+def test_a_pieces_answer(piece: StoredPiece, lines: list[Scan], sent: list[Told]) -> None:
+    message = track.piece_answer(piece, lines, sent, "a remark")
+    fine(message, track.modal(f"Piece {piece.ref}", message.blocks))
+
+
+@given(asked=words_of, found=st.lists(stored, min_size=1, max_size=25), campaign=campaigns)
+@GENTLE
+def test_lists_of_pieces(asked: str, found: list[StoredPiece], campaign: StoredCampaign) -> None:
+    fine(track.pick_piece(quote(asked), found, more=True))
+    fine(track.details_modal(campaign, found, PieceId(7)), track.details_modal(campaign, [], None))
+
+
+@given(
+    campaign=campaigns,
+    mix=mixes,
+    pieces=st.lists(stored, min_size=1, max_size=30),
+    outcome=st.sampled_from(cancel.Outcome),
+)
+@GENTLE
+def test_everything_about_cancelling(
+    campaign: StoredCampaign, mix: Mix, pieces: list[StoredPiece], outcome: cancel.Outcome
+) -> None:
+    money = Money(Decimal("15.12"))
+    results = [cancel.Result(piece, outcome, piece.status) for piece in pieces]
+    fine(cancel.dry_run(cancel.DryRun(campaign, mix, 18, money, "https://x.example", "C0OPS")))
+    fine(cancel.delete_form(campaign, "C0OPS"), cancel.nothing_to_cancel(campaign, "https://x.example"))
+    fine(cancel.piece_result(results[0], "U0ANA", NOW, money), cancel.deleted(campaign, "U0ANA", NOW))
+    fine(cancel.campaign_result(campaign, results, "U0ANA", NOW, money, "https://x.example"))
+
+
+subscribed = st.builds(
+    Subscription, st.just(ChannelId("C0OPS")), ids.map(CampaignId), st.frozensets(st.sampled_from(Want)), words_of, maybe,
+    words_of.map(lambda t: t[:300]),
+)  # fmt: skip
+
+
+@given(
+    campaign=campaigns,
+    mix=mixes,
+    pieces=st.lists(stored, min_size=1, max_size=30),
+    current=st.lists(subscribed, max_size=12),
+)
+@GENTLE
+def test_everything_about_alerts(
+    campaign: StoredCampaign, mix: Mix, pieces: list[StoredPiece], current: list[Subscription]
+) -> None:
+    channel = ChannelId("C0OPS")
+    fine(alerts.settings_form(channel, current, [campaign]), alerts.listing(channel, current))
+    fine(alerts.card(campaign, mix, "Spent $1", NOW), alerts.card(None, mix, "Spent $1", NOW))
+    fine(alerts.confirmed("*x*", frozenset(Want), "U0ANA"))
+    for what in (Status.DELIVERED, Status.RETURNED, Status.CANCELLED):
+        fine(alerts.news(campaign.facts.name, what, pieces, len(pieces) + 40))
+
+
+@given(who=recipients)
+def test_a_channel_never_reads_a_surname_an_address_or_a_whole_zip(who: Recipient) -> None:
+    plain = Recipient("Jane Quuxley", "Acme", "1234 Main Street", "Austin", "TX", "78701", "US")
+    shown = track.short_name(plain)
+    assert shown == "Jane Q., Austin TX 787••"
+    track.short_name(who)
+
+
+@given(text=words_of, limit=st.integers(5, 60))
+def test_clipping_keeps_the_limit_and_cuts_no_mark_in_half(text: str, limit: int) -> None:
+    clipped = clip(escape(text), limit)
+    assert len(clipped) <= limit
+    assert not re.search(r"&[a-z]{0,3}…$", clipped)
+
+
+@given(campaign_id=st.none() | ids.map(CampaignId), span=spans)
+def test_a_buttons_value_is_read_back(campaign_id: CampaignId | None, span: Range) -> None:
+    assert controls.carried(controls.carry(campaign_id, span.days)) == (campaign_id, span)
+
+
+@given(
+    items=st.lists(
+        st.builds(
+            Item,
+            ids,
+            st.sampled_from([PieceId(1), PieceId(2)]),
+            st.sampled_from([Status.DELIVERED, Status.RETURNED, Status.CANCELLED]),
+        ),
+        unique=True,
+    ),
+    wants=st.frozensets(st.sampled_from(Want)),
+    piece=stored,
+)
+def test_no_row_is_dropped_and_none_is_told_twice(
+    items: list[Item], wants: frozenset[Want], piece: StoredPiece
+) -> None:
+    done = plan(items, wants, {PieceId(1): piece})
+    told_rows = [item for _, group in done.groups for item in group]
+    assert sorted(told_rows + list(done.quiet), key=str) == sorted(items, key=str)
+    assert all(item.status is piece.status for item in told_rows)
+
+
+def test_an_estimate_is_called_one_and_unscanned_mail_is_not_called_lost() -> None:
+    assert "estimate" in status.caveats(Mix({Status.DELIVERED: 5}))
+    assert "not lost" in status.caveats(Mix({Status.DELIVERED: 5, Status.HANDED_OVER: 1}))
+    assert "first scan" in status.caveats(Mix({Status.HANDED_OVER: 5}))
+    assert status.caveats(Mix({Status.RECEIVED: 5})) == ""
+
+
+def test_the_checker_finds_what_slack_would_refuse() -> None:
+    wrong = [
+        [messages.section("x" * 3000) | {"text": {"type": "mrkdwn", "text": "x" * 3001}}],
+        [{"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}],
+        [{"type": "actions", "elements": []}],
+        [{"type": "image", "alt_text": "x"}],
+        [{"type": "made_up"}],
+        [messages.divider()] * 51,
+        [messages.actions(messages.button("a", "b", "c"), messages.button("a", "b", "c"))],
+        [messages.actions(messages.button("a", "b", "c") | {"value": "x" * 2001})],
+    ]
+    for blocks in wrong:
+        assert check_message("text", blocks)
+    assert check_message("", [messages.divider()])
+    assert check_view({"type": "modal", "title": {"type": "plain_text", "text": "x" * 25}, "blocks": []})

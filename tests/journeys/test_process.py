@@ -1,0 +1,162 @@
+"""`piecewise` as a process: runs, checks, refuses, and stops cleanly."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.sandbox.slack import SlackDouble
+from bot.sandbox.stannp import StannpDouble, Trouble
+from tests.journeys.conftest import ANA, OPS, a_small_world
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def environment(doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path) -> dict[str, str]:
+    slack, stannp = doubles
+    a_small_world(stannp)
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "PYTHONPATH": str(ROOT),
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+        "SLACK_API_URL": slack.url,
+        "STANNP_API_KEY": stannp.api_key,
+        "STANNP_API_URL": stannp.url,
+        "DATABASE_URL": f"sqlite:///{tmp_path}/run.db",
+        "PIECEWISE_PORT": "0",
+    }
+
+
+async def piecewise(environment: dict[str, str], cwd: Path, *words: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *words, env=environment, cwd=cwd,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode()
+
+
+@pytest.fixture
+async def started(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Any]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "run", env=environment, cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    lines: list[str] = []
+
+    async def read() -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            lines.append(line.decode())
+
+    reading = asyncio.create_task(read())
+    async with asyncio.timeout(30):
+        while not any("ready" in line for line in lines):
+            assert process.returncode is None, "".join(lines)
+            await asyncio.sleep(0.05)
+    yield process, lines
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+    await reading
+
+
+async def test_it_answers_and_a_sigterm_lets_work_under_way_finish(
+    started: Any, doubles: tuple[SlackDouble, StannpDouble]
+) -> None:
+    process, lines = started
+    slack, stannp = doubles
+    async with asyncio.timeout(20):
+        while "GET reporting/campaignSingles/222" not in stannp.requests:
+            await asyncio.sleep(0.05)
+    stannp.troubles.append(Trouble("reporting/campaignSingles", status=0, delay=1.5, times=1))
+    assert (await slack.command(ANA, OPS, "/mailstatus", "Spring lapsed")).ok
+    await asyncio.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 25) == 0
+    assert [m for m in slack.messages if "12 pieces" in m.text]
+    log = "".join(lines)
+    assert "stopped" in log
+    assert "Traceback" not in log
+    for secret in (slack.bot_token, slack.app_token, stannp.api_key):
+        assert secret not in log
+
+
+async def test_a_second_process_on_the_same_file_is_refused(
+    started: Any, environment: dict[str, str], tmp_path: Path
+) -> None:
+    code, said = await piecewise(environment, tmp_path, "run")
+    assert code == 1
+    assert "Another Piecewise already uses this SQLite file" in said
+    assert started[0].returncode is None
+
+
+async def test_check_says_line_by_line_what_is_well(environment: dict[str, str], tmp_path: Path) -> None:
+    code, said = await piecewise(environment, tmp_path, "check")
+    assert code == 0, said
+    for what in ("Settings", "Slack bot token", "Slack scopes", "Clock", "Slack Socket Mode", "Database", "Stannp key"):
+        assert f"ok  {what}" in said
+
+
+async def test_check_says_what_to_do(
+    environment: dict[str, str], tmp_path: Path, doubles: tuple[SlackDouble, StannpDouble]
+) -> None:
+    doubles[0].scopes.discard("files:write")
+    wrong = {
+        "STANNP_API_KEY": "wrong",
+        "SLACK_APP_TOKEN": "xapp-wrong",
+        "DATABASE_URL": "postgresql://u:planted@127.0.0.1:1/x",
+    }
+    code, said = await piecewise(environment | wrong, tmp_path, "check")
+    assert code == 1
+    for remedy in ("missing: files:write", "STANNP_API_KEY", "token", "DATABASE_URL"):
+        assert remedy in said
+    assert "planted" not in said
+
+
+@pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "STANNP_API_KEY"])
+async def test_run_refuses_what_is_missing_by_name(environment: dict[str, str], tmp_path: Path, name: str) -> None:
+    del environment[name]
+    code, said = await piecewise(environment, tmp_path, "run")
+    assert (code, "Traceback" in said) == (1, False)
+    assert name in said
+
+
+async def test_run_refuses_a_wrong_token_and_an_unreachable_slack(environment: dict[str, str], tmp_path: Path) -> None:
+    for change in ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, {"SLACK_API_URL": "http://127.0.0.1:1/api/"}):
+        code, said = await piecewise(environment | change, tmp_path, "run")
+        assert (code, "Traceback" in said) == (1, False)
+        assert "Slack" in said
+
+
+async def test_postgresql_is_migrated_by_its_own_command(
+    environment: dict[str, str], tmp_path: Path, postgres: str
+) -> None:
+    from sqlalchemy import text
+
+    from storage.database import open_database
+
+    admin = open_database(postgres)
+    with admin.reader.connect() as connection:
+        connection.execute(text("CREATE DATABASE fresh"))
+    admin.close()
+    environment["DATABASE_URL"] = postgres.replace("/postgres?", "/fresh?")
+    code, said = await piecewise(environment, tmp_path, "run")
+    assert (code, "piecewise migrate" in said) == (1, True)
+    assert await piecewise(environment, tmp_path, "migrate") == (0, "Schema empty → 0001.\n")
+    assert "schema 0001" in (await piecewise(environment, tmp_path, "check"))[1]
+
+
+async def test_the_manifest_is_printed_for_both_ways(environment: dict[str, str], tmp_path: Path) -> None:
+    assert "socket_mode_enabled: true" in (await piecewise(environment, tmp_path, "manifest"))[1]
+    code, said = await piecewise(environment, tmp_path, "manifest", "--url", "https://mail.example/")
+    assert (code, "request_url: https://mail.example/slack/events" in said) == (0, True)
+    assert (await piecewise(environment, tmp_path, "manifest", "--url", "http://x"))[0] == 1
