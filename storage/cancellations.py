@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
-from storage.database import upsert
+from storage.database import rows_changed, upsert
 from storage.records import PieceId, UserId, WorkspaceId
 from storage.tables import cancellations
 
@@ -30,11 +30,10 @@ def begin(
 ) -> bool:
     """Notes the intent. False when the piece was asked for before, unless that ended in one of `retry`."""
     row = {"workspace_id": workspace_id, "piece_id": piece_id, "asked_by": by, "asked_at": now, "outcome": ""}
-    made = connection.execute(upsert(connection, cancellations).values(**row).on_conflict_do_nothing())
-    if made.rowcount:
+    if rows_changed(connection, upsert(connection, cancellations).values(**row).on_conflict_do_nothing()):
         return True
     again = update(cancellations).where(_key(workspace_id, piece_id), cancellations.c.outcome.in_(retry))
-    return connection.execute(again.values(asked_by=by, asked_at=now, outcome="", ended_at=None)).rowcount == 1
+    return rows_changed(connection, again.values(asked_by=by, asked_at=now, outcome="", ended_at=None)) == 1
 
 
 def end(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, outcome: str, now: datetime) -> None:

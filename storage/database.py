@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Executable, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -100,6 +100,14 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+def rows_changed(connection: Connection, statement: Executable) -> int:
+    """Runs it, and gives how many rows it inserted or changed.
+
+    SQLAlchemy keeps this number for an INSERT only when told to; else it is -1 on PostgreSQL.
+    """
+    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, update
 
-from storage.database import upsert
+from storage.database import rows_changed, upsert
 from storage.tables import leases, seen
 
 #: Slack's last retry comes after about six minutes; a re-sent socket envelope within the hour.
@@ -14,21 +14,20 @@ REMEMBERED = timedelta(hours=1)
 def win(connection: Connection, name: str, owner: str, now: datetime, every: timedelta) -> bool:
     """Whether this process runs the tick `name` now. Of all processes that ask, one gets True per `every`."""
     first = {"name": name, "next_at": now + every, "owner": owner}
-    made = connection.execute(upsert(connection, leases).values(**first).on_conflict_do_nothing())
-    if made.rowcount:
+    if rows_changed(connection, upsert(connection, leases).values(**first).on_conflict_do_nothing()):
         return True
     # A clock set back must not silence a job: a turn further away than two intervals is taken, too.
     due = or_(leases.c.next_at <= now, leases.c.next_at > now + 2 * every)
     turn = update(leases).where(leases.c.name == name, due).values(next_at=now + every, owner=owner)
-    return connection.execute(turn).rowcount == 1
+    return rows_changed(connection, turn) == 1
 
 
 def first_time(connection: Connection, key: str, now: datetime) -> bool:
     """Whether this key was never handled before (within the hour). Remembers it."""
     adding = upsert(connection, seen).values(key=key, seen_at=now).on_conflict_do_nothing()
-    return connection.execute(adding).rowcount == 1
+    return rows_changed(connection, adding) == 1
 
 
 def forget(connection: Connection, now: datetime) -> int:
     """Drops keys older than an hour; gives how many."""
-    return connection.execute(delete(seen).where(seen.c.seen_at < now - REMEMBERED)).rowcount
+    return rows_changed(connection, delete(seen).where(seen.c.seen_at < now - REMEMBERED))

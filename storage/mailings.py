@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from storage import outbox, stage
-from storage.database import upsert
+from storage.database import rows_changed, upsert
 from storage.records import Batch, Campaign, Change, Piece, Recipient, WorkspaceId
 from storage.statuses import OTHER, Status
 from storage.tables import EPOCH, Moment, campaigns, changes, orphans, pieces, tallies, tally_deltas
@@ -102,7 +102,7 @@ def fold_tallies(connection: Connection) -> int:
             set_={"pieces": tallies.c.pieces + new.pieces, "cost": _units(tallies.c.cost) + _units(new.cost)},
         )
     )
-    return connection.execute(delete(tally_deltas).where(tally_deltas.c.id <= newest)).rowcount
+    return rows_changed(connection, delete(tally_deltas).where(tally_deltas.c.id <= newest))
 
 
 def _units(column: ColumnElement[Any]) -> ColumnElement[int]:
@@ -313,7 +313,7 @@ def _insert_earliest(connection: Connection, table: Table, columns: Sequence[str
         set_={"occurred_at": adding.excluded.occurred_at},
         where=adding.excluded.occurred_at < table.c.occurred_at,
     )
-    return connection.execute(adding.execution_options(preserve_rowcount=True)).rowcount
+    return rows_changed(connection, adding)
 
 
 def _keep_orphans(connection: Connection, workspace_id: WorkspaceId) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, select, update
 
 from storage import outbox
-from storage.database import upsert
+from storage.database import rows_changed, upsert
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -103,7 +103,7 @@ def unsubscribe(
     ending = and_(subscriptions.c.workspace_id == workspace_id, subscriptions.c.channel == channel)
     if campaign_id is not None:
         ending = and_(ending, subscriptions.c.campaign_id == campaign_id)
-    return connection.execute(delete(subscriptions).where(ending)).rowcount
+    return rows_changed(connection, delete(subscriptions).where(ending))
 
 
 def subscriptions_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> list[Subscription]:

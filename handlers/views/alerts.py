@@ -127,7 +127,7 @@ def card(campaign: StoredCampaign | None, mix: Mix, currency_line: str, now: dat
     closing = " · :checkered_flag: All pieces have reached their end." if done else ""
     blocks = [
         section(f"*{name}*\n{text.removeprefix(name + ': ')}{closing}", _details(campaign)),
-        context(f"{counts_text(mix)}"),
+        context(escape(counts_text(mix))),
         context(f"as of {figures.stamp(now)} · {currency_line} · {ESTIMATE}"),
     ]
     return Message(text, blocks)

@@ -58,7 +58,7 @@ class Line:
 
 
 def counts_text(mix: Mix) -> str:
-    """Every number of the pie in words, largest way first as the mail travels; "No pieces" for an empty mix."""
+    """Every number of the pie in plain words, in reading order; "No pieces" for none. Escape it in mrkdwn."""
     rows = [(STYLES[status].label, number) for status, number in mix.in_order()]
     if mix.other:
         rows.append((OTHER_LABEL, mix.other))
@@ -88,11 +88,11 @@ def campaign_answer(campaign: StoredCampaign, standing: Standing, picture: bytes
     name = campaign.facts.name
     mix = standing.mix
     total = figures.pieces(mix.total)
-    text = f"{escape(name)}, {standing.span.label}: {total}. {counts_text(mix)}."
+    text = f"{escape(name)}, {standing.span.label}: {total}. {escape(counts_text(mix))}."
     blocks = [
         header(name),
         _freshness(standing, _campaign_note(campaign, standing)),
-        section(f"*{total}* · {counts_text(mix)}"),
+        section(f"*{total}* · {escape(counts_text(mix))}"),
         section(_money_line(standing) + _landing_line(campaign, mix)),
         *([context(caveats(mix))] if caveats(mix) else []),
         _campaign_buttons(campaign, standing),
@@ -107,13 +107,13 @@ def account_answer(lines: Sequence[Line], standing: Standing, picture: bytes | N
     blocks = [
         header("Your mail"),
         _freshness(standing, ""),
-        section(f"*{total}* · {counts_text(mix)}"),
+        section(f"*{total}* · {escape(counts_text(mix))}"),
         section(_money_line(standing)),
         *([context(caveats(mix))] if caveats(mix) else []),
         *_campaign_list(lines),
         actions(range_menu(None, standing.span, standing.today), _refresh(None, standing)),
     ]
-    text = f"Your mail, {standing.span.label}: {total}. {counts_text(mix)}."
+    text = f"Your mail, {standing.span.label}: {total}. {escape(counts_text(mix))}."
     return Message(text, blocks, _picture(picture, f"Pie chart of all mail: {total}. {counts_text(mix)}.", "Your mail"))
 
 

@@ -1,5 +1,6 @@
 """Whatever Stannp sends, in every form that was seen, and whatever nobody should send."""
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -46,10 +47,8 @@ def test_no_piece_or_campaign_makes_a_list_unreadable(row: Any) -> None:
 @given(raw=st.binary(max_size=200))
 def test_no_bytes_make_a_delivery_raise_anything_but_a_named_refusal(raw: bytes) -> None:
     headers = {"X-Stannp-Signature": wire.sign(raw, SECRET)}
-    try:
+    with contextlib.suppress(PayloadRefused):
         wire.read_delivery(raw, headers, SECRET, NOW)
-    except PayloadRefused:
-        pass
 
 
 @given(body=rowlike)

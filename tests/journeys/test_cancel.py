@@ -124,7 +124,7 @@ async def campaign_form(stage: Stage, name: str) -> None:
 
 async def test_a_campaign_is_dry_run_first_then_cancelled_piece_by_piece(stage: Stage) -> None:
     await campaign_form(stage, "Holiday postcards")
-    form = await stage.modal(holding="can still be stopped")
+    form = await stage.modal(holding="Cancel 4 pieces")
     for word in ("4 of 4 pieces", "$3.36", "dashboard", "Open in Stannp", "Cancel 4 pieces"):
         assert word in everything(form)
     assert all(piece.status == "received" for piece in stage.stannp.pieces_of(223))

@@ -1,0 +1,1 @@
+"""Each promise about speed, measured beside its floor in the same run."""
