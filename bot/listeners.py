@@ -58,6 +58,13 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
 }
 
 
+HANDLERS: Final = {action.value: handler for action, handler in ACTIONS.items()}
+
+
+async def _outdated(_services: Services, _ask: Ask, _value: str) -> None:
+    raise actions.Outdated
+
+
 @dataclass
 class InFlight:
     """The work under way: kept by a strong reference, and waited for when we stop."""
@@ -135,7 +142,8 @@ def build_bolt(client: AsyncWebClient, signing_secret: str, desk: Desk) -> Async
     )
     for name, handler in COMMANDS.items():
         app.command(name)(_command(desk, handler))
-    app.action(re.compile("|".join(map(re.escape, ACTIONS))))(_action(desk))
+    # Also what no view shows any more: a button of an older version deserves an answer.
+    app.action(re.compile(".*"))(_action(desk))
     app.view(Form.ALERTS)(_alerts_form(desk))
     app.view(Form.CANCEL_CAMPAIGN)(_cancel_form(desk))
     app.event("app_mention")(_mention(desk))
@@ -163,7 +171,7 @@ def _action(desk: Desk) -> Callable[..., Awaitable[None]]:
         await ack()
         pressed = body["actions"][0]
         ask = _pressed_by(desk, body)
-        handler = ACTIONS[Action(pressed["action_id"])]
+        handler = HANDLERS.get(pressed["action_id"], _outdated)
         chosen = pressed.get("selected_option") or {}
         value = str(pressed.get("value") or chosen.get("value") or "")
         desk.take(ask, f"action:{ask.trigger_id}", lambda ask: handler(desk.services, ask, value))

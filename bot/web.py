@@ -40,6 +40,9 @@ class Replays:
             self.used.popitem(last=False)
         return True
 
+    def forget(self, signature: str) -> None:
+        self.used.pop(signature, None)
+
 
 @dataclass(frozen=True)
 class Front:
@@ -59,9 +62,14 @@ class Front:
         assert self.verifier is not None  # noqa: S101
         raw = await request.read()
         headers = {name: value for name, value in request.headers.items() if value.isascii()}
-        if not self._is_genuine(raw, headers):
+        signature = request.headers.get("X-Slack-Signature", "")
+        if not self._is_genuine(raw, headers) or not self.replays.is_first(signature):
             return web.json_response({"error": "invalid signature"}, status=401)
-        return await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+        response = await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+        if response.status >= 500:  # noqa: PLR2004 - HTTP
+            # Slack may repeat what failed within the same second, and so with the same signature.
+            self.replays.forget(signature)
+        return response
 
     def _is_genuine(self, raw: bytes, headers: dict[str, str]) -> bool:
         assert self.verifier is not None  # noqa: S101 - see above
@@ -74,9 +82,7 @@ class Front:
             body = raw.decode()
         except UnicodeDecodeError:
             return False
-        return self.verifier.is_valid(body=body, timestamp=stamp, signature=signature) and self.replays.is_first(
-            signature
-        )
+        return self.verifier.is_valid(body=body, timestamp=stamp, signature=signature)
 
     async def stannp(self, request: web.Request) -> web.Response:
         """Stannp's webhook. 503 only when nothing could be kept: five failures in a day silently end the calls."""

@@ -38,7 +38,8 @@ async def refresh_campaign(
                 return Freshness(now)
             await read_balance(services, workspace)
     except NotOffered:
-        await services.memory.write(workspaces.note, workspace.id, singles_offered=False)
+        # One campaign without such a report says nothing of the others: the poll finds out what the account offers.
+        log.info("refresh.not_offered", campaign=campaign.facts.ref)
     except (Outage, Refusal, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
         return Freshness(workspace.polled_at, stale=True)

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
 #: Mail still under way after this many days is asked for piece by piece, not by widening every poll.
 LONGEST_WAY: Final = timedelta(days=60)
+#: Campaigns that may lack their report before we take it that the account offers none.
+MISSES: Final = 3
 
 
 async def poll(services: Services, workspace_id: WorkspaceId) -> None:
@@ -66,7 +68,7 @@ async def _first_day(services: Services, workspace: Workspace, today: date) -> d
 
 async def _place_pieces(services: Services, workspace: Workspace, campaigns: list[Campaign]) -> bool | None:
     """Learns which pieces belong to which campaign, where the account offers that report; gives whether it does."""
-    offered = workspace.singles_offered
+    offered, misses = workspace.singles_offered, 0
     if offered is False:
         return False
     for campaign in await _unfinished(services, workspace, campaigns):
@@ -74,16 +76,17 @@ async def _place_pieces(services: Services, workspace: Workspace, campaigns: lis
             batch = await services.platform.campaign_pieces(campaign.facts.ref)
         except NotOffered:
             # One campaign that is gone must not switch the report off for all.
-            if offered:
-                continue
-            return False
+            misses += 1
+            if not offered and misses == MISSES:
+                return False
+            continue
         except PlatformRefused as refusal:
             log.warning("poll.campaign_refused", campaign=campaign.facts.ref, reason=str(refusal))
             continue
         offered = True
         await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
         await _meet_unknown(services, workspace, batch)
-    return offered
+    return False if misses and not offered else offered
 
 
 async def _unfinished(services: Services, workspace: Workspace, campaigns: list[Campaign]) -> list[StoredCampaign]:

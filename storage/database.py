@@ -68,13 +68,16 @@ def open_database(text: str) -> Database:
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url)
     # Reads run in autocommit: that saves two of three round trips, and each read is one statement.
-    reader = create_engine(url, pool_size=READERS, pool_pre_ping=True, isolation_level="AUTOCOMMIT")
-    return Database(reader, create_engine(url, pool_size=2, pool_pre_ping=True))
+    reader = create_engine(
+        url, pool_size=READERS, pool_pre_ping=True, isolation_level="AUTOCOMMIT", hide_parameters=True
+    )
+    return Database(reader, create_engine(url, pool_size=2, pool_pre_ping=True, hide_parameters=True))
 
 
 def _open_sqlite(url: URL) -> Database:
-    reader = create_engine(url, pool_size=READERS)
-    writer = create_engine(url, pool_size=1, max_overflow=0)
+    # Errors must not carry the values: they are names and addresses.
+    reader = create_engine(url, pool_size=READERS, hide_parameters=True)
+    writer = create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
     for engine, begin in ((reader, "BEGIN"), (writer, "BEGIN IMMEDIATE")):
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_with(begin))

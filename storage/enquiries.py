@@ -79,7 +79,9 @@ def mixes(connection: Connection, workspace_id: WorkspaceId, days: Days | None =
     by_campaign: dict[CampaignId, list[Any]] = {}
     for row in connection.execute(rows).all():
         by_campaign.setdefault(CampaignId(row.campaign_id), []).append(row)
-    return {key: _mix(group) for key, group in by_campaign.items()}
+    found = {key: _mix(group) for key, group in by_campaign.items()}
+    # Where pieces were counted and have left, nothing is left to show.
+    return {key: mix for key, mix in found.items() if mix.total}
 
 
 def mix(connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, days: Days | None = None) -> Mix:

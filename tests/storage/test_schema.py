@@ -6,12 +6,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import insert, inspect
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage import schema
 from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
 from storage.schema import SchemaOldError
-from storage.tables import metadata
+from storage.tables import campaigns, metadata
 
 
 def test_the_migrations_end_in_what_the_code_describes(database: Database) -> None:
@@ -56,3 +57,9 @@ def test_a_foreign_database_is_refused_without_repeating_its_address(url: str) -
     with pytest.raises(DatabaseUrlError) as caught:
         parse_url(url)
     assert "secret" not in str(caught.value)
+
+
+def test_a_database_error_does_not_carry_the_values(database: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as caught, database.writer.begin() as connection:
+        connection.execute(insert(campaigns).values(workspace_id=1, ref="1", name="planted name"))
+    assert "planted" not in str(caught.value)
