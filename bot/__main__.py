@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 import sys
 from collections.abc import Coroutine
@@ -49,7 +50,9 @@ def carry_out(work: Coroutine[Any, Any, None]) -> None:
     except (SettingsError, SchemaOldError, DatabaseBusyError, DatabaseUrlError, Trouble) as error:
         refuse(str(error))
     except OSError as error:
-        refuse(f"{error.strerror or error}: is PIECEWISE_PORT free, and may we write here?")
+        if error.errno == errno.EADDRINUSE:
+            refuse("The port is taken by another program. Choose another: PIECEWISE_PORT for run, --port for demo.")
+        refuse(f"{error.strerror or error}. May we write in this folder?")
 
 
 async def wait_for_a_signal() -> None:

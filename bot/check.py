@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -16,7 +17,7 @@ from bot.settings import Settings, SettingsError
 from bot.stannp import Stannp
 from handlers.ports import Trouble
 from storage import schema
-from storage.database import open_database
+from storage.database import open_database, parse_url
 
 #: Slack refuses requests that are five minutes off; this warns earlier.
 MOST_SKEW: Final = 60
@@ -102,6 +103,9 @@ def _clock(date: str) -> Line:
 
 
 def _database(settings: Settings) -> Line:
+    file = parse_url(settings.database_url).database
+    if settings.database_url.startswith("sqlite") and not Path(file or "").exists():
+        return Line("Database", True, f"sqlite, no file yet; run makes it ({file})")
     database = open_database(settings.database_url)
     kind = database.writer.dialect.name
     try:
@@ -111,12 +115,11 @@ def _database(settings: Settings) -> Line:
         return Line("Database", False, f"{kind} cannot be opened ({type(error).__name__}). Check DATABASE_URL")
     finally:
         database.close()
-    if revision is None:
-        hint = "run makes it" if kind == "sqlite" else "run: piecewise migrate"
-        return Line("Database", kind == "sqlite", f"{kind}, empty; {hint}")
     if revision != schema.head():
         return Line(
-            "Database", False, f"{kind}, schema {revision}, but {schema.head()} is needed. Run: piecewise migrate"
+            "Database",
+            False,
+            f"{kind}, schema {revision or 'empty'}, but {schema.head()} is needed. Run: piecewise migrate",
         )
     return Line("Database", True, f"{kind}, schema {revision}")
 

@@ -11,6 +11,8 @@ import structlog
 #: Tokens, keys in addresses, and the private addresses at which Slack takes answers.
 SECRET: Final = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|xoxe[\w.-]+|(?<=api_key=)[^&\s\"']+|https://hooks\.slack\.com/\S+"
+    # PostgreSQL's own errors quote the row that they refuse.
+    r"|(?<=DETAIL:)[^\n]+"
     r"|/(?:commands|actions)/T\w+/\S+|(?<=Authorization: )\S+ \S+"
 )
 MASK: Final = "[redacted]"

@@ -224,5 +224,5 @@ async def serve(port: int, day_seconds: float, until: Callable[[], Awaitable[Non
             "/mailstatus help",
         ):
             out.print(f"  {line}", markup=False)
-        out.print("\nA day of mail passes every few seconds. Nothing leaves this machine. Ctrl-C ends it.\n")
+        out.print("\nA day passes every few seconds. Nothing leaves this machine. Ctrl-C ends it.\n")
         await until()

