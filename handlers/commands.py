@@ -222,6 +222,10 @@ async def _switch_off(services: Services, ask: Ask, target: str) -> None:
 
 
 async def _mute(services: Services, ask: Ask, wish: AlertsAsk) -> None:
+    current = await services.memory.read(workspaces.subscriptions_of, ask.workspace.id, ask.channel)
+    if not current:
+        await replies.to_asker(services, ask, alerts.listing(ask.channel, current))
+        return
     until = services.clock.now() + wish.mute if wish.mute else None
     await services.memory.write(outbox.mute, ask.workspace.id, ask.channel, until)
     said = f"Muted until {figures.stamp(until)}. What happens meanwhile is told then." if until else "No longer muted."

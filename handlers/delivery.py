@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 #: How long a channel rests after Slack could not be reached, or after something broke.
 REST: Final = timedelta(seconds=30)
+#: How long a channel that Slack refuses is left alone before its next news is tried.
+UNBLOCK: Final = timedelta(minutes=10)
 SWITCHED_OFF: Final = "Alerts were switched off in this channel before this was told."
 
 
@@ -65,7 +67,8 @@ async def _deliver(services: Services, parcel: Parcel) -> None:
         await _tell(services, parcel)
     except (NotInChannel, ChannelClosed, ScopeMissing, WorkspaceGone) as refusal:
         log.info("delivery.blocked", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
-        await services.memory.write(outbox.block, parcel, str(refusal), services.clock.now())
+        now = services.clock.now()
+        await services.memory.write(outbox.block, parcel, str(refusal), now, now + UNBLOCK)
     except Outage as outage:
         rest = REST if outage.retry_after is None else timedelta(seconds=outage.retry_after)
         log.info("delivery.later", channel=parcel.channel, reason=type(outage).__name__, seconds=rest.total_seconds())

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 #: A campaign whose platform status is one of these has nothing more to say once all its pieces are known and final.
 ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
-#: Mail still under way after this many days is asked for piece by piece, not by widening every poll.
+#: Mail still under way after this many days no longer widens every poll; its campaign's own report still tells of it.
 LONGEST_WAY: Final = timedelta(days=60)
 #: Campaigns that may lack their report before we take it that the account offers none.
 MISSES: Final = 3

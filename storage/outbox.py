@@ -111,7 +111,6 @@ def claim(connection: Connection, now: datetime, settle: timedelta, limit: int =
             waiting.c.since <= now - settle,
             channels.c.next_at <= now,
             channels.c.lease_until <= now,
-            channels.c.blocked == "",
             or_(channels.c.muted_until.is_(None), channels.c.muted_until <= now),
         )
         .order_by(waiting.c.since)
@@ -133,7 +132,8 @@ def _lease(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId
 
 
 def mark_sent(connection: Connection, parcel: Parcel, items: Sequence[Item], message_ts: str, now: datetime) -> None:
-    """These were told, in this message."""
+    """These were told, in this message; so nothing stands in the channel's way."""
+    _set_channel(connection, parcel.workspace_id, parcel.channel, blocked="")
     ids = [item.row_id for item in items]
     done = update(outbox).where(outbox.c.workspace_id == parcel.workspace_id, outbox.c.id.in_(ids))
     connection.execute(done.values(sent_at=now, message_ts=message_ts))
@@ -144,9 +144,12 @@ def release(connection: Connection, parcel: Parcel, next_at: datetime) -> None:
     _set_channel(connection, parcel.workspace_id, parcel.channel, lease_until=NEVER, next_at=next_at)
 
 
-def block(connection: Connection, parcel: Parcel, reason: str, now: datetime) -> None:
-    """Slack refuses this channel for good. Its unsent rows end with the reason, which people can see."""
-    _set_channel(connection, parcel.workspace_id, parcel.channel, lease_until=NEVER, blocked=reason)
+def block(connection: Connection, parcel: Parcel, reason: str, now: datetime, retry_at: datetime) -> None:
+    """Slack refuses this channel. Its unsent rows end with the reason, which people can see.
+
+    News that comes later is tried again from `retry_at` on: somebody may have mended it by then.
+    """
+    _set_channel(connection, parcel.workspace_id, parcel.channel, lease_until=NEVER, blocked=reason, next_at=retry_at)
     unsent = and_(
         outbox.c.workspace_id == parcel.workspace_id,
         outbox.c.channel == parcel.channel,

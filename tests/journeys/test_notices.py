@@ -161,6 +161,26 @@ async def test_a_refused_message_ends_with_a_reason_that_people_can_see_and_mend
     assert "could not be posted" in everything(await stage.say("/mailalerts", "list"))
 
 
+async def test_once_the_bot_is_invited_again_the_next_news_arrives_by_itself(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "UNBLOCK", delivery.timedelta(0))
+    await subscribed(stage)
+    stage.slack.channels[OPS].bot_in = False
+    first = (await come_back(stage))[0]
+    await asyncio.sleep(1.5)
+    stage.slack.channels[OPS].bot_in = True
+    second = (await come_back(stage))[0]
+    news = await stage.until(lambda: told(stage, "came back"))
+    assert str(second.id) in everything(news[0])
+    assert str(first.id) not in everything(news[0])
+    assert "could not be posted" not in everything(await stage.say("/mailalerts", "list"))
+
+
+async def test_a_channel_that_is_told_nothing_cannot_be_muted(stage: Stage) -> None:
+    assert "not told of anything" in (await stage.say("/mailalerts", "mute 2h")).text
+
+
 async def test_rate_limits_are_waited_for_and_the_news_still_arrives(stage: Stage) -> None:
     await subscribed(stage)
     stage.slack.faults.append(Fault("chat.postMessage", "ratelimited", 429, retry_after=1, times=3))
