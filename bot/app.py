@@ -66,11 +66,9 @@ class App:
 def build_client(settings: Settings, session: aiohttp.ClientSession) -> AsyncWebClient:
     """Slack's client on our own session, and without retries of its own: a post that broke off may have arrived."""
     token = settings.slack_bot_token.get_secret_value()
-    client = AsyncWebClient(
+    return AsyncWebClient(
         token=token, base_url=settings.slack_api_url, session=session, timeout=SLACK_TIMEOUT, retry_handlers=[]
     )
-    client.retry_handlers = []
-    return client
 
 
 def prepare_database(settings: Settings) -> Database:

@@ -131,7 +131,8 @@ async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Line:
     platform = Stannp(session, SystemClock(), settings.stannp_api_url, key)
 
     async def look() -> str:
-        balance = await platform.balance()
-        return f"accepted; balance {balance} {settings.stannp_currency}, campaigns {len(await platform.campaigns())}"
+        balance, owner = await platform.balance(), await platform.account()
+        campaigns = len(await platform.campaigns())
+        return f"accepted ({owner}); balance {balance} {settings.stannp_currency}, campaigns {campaigns}"
 
     return await _guarded("Stannp key", look)

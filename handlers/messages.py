@@ -1,7 +1,7 @@
 """The values that leave us: messages, pictures, and the limits that Slack sets on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 Block = dict[str, Any]
@@ -12,13 +12,10 @@ HEADER: Final = 150
 FIELD: Final = 2000
 BUTTON: Final = 75
 ALT: Final = 2000
-BLOCKS: Final = 50
-VIEW_BLOCKS: Final = 100
 VIEW_TITLE: Final = 24
 OPTION: Final = 75
 CONFIRM_TITLE: Final = 100
 CONFIRM_TEXT: Final = 300
-NOTICE: Final = 3000
 
 
 @dataclass(frozen=True)
@@ -43,18 +40,6 @@ class Message:
         """The same in words alone, saying why there is no picture."""
         note = [context(why)] if why else []
         return replace(self, picture=None, blocks=[*self.blocks, *note])
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer, and who may see it."""
-
-    message: Message
-    #: Only the asker sees it. What holds names and addresses in full is always private.
-    private: bool = True
-    #: It stands in for the message whose button was pressed.
-    replace: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def escape(text: str) -> str:

@@ -215,12 +215,6 @@ def details_due(connection: Connection, workspace_id: WorkspaceId, limit: int) -
     return [_piece(row) for row in connection.execute(rows.order_by(*first).limit(limit)).all()]
 
 
-def details_waiting(connection: Connection, workspace_id: WorkspaceId) -> int:
-    """How many pieces' timelines are still to be fetched."""
-    due = select(func.count()).where(pieces.c.workspace_id == workspace_id, pieces.c.detail_due)
-    return int(connection.scalar(due) or 0)
-
-
 def _piece(row: Row[Any]) -> StoredPiece:
     return StoredPiece(
         id=PieceId(row.id),

@@ -221,11 +221,3 @@ def told_of(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId
         Told(ChannelId(row.channel), Status(row.status), row.sent_at, row.refusal)
         for row in connection.execute(rows.order_by(outbox.c.id)).all()
     ]
-
-
-def depth(connection: Connection) -> tuple[int, datetime | None]:
-    """How many rows wait, and since when the oldest does."""
-    row = connection.execute(
-        select(func.count(), func.min(outbox.c.created_at)).where(outbox.c.sent_at.is_(None))
-    ).one()
-    return row[0], row[1]

@@ -1,6 +1,5 @@
 """What the eight statuses of a piece mean, and which of two is the later truth."""
 
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -67,11 +66,6 @@ MEANINGS: Final[dict[Status, str]] = {
     Status.RETURNED: "came back: USPS could not deliver it to this address",
     Status.CANCELLED: "stopped before it was handed over",
 }
-
-
-def latest(ranks: Iterable[int]) -> int:
-    """The rank that holds when all of these were heard, in whatever order; OTHER when there are none."""
-    return max(ranks, default=OTHER)
 
 
 def status_of(rank: int) -> Status | None:

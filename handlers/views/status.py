@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from handlers import figures, forecasts
@@ -225,8 +225,3 @@ def _choice(campaign: StoredCampaign) -> str:
     when = campaign.facts.send_on or (campaign.facts.created_at.date() if campaign.facts.created_at else None)
     tail = f" · {figures.day(when)}" if when else ""
     return campaign.facts.name[: 74 - len(tail) - len(campaign.facts.ref) - 4] + f"{tail} (#{campaign.facts.ref})"
-
-
-def is_stale(as_of: datetime | None, now: datetime, after: timedelta) -> bool:
-    """Whether the last complete answer of the platform is too long ago."""
-    return as_of is not None and now - as_of > after

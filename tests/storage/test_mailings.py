@@ -23,7 +23,7 @@ from storage.records import (
     Workspace,
     WorkspaceId,
 )
-from storage.statuses import Status, latest
+from storage.statuses import Status
 from storage.tables import changes as change_rows
 from storage.tables import metadata, pieces, tallies, tally_deltas
 from storage.tables import outbox as outbox_rows
@@ -130,11 +130,6 @@ def _telling(connection: Connection, portions: list[list[Change]], early: bool) 
     normal = [((0 if key[0] == campaign else key[0], *key[1:]), n) for key, n in end["tallies"]]
     again = [((0 if key[0] == campaign else key[0], *key[1:]), n) for key, n in counted]
     return end | {"tallies": normal, "recount": again}
-
-
-@given(ranks=st.lists(st.sampled_from(list(Status)), min_size=1))
-def test_the_latest_of_several_statuses_is_the_same_in_any_order(ranks: list[Status]) -> None:
-    assert latest(ranks) == latest(reversed(ranks)) == latest(ranks * 2)
 
 
 def test_a_return_follows_an_estimated_delivery(database: Database, workspace: Workspace) -> None:
