@@ -21,6 +21,7 @@ CHROMIUM = (
     or shutil.which("google-chrome")
 )
 FORBID_SKIP = os.environ.get("PIECEWISE_BROWSER") == "required"
+expect.set_options(timeout=15_000)
 SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",

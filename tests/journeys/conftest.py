@@ -16,7 +16,7 @@ from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers import jobs
 
-PATIENCE = 12.0
+PATIENCE = 20.0
 ANA, BEN = "U0ANA", "U0BEN"
 OPS, SALES, OUTSIDE = "C0OPS", "C0SALES", "C0OUTSIDE"
 
