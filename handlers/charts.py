@@ -139,7 +139,8 @@ def _draw_wedges(figure: "Figure", parts: list[Slice]) -> None:
 def _label_wedge(figure: "Figure", part: Slice, angle: float, *, alone: bool) -> None:
     reach = 0 if alone else RADIUS * 0.66
     x, y = CENTRE[0] + reach * cos(radians(angle)), CENTRE[1] + reach * sin(radians(angle))
-    text = f"{round(part.tenths / 10)} %"
+    # "100 %" is said only of everything.
+    text = part.share if part.share.startswith(">") else f"{round(part.tenths / 10)} %"
     _write(figure, x, y, text, 26, weight="bold", ha="center", color=ink_on(part.colour))
 
 
