@@ -10,9 +10,7 @@ from itertools import chain
 from pathlib import Path
 from statistics import median
 
-import pytest
-
-from bot.listeners import ACTIONS, COMMANDS, EVENTS
+from bot.listeners import ACTIONS
 from handlers.styles import STYLES
 from handlers.views.controls import Action, Form
 from storage.statuses import LIFECYCLE, MEANINGS, Status
@@ -110,8 +108,3 @@ def test_no_transaction_can_hold_a_network_call() -> None:
     for path, tree in trees():
         if path.startswith("storage/"):
             assert not [n for n in ast.walk(tree) if isinstance(n, (ast.AsyncFunctionDef, ast.Await))], path
-
-
-@pytest.mark.parametrize("name", [*COMMANDS, *EVENTS])
-def test_commands_and_events_are_named_once(name: str) -> None:
-    assert (ROOT / "manifest.yml").read_text().count(name) >= 1
