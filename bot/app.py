@@ -26,8 +26,10 @@ from bot.slack import Slack
 from bot.stannp import Stannp
 from bot.web import Front, build_web
 from handlers.charts import warm_up
+from handlers.intake import Intake
+from handlers.memory import Memory
 from handlers.ports import SlackDown
-from handlers.services import Memory, Services, Studio
+from handlers.services import Services, Studio
 from storage import schema, workspaces
 from storage.database import READERS, Database, open_database, sole_user
 from storage.records import Workspace
@@ -144,7 +146,7 @@ def _services(
         settings.stannp_webhook_secret.get_secret_value(),
     )  # fmt: skip
     messenger = Slack(client, session, clock, settings.piecewise_timezone)
-    return Services(memory, studio, clock, settings.policy(), platform, messenger)
+    return Services(memory, Intake(memory, clock), studio, clock, settings.policy(), platform, messenger)
 
 
 async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) -> AsyncSocketModeHandler:

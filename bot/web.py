@@ -14,6 +14,7 @@ from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers import webhooks
+from handlers.ports import Overloaded
 from handlers.services import Services
 from storage import schema
 from storage.records import Workspace
@@ -90,8 +91,11 @@ class Front:
         headers = dict(request.headers)
         try:
             status = await webhooks.receive(self.services, self.workspace, raw, headers)
-        except SQLAlchemyError:
-            log.exception("webhook.not_kept")
+        except Overloaded:
+            log.warning("webhook.overloaded")
+            return web.json_response({"error": "busy"}, status=503, headers={"Retry-After": "5"})
+        except SQLAlchemyError as error:
+            log.error("webhook.not_kept", reason=type(error).__name__)  # noqa: TRY400 - each of a crowd would say it
             return web.json_response({"error": "not stored"}, status=503)
         return web.json_response({}, status=status)
 

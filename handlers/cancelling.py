@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from handlers.ports import Outage, PieceUnknown, Refusal, TooLate, Trouble
 from handlers.services import Services
 from handlers.views.cancel import Outcome, Result
-from storage import cancellations, enquiries, mailings
+from storage import cancellations, enquiries
 from storage.records import Batch, CampaignId, Source, StoredPiece, UserId, Workspace
 from storage.statuses import CANCELLABLE, Status
 
@@ -84,7 +84,7 @@ async def _read_again(services: Services, workspace: Workspace, piece: StoredPie
     """Where the platform says the piece is now; what it says is kept."""
     batch = await services.platform.piece(piece.ref, piece.kind)
     now = services.clock.now()
-    await services.memory.write(mailings.apply, workspace.id, _as_asked(batch), now)
+    await services.memory.learn(workspace.id, _as_asked(batch), now)
     again = await services.memory.read(enquiries.piece_by_id, workspace.id, piece.id)
     return again.status if again else None
 

@@ -15,7 +15,7 @@ from handlers.messages import Message, escape, quote
 from handlers.ports import Outage, PieceUnknown, Refusal, Trouble
 from handlers.services import Ask, Services
 from handlers.views import alerts, status, track, words
-from storage import enquiries, mailings, outbox, workspaces
+from storage import enquiries, outbox, workspaces
 from storage.records import NO_CAMPAIGN, CampaignId, Mix, StoredCampaign, StoredPiece, Want
 
 log = structlog.get_logger()
@@ -140,7 +140,7 @@ async def _fetch_unknown(services: Services, ask: Ask, ref: str) -> list[StoredP
         batch = await services.platform.piece(ref, "")
     except (PieceUnknown, Outage, Refusal):
         return []
-    await services.memory.write(mailings.apply, ask.workspace.id, batch, services.clock.now())
+    await services.memory.learn(ask.workspace.id, batch, services.clock.now())
     return await services.memory.read(enquiries.find_pieces, ask.workspace.id, ref, 1)
 
 

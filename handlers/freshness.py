@@ -8,7 +8,7 @@ import structlog
 
 from handlers.ports import NotOffered, Outage, PieceUnknown, Refusal
 from handlers.services import Services
-from storage import enquiries, mailings, workspaces
+from storage import enquiries, workspaces
 from storage.records import StoredCampaign, StoredPiece, Workspace
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ async def refresh_campaign(
         async with asyncio.timeout(services.policy.patience):
             if workspace.singles_offered is not False:
                 batch = await services.platform.campaign_pieces(campaign.facts.ref)
-                await services.memory.write(mailings.apply, workspace.id, batch, now)
+                await services.memory.learn(workspace.id, batch, now)
                 await read_balance(services, workspace)
                 return Freshness(now)
             await read_balance(services, workspace)
@@ -88,6 +88,6 @@ async def refresh_piece(services: Services, workspace: Workspace, piece: StoredP
     except (Outage, Refusal, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
         return PieceNews(piece, ":warning: Stannp is not answering; this is what was heard before.")
-    await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
+    await services.memory.learn(workspace.id, batch, services.clock.now())
     again = await services.memory.read(enquiries.piece_by_id, workspace.id, piece.id)
     return PieceNews(again or piece)

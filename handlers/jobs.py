@@ -11,7 +11,7 @@ from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
 from handlers.views import cancel
-from storage import enquiries, leases, mailings, workspaces
+from storage import details, enquiries, leases, tally, workspaces
 from storage.records import Batch, Campaign, Mix, Money, StoredCampaign, Workspace, WorkspaceId
 from storage.statuses import FINAL
 
@@ -31,7 +31,7 @@ async def poll(services: Services, workspace_id: WorkspaceId) -> None:
     workspace = await services.memory.read(workspaces.by_id, workspace_id)
     started = services.clock.now()
     campaigns = await services.platform.campaigns()
-    await services.memory.write(mailings.apply, workspace.id, Batch(campaigns=tuple(campaigns)), started)
+    await services.memory.learn(workspace.id, Batch(campaigns=tuple(campaigns)), started)
     await read_balance(services, workspace)
     route = await _read_reports(services, workspace)
     singles = await _place_pieces(services, workspace, campaigns)
@@ -50,7 +50,7 @@ async def _read_reports(services: Services, workspace: Workspace) -> str | None:
     route = workspace.list_route
     try:
         async for page in services.platform.pieces(first, today + timedelta(days=1), route):
-            await services.memory.write(mailings.apply, workspace.id, page.batch, services.clock.now())
+            await services.memory.learn(workspace.id, page.batch, services.clock.now())
             route = page.route
     except NotOffered:
         log.warning("poll.no_report", workspace=workspace.id)
@@ -84,7 +84,7 @@ async def _place_pieces(services: Services, workspace: Workspace, campaigns: lis
             log.warning("poll.campaign_refused", campaign=campaign.facts.ref, reason=str(refusal))
             continue
         offered = True
-        await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
+        await services.memory.learn(workspace.id, batch, services.clock.now())
         await _meet_unknown(services, workspace, batch)
     return False if misses and not offered else offered
 
@@ -114,7 +114,7 @@ async def _meet_unknown(services: Services, workspace: Workspace, batch: Batch) 
         except Refusal as refusal:
             log.info("poll.piece_refused", piece=ref, reason=type(refusal).__name__)
             continue
-        await services.memory.write(mailings.apply, workspace.id, found, services.clock.now())
+        await services.memory.learn(workspace.id, found, services.clock.now())
 
 
 async def _read_timelines(services: Services, workspace: Workspace) -> None:
@@ -124,9 +124,10 @@ async def _read_timelines(services: Services, workspace: Workspace) -> None:
         try:
             batch = await services.platform.piece(piece.ref, piece.kind)
         except PieceUnknown:
-            batch = Batch()
             log.info("poll.piece_gone", piece=piece.ref)
-        await services.memory.write(mailings.apply, workspace.id, batch, services.clock.now())
+            await services.memory.write(details.drop, workspace.id, piece.id)
+            continue
+        await services.memory.learn(workspace.id, batch, services.clock.now())
 
 
 async def settle_cancellations(services: Services, workspace_id: WorkspaceId) -> None:
@@ -148,5 +149,5 @@ def _late_answer(workspace: Workspace, settled: Settled) -> Message:
 
 async def tidy(services: Services) -> None:
     """Folds tallies and forgets what Slack will not send again."""
-    await services.memory.write(mailings.fold_tallies)
+    await services.memory.write(tally.fold)
     await services.memory.write(leases.forget, services.clock.now())

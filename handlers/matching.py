@@ -6,7 +6,7 @@ from typing import Final
 
 from rapidfuzz import fuzz, process
 
-from storage.mailings import fold_text
+from storage.arrivals import fold_text
 from storage.records import StoredCampaign
 
 #: Alike enough to be offered as a choice; and barely alike, to be named as a hint. Of 100.

@@ -7,7 +7,8 @@
     │   └── NotInChannel  ChannelClosed  ScopeMissing  WorkspaceGone  MessageGone  PictureRefused  SlackRefused
     └── Outage             it may pass: `retry_after` seconds when that is known
         ├── PlatformDown  PlatformBusy
-        └── SlackDown  SlackBusy
+        ├── SlackDown  SlackBusy
+        └── Overloaded
 
 A failure's text is its docstring unless the raiser knows better.
 """
@@ -118,6 +119,10 @@ class SlackDown(Outage):
 
 class SlackBusy(Outage):
     """Slack asks us to wait."""
+
+
+class Overloaded(Outage):
+    """More arrives than can be kept. Try again in a moment."""
 
 
 class Clock(Protocol):

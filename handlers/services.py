@@ -1,41 +1,16 @@
 """What every handler is given: memory, the mail platform, Slack, the pen, the clock, and the numbers of policy."""
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
-
 from handlers.charts import Pie, draw_pie
+from handlers.intake import Intake
+from handlers.memory import Memory
 from handlers.ports import Clock, MailPlatform, Messenger
-from storage.database import Database
 from storage.records import ChannelId, UserId, Workspace
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Memory:
-    """The database, off the event loop: one hop per unit of work."""
-
-    database: Database
-    readers: Executor
-    writer: Executor
-
-    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `work(connection, …)`, on a reading thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.readers, lambda: self.database.read(work, *args, **kwargs))
-
-    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `work(connection, …)` in one transaction, on the writing thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.writer, lambda: self.database.write(work, *args, **kwargs))
 
 
 @dataclass(frozen=True)
@@ -76,6 +51,7 @@ class Services:
     """Everything that a decision may use, for one mail account and its workspace."""
 
     memory: Memory
+    intake: Intake
     studio: Studio
     clock: Clock
     policy: Policy

@@ -1,20 +1,40 @@
 """Opens the database: one engine that reads, one that writes, and what differs between SQLite and PostgreSQL."""
 
+import contextlib
 import fcntl
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Concatenate, ParamSpec, TypeVar
+from typing import IO, Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, Table, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Executable,
+    Table,
+    TextClause,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 4
+#: PostgreSQL undid the transaction for the sake of another, and says that it may be tried again.
+CROSSED: Final = frozenset({"40001", "40P01"})
+TRIES: Final = 5
+#: Pages of SQLite's log after which a writer clears it itself (256 MB): normally `checkpoint` has done so before.
+LOG_PAGES: Final = 65_536
 
 
 class DatabaseBusyError(RuntimeError):
@@ -53,9 +73,31 @@ class Database:
             return work(connection, *args, **kwargs)
 
     def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `work(connection, …)` in one transaction: committed on return, undone on any raise."""
+        """The result of `work(connection, …)` in one transaction: committed on return, undone on any raise.
+
+        Work that PostgreSQL undid because it crossed another's is done again.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                return self._write_once(work, *args, **kwargs)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in CROSSED:
+                    raise
+        return self._write_once(work, *args, **kwargs)
+
+    def _write_once(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self.writer.begin() as connection:
             return work(connection, *args, **kwargs)
+
+    def checkpoint(self) -> None:
+        """SQLite: moves what was committed from the log into the file, beside the writer and without waiting for it.
+
+        Else a commit would do it, and every webhook behind that commit would wait. Nothing to do on PostgreSQL.
+        """
+        if self.reader.dialect.name == "sqlite":
+            # Outside of any transaction, and so past SQLAlchemy, which would begin one.
+            with contextlib.closing(self.reader.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         self.reader.dispose()
@@ -71,7 +113,9 @@ def open_database(text: str) -> Database:
     reader = create_engine(
         url, pool_size=READERS, pool_pre_ping=True, isolation_level="AUTOCOMMIT", hide_parameters=True
     )
-    return Database(reader, create_engine(url, pool_size=2, pool_pre_ping=True, hide_parameters=True))
+    writer = create_engine(url, pool_size=2, pool_pre_ping=True, hide_parameters=True)
+    event.listen(writer, "rollback", _forget_tables)
+    return Database(reader, writer)
 
 
 def _open_sqlite(url: URL) -> Database:
@@ -81,13 +125,20 @@ def _open_sqlite(url: URL) -> Database:
     for engine, begin in ((reader, "BEGIN"), (writer, "BEGIN IMMEDIATE")):
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_with(begin))
+    event.listen(writer, "rollback", _forget_tables)
     return Database(reader, writer)
+
+
+def _forget_tables(connection: Connection) -> None:
+    """Temporary tables made in a transaction that was undone are gone; so are the notes that they are there."""
+    connection.info.clear()
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
     # Transactions are begun by us (see _begin_with): the driver's own way would begin them late and deferred.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "temp_store=MEMORY"):
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "temp_store=MEMORY", "cache_size=-32768")
+    for pragma in (*pragmas, f"wal_autocheckpoint={LOG_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -105,12 +156,36 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     return sqlite.insert(table)
 
 
-def rows_changed(connection: Connection, statement: Executable) -> int:
+@dataclass(frozen=True)
+class Sql:
+    """One statement in both dialects. Where only PostgreSQL has several writers, only there it locks rows."""
+
+    sqlite: TextClause
+    postgresql: TextClause
+
+    def on(self, connection: Connection) -> TextClause:
+        """The statement for this connection."""
+        return self.postgresql if connection.dialect.name == "postgresql" else self.sqlite
+
+
+def sql(statement: str, postgresql: str = "", **types: Any) -> Sql:
+    """A statement for both databases, or with another form for PostgreSQL. `types` are of parameters like `:now`."""
+    bound = [bindparam(name, type_=kind) for name, kind in types.items()]
+    plain = re.sub(r"FOR UPDATE OF \w+", "", statement).replace("IS DISTINCT FROM", "IS NOT")
+    return Sql(text(plain).bindparams(*bound), text(postgresql or statement).bindparams(*bound))
+
+
+def run(connection: Connection, statement: Sql, **values: Any) -> int:
+    """Runs it, and gives how many rows it inserted or changed."""
+    return rows_changed(connection, statement.on(connection), values)
+
+
+def rows_changed(connection: Connection, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
     """Runs it, and gives how many rows it inserted or changed.
 
     SQLAlchemy keeps this number for an INSERT only when told to; else it is -1 on PostgreSQL.
     """
-    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
+    return connection.execute(statement.execution_options(preserve_rowcount=True), values or {}).rowcount
 
 
 @contextmanager

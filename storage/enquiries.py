@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, type_coerce, union_all
 
-from storage.mailings import fold_text
+from storage import details
+from storage.arrivals import fold_text
 from storage.records import (
     Campaign,
     CampaignId,
@@ -209,10 +210,8 @@ def pieces_at(
 
 
 def details_due(connection: Connection, workspace_id: WorkspaceId, limit: int) -> list[StoredPiece]:
-    """Pieces whose own timeline should be fetched: unplaced and returned ones first, then the newest."""
-    rows = _pieces().where(pieces.c.workspace_id == workspace_id, pieces.c.detail_due)
-    first = (pieces.c.placed, pieces.c.status != int(Status.RETURNED), pieces.c.id.desc())
-    return [_piece(row) for row in connection.execute(rows.order_by(*first).limit(limit)).all()]
+    """Pieces whose own timeline should be fetched, the most urgent first."""
+    return pieces_by_id(connection, workspace_id, details.due(connection, workspace_id, limit))
 
 
 def _piece(row: Row[Any]) -> StoredPiece:

@@ -8,14 +8,14 @@ claim and send can be swallowed by a group.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
-from storage.database import upsert
+from storage.database import run, sql, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
 from storage.statuses import NOTABLE, Status
-from storage.tables import cancellations, cards, changes, channels, outbox, pieces, subscriptions, workspaces
+from storage.tables import Moment, cards, channels, outbox
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 #: Longer than any Slack call with its retries: after this, another sender may take the channel over.
@@ -51,48 +51,47 @@ class Card:
     shows: str
 
 
-def enqueue(connection: Connection, workspace_id: WorkspaceId, piece_ids: Select[Any], now: datetime) -> None:
-    """Writes what the subscribed channels are to be told about these pieces.
+def enqueue(connection: Connection, workspace_id: WorkspaceId, now: datetime, *, news: bool, placed: bool) -> None:
+    """Writes what the subscribed channels are to be told of the batch that is laid out in `stage`.
 
-    Depends only on the history of the pieces, so calling it again adds nothing. Not told: what was known before
-    the first complete poll, what is older than the subscription, imports, pieces whose campaign is not known yet
-    (they follow when it is), and cancellations that were asked for here.
+    `news`: it holds changes worth telling; `placed`: it may have brought known pieces into a campaign, whose history
+    is told then. Depends only on what is in the history, so calling it again adds nothing. Not told: what was known
+    before the first complete poll, what is older than the subscription, imports, pieces whose campaign is not known
+    yet (they follow when it is), and cancellations that were asked for here.
     """
-    same = and_(
-        subscriptions.c.workspace_id == pieces.c.workspace_id,
-        or_(subscriptions.c.campaign_id == 0, subscriptions.c.campaign_id == pieces.c.campaign_id),
-    )
-    asked_here = and_(
-        changes.c.status == int(Status.CANCELLED),
-        exists().where(cancellations.c.workspace_id == workspace_id, cancellations.c.piece_id == changes.c.piece_id),
-    )
-    due = (
-        select(
-            pieces.c.workspace_id,
-            subscriptions.c.channel,
-            pieces.c.id,
-            changes.c.status,
-            pieces.c.campaign_id,
-            literal(now, outbox.c.created_at.type),
-            literal(""),
-        )
-        .select_from(changes.join(pieces, pieces.c.id == changes.c.piece_id))
-        .join(subscriptions, same)
-        .join(workspaces, workspaces.c.id == pieces.c.workspace_id)
-        .where(
-            pieces.c.workspace_id == workspace_id,
-            changes.c.piece_id.in_(piece_ids),
-            changes.c.status.in_([int(status) for status in NOTABLE]),
-            changes.c.source.in_([int(Source.WEBHOOK), int(Source.POLL)]),
-            changes.c.recorded_at > workspaces.c.baseline_at,
-            changes.c.recorded_at > subscriptions.c.since,
-            pieces.c.placed,
-            ~asked_here,
-        )
-        .distinct()
-    )
-    columns = ["workspace_id", "channel", "piece_id", "status", "campaign_id", "created_at", "refusal"]
-    connection.execute(upsert(connection, outbox).from_select(columns, due).on_conflict_do_nothing())
+    for statement, wanted in ((TELL_NEWS, news), (TELL_HISTORY, placed)):
+        if wanted:
+            run(connection, statement, workspace=workspace_id, now=now)
+
+
+_TOLD: Final = f"""
+    INSERT INTO outbox (workspace_id, channel, piece_id, status, campaign_id, created_at, refusal)
+    SELECT DISTINCT CAST(:workspace AS INTEGER), s.channel, p.id, c.status, p.campaign_id, :now, ''
+    FROM {{}}
+    JOIN workspaces w ON w.id = :workspace
+    JOIN subscriptions s ON s.workspace_id = :workspace AND s.campaign_id IN (0, p.campaign_id)
+    WHERE p.placed AND c.status IN ({", ".join(str(int(status)) for status in NOTABLE)})
+      AND c.source IN ({int(Source.WEBHOOK)}, {int(Source.POLL)})
+      AND c.recorded_at > w.baseline_at AND c.recorded_at > s.since
+      AND NOT (c.status = {int(Status.CANCELLED)}
+               AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id))
+    ORDER BY 2, 3, 4
+    ON CONFLICT DO NOTHING"""
+
+TELL_NEWS: Final = sql(
+    _TOLD.format("""stage_known k
+    JOIN changes c ON c.piece_id = k.piece_id AND c.status = k.status AND c.moment_key = k.moment_key
+                  AND c.place = k.place AND c.word = k.word
+    JOIN pieces p ON p.id = k.piece_id"""),
+    now=Moment,
+)
+TELL_HISTORY: Final = sql(
+    _TOLD.format("""stage_met m
+    JOIN pieces p ON p.id = m.piece_id AND NOT m.arrived
+                 AND (p.campaign_id <> m.campaign_id OR p.placed IS DISTINCT FROM m.placed)
+    JOIN changes c ON c.piece_id = p.id"""),
+    now=Moment,
+)
 
 
 def claim(connection: Connection, now: datetime, settle: timedelta, limit: int = 50) -> list[Parcel]:

@@ -151,21 +151,12 @@ pieces = Table(
     Column("facts_at", Moment, nullable=False),
     #: When the status last rose, by our clock.
     Column("changed_at", Moment),
-    #: The piece's own timeline should be fetched.
-    Column("detail_due", Boolean, nullable=False),
     UniqueConstraint("workspace_id", "ref"),
     Index("ix_pieces_campaign", "workspace_id", "campaign_id", "id"),
     Index("ix_pieces_name", "workspace_id", "name_key"),
     Index("ix_pieces_surname", "workspace_id", "surname_key"),
     Index("ix_pieces_address", "workspace_id", "address_key"),
     Index("ix_pieces_postcode", "workspace_id", "postcode"),
-    Index(
-        "ix_pieces_detail_due",
-        "workspace_id",
-        "id",
-        postgresql_where=text("detail_due"),
-        sqlite_where=text("detail_due"),
-    ),
     postgresql_with={"fillfactor": 85},
 )
 
@@ -224,6 +215,31 @@ tally_deltas = Table(
     Column("pieces", BigInteger, nullable=False),
     Column("cost", Amount, nullable=False),
     Index("ix_tally_deltas_campaign", "workspace_id", "campaign_id"),
+)
+
+#: Pieces whose own timeline should be fetched. Apart from the pieces, so that noting it touches no index of theirs.
+due_details = Table(
+    "due_details",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    #: 0 first.
+    Column("urgency", SmallInteger, primary_key=True),
+    Column("piece_id", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+#: How far each import has come, so that it goes on there after an interruption.
+imports = Table(
+    "imports",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    #: What is imported: a digest of the file, or the days of a back-fill.
+    Column("key", Text, primary_key=True),
+    #: Up to where its rows are kept, in the import's own measure.
+    Column("position", BigInteger, nullable=False),
+    Column("kept", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("updated_at", Moment, nullable=False),
 )
 
 subscriptions = Table(

@@ -33,7 +33,7 @@ from bot.sandbox.stannp import StannpDouble
 from bot.telemetry import set_up_logging
 from handlers.charts import Pie, draw_pie, slices
 from handlers.styles import STYLES
-from storage import enquiries, mailings, schema, workspaces
+from storage import enquiries, mailings, schema, tally, workspaces
 from storage.database import open_database
 from storage.records import Batch, CampaignId, Change, Piece, Source
 from storage.statuses import LIFECYCLE, Status
@@ -167,7 +167,7 @@ def bench_mix(quick: bool) -> list[Result]:
         for first in range(0, number, 5_000):
             database.write(mailings.apply, workspace.id, made_batch(first, 5_000), START)
         loading = (time.perf_counter() - begin) * 1000 / number * 1000
-        database.write(mailings.fold_tallies)
+        database.write(tally.fold)
         campaign = database.read(enquiries.campaigns_of, workspace.id)[0].id
         with database.writer.begin() as connection:
             connection.exec_driver_sql("CREATE INDEX covering ON pieces (workspace_id, campaign_id, status)")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, func, select
 
-from storage import cancellations, enquiries, mailings, outbox, workspaces
+from storage import cancellations, enquiries, mailings, outbox, tally, workspaces
 from storage.database import Database
 from storage.records import (
     NO_CAMPAIGN,
@@ -123,7 +123,7 @@ def _telling(connection: Connection, portions: list[list[Change]], early: bool) 
     # Changes may also come before the pieces that they speak of.
     for batch in [setting, *batches] if early else [*batches, setting]:
         mailings.apply(connection, workspace.id, batch, NOW)
-    mailings.fold_tallies(connection)
+    tally.fold(connection)
     campaign = connection.scalar(select(pieces.c.campaign_id).limit(1))
     end = snapshot(connection)
     counted = recount(connection)
@@ -165,7 +165,7 @@ def test_the_same_batch_twice_changes_nothing(database: Database, workspace: Wor
 def test_a_cost_that_changes_is_counted_once(database: Database, workspace: Workspace) -> None:
     apply(database, workspace, a_piece(cost=Decimal("0.84")), a_change(status=Status.RECEIVED))
     apply(database, workspace, a_piece(cost=Decimal("0.90")), at=NOW + timedelta(hours=1))
-    database.write(mailings.fold_tallies)
+    database.write(tally.fold)
     piece = the_piece(database, workspace)
     mix = database.read(enquiries.mix, workspace.id, piece.campaign_id)
     assert (mix.total, mix.spent) == (1, Decimal("0.9"))

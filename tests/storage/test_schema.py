@@ -6,14 +6,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, inspect
+from sqlalchemy import insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.telemetry import redact
 from storage import schema
 from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
 from storage.schema import SchemaOldError
-from storage.tables import campaigns, metadata
+from storage.tables import campaigns, due_details, metadata, pieces
 
 
 def test_the_migrations_end_in_what_the_code_describes(database: Database) -> None:
@@ -31,6 +31,31 @@ def test_down_and_up_again(database: Database) -> None:
     assert set(inspect(database.reader).get_table_names()) <= {"alembic_version"}
     schema.migrate(database)
     schema.require_head(database)
+
+
+def test_what_was_due_stays_due_through_the_second_migration(database: Database) -> None:
+    schema.migrate(database, "0001")
+    columns = (
+        "workspace_id, campaign_id, placed, day, status, word, kind, format, created_at, name, name_key, surname_key"
+    )
+    columns += ", address_key, company, address, city, region, postcode, country, facts_at, ref, detail_due"
+    moment = "0" if database.reader.dialect.name == "sqlite" else "'2026-11-01 00:00Z'"
+    rows = [(1, "false", 1, "true"), (2, "true", 8, "true"), (3, "true", 7, "false"), (4, "true", 5, "true")]
+    with database.writer.begin() as connection:
+        for ref, placed, status, due in rows:
+            values = f"1, 0, {placed}, '2026-11-01', {status}, '', '', '', {moment}, {', '.join(['%s'] * 10)}, {moment}, '{ref}', {due}"
+            connection.exec_driver_sql(f"INSERT INTO pieces ({columns}) VALUES ({values.replace('%s', repr(''))})")
+    schema.migrate(database)
+    urgent = database.read(
+        lambda c: c.execute(
+            select(due_details.c.urgency, pieces.c.ref).join(pieces, pieces.c.id == due_details.c.piece_id)
+        ).all()
+    )
+    assert sorted(map(tuple, urgent)) == [(0, "1"), (1, "2"), (2, "4")]
+    schema.migrate(database, "0001")
+    with database.reader.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT ref FROM pieces WHERE detail_due ORDER BY ref").scalars().all()
+    assert kept == ["1", "2", "4"]
 
 
 def test_an_old_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:

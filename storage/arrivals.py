@@ -1,0 +1,171 @@
+"""The part of the ledger that meets pieces: inserts the new ones, and keeps what is known of the others up to date."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from storage import stage
+from storage.database import run, sql
+from storage.records import Change, Piece, Recipient, Source, WorkspaceId
+from storage.statuses import OTHER, status_of
+from storage.tables import Moment
+
+TEXTS: Final = (
+    "kind", "format", "name", "name_key", "surname_key", "address_key",
+    "company", "address", "city", "region", "postcode", "country",
+)  # fmt: skip
+NOBODY: Final = Recipient()
+SPACES: Final = re.compile(r"[\s,.]+")
+
+
+def fold_text(text: str) -> str:
+    """The form in which names and addresses are compared: no accents, no case, single spaces."""
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKD", text)
+        text = "".join(c for c in plain if not unicodedata.combining(c))
+    return SPACES.sub(" ", text).strip().casefold()
+
+
+def meet(connection: Connection, workspace_id: WorkspaceId, described: Iterable[Piece], now: datetime) -> int:
+    """Lays the pieces out, inserts those that are new, and merges what was told of the others.
+
+    Gives how many are new. Afterwards `stage.met` lists all of them, locked, with how they were counted before.
+    """
+    merged: dict[str, tuple[Any, ...]] = {}
+    for piece in described:
+        row = _row(piece, now)
+        earlier = merged.get(piece.ref)
+        merged[piece.ref] = row if earlier is None else _fuller(row, earlier)
+    stage.load(connection, stage.pieces, [merged[ref] for ref in sorted(merged)])
+    arrived = _insert(connection, workspace_id)
+    if arrived < len(merged):
+        run(connection, MEET_KNOWN, workspace=workspace_id)
+        run(connection, MERGE_FACTS, workspace=workspace_id)
+    return arrived
+
+
+def _row(piece: Piece, now: datetime) -> tuple[Any, ...]:
+    who = piece.recipient or NOBODY
+    name_key = fold_text(who.name)
+    first, _, last = name_key.rpartition(" ")
+    return (
+        piece.ref,
+        piece.campaign_ref,
+        piece.created_at.date() if piece.created_at else None,
+        piece.cost,
+        piece.kind,
+        piece.format,
+        piece.created_at,
+        piece.dispatched_at,
+        who.name,
+        name_key,
+        f"{last} {first}".strip(),
+        fold_text(who.address),
+        who.company,
+        who.address,
+        who.city,
+        who.region,
+        who.postcode,
+        who.country,
+        now,
+        piece.detailed,
+    )
+
+
+def _fuller(row: tuple[Any, ...], earlier: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(old if new in (None, "", False) else new for new, old in zip(row, earlier, strict=True))
+
+
+def _insert(connection: Connection, workspace_id: WorkspaceId) -> int:
+    """Two processes may race for the same piece: one wins, and the other finds it in the next step."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(ARRIVING, {"workspace": workspace_id})
+        return run(connection, INSERT_AND_NOTE, workspace=workspace_id)
+    top = connection.scalar(TOP)
+    arrived = run(connection, INSERT, workspace=workspace_id)
+    if arrived:
+        run(connection, NOTE_ARRIVALS, top=top)
+    return arrived
+
+
+def waiting_changes(connection: Connection, workspace_id: WorkspaceId) -> list[tuple[datetime, list[Change]]]:
+    """Takes out what was heard of the new pieces before they arrived, by the moments when it was heard."""
+    taken: dict[datetime, list[Change]] = {}
+    for row in connection.execute(TAKE_ORPHANS, {"workspace": workspace_id}).all():
+        exact = row.moment_key == row.occurred_at
+        change = Change(row.ref, status_of(row.status), row.occurred_at, exact, row.word, row.place, Source(row.source))
+        taken.setdefault(row.recorded_at, []).append(change)
+    return list(taken.items())
+
+
+#: Arrivals share this lock, and who would keep a change as an orphan takes it alone (see `movements`). Else one process
+#: could keep an orphan while another brings its piece, and neither would see what the other does.
+ARRIVING: Final = text("SELECT pg_advisory_xact_lock_shared(1, CAST(:workspace AS INTEGER))")
+
+_COPIED: Final = ", ".join((*TEXTS, "day", "created_at", "dispatched_at", "facts_at", "cost"))
+_FRESH: Final = f"""
+    INSERT INTO pieces (workspace_id, ref, campaign_id, placed, status, word, {_COPIED})
+    SELECT CAST(:workspace AS INTEGER), s.ref, coalesce(c.id, 0), s.campaign_ref IS NOT NULL, {OTHER}, '',
+           {", ".join(f"s.{name}" for name in _COPIED.split(", "))}
+    FROM stage_pieces s LEFT JOIN campaigns c ON c.workspace_id = :workspace AND c.ref = s.campaign_ref
+    WHERE s.created_at IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM pieces p WHERE p.workspace_id = :workspace AND p.ref = s.ref)
+    ORDER BY s.ref
+    ON CONFLICT DO NOTHING"""
+
+TOP: Final = text("SELECT coalesce(max(id), 0) FROM pieces")
+INSERT: Final = sql(_FRESH)
+#: SQLite has one writer, and counts row numbers up: what is above the old top is new.
+NOTE_ARRIVALS: Final = sql(f"""
+    INSERT INTO stage_met (piece_id, ref, arrived, placed, campaign_id, day, status, cost)
+    SELECT id, ref, true, placed, campaign_id, day, {OTHER}, coalesce(cost, 0) FROM pieces WHERE id > :top""")
+INSERT_AND_NOTE: Final = sql(f"""
+    WITH made AS ({_FRESH} RETURNING id, ref, placed, campaign_id, day, cost)
+    INSERT INTO stage_met (piece_id, ref, arrived, placed, campaign_id, day, status, cost)
+    SELECT id, ref, true, placed, campaign_id, day, {OTHER}, coalesce(cost, 0) FROM made""")
+
+MEET_KNOWN: Final = sql("""
+    INSERT INTO stage_met (piece_id, ref, arrived, placed, campaign_id, day, status, cost)
+    SELECT p.id, p.ref, false, p.placed, p.campaign_id, p.day, p.status, coalesce(p.cost, 0)
+    FROM stage_pieces s JOIN pieces p ON p.workspace_id = :workspace AND p.ref = s.ref
+    WHERE NOT EXISTS (SELECT 1 FROM stage_met m WHERE m.piece_id = p.id)
+    ORDER BY p.id FOR UPDATE OF p""")
+
+TAKE_ORPHANS: Final = text("""
+    DELETE FROM orphans WHERE workspace_id = :workspace
+      AND ref IN (SELECT m.ref FROM stage_met m WHERE m.arrived
+                  AND EXISTS (SELECT 1 FROM orphans o WHERE o.workspace_id = :workspace AND o.ref = m.ref))
+    RETURNING ref, status, moment_key, place, word, occurred_at, recorded_at, source""").columns(
+    moment_key=Moment, occurred_at=Moment, recorded_at=Moment
+)
+
+
+def _merged(name: str, blank: str) -> str:
+    """A newer answer replaces what it names and leaves what it does not; an older one only fills gaps."""
+    new, old = (f"nullif({row}.{name}, '')" if blank else f"{row}.{name}" for row in ("s", "pieces"))
+    best = f"CASE WHEN s.facts_at >= pieces.facts_at THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
+    return f"coalesce({best}, '')" if blank else best
+
+
+_MERGED: Final[dict[str, str]] = {
+    **{name: _merged(name, "''") for name in TEXTS},
+    "dispatched_at": _merged("dispatched_at", ""),
+    "cost": _merged("cost", ""),
+    "campaign_id": """CASE WHEN s.campaign_ref IS NOT NULL AND (s.facts_at >= pieces.facts_at OR NOT pieces.placed)
+        THEN coalesce((SELECT c.id FROM campaigns c WHERE c.workspace_id = :workspace AND c.ref = s.campaign_ref), 0)
+        ELSE pieces.campaign_id END""",
+    "placed": "pieces.placed OR s.campaign_ref IS NOT NULL",
+}
+_SETS: Final = ", ".join(f"{name} = {value}" for name, value in _MERGED.items())
+_DIFFERS: Final = " OR ".join(f"pieces.{name} IS DISTINCT FROM ({value})" for name, value in _MERGED.items())
+
+#: A row is written only when that changes it: a poll repeats what is known of every piece under way.
+MERGE_FACTS: Final = sql(f"""
+    UPDATE pieces SET {_SETS},
+        facts_at = CASE WHEN s.facts_at >= pieces.facts_at THEN s.facts_at ELSE pieces.facts_at END
+    FROM stage_pieces s, stage_met m
+    WHERE m.ref = s.ref AND NOT m.arrived AND pieces.id = m.piece_id AND ({_DIFFERS})""")

@@ -1,0 +1,55 @@
+"""Which pieces' own timelines should still be fetched, and which of them first."""
+
+from typing import Final
+
+from sqlalchemy import Connection, delete, select
+
+from storage.database import run, sql
+from storage.records import PieceId, Source, WorkspaceId
+from storage.statuses import Status
+from storage.tables import due_details
+
+#: First the pieces that belong nowhere yet, then those that came back, then the others.
+UNPLACED, RETURNED, OTHERS = 0, 1, 2
+
+
+def note(connection: Connection, workspace_id: WorkspaceId, *, met: bool) -> None:
+    """Notes the pieces that this batch moved or brought, unless it brought their timelines, too (`met`: it might)."""
+    run(connection, NOTE_MOVED, workspace=workspace_id)
+    if met:
+        run(connection, NOTE_ARRIVED, workspace=workspace_id)
+        run(connection, DONE, workspace=workspace_id)
+
+
+def due(connection: Connection, workspace_id: WorkspaceId, limit: int) -> list[PieceId]:
+    """The most urgent, and of those the newest first."""
+    rows = select(due_details.c.piece_id).where(due_details.c.workspace_id == workspace_id)
+    rows = rows.order_by(due_details.c.urgency, due_details.c.piece_id.desc()).limit(limit)
+    return list(dict.fromkeys(PieceId(key) for key in connection.scalars(rows)))
+
+
+def drop(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> None:
+    """The platform has nothing (more) to say about this piece."""
+    mine = due_details.c.workspace_id == workspace_id, due_details.c.piece_id == piece_id
+    connection.execute(delete(due_details).where(*mine, due_details.c.urgency.in_((UNPLACED, RETURNED, OTHERS))))
+
+
+NOTE_MOVED: Final = sql(f"""
+    INSERT INTO due_details (workspace_id, urgency, piece_id)
+    SELECT CAST(:workspace AS INTEGER),
+           CASE WHEN NOT placed THEN {UNPLACED} WHEN status = {int(Status.RETURNED)} THEN {RETURNED} ELSE {OTHERS} END,
+           piece_id
+    FROM stage_moves WHERE status > was AND source <> {int(Source.IMPORT)}
+    ORDER BY piece_id
+    ON CONFLICT DO NOTHING""")
+
+NOTE_ARRIVED: Final = sql(f"""
+    INSERT INTO due_details (workspace_id, urgency, piece_id)
+    SELECT CAST(:workspace AS INTEGER), CASE WHEN placed THEN {OTHERS} ELSE {UNPLACED} END, piece_id
+    FROM stage_met WHERE arrived
+    ORDER BY piece_id
+    ON CONFLICT DO NOTHING""")
+
+DONE: Final = sql(f"""
+    DELETE FROM due_details WHERE workspace_id = :workspace AND urgency IN ({UNPLACED}, {RETURNED}, {OTHERS})
+      AND piece_id IN (SELECT m.piece_id FROM stage_pieces s JOIN stage_met m ON m.ref = s.ref WHERE s.detailed)""")
