@@ -180,4 +180,5 @@ def _start_clock(stack: AsyncExitStack, timetable: Timetable) -> AsyncIOSchedule
     scheduler = timetable.build()
     scheduler.start()
     stack.callback(scheduler.shutdown, wait=False)
+    stack.callback(timetable.courier.stop)
     return scheduler

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -37,6 +37,8 @@ COMMANDS: Final[dict[str, Callable[[Services, Ask], Awaitable[None]]]] = {
     "/mailalerts": commands.mail_alerts,
 }
 EVENTS: Final = ("app_mention",)
+#: The same person pressing the same button again within this time means it once.
+DOUBLE_CLICK: Final = timedelta(seconds=1.5)
 
 
 async def _nothing(_services: Services, _ask: Ask, _value: str) -> None:
@@ -71,10 +73,11 @@ class InFlight:
 
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def start(self, work: Coroutine[Any, Any, None], name: str = "") -> None:
+    def start(self, work: Coroutine[Any, Any, None], name: str = "") -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
     def is_running(self, name: str) -> bool:
         return any(task.get_name() == name for task in self.tasks)
@@ -95,14 +98,26 @@ class Desk:
     services: Services
     workspace: Workspace
     in_flight: InFlight
+    #: The last question of each person that is still being answered.
+    last: dict[UserId, asyncio.Task[None]] = field(default_factory=dict)
 
-    def take(self, ask: Ask, key: str, work: Work) -> None:
-        """Starts the work of a request that was acknowledged."""
-        self.in_flight.start(self._answer(ask, key, work), name=key)
+    def take(self, ask: Ask, key: str, work: Work, *, in_turn: bool = False) -> None:
+        """Starts the work of a request that was acknowledged; `in_turn`: after the same person's earlier ones."""
+        before = self.last.get(ask.user) if in_turn else None
+        task = self.in_flight.start(self._answer(ask, key, work, before), name=key)
+        if in_turn:
+            self.last[ask.user] = task
+            task.add_done_callback(lambda done: self._forget(ask.user, done))
 
-    async def _answer(self, ask: Ask, key: str, work: Work) -> None:
+    def _forget(self, user: UserId, done: asyncio.Task[None]) -> None:
+        if self.last.get(user) is done:
+            del self.last[user]
+
+    async def _answer(self, ask: Ask, key: str, work: Work, before: asyncio.Task[None] | None) -> None:
         """The boundary round every listener: whatever goes wrong reaches the asker in words."""
         reference = uuid.uuid4().hex[:8]
+        if before is not None:
+            await asyncio.wait([before])
         try:
             await self._answer_once(ask, key, work)
         except Exception:
@@ -111,7 +126,7 @@ class Desk:
 
     async def _answer_once(self, ask: Ask, key: str, work: Work) -> None:
         now = self.services.clock.now()
-        workspace = await self.services.memory.write(_admit, ask, key, now)
+        workspace = await self.services.memory.together(_admit, ask, key, now)
         if workspace is None:
             log.info("listener.repeated", key=key)
             return
@@ -129,8 +144,10 @@ class Desk:
 
 
 def _admit(connection: Connection, ask: Ask, key: str, now: datetime) -> Workspace | None:
-    """The workspace as it is now; None when this very request was handled before."""
+    """The workspace as it is now; None when this very request was handled before, or was a second click."""
     if not leases.first_time(connection, key, now):
+        return None
+    if ask.click and not leases.first_time(connection, ask.click, now, DOUBLE_CLICK):
         return None
     return workspaces.by_id(connection, ask.workspace.id)
 
@@ -161,7 +178,9 @@ def _command(desk: Desk, handler: Callable[[Services, Ask], Awaitable[None]]) ->
             response_url=body.get("response_url", ""),
             trigger_id=body.get("trigger_id", ""),
         )
-        desk.take(ask, f"command:{ask.trigger_id}", lambda ask: handler(desk.services, ask))
+        # What opens a page cannot wait its turn: Slack lets it do so for three seconds only.
+        in_turn = handler is not commands.mail_alerts
+        desk.take(ask, f"command:{ask.trigger_id}", lambda ask: handler(desk.services, ask), in_turn=in_turn)
 
     return listen
 
@@ -171,12 +190,19 @@ def _action(desk: Desk) -> Callable[..., Awaitable[None]]:
         await ack()
         pressed = body["actions"][0]
         ask = _pressed_by(desk, body)
+        place = ask.view_id or (body.get("container") or {}).get("message_ts", "")
+        # Slack gives each click of a double click an id of its own.
+        ask = replace(ask, click=f"click:{ask.user}:{place}:{pressed['action_id']}:{_value(pressed)}")
         handler = HANDLERS.get(pressed["action_id"], _outdated)
-        chosen = pressed.get("selected_option") or {}
-        value = str(pressed.get("value") or chosen.get("value") or "")
+        value = _value(pressed)
         desk.take(ask, f"action:{ask.trigger_id}", lambda ask: handler(desk.services, ask, value))
 
     return listen
+
+
+def _value(pressed: Body) -> str:
+    chosen = pressed.get("selected_option") or {}
+    return str(pressed.get("value") or chosen.get("value") or "")
 
 
 def _pressed_by(desk: Desk, body: Body) -> Ask:
@@ -229,6 +255,7 @@ def _mention(desk: Desk) -> Callable[..., Awaitable[None]]:
             text=re.sub(r"<@\w+(\|[^>]*)?>", "", event.get("text") or ""),
             thread=event.get("thread_ts") or event["ts"],
         )
-        desk.take(ask, f"event:{body['event_id']}", lambda ask: commands.mention(desk.services, ask))
+        key = f"event:{body['event_id']}"
+        desk.take(ask, key, lambda ask: commands.mention(desk.services, ask), in_turn=True)
 
     return listen

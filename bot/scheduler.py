@@ -33,6 +33,10 @@ class Timetable:
     workspace: Workspace
     in_flight: InFlight
     owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    courier: delivery.Courier = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "courier", delivery.Courier(self.services))
 
     def build(self) -> AsyncIOScheduler:
         """The scheduler, not started yet."""
@@ -82,4 +86,4 @@ class Timetable:
         return await self.services.memory.write(leases.win, key, self.owner, now, every * 0.9)
 
     async def _deliver(self) -> None:
-        await delivery.deliver_due(self.services)
+        await self.courier.serve()

@@ -8,22 +8,38 @@ import asyncio
 import hashlib
 import json
 import uuid
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from handlers import figures
+from handlers.grouping import Group, Rider
 from handlers.messages import Message
 from handlers.notices import Plan, plan
 from handlers.ports import ChannelClosed, MessageGone, NotInChannel, Outage, Refusal, ScopeMissing, WorkspaceGone
 from handlers.services import Services
 from handlers.views import alerts
 from storage import enquiries, outbox, workspaces
-from storage.outbox import Card, Item, Parcel
-from storage.records import Mix, Money, PieceId, StoredCampaign, StoredPiece, Want, Workspace
+from storage.outbox import Card, Ending, Item, Parcel
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    ChannelId,
+    Mix,
+    Money,
+    PieceId,
+    StoredCampaign,
+    StoredPiece,
+    Want,
+    Workspace,
+    WorkspaceId,
+)
 
 log = structlog.get_logger()
 
@@ -31,13 +47,24 @@ log = structlog.get_logger()
 REST: Final = timedelta(seconds=30)
 #: How long a channel that Slack refuses is left alone before its next news is tried.
 UNBLOCK: Final = timedelta(minutes=10)
+#: Channels that are being written to at once, in all and of one workspace: enough for a thousand a second.
+AT_ONCE: Final = 600
+AT_ONCE_EACH: Final = 300
+#: Channels claimed in one transaction, and parcels recorded in one.
+CLAIMED: Final = 200
+RECORDED: Final = 500
+#: Rows whose facts are read in one go.
+HANDFUL: Final = 5000
+#: The courier looks this often (in seconds) while there is something to do.
+BREATH: Final = 0.025
 SWITCHED_OFF: Final = "Alerts were switched off in this channel before this was told."
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a parcel's messages are made of."""
+    """A parcel, and what its messages are made of."""
 
+    parcel: Parcel
     workspace: Workspace
     campaign: StoredCampaign | None
     mix: Mix
@@ -46,72 +73,175 @@ class Facts:
     pieces: dict[PieceId, StoredPiece]
 
 
+@dataclass
+class Courier:
+    """Serves the channels of every workspace, each as fast as Slack lets it; a slow one holds up no other."""
+
+    services: Services
+    flying: dict[asyncio.Task[None], WorkspaceId] = field(default_factory=dict)
+    stopping: bool = False
+    endings: Group[Ending] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.endings = Group(self._record, RECORDED)
+
+    async def serve(self) -> int:
+        """Serves what is due, and what becomes due before the channels have rested; gives how many turns that took."""
+        services, served, quiet = self.services, 0, 0.0
+        # A channel's next turn comes a pace after its last: who waits for the clock's tick instead loses half of them.
+        while not self.stopping and quiet < services.policy.pace.total_seconds() + 2 * BREATH:
+            begun = await self._begin_due()
+            served += begun
+            if not served:
+                break
+            quiet = 0.0 if begun or self.flying else quiet + BREATH
+            await services.clock.sleep(BREATH)
+        if self.flying:
+            await asyncio.wait(list(self.flying))
+        return served
+
+    def stop(self) -> None:
+        """Begins nothing new."""
+        self.stopping = True
+
+    async def _begin_due(self) -> int:
+        services, now = self.services, self.services.clock.now()
+        room = AT_ONCE - len(self.flying)
+        if room <= 0 or not await services.memory.read(outbox.is_due, now, services.policy.settle):
+            return 0
+        load = Counter(self.flying.values())
+        busy = [workspace_id for workspace_id, number in load.items() if number >= AT_ONCE_EACH]
+        parcels = await services.memory.write(outbox.claim, now, services.policy.settle, min(room, CLAIMED), busy)
+        for group in _handfuls(parcels):
+            for facts in await services.memory.read(_gather, group):
+                task = asyncio.create_task(self._guarded(facts))
+                self.flying[task] = facts.parcel.workspace_id
+                task.add_done_callback(self.flying.pop)
+        return len(parcels)
+
+    async def _guarded(self, facts: Facts) -> None:
+        """One bad row must not stop the others: whatever breaks here rests this channel alone."""
+        parcel = facts.parcel
+        try:
+            await self._deliver(facts)
+        except Exception:
+            log.exception("delivery.broke", reference=uuid.uuid4().hex[:8], channel=parcel.channel)
+            await self._end(Ending(parcel, self.services.clock.now() + REST))
+
+    async def _deliver(self, facts: Facts) -> None:
+        services, parcel = self.services, facts.parcel
+        try:
+            ending = await _tell(services, facts)
+        except (NotInChannel, ChannelClosed, ScopeMissing, WorkspaceGone) as refusal:
+            log.info("delivery.blocked", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
+            now = services.clock.now()
+            await services.memory.write(outbox.block, parcel, str(refusal), now, now + UNBLOCK)
+            return
+        except Outage as outage:
+            rest = REST if outage.retry_after is None else timedelta(seconds=outage.retry_after)
+            name, seconds = type(outage).__name__, rest.total_seconds()
+            log.info("delivery.later", channel=parcel.channel, reason=name, seconds=seconds)
+            ending = Ending(parcel, services.clock.now() + rest)
+        except Refusal as refusal:
+            log.warning("delivery.refused", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
+            next_at = services.clock.now() + services.policy.pace
+            ending = Ending(parcel, next_at, refused=parcel.items, refusal=str(refusal))
+        await self._end(ending)
+
+    async def _end(self, ending: Ending) -> None:
+        await self.endings.board(ending).done
+
+    async def _record(self, riders: list[Rider[Ending]]) -> None:
+        """What was sent must be kept: while the database is away, it is tried again as long as the leases last."""
+        endings = [rider.what for rider in riders]
+        give_up = self.services.clock.now() + outbox.LEASE * 0.8
+        while True:
+            try:
+                await self.services.memory.write(outbox.settle, endings, self.services.clock.now())
+            except (OperationalError, InterfaceError) as outage:
+                if self.services.clock.now() >= give_up:
+                    for rider in riders:
+                        rider.fail(outage)
+                    return
+                log.warning("delivery.not_recorded", parcels=len(endings), reason=type(outage.orig).__name__)
+                await self.services.clock.sleep(1)
+            else:
+                break
+        for rider in riders:
+            rider.succeed()
+
+
 async def deliver_due(services: Services) -> int:
-    """Serves every channel that may be written to now; gives how many were."""
-    parcels = await services.memory.write(outbox.claim, services.clock.now(), services.policy.settle)
-    await asyncio.gather(*(_guarded(services, parcel) for parcel in parcels))
-    return len(parcels)
+    """Serves everything that may be told now; gives how many turns that took."""
+    return await Courier(services).serve()
 
 
-async def _guarded(services: Services, parcel: Parcel) -> None:
-    """One bad row must not stop the others: whatever breaks here rests this channel alone."""
-    try:
-        await _deliver(services, parcel)
-    except Exception:
-        log.exception("delivery.broke", reference=uuid.uuid4().hex[:8], channel=parcel.channel)
-        await services.memory.write(outbox.release, parcel, services.clock.now() + REST)
+def _handfuls(parcels: list[Parcel]) -> Iterator[list[Parcel]]:
+    """The parcels in groups of a bounded number of rows, so that their facts are few at a time."""
+    handful: list[Parcel] = []
+    for parcel in parcels:
+        if handful and sum(len(one.items) for one in handful) + len(parcel.items) > HANDFUL:
+            yield handful
+            handful = []
+        handful.append(parcel)
+    if handful:
+        yield handful
 
 
-async def _deliver(services: Services, parcel: Parcel) -> None:
-    try:
-        await _tell(services, parcel)
-    except (NotInChannel, ChannelClosed, ScopeMissing, WorkspaceGone) as refusal:
-        log.info("delivery.blocked", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
-        now = services.clock.now()
-        await services.memory.write(outbox.block, parcel, str(refusal), now, now + UNBLOCK)
-    except Outage as outage:
-        rest = REST if outage.retry_after is None else timedelta(seconds=outage.retry_after)
-        log.info("delivery.later", channel=parcel.channel, reason=type(outage).__name__, seconds=rest.total_seconds())
-        await services.memory.write(outbox.release, parcel, services.clock.now() + rest)
-    except Refusal as refusal:
-        now = services.clock.now()
-        log.warning("delivery.refused", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
-        await services.memory.write(outbox.refuse, parcel, parcel.items, str(refusal), now)
-        await services.memory.write(outbox.release, parcel, now + services.policy.pace)
+def _gather(connection: Connection, parcels: list[Parcel]) -> list[Facts]:
+    """The facts of several parcels. Many channels are told of the same campaign, which is read once."""
+    ids: dict[WorkspaceId, dict[PieceId, None]] = {}
+    for parcel in parcels:
+        ids.setdefault(parcel.workspace_id, {}).update(dict.fromkeys(item.piece_id for item in parcel.items))
+    found = {key: workspaces.by_id(connection, key) for key in ids}
+    pieces = {
+        (key, piece.id): piece
+        for key, those in ids.items()
+        for piece in enquiries.pieces_by_id(connection, key, [*those])
+    }
+    channels = [parcel.channel for parcel in parcels]
+    wants = {key: workspaces.wants_of_channels(connection, key, channels) for key in ids}
+    campaigns = {(p.workspace_id, p.campaign_id) for p in parcels}
+    known = {key: (enquiries.campaign(connection, *key), enquiries.mix(connection, *key)) for key in campaigns}
+    cards = outbox.cards_of(connection, parcels)
+    return [
+        Facts(
+            parcel,
+            found[parcel.workspace_id],
+            *known[parcel.workspace_id, parcel.campaign_id],
+            _wanted(wants[parcel.workspace_id], parcel),
+            cards.get((parcel.workspace_id, parcel.channel, parcel.campaign_id)),
+            {
+                item.piece_id: pieces[parcel.workspace_id, item.piece_id]
+                for item in parcel.items
+                if (parcel.workspace_id, item.piece_id) in pieces
+            },
+        )
+        for parcel in parcels
+    ]
 
 
-async def _tell(services: Services, parcel: Parcel) -> None:
-    facts = await services.memory.read(_gather, parcel)
+def _wanted(wants: Mapping[tuple[ChannelId, CampaignId], frozenset[Want]], parcel: Parcel) -> frozenset[Want] | None:
+    """The campaign's own choice, else that for all; None for neither."""
+    return wants.get((parcel.channel, parcel.campaign_id), wants.get((parcel.channel, NO_CAMPAIGN)))
+
+
+async def _tell(services: Services, facts: Facts) -> Ending:
+    parcel = facts.parcel
     if facts.wants is None:
-        now = services.clock.now()
-        await services.memory.write(outbox.refuse, parcel, parcel.items, SWITCHED_OFF, now)
-        await services.memory.write(outbox.release, parcel, now)
-        return
+        return Ending(parcel, services.clock.now(), refused=parcel.items, refusal=SWITCHED_OFF)
     todo = plan(parcel.items, facts.wants, facts.pieces)
-    posted = await _show_card(services, parcel, facts, todo)
+    card, posted = await _show_card(services, facts)
+    told = [(item, card.message_ts) for item in todo.quiet]
     if not posted and todo.groups and facts.card is not None:
-        await _post_news(services, parcel, facts, todo)
-    await services.memory.write(outbox.release, parcel, services.clock.now() + services.policy.pace)
+        told += await _post_news(services, facts, todo, card)
+    return Ending(parcel, services.clock.now() + services.policy.pace, tuple(told), card=card)
 
 
-def _gather(connection: Connection, parcel: Parcel) -> Facts:
-    key = parcel.workspace_id, parcel.campaign_id
-    ids = list(dict.fromkeys(item.piece_id for item in parcel.items))
-    found = enquiries.pieces_by_id(connection, parcel.workspace_id, ids)
-    return Facts(
-        workspace=workspaces.by_id(connection, parcel.workspace_id),
-        campaign=enquiries.campaign(connection, *key),
-        mix=enquiries.mix(connection, *key),
-        wants=workspaces.wants_of(connection, parcel.workspace_id, parcel.channel, parcel.campaign_id),
-        card=outbox.card_of(connection, parcel.workspace_id, parcel.channel, parcel.campaign_id),
-        pieces={piece.id: piece for piece in found},
-    )
-
-
-async def _show_card(services: Services, parcel: Parcel, facts: Facts, todo: Plan) -> bool:
-    """Brings the card up to date; True when that took a new message. Rows told by the card alone end here."""
+async def _show_card(services: Services, facts: Facts) -> tuple[Card, bool]:
+    """Brings the card up to date; gives it, and whether that took a new message."""
+    parcel, card = facts.parcel, facts.card
     message, digest = _card(services, facts)
-    card, posted = facts.card, False
     if card is not None and card.shows != digest:
         try:
             await services.slack.edit(parcel.channel, card.message_ts, message)
@@ -119,16 +249,9 @@ async def _show_card(services: Services, parcel: Parcel, facts: Facts, todo: Pla
         except MessageGone as gone:
             log.info("card.reposted", channel=parcel.channel, code=gone.code)
             card = None
-    if card is None:
-        card, posted = Card(await services.slack.post(parcel.channel, message), digest), True
-    now = services.clock.now()
-
-    def keep(connection: Connection) -> None:
-        outbox.keep_card(connection, parcel, card)
-        outbox.mark_sent(connection, parcel, todo.quiet, card.message_ts, now)
-
-    await services.memory.write(keep)
-    return posted
+    if card is not None:
+        return card, False
+    return Card(await services.slack.post(parcel.channel, message), digest), True
 
 
 def _card(services: Services, facts: Facts) -> tuple[Message, str]:
@@ -139,17 +262,12 @@ def _card(services: Services, facts: Facts) -> tuple[Message, str]:
     return message, hashlib.sha256(json.dumps(numbers).encode()).hexdigest()[:16]
 
 
-async def _post_news(services: Services, parcel: Parcel, facts: Facts, todo: Plan) -> None:
+async def _post_news(services: Services, facts: Facts, todo: Plan, card: Card) -> list[tuple[Item, str]]:
     """Posts the most pressing group in the card's thread; the others have the channel's next turns."""
-    assert facts.card is not None  # noqa: S101 - the caller looked
     status, items = todo.groups[0]
     title = facts.campaign.facts.name if facts.campaign else "mail sent singly"
     pieces = [facts.pieces[item.piece_id] for item in items]
     message = alerts.news(title, status, pieces, len(items))
-    ts = await services.slack.post(parcel.channel, message, thread=facts.card.message_ts)
-    await _mark(services, parcel, items, ts)
-
-
-async def _mark(services: Services, parcel: Parcel, items: tuple[Item, ...], ts: str) -> None:
-    await services.memory.write(outbox.mark_sent, parcel, items, ts, services.clock.now())
-    log.info("delivery.told", channel=parcel.channel, rows=len(items), status=items[0].status.name)
+    ts = await services.slack.post(facts.parcel.channel, message, thread=card.message_ts)
+    log.info("delivery.told", channel=facts.parcel.channel, rows=len(items), status=status.name)
+    return [(item, ts) for item in items]

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from handlers.grouping import Group, Rider
 from storage import mailings
 from storage.database import Database
 from storage.mailings import Applied
@@ -21,13 +23,29 @@ T = TypeVar("T")
 PORTION: Final = 1000
 
 
-@dataclass(frozen=True)
+#: Small works in one transaction.
+TOGETHER: Final = 200
+
+
+@dataclass(eq=False)
+class Asked:
+    """A small work that waits for its transaction, and then its result."""
+
+    work: Callable[[Connection], Any]
+    result: Any = None
+
+
+@dataclass
 class Memory:
     """Runs plain functions over a connection on threads of their own."""
 
     database: Database
     readers: Executor
     writer: Executor
+    group: Group[Asked] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.group = Group(self._do_together, TOGETHER)
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work(connection, …)`, on a reading thread."""
@@ -38,6 +56,33 @@ class Memory:
         """The result of `work(connection, …)` in one transaction, on the writing thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.writer, lambda: self.database.write(work, *args, **kwargs))
+
+    async def together(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for something small: what is asked for meanwhile shares its transaction.
+
+        When one of them fails, each is done again by itself.
+        """
+        asked = Asked(lambda connection: work(connection, *args, **kwargs))
+        await self.group.board(asked).done
+        return cast("T", asked.result)
+
+    async def _do_together(self, riders: list[Rider[Asked]]) -> None:
+        def work(connection: Connection) -> list[Any]:
+            return [rider.what.work(connection) for rider in riders]
+
+        try:
+            results = await self.write(work)
+        except (SQLAlchemyError, LookupError, ValueError) as error:
+            if len(riders) == 1 or isinstance(error, (OperationalError, InterfaceError)):
+                for rider in riders:
+                    rider.fail(error)
+                return
+            for rider in riders:
+                await self._do_together([rider])
+            return
+        for rider, result in zip(riders, results, strict=True):
+            rider.what.result = result
+            rider.succeed()
 
     async def learn(self, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> Applied:
         """Merges a batch of any size into the ledger, in portions. What else is to be written goes in between.

@@ -76,3 +76,5 @@ class Ask:
     message_ts: str = ""
     #: The modal in which a button was pressed.
     view_id: str = ""
+    #: Which button of which message was pressed by whom; "" for anything but a button.
+    click: str = ""

@@ -169,9 +169,12 @@ class Sql:
 
 
 def sql(statement: str, postgresql: str = "", **types: Any) -> Sql:
-    """A statement for both databases, or with another form for PostgreSQL. `types` are of parameters like `:now`."""
-    bound = [bindparam(name, type_=kind) for name, kind in types.items()]
-    plain = re.sub(r"FOR UPDATE OF \w+", "", statement).replace("IS DISTINCT FROM", "IS NOT")
+    """A statement for both databases, or with another form for PostgreSQL.
+
+    `types` are of parameters like `:now`; None stands for a list, as in `IN :refs`.
+    """
+    bound = [bindparam(name, type_=kind, expanding=kind is None) for name, kind in types.items()]
+    plain = re.sub(r"FOR UPDATE OF \w+( SKIP LOCKED)?", "", statement).replace("IS DISTINCT FROM", "IS NOT")
     return Sql(text(plain).bindparams(*bound), text(postgresql or statement).bindparams(*bound))
 
 

@@ -22,9 +22,12 @@ def win(connection: Connection, name: str, owner: str, now: datetime, every: tim
     return rows_changed(connection, turn) == 1
 
 
-def first_time(connection: Connection, key: str, now: datetime) -> bool:
-    """Whether this key was never handled before (within the hour). Remembers it."""
-    adding = upsert(connection, seen).values(key=key, seen_at=now).on_conflict_do_nothing()
+def first_time(connection: Connection, key: str, now: datetime, within: timedelta = REMEMBERED) -> bool:
+    """Whether this key was not handled within this time (an hour at most). Remembers that it is now."""
+    adding = upsert(connection, seen).values(key=key, seen_at=now)
+    adding = adding.on_conflict_do_update(
+        index_elements=["key"], set_={"seen_at": now}, where=seen.c.seen_at < now - within
+    )
     return rows_changed(connection, adding) == 1
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 
 from storage.database import run, sql, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
@@ -94,53 +94,103 @@ TELL_HISTORY: Final = sql(
 )
 
 
-def claim(connection: Connection, now: datetime, settle: timedelta, limit: int = 50) -> list[Parcel]:
-    """Leases channels that may be written to now, and gives the oldest parcel of each.
+@dataclass(frozen=True)
+class Ending:
+    """What became of a parcel: which rows were told in which message, or refused and why, and the card that stands."""
 
-    A channel's first unsent row must be at least `settle` old, so that a burst arrives as one message.
+    parcel: Parcel
+    #: Nothing more goes to the channel before this moment.
+    next_at: datetime
+    #: The rows that were told, with the `ts` of the message that told them.
+    told: tuple[tuple[Item, str], ...] = ()
+    refused: tuple[Item, ...] = ()
+    refusal: str = ""
+    card: Card | None = None
+
+
+def is_due(connection: Connection, now: datetime, settle: timedelta) -> bool:
+    """Whether a claim would find anything. Only reads, and so disturbs nobody."""
+    values = {"now": now, "settled": now - settle, "limit": 1, "busy": [0]}
+    return connection.execute(LOOK.on(connection), values).first() is not None
+
+
+def claim(
+    connection: Connection, now: datetime, settle: timedelta, limit: int = 50, busy: Sequence[WorkspaceId] = ()
+) -> list[Parcel]:
+    """Leases channels that may be written to now, and gives the oldest parcel of each; none of the `busy` workspaces.
+
+    A channel's first unsent row must be at least `settle` old, so that a burst arrives as one message. A workspace
+    gets its share of the limit, however many channels of others wait.
     """
-    oldest = select(outbox.c.workspace_id, outbox.c.channel, func.min(outbox.c.created_at).label("since"))
-    oldest = oldest.where(outbox.c.sent_at.is_(None)).group_by(outbox.c.workspace_id, outbox.c.channel)
-    waiting = oldest.subquery("waiting")
-    same = and_(channels.c.workspace_id == waiting.c.workspace_id, channels.c.channel == waiting.c.channel)
-    due = (
-        select(channels.c.workspace_id, channels.c.channel)
-        .join(waiting, same)
-        .where(
-            waiting.c.since <= now - settle,
-            channels.c.next_at <= now,
-            channels.c.lease_until <= now,
-            or_(channels.c.muted_until.is_(None), channels.c.muted_until <= now),
-        )
-        .order_by(waiting.c.since)
-        .limit(limit)
-        .with_for_update(of=channels, skip_locked=True)
-    )
-    return [_lease(connection, row.workspace_id, row.channel, now) for row in connection.execute(due).all()]
+    values = {"now": now, "settled": now - settle, "limit": limit, "busy": [*busy, 0]}
+    due = connection.execute(DUE.on(connection), values).all()
+    if not due:
+        return []
+    keys = [{"w": row.workspace_id, "c": row.channel} for row in due]
+    connection.execute(update(channels).where(*_this_channel()).values(lease_until=now + LEASE), keys)
+    parcels = [_parcel(connection, row.workspace_id, row.channel) for row in due]
+    for parcel in parcels:
+        if not parcel.items:
+            # Another process was quicker. There is nothing to hold the channel for.
+            _set_channel(connection, parcel.workspace_id, parcel.channel, lease_until=NEVER)
+    return [parcel for parcel in parcels if parcel.items]
 
 
-def _lease(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, now: datetime) -> Parcel:
-    _set_channel(connection, workspace_id, channel, lease_until=now + LEASE)
-    mine = and_(outbox.c.workspace_id == workspace_id, outbox.c.channel == channel, outbox.c.sent_at.is_(None))
-    first = select(outbox.c.campaign_id).where(mine).order_by(outbox.c.id).limit(1).scalar_subquery()
-    rows = select(outbox.c.id, outbox.c.piece_id, outbox.c.status, outbox.c.campaign_id)
-    rows = rows.where(mine, outbox.c.campaign_id == first).order_by(outbox.c.id).limit(PARCEL)
-    found = connection.execute(rows).all()
-    items = tuple(Item(row.id, PieceId(row.piece_id), Status(row.status)) for row in found)
-    return Parcel(workspace_id, channel, CampaignId(found[0].campaign_id), items)
+def _this_channel() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return channels.c.workspace_id == bindparam("w"), channels.c.channel == bindparam("c")
 
 
-def mark_sent(connection: Connection, parcel: Parcel, items: Sequence[Item], message_ts: str, now: datetime) -> None:
-    """These were told, in this message; so nothing stands in the channel's way."""
-    _set_channel(connection, parcel.workspace_id, parcel.channel, blocked="")
-    ids = [item.row_id for item in items]
-    done = update(outbox).where(outbox.c.workspace_id == parcel.workspace_id, outbox.c.id.in_(ids))
-    connection.execute(done.values(sent_at=now, message_ts=message_ts))
+def _parcel(connection: Connection, workspace_id: int, channel: str) -> Parcel:
+    rows = connection.execute(PARCEL_ROWS.on(connection), {"workspace": workspace_id, "channel": channel}).all()
+    items = tuple(Item(row.id, PieceId(row.piece_id), Status(row.status)) for row in rows)
+    campaign_id = CampaignId(rows[0].campaign_id if rows else 0)
+    return Parcel(WorkspaceId(workspace_id), ChannelId(channel), campaign_id, items)
 
 
-def release(connection: Connection, parcel: Parcel, next_at: datetime) -> None:
-    """Gives the channel back; nothing more goes to it before `next_at`."""
-    _set_channel(connection, parcel.workspace_id, parcel.channel, lease_until=NEVER, next_at=next_at)
+_FIRST: Final = """SELECT {} FROM outbox o WHERE o.workspace_id = {}.workspace_id AND o.channel = {}.channel
+    AND o.sent_at IS NULL ORDER BY o.id LIMIT 1"""
+#: One look at the oldest unsent row of each channel: what it costs depends on the channels, not on the rows.
+_DUE: Final = f"""SELECT d.workspace_id, d.channel FROM (
+        SELECT c.workspace_id, c.channel,
+               row_number() OVER (PARTITION BY c.workspace_id ORDER BY ({_FIRST.format("o.id", "c", "c")})) AS turn
+        FROM channels c
+        WHERE c.next_at <= :now AND c.lease_until <= :now AND (c.muted_until IS NULL OR c.muted_until <= :now)
+          AND c.workspace_id NOT IN :busy AND ({_FIRST.format("o.created_at", "c", "c")}) <= :settled) first
+    JOIN channels d ON d.workspace_id = first.workspace_id AND d.channel = first.channel
+    WHERE d.next_at <= :now AND d.lease_until <= :now
+    ORDER BY first.turn LIMIT :limit"""
+LOOK: Final = sql(_DUE, now=Moment, settled=Moment, busy=None)
+DUE: Final = sql(_DUE + " FOR UPDATE OF d SKIP LOCKED", now=Moment, settled=Moment, busy=None)
+PARCEL_ROWS: Final = sql(f"""
+    SELECT o.id, o.piece_id, o.status, o.campaign_id FROM outbox o
+    WHERE o.workspace_id = :workspace AND o.channel = :channel AND o.sent_at IS NULL
+      AND o.campaign_id = (SELECT f.campaign_id FROM outbox f WHERE f.workspace_id = :workspace
+                           AND f.channel = :channel AND f.sent_at IS NULL ORDER BY f.id LIMIT 1)
+    ORDER BY o.id LIMIT {PARCEL}""")
+
+
+def settle(connection: Connection, endings: Sequence[Ending], now: datetime) -> None:
+    """Records what became of several parcels, and gives their channels back."""
+    told = [{"i": item.row_id, "at": now, "ts": ts} for end in endings for item, ts in end.told]
+    refused = [{"i": item.row_id, "at": now, "why": end.refusal} for end in endings for item in end.refused]
+    row = outbox.c.id == bindparam("i")
+    if told:
+        ended = update(outbox).where(row).values(sent_at=bindparam("at"), message_ts=bindparam("ts"))
+        connection.execute(ended, told)
+    if refused:
+        ended = update(outbox).where(row).values(sent_at=bindparam("at"), refusal=bindparam("why"))
+        connection.execute(ended, refused)
+    for end in endings:
+        if end.card is not None:
+            keep_card(connection, end.parcel, end.card)
+    freed = sorted((e.parcel.workspace_id, e.parcel.channel, e.next_at, bool(e.told)) for e in endings)
+    free = update(channels).where(*_this_channel())
+    for well in (True, False):
+        # What was told proves that nothing stands in the channel's way.
+        values = {"lease_until": NEVER, "next_at": bindparam("next")} | ({"blocked": ""} if well else {})
+        rows = [{"w": w, "c": c, "next": next_at} for w, c, next_at, fine in freed if fine is well]
+        if rows:
+            connection.execute(free.values(**values), rows)
 
 
 def block(connection: Connection, parcel: Parcel, reason: str, now: datetime, retry_at: datetime) -> None:
@@ -155,13 +205,6 @@ def block(connection: Connection, parcel: Parcel, reason: str, now: datetime, re
         outbox.c.sent_at.is_(None),
     )
     connection.execute(update(outbox).where(unsent).values(sent_at=now, refusal=reason))
-
-
-def refuse(connection: Connection, parcel: Parcel, items: Sequence[Item], reason: str, now: datetime) -> None:
-    """These cannot be told, though the channel is well; the reason is kept."""
-    ids = [item.row_id for item in items]
-    ended = update(outbox).where(outbox.c.workspace_id == parcel.workspace_id, outbox.c.id.in_(ids))
-    connection.execute(ended.values(sent_at=now, refusal=reason))
 
 
 def _set_channel(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, **values: Any) -> None:
@@ -182,12 +225,20 @@ def mute(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, 
     _set_channel(connection, workspace_id, channel, muted_until=until)
 
 
-def card_of(
-    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId
-) -> Card | None:
-    """The campaign's card in this channel, if one was posted."""
-    row = connection.execute(select(cards).where(*_card_key(workspace_id, channel, campaign_id))).first()
-    return Card(row.message_ts, row.shows) if row else None
+def cards_of(
+    connection: Connection, parcels: Sequence[Parcel]
+) -> dict[tuple[WorkspaceId, ChannelId, CampaignId], Card]:
+    """The cards that were posted for these parcels' campaigns in their channels."""
+    wanted = {(parcel.workspace_id, parcel.channel, parcel.campaign_id) for parcel in parcels}
+    found = {}
+    for workspace_id, campaign_id in {(key[0], key[2]) for key in wanted}:
+        named = [key[1] for key in wanted if (key[0], key[2]) == (workspace_id, campaign_id)]
+        rows = select(cards).where(
+            cards.c.workspace_id == workspace_id, cards.c.campaign_id == campaign_id, cards.c.channel.in_(named)
+        )
+        for row in connection.execute(rows).all():
+            found[workspace_id, ChannelId(row.channel), campaign_id] = Card(row.message_ts, row.shows)
+    return found
 
 
 def keep_card(connection: Connection, parcel: Parcel, card: Card) -> None:
@@ -203,14 +254,6 @@ def keep_card(connection: Connection, parcel: Parcel, card: Card) -> None:
         index_elements=list(cards.primary_key.columns), set_={"message_ts": card.message_ts, "shows": card.shows}
     )
     connection.execute(adding)
-
-
-def _card_key(workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId) -> tuple[Any, ...]:
-    return (
-        cards.c.workspace_id == workspace_id,
-        cards.c.channel == channel,
-        cards.c.campaign_id == campaign_id,
-    )
 
 
 def told_of(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> list[Told]:

@@ -1,6 +1,6 @@
 """Slack teams, their mail account's state, and which channel is told of what."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -127,16 +127,25 @@ def _subscription(row: Row[Any]) -> Subscription:
     return Subscription(
         channel=ChannelId(row.channel),
         campaign_id=CampaignId(row.campaign_id),
-        wants=frozenset(Want(word) for word in row.wants.split(",") if word),
+        wants=_wants(row.wants),
         campaign_name=row.name or "",
         muted_until=row.muted_until,
         blocked=row.blocked,
     )
 
 
-def wants_of(
-    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId
-) -> frozenset[Want] | None:
-    """What this channel wants of this campaign: the campaign's own choice, else that for all; None for neither."""
-    by_campaign = {s.campaign_id: s.wants for s in subscriptions_of(connection, workspace_id, channel)}
-    return by_campaign.get(campaign_id, by_campaign.get(NO_CAMPAIGN))
+def wants_of_channels(
+    connection: Connection, workspace_id: WorkspaceId, channels: Sequence[ChannelId]
+) -> dict[tuple[ChannelId, CampaignId], frozenset[Want]]:
+    """What these channels want, by campaign; under campaign 0, what they want of all others."""
+    rows = select(subscriptions.c.channel, subscriptions.c.campaign_id, subscriptions.c.wants).where(
+        subscriptions.c.workspace_id == workspace_id, subscriptions.c.channel.in_(channels)
+    )
+    return {
+        (ChannelId(row.channel), CampaignId(row.campaign_id)): _wants(row.wants)
+        for row in connection.execute(rows).all()
+    }
+
+
+def _wants(words: str) -> frozenset[Want]:
+    return frozenset(Want(word) for word in words.split(",") if word)

@@ -226,14 +226,29 @@ def test_a_channel_is_claimed_by_one_sender_and_its_rows_end_once(database: Data
     parcels = database.write(outbox.claim, later, timedelta(seconds=30))
     assert [item.status for item in parcels[0].items] == [Status.RETURNED]
     assert database.write(outbox.claim, later, timedelta(seconds=30)) == []
-    database.write(outbox.mark_sent, parcels[0], parcels[0].items, "1.1", later)
-    database.write(outbox.release, parcels[0], later)
+    ending = outbox.Ending(parcels[0], later, told=tuple((item, "1.1") for item in parcels[0].items))
+    database.write(outbox.settle, [ending], later)
     assert database.write(outbox.claim, later + timedelta(hours=1), timedelta(0)) == []
 
 
 def test_a_claim_waits_until_the_burst_has_settled(database: Database, workspace: Workspace) -> None:
     apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
     assert database.write(outbox.claim, NOW + timedelta(seconds=5), timedelta(seconds=30)) == []
+
+
+def test_a_busy_workspace_waits_and_each_gets_its_share_of_a_claim(database: Database, workspace: Workspace) -> None:
+    other = database.write(open_workspace, "T2")
+    for channel in ("C1", "C2", "C3"):
+        since = START - timedelta(days=8)
+        database.write(workspaces.subscribe, workspace.id, ChannelId(channel), NO_CAMPAIGN, [], UserId("U1"), since)
+    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
+    apply(database, other, a_piece(), a_change(status=Status.RETURNED))
+    assert database.read(outbox.is_due, NOW, timedelta(0))
+    first = database.write(outbox.claim, NOW, timedelta(0), 2)
+    assert {parcel.workspace_id for parcel in first} == {workspace.id, other.id}
+    assert database.write(outbox.claim, NOW, timedelta(0), 50, [workspace.id]) == []
+    assert len(database.write(outbox.claim, NOW, timedelta(0))) == 3
+    assert not database.read(outbox.is_due, NOW, timedelta(0))
 
 
 def test_a_dead_senders_lease_ends(database: Database, workspace: Workspace) -> None:
