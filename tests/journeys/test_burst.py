@@ -1,0 +1,171 @@
+"""Many at once: commands, clicks and webhooks that arrive together are all answered, once, and in order."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+
+from bot.listeners import COMMANDS, Desk, InFlight, build_bolt
+from bot.sandbox.slack import User, encode, sign
+from handlers import intake
+from handlers.services import Ask, Services
+from storage import tally
+from storage.tables import pieces
+from tests.journeys.conftest import ANA, OPS, Stage, everything
+
+
+async def test_two_hundred_commands_at_once_are_all_acknowledged_and_answered(stage: Stage) -> None:
+    for number in range(20):
+        stage.slack.add_user(User(f"U0P{number}", f"Person {number}"))
+    before = len(stage.slack.messages)
+    acked = await asyncio.gather(
+        *(stage.slack.command(f"U0P{n % 20}", OPS, "/mailtrack", f"nothing-{n}") for n in range(200))
+    )
+    assert all(one.ok for one in acked)
+    await stage.until(lambda: len(stage.slack.messages) >= before + 200)
+    said: dict[str, list[int]] = {}
+    for message in stage.slack.messages[before:]:
+        number = next(word for word in everything(message).replace("`", " ").split() if "nothing-" in word)
+        said.setdefault(str(message.only_for), []).append(int("".join(c for c in number if c.isdigit())))
+    assert Counter(len(numbers) for numbers in said.values()) == {10: 20}
+    # Each person's answers come in the order of the questions.
+    assert all(numbers == sorted(numbers) for numbers in said.values())
+
+
+async def test_a_double_click_counts_once_and_a_later_click_again(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    before = len(stage.stannp.requests)
+    await asyncio.gather(*(stage.slack.press(ANA, answer, "refresh_status") for _ in range(3)))
+    await asyncio.sleep(0.5)
+    await stage.app.in_flight.drain(10)
+    asked = [r for r in stage.stannp.requests[before:] if "campaignSingles" in r]
+    assert len(asked) == 1
+    await asyncio.sleep(1.3)
+    await stage.slack.press(ANA, answer, "refresh_status")
+    await stage.until(lambda: len([r for r in stage.stannp.requests[before:] if "campaignSingles" in r]) == 2)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+async def test_a_listener_that_breaks_at_once_has_been_acknowledged_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # Bolt loses an acknowledgement when the listener raises before its runner has looked: the asker sees a failure.
+    async def broken(_services: Services, _ask: Ask) -> None:
+        raise RuntimeError("broken at once")
+
+    monkeypatch.setitem(COMMANDS, name, broken)
+    in_flight = InFlight()
+    bolt = build_bolt(
+        stage.app.bolt.client, stage.slack.signing_secret, Desk(stage.app.services, stage.app.workspace, in_flight)
+    )
+    raw, kind = encode(
+        "slash_commands",
+        {
+            "command": name,
+            "text": "",
+            "user_id": ANA,
+            "channel_id": OPS,
+            "trigger_id": f"broken.{name}",
+            "team_id": "T0DEMO",
+        },
+    )
+    headers = sign(stage.slack.signing_secret, raw, int(datetime.now(UTC).timestamp())) | {"Content-Type": kind}
+    from slack_bolt.async_app import AsyncBoltRequest
+
+    body = raw.decode() if isinstance(raw, bytes) else raw
+    began = asyncio.get_running_loop().time()
+    response = await bolt.async_dispatch(AsyncBoltRequest(body=body, headers=headers))
+    assert response.status == 200
+    # Bolt's own way would wait three seconds, and then say 404.
+    assert asyncio.get_running_loop().time() - began < 2.5
+    await in_flight.drain(10)
+    assert any("went wrong" in m.text for m in stage.slack.messages)
+
+
+async def webhooks(stage: Stage, number: int, **more: Any) -> list[int]:
+    address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
+    mailed = stage.stannp.pieces_of(222)
+    for place, piece in enumerate(mailed):
+        piece.move(("in_transit", "delivered", "returned")[place % 3], datetime.now(UTC))
+    calls = [stage.stannp.delivery([mailed[n % len(mailed)]], n) for n in range(number)]
+    return list(await asyncio.gather(*(stage.stannp.call_webhook(address, raw) for raw in calls)))
+
+
+async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transactions: list[int] = []
+    apply_all = intake._apply_all
+
+    def counting(connection: Any, calls: Any, now: Any) -> None:
+        transactions.append(len(calls))
+        apply_all(connection, calls, now)
+
+    monkeypatch.setattr(intake, "_apply_all", counting)
+    assert await webhooks(stage, 120) == [200] * 120
+    assert sum(transactions) == 120
+    assert len(transactions) < 60
+    memory = stage.app.services.memory
+    stand = await memory.read(lambda c: Counter(c.scalars(select(pieces.c.status).where(pieces.c.status >= 5)).all()))
+    assert stand == {5: 4, 7: 4, 8: 4}
+    assert await memory.read(tally.drift, stage.app.workspace.id) == []
+
+
+async def test_one_poisoned_webhook_fails_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    poisoned = str(stage.stannp.pieces_of(222)[3].id)
+    apply = intake.mailings.apply
+
+    def picky(connection: Any, workspace_id: Any, batch: Any, now: Any) -> Any:
+        if any(change.piece_ref == poisoned for change in batch.changes):
+            # A value that the database refuses, as it would refuse a NUL or a number beyond its range.
+            connection.execute(text("SELECT CAST(:v AS INTEGER) + 1 FROM no_such_table"), {"v": 1})
+        return apply(connection, workspace_id, batch, now)
+
+    # SQLite calls this refusal operational, as it does a full disk.
+    monkeypatch.setattr(
+        intake,
+        "OUTAGE",
+        (OperationalError,) if "postgres" in str(stage.app.services.memory.database.reader.url) else (),
+    )
+    monkeypatch.setattr(intake.mailings, "apply", picky)
+    answers = await webhooks(stage, 24)
+    assert Counter(answers) == {200: 22, 400: 2}
+
+
+async def test_when_nothing_can_be_kept_the_answer_is_503_and_it_recovers_by_itself(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("disk is full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "_apply_all", full)
+        assert set(await webhooks(stage, 10)) == {503}
+    assert set(await webhooks(stage, 10)) == {200}
+
+
+async def test_too_many_webhooks_are_shed_after_a_bounded_wait_and_never_half_kept(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    apply_all = intake._apply_all
+
+    def slow(connection: Any, calls: Any, now: Any) -> None:
+        time.sleep(0.3)
+        apply_all(connection, calls, now)
+
+    monkeypatch.setattr(intake, "_apply_all", slow)
+    monkeypatch.setattr(intake, "GROUP", 2)
+    service = stage.app.services.intake
+    service.group.limit = 2
+    monkeypatch.setattr(service, "patience", 0.8)
+    answers = Counter(await webhooks(stage, 30))
+    assert set(answers) == {200, 503}
+    monkeypatch.undo()
+    service.group.limit = 1000
+    assert set(await webhooks(stage, 10)) == {200}
