@@ -1,23 +1,26 @@
-"""The command line: run, check, migrate, manifest, demo."""
+"""The command line: run, check, migrate, import, sync, recount, manifest, demo."""
 
 import asyncio
 import contextlib
 import errno
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Never
 
 import structlog
 import typer
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
 from bot.settings import Settings, SettingsError, load_settings
 from bot.telemetry import set_up_logging
-from handlers.ports import Trouble
+from handlers.ports import ImportRefusedError, Trouble
 from storage.database import DatabaseBusyError, DatabaseUrlError
 from storage.schema import SchemaOldError
+from storage.workspaces import WorkspaceUnknownError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Where is our mail? A Slack bot."
@@ -111,6 +114,59 @@ def migrate() -> None:
     except DatabaseBusyError as error:
         refuse(str(error))
     out.print(f"Schema {before or 'empty'} → {schema.head()}.")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file whose first line names its columns; `id` is needed.")],
+    again: Annotated[bool, typer.Option(help="From the beginning, though it was imported before.")] = False,
+) -> None:
+    """Import pieces and their scans from a CSV file. Stopped at any moment, it goes on where it was."""
+    from bot.chores import import_csv  # noqa: PLC0415 - `--help` needs none of it
+
+    with _interruptible(f"Stopped. What was imported is kept; to go on: piecewise import {file}"):
+        import_csv(settings_or_refuse(), file, out, again=again)
+
+
+@app.command()
+def sync(
+    since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day, like 2026-01-31.")],
+) -> None:
+    """Read the mail account's past since a day. Stopped at any moment, it goes on where it was."""
+    from bot.chores import sync_account  # noqa: PLC0415 - `--help` needs none of it
+
+    settings = settings_or_refuse()
+    with _interruptible(f"Stopped. What was read is kept; to go on: piecewise sync --since {since:%Y-%m-%d}"):
+        carry_out(sync_account(settings, since.date(), out))
+
+
+@app.command()
+def recount(
+    repair: Annotated[bool, typer.Option(help="Correct what differs.")] = False,
+) -> None:
+    """Compare every count with the pieces that it counts. The bot may be running on PostgreSQL meanwhile."""
+    from bot.chores import recount as look  # noqa: PLC0415 - `--help` needs none of it
+
+    with _interruptible("Stopped. Nothing was changed."):
+        differs = look(settings_or_refuse(), out, repair=repair)
+    if differs and not repair:
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _interruptible(said: str) -> Iterator[None]:
+    """Ctrl-C ends with a sentence that says how to go on; a failure that a person can act on, as it says itself."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        out.print(f"\n{said}", markup=False)
+        raise typer.Exit(130) from None
+    except (ImportRefusedError, SchemaOldError, DatabaseBusyError, WorkspaceUnknownError) as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.filename or 'The file'}: {error.strerror or error}.")
+    except OperationalError as error:
+        refuse(f"The database could not keep it ({type(error.orig).__name__}): is the disk full? Then run this again.")
 
 
 @app.command()

@@ -8,13 +8,14 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from handlers.ports import Delivery, PayloadRefused, SignatureRefused
+from storage.mailings import merged
 from storage.records import Batch, Campaign, Change, Mix, Piece, Recipient, Source
 from storage.statuses import Status
 
@@ -251,7 +252,7 @@ def pieces(data: Json, now: datetime, source: Source, campaign_ref: str | None =
             found.append(piece(row, now, source))
         except UnreadableError as error:
             bad.append(_describe(row, error))
-    batch = join(found)
+    batch = merged(found)
     if campaign_ref is not None:
         batch = replace(batch, pieces=tuple(replace(one, campaign_ref=campaign_ref) for one in batch.pieces))
     return batch, bad
@@ -272,15 +273,6 @@ def campaigns(data: Json) -> tuple[list[Campaign], list[str]]:
 def _describe(row: Json, error: Exception) -> str:
     ref = text(row.get("id")) if isinstance(row, dict) else ""
     return f"{ref or 'no id'}: {error}"
-
-
-def join(batches: Sequence[Batch]) -> Batch:
-    """Several batches as one."""
-    return Batch(
-        campaigns=tuple(one for batch in batches for one in batch.campaigns),
-        pieces=tuple(one for batch in batches for one in batch.pieces),
-        changes=tuple(one for batch in batches for one in batch.changes),
-    )
 
 
 def summary(data: Json) -> Mix:

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
 #: Mail still under way after this many days no longer widens every poll; its campaign's own report still tells of it.
 LONGEST_WAY: Final = timedelta(days=60)
+NIGHTS: Final = 7
+REPAIR: Final = "piecewise recount --repair"
 #: Campaigns that may lack their report before we take it that the account offers none.
 MISSES: Final = 3
 
@@ -151,3 +153,14 @@ async def tidy(services: Services) -> None:
     """Folds tallies and forgets what Slack will not send again."""
     await services.memory.write(tally.fold)
     await services.memory.write(leases.forget, services.clock.now())
+
+
+async def recount(services: Services, workspace_id: WorkspaceId) -> None:
+    """Compares the counts of a part of the campaigns with their pieces: each night another part, all within a week."""
+    night = services.clock.now().toordinal() % NIGHTS
+    found = await services.memory.read(tally.drift, workspace_id, night, NIGHTS)
+    if found:
+        campaigns = sorted({one.campaign_id for one in found})
+        log.error("recount.drift", workspace=workspace_id, counts=len(found), campaigns=campaigns[:10], do=REPAIR)
+    else:
+        log.info("recount.agrees", workspace=workspace_id, part=f"{night + 1} of {NIGHTS}")

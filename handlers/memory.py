@@ -84,6 +84,10 @@ class Memory:
             rider.what.result = result
             rider.succeed()
 
+    async def checkpoint(self) -> None:
+        """See `Database.checkpoint`."""
+        await asyncio.get_running_loop().run_in_executor(self.readers, self.database.checkpoint)
+
     async def learn(self, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> Applied:
         """Merges a batch of any size into the ledger, in portions. What else is to be written goes in between.
 

@@ -125,6 +125,10 @@ class Overloaded(Outage):
     """More arrives than can be kept. Try again in a moment."""
 
 
+class ImportRefusedError(ValueError):
+    """A file as a whole cannot be imported; the text says why, and what to do."""
+
+
 class Clock(Protocol):
     """Time, handed in so that tests can hold it still."""
 

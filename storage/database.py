@@ -89,12 +89,17 @@ class Database:
         with self.writer.begin() as connection:
             return work(connection, *args, **kwargs)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether this is SQLite."""
+        return self.reader.dialect.name == "sqlite"
+
     def checkpoint(self) -> None:
         """SQLite: moves what was committed from the log into the file, beside the writer and without waiting for it.
 
         Else a commit would do it, and every webhook behind that commit would wait. Nothing to do on PostgreSQL.
         """
-        if self.reader.dialect.name == "sqlite":
+        if self.is_file:
             # Outside of any transaction, and so past SQLAlchemy, which would begin one.
             with contextlib.closing(self.reader.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")

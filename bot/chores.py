@@ -1,0 +1,130 @@
+"""What the command line does beside running the bot: imports, back-fills and recounts, with their progress shown."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import aiohttp
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from bot.app import SystemClock, prepare_database
+from bot.importing import import_file, key_of, sync
+from bot.settings import Settings
+from bot.stannp import Stannp
+from handlers.ports import KeyRefused
+from storage import enquiries, imports, tally, workspaces
+from storage.database import Database, sole_user
+from storage.imports import Progress as Reached
+from storage.records import Workspace
+from storage.workspaces import WorkspaceUnknownError
+
+NO_WORKSPACE = "No workspace is known yet. Start the bot once, so that it meets your Slack team: piecewise run"
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[Database, list[Workspace]]]:
+    with sole_user(settings.database_url):
+        database = prepare_database(settings)
+        try:
+            known = database.read(workspaces.every)
+            if not known:
+                raise WorkspaceUnknownError(NO_WORKSPACE)
+            yield database, known
+        finally:
+            database.close()
+
+
+def import_csv(settings: Settings, path: Path, out: Console, *, again: bool) -> None:
+    """Imports a file with a bar: rows kept and refused, rows a second, time left."""
+    with _opened(settings) as (database, known), _bar(out) as bar, _between_portions() as may_go_on:
+        if again:
+            database.write(imports.forget, known[0].id, key_of(path))
+        task = bar.add_task(path.name, total=None, note="")
+        begun, first = time.monotonic(), Reached()
+
+        def report(reached: Reached, size: int) -> None:
+            nonlocal first
+            if not first.position:
+                first = reached
+                if reached.position:
+                    bar.console.print(f"Goes on behind row {reached.kept + reached.refused:,}.")
+            rows = reached.kept + reached.refused - first.kept - first.refused
+            rate = rows / max(time.monotonic() - begun, 0.001)
+            note = f"{reached.kept:,} kept, {reached.refused:,} refused, {rate:,.0f} rows/s"
+            bar.update(task, total=size, completed=reached.position, note=note)
+            may_go_on()
+
+        done = import_file(database, known[0].id, path, report)
+    out.print(f"{done.kept:,} rows are imported, {done.refused:,} were refused.", markup=False)
+    if done.refused:
+        side = path.with_suffix(".refused.csv")
+        out.print(f"Each refused row, with the reason, is in {side}: mend and import it.", markup=False)
+
+
+async def sync_account(settings: Settings, since: date, out: Console) -> None:
+    """Reads the account's past with a bar, week by week."""
+    key = settings.stannp_api_key.get_secret_value()
+    if not key:
+        raise KeyRefused("STANNP_API_KEY is missing: copy it from Stannp's dashboard, Settings, API")
+    today = datetime.now(UTC).date()
+    with _opened(settings) as (database, known), _bar(out) as bar:
+        task = bar.add_task(f"since {since}", total=max((today - since).days, 1), note="")
+        reached = Reached()
+        async with aiohttp.ClientSession() as session:
+            platform = Stannp(session, SystemClock(), settings.stannp_api_url, key)
+            async for until, reached in sync(database, known[0].id, platform, since, today):
+                bar.update(task, completed=(until - since).days, note=f"{reached.kept:,} pieces, up to {until}")
+        database.write(tally.fold)
+    out.print(f"{reached.kept:,} pieces were read. Channels are not told of what is past.", markup=False)
+
+
+def recount(settings: Settings, out: Console, *, repair: bool) -> bool:
+    """Compares every count with its pieces, and says what differs; gives whether anything does."""
+    differs = False
+    with _opened(settings) as (database, known):
+        for workspace in known:
+            names = {one.id: one.facts.name for one in database.read(enquiries.campaigns_of, workspace.id)}
+            found = database.read(tally.drift, workspace.id)
+            differs = differs or bool(found)
+            for one in found:
+                name = names.get(one.campaign_id, "no campaign")
+                out.print(f"{name}, ordered {one.day}: {one.counted:+,} counted too many or few.", markup=False)
+            if found and repair:
+                out.print(f"{database.write(tally.repair, workspace.id)} counts were corrected.")
+        if repair:
+            database.write(tally.fold)
+    if not differs:
+        out.print("Every count agrees with its pieces.")
+    elif not repair:
+        out.print("To correct them: piecewise recount --repair")
+    return differs
+
+
+@contextmanager
+def _between_portions() -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM end the work where what is given is called, and not in the middle of a statement."""
+    asked: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda n, _: asked.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def may_go_on() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    try:
+        yield may_go_on
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _bar(out: Console) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=out) as bar:
+        yield bar

@@ -1,0 +1,45 @@
+"""How far each import has come. Noted in the transaction that keeps the rows, so the two never differ."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, select
+
+from storage import mailings
+from storage.database import upsert
+from storage.records import Batch, WorkspaceId
+from storage.tables import imports
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Up to which position an import is kept, in its own measure (bytes of a file, days of a back-fill)."""
+
+    position: int = 0
+    kept: int = 0
+    refused: int = 0
+
+
+def progress(connection: Connection, workspace_id: WorkspaceId, key: str) -> Progress:
+    """How far this import has come; zeros when it was never begun."""
+    row = connection.execute(select(imports).where(*_key(workspace_id, key))).first()
+    return Progress(row.position, row.kept, row.refused) if row else Progress()
+
+
+def advance(
+    connection: Connection, workspace_id: WorkspaceId, key: str, batch: Batch, reached: Progress, now: datetime
+) -> None:
+    """Merges a portion into the ledger, and notes that the import has come this far."""
+    mailings.apply(connection, workspace_id, batch, now)
+    row = {"position": reached.position, "kept": reached.kept, "refused": reached.refused, "updated_at": now}
+    adding = upsert(connection, imports).values(workspace_id=workspace_id, key=key, **row)
+    connection.execute(adding.on_conflict_do_update(index_elements=list(imports.primary_key.columns), set_=row))
+
+
+def forget(connection: Connection, workspace_id: WorkspaceId, key: str) -> None:
+    """Lets this import begin again. What it kept stays: telling it again changes nothing."""
+    connection.execute(delete(imports).where(*_key(workspace_id, key)))
+
+
+def _key(workspace_id: WorkspaceId, key: str) -> tuple[ColumnElement[bool], ...]:
+    return imports.c.workspace_id == workspace_id, imports.c.key == key

@@ -1,0 +1,278 @@
+"""Importing a file: what is kept, what is refused and why, and that a kill at any moment loses and repeats nothing."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import tracemalloc
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from bot.importing import ROWS, import_file, read_rows, sync
+from bot.sandbox.stannp import StannpDouble
+from bot.sandbox.world import World
+from handlers.ports import ImportRefusedError
+from storage import enquiries, tally, workspaces
+from storage.database import Database, open_database
+from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want, Workspace
+from storage.statuses import Status
+from storage.tables import changes, outbox, pieces
+
+ROOT = Path(__file__).parent.parent.parent
+HEAD = "id,campaign_id,campaign_name,timestamp,status,status_date,location,name,address,city,state,zip,cost"
+
+
+@pytest.fixture
+def workspace(database: Database) -> Workspace:
+    made = database.write(workspaces.ensure, "T1", "Acme", "USD")
+    database.write(workspaces.note, made.id, baseline_at=datetime(2026, 1, 1, tzinfo=UTC))
+    since = datetime(2026, 1, 2, tzinfo=UTC)
+    wants = [Want.RETURNED, Want.DELIVERED]
+    database.write(workspaces.subscribe, made.id, ChannelId("C1"), NO_CAMPAIGN, wants, UserId("U1"), since)
+    return made
+
+
+def row(number: int, **cells: str) -> str:
+    told = {
+        "id": str(number), "campaign_id": "7", "campaign_name": "Old spring", "timestamp": "2025-03-01 09:00",
+        "status": "delivered", "status_date": "2025-03-09", "location": "Austin TX", "name": f"Jane Doe {number}",
+        "address": '"12 Main St, Apt 4"', "city": "Austin", "state": "TX", "zip": "78701", "cost": "0.84",
+    }  # fmt: skip
+    return ",".join((told | cells).values())
+
+
+def bring(database: Database, workspace: Workspace, path: Path) -> Any:
+    return import_file(database, workspace.id, path, lambda *_: None)
+
+
+def refused(path: Path) -> list[list[str]]:
+    with path.with_suffix(".refused.csv").open(newline="", encoding="utf-8") as side:
+        return list(csv.reader(side))[1:]
+
+
+def counted(database: Database, table: Any) -> int:
+    return int(database.read(lambda c: c.scalar(select(func.count()).select_from(table))) or 0)
+
+
+def test_a_file_becomes_pieces_with_their_scans_and_no_channel_is_told(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.csv"
+    path.write_text("\n".join([HEAD, *(row(n) for n in range(1, 31)), row(31, status="returned")]) + "\n")
+    assert bring(database, workspace, path).kept == 31
+    campaign = database.read(enquiries.campaigns_of, workspace.id)[0]
+    assert campaign.facts.name == "Old spring"
+    mix = database.read(enquiries.mix, workspace.id, campaign.id)
+    assert mix.counts == {Status.DELIVERED: 30, Status.RETURNED: 1}
+    piece = database.read(enquiries.find_pieces, workspace.id, "17", 2)[0]
+    assert (piece.recipient.name, piece.recipient.address) == ("Jane Doe 17", "12 Main St, Apt 4")
+    assert [scan.status for scan in database.read(enquiries.timeline, workspace.id, piece.id)] == [1, 7]
+    assert counted(database, outbox) == 0
+    # The same file again is known to be done; forgotten, it changes nothing.
+    before = counted(database, changes)
+    assert bring(database, workspace, path).kept == 31
+    assert counted(database, changes) == before
+
+
+BAD = {
+    row(901, status="teleported"): "unknown status 'teleported'",
+    row(902, timestamp="yesterday"): "its date is not written like",
+    row(903, status_date="31/12/2025"): "the date of its status",
+    row(0): "a piece without an id",
+    row(905) + ",more,and more": "it has 15 cells, and the header 13",
+    row(906, name='"open'): "a quote is opened and not closed",
+    row(907, name="nu\0l"): "NUL",
+    row(908, name="x" * 100_000): "longer than 64,000 bytes",
+    "9," * 1_000_000: "longer than 64,000 bytes",
+}
+
+
+def test_each_bad_row_is_refused_with_its_line_and_reason_and_all_others_are_kept(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    lines = [HEAD]
+    for number, bad in enumerate(BAD, 1):
+        lines += [row(number), bad]
+    path = tmp_path / "mixed.csv"
+    raw = "\r\n".join([*lines, row(50, name="Zoë")]).encode()
+    path.write_bytes(b"\xef\xbb\xbf" + raw + b"\r\n" + row(51, name="Jos\x00e").replace("\0", "").encode() + b"\r\n"
+                     + row(52, name="Zo@").encode().replace(b"@", b"\xeb") + b"\r\n" + b"53,7,\x81\x8d\xff,,,,,,,,,,\n")  # fmt: skip
+    done = bring(database, workspace, path)
+    assert done.kept == len(BAD) + 3
+    found = refused(path)
+    assert [int(line) for line, _, _ in found] == [*range(3, 2 * len(BAD) + 2, 2), 2 * len(BAD) + 5]
+    for (_, reason, _), expected in zip(found, [*BAD.values(), "neither UTF-8 nor Windows-1252"], strict=True):
+        assert expected in reason
+    names = {
+        p.recipient.name for ref in ("50", "52") for p in database.read(enquiries.find_pieces, workspace.id, ref, 1)
+    }
+    assert names == {"Zoë"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"name,city\nJane,Austin\n", "must name a column `id`"),
+        (b"id,status,Status\n1,delivered,delivered\n", "twice: status"),
+        ("id\n1\n".encode("utf-16"), "UTF-16"),
+        (b"x" * 200_000, "not a header"),
+        (b"PK\x03\x04\x00\x00", "not a header"),
+    ],
+)
+def test_a_file_that_is_no_import_is_refused_by_name_and_nothing_is_kept(
+    database: Database, workspace: Workspace, tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "wrong.csv"
+    path.write_bytes(content)
+    with pytest.raises(ImportRefusedError, match=said):
+        bring(database, workspace, path)
+    assert counted(database, pieces) == 0
+
+
+def test_a_line_without_an_end_takes_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    with path.open("wb") as file:
+        file.write(b"id\n1\n")
+        for _ in range(64):
+            file.write(b"y" * 1_000_000)
+        file.write(b"\n2\n")
+    tracemalloc.start()
+    with path.open("rb") as file:
+        found = [(one.cells, bool(one.refusal)) for one in read_rows(file, 0, 1)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [(["id"], False), (["1"], False), ([], True), (["2"], False)]
+    assert peak < 2_000_000
+
+
+@given(st.binary(max_size=400), st.integers(0, 5))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_read_to_their_end_and_nothing_raises(tmp_path: Path, noise: bytes, repeats: int) -> None:
+    path = tmp_path / "noise.csv"
+    path.write_bytes(noise * repeats)
+    with path.open("rb") as file:
+        ends = [one.end for one in read_rows(file, 0, 1)]
+    assert ends == sorted(set(ends))
+    assert all(end <= path.stat().st_size for end in ends)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_import_that_is_stopped_goes_on_where_it_was(database_url: str, tmp_path: Path, how: signal.Signals) -> None:
+    number = ROWS * 6
+    path = tmp_path / "big.csv"
+    bad = {n for n in range(1, number + 1) if n % 1000 == 500}
+    path.write_text("\n".join([HEAD, *(row(n, status="??") if n in bad else row(n) for n in range(1, number + 1))]))
+    opened = open_database(database_url)
+    made = opened.write(workspaces.ensure, "T1", "Acme", "USD")
+    opened.close()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": database_url,
+        "HOME": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "bot", "import", str(path)]
+    stops = 0
+    for _ in range(10):
+        process = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            said, _none = process.communicate(timeout=2.2 if stops < 2 else 60)
+        except subprocess.TimeoutExpired:
+            process.send_signal(how)
+            said, _none = process.communicate(timeout=60)
+            stops += 1
+            if how is signal.SIGINT:
+                assert process.returncode == 130, said
+                assert "to go on: piecewise import" in said
+            continue
+        assert process.returncode == 0, said
+        break
+    assert f"{number - len(bad):,} rows are imported, {len(bad)} were refused" in said
+    opened = open_database(database_url)
+    assert counted(opened, pieces) == number - len(bad)
+    assert opened.read(tally.drift, made.id) == []
+    campaign = opened.read(enquiries.campaigns_of, made.id)[0].id
+    assert opened.read(enquiries.mix, made.id, campaign).counts == {Status.DELIVERED: number - len(bad)}
+    opened.close()
+    assert [int(line) for line, _, _ in refused(path)] == sorted(n + 1 for n in bad)
+
+
+async def test_a_back_fill_reads_every_week_once_and_goes_on_after_a_stop(
+    database: Database, workspace: Workspace
+) -> None:
+    import aiohttp
+
+    from bot.app import SystemClock
+    from bot.stannp import Stannp
+
+    double = StannpDouble(per_minute=100_000)
+    await double.start()
+    today = datetime.now(UTC)
+    world = World(double, seed=5, now=today - timedelta(days=60))
+    for number in range(6):
+        start = today - timedelta(days=60 - 9 * number)
+        world.add_campaign(300 + number, f"Drop {number}", start, 20, leaves=timedelta(days=2))
+    world.advance(today)
+    since: date = (today - timedelta(days=62)).date()
+    async with aiohttp.ClientSession() as session:
+        platform = Stannp(session, SystemClock(), double.url, double.api_key)
+        async for _until, _ in sync(database, workspace.id, platform, since, today.date()):
+            if _until > since + timedelta(days=20):
+                break
+        asked = len([one for one in double.requests if "list" in one])
+        rest = [one async for one in sync(database, workspace.id, platform, since, today.date())]
+        again = len([one for one in double.requests if "list" in one]) - asked
+    await double.stop()
+    assert counted(database, pieces) == 120
+    assert rest[-1][1].kept >= 120
+    assert again < 9
+    assert database.read(tally.drift, workspace.id) == []
+    truth = {str(p.id): p.status for p in double.pieces.values()}
+    stand = database.read(lambda c: dict(c.execute(select(pieces.c.ref, pieces.c.status)).all()))
+    assert {ref for ref, status in truth.items() if status == "delivered"} == {r for r, s in stand.items() if s == 7}
+
+
+def test_recount_names_what_differs_and_corrects_it(database_url: str, tmp_path: Path) -> None:
+    opened = open_database(database_url)
+    opened.write(workspaces.ensure, "T1", "Acme", "USD")
+    opened.close()
+    path = tmp_path / "few.csv"
+    path.write_text("\n".join([HEAD, row(1), row(2)]))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": database_url,
+        "HOME": str(tmp_path),
+    }
+
+    def piecewise(*words: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", *words],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    assert piecewise("import", str(path))[0] == 0
+    assert piecewise("recount") == (0, "Every count agrees with its pieces.\n")
+    opened = open_database(database_url)
+    with opened.writer.begin() as connection:
+        connection.exec_driver_sql("UPDATE pieces SET status = 8 WHERE ref = '2'")
+    opened.close()
+    code, said = piecewise("recount")
+    assert (code, "Old spring, ordered 2025-03-01: +1 counted" in said) == (1, True)
+    assert "2 counts were corrected" in piecewise("recount", "--repair")[1]
+    assert piecewise("recount")[0] == 0
