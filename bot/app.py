@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 #: How long work under way may take when we are asked to stop.
 DRAIN: Final = 20.0
+WARM_UP_AFTER: Final = 3.0
 SOCKET_PATIENCE: Final = 30.0
 SLACK_TIMEOUT: Final = 15
 
@@ -108,7 +109,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             slack_is_connected=_connection(handler),
         ))  # fmt: skip
         scheduler = _start_clock(stack, Timetable(services, workspace, in_flight))
-        in_flight.start(_warm_up(services), name="warm-up")
+        warming = asyncio.create_task(_warm_up(services))
+        stack.callback(warming.cancel)
         yield App(services, workspace, bolt, scheduler, in_flight, mode, port)
         log.info("shutdown.begun", in_flight=len(in_flight.tasks))
 
@@ -123,6 +125,8 @@ def _threads(stack: AsyncExitStack, database: Database) -> tuple[Memory, Studio]
 
 
 async def _warm_up(services: Services) -> None:
+    """Fetches matplotlib and its fonts before anybody asks for a picture, but not while the rest is starting."""
+    await services.clock.sleep(WARM_UP_AFTER)
     await asyncio.get_running_loop().run_in_executor(services.studio.pen, warm_up)
 
 

@@ -71,7 +71,8 @@ class Story:
     slack: SlackDouble = field(default_factory=lambda: SlackDouble(file_delay=0.05))
     stannp: StannpDouble = field(default_factory=lambda: StannpDouble(per_minute=1_000_000))
     process: asyncio.subprocess.Process | None = None
-    #: What each piece was said to have reached, by webhook or in the account.
+    #: What each piece has reached, and what of it a webhook has told. The account itself shows only the last of it.
+    reached: dict[str, set[Status]] = field(default_factory=dict)
     said: dict[str, set[Status]] = field(default_factory=dict)
     queue: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     over: bool = False
@@ -161,18 +162,21 @@ class Story:
 
     async def _move_mail(self) -> None:
         """Pieces move at the mail house; some of it is told by webhook: late, twice, and in disorder."""
-        held: list[bytes] = []
+        held: list[tuple[bytes, list[tuple[str, Status]]]] = []
         mailed = list(self.stannp.pieces.values())
         while True:
             piece = self.dice.choice(mailed)
             self._move(piece)
             told = [piece, *self.dice.sample(mailed, 2)]
             if self.dice.random() < 0.7:
-                held += [self.stannp.delivery(told)] * self.dice.choice((1, 1, 2))
+                news = [(str(one.id), ALIASES[one.status]) for one in told]
+                held += [(self.stannp.delivery(told), news)] * self.dice.choice((1, 1, 2))
             if len(held) > 4 or self.dice.random() < 0.3:
                 self.dice.shuffle(held)
-                for raw in held:
+                for raw, news in held:
                     self.queue.put_nowait(raw)
+                    for ref, status in news:
+                        self.said.setdefault(ref, set()).add(status)
                 held.clear()
             await asyncio.sleep(self.dice.random() * 0.12)
 
@@ -187,7 +191,7 @@ class Story:
             word = ORDER[min(rank + self.dice.choice((1, 1, 1, 2, 3)), len(ORDER) - 1)]
         moment = datetime.now(UTC) - timedelta(seconds=self.dice.randrange(3000))
         piece.move(word, moment, scanned=self.dice.random() < 0.8)
-        self.said.setdefault(str(piece.id), set()).add(ALIASES[word])
+        self.reached.setdefault(str(piece.id), set()).add(ALIASES[word])
 
     async def _send_webhooks(self) -> None:
         """As Stannp does it: again until it is taken."""
@@ -288,7 +292,9 @@ class Story:
         stand, told, kept, drift = self._read(_everything)
         verdict.pieces, verdict.told = len(stand), len(told)
         for piece in mailed.values():
-            ref, truth = str(piece.id), max([*self.said.get(str(piece.id), ()), Status.RECEIVED])
+            ref = str(piece.id)
+            truth = max([*self.reached.get(str(piece.id), ()), Status.RECEIVED])
+            self.said.setdefault(ref, set()).add(truth)
             if ref not in stand:
                 verdict.lost.append(f"piece {ref}")
             elif stand[ref] != truth:
@@ -303,7 +309,7 @@ class Story:
                     if row is None or row.refusal or row.message_ts not in there:
                         verdict.lost.append(f"{status.name} of {ref} in {channel}: {row and row.refusal}")
         verdict.wrong += [
-            f"told though it never happened: {key}" for key in rows if key[2] not in self.said.get(key[1], ())
+            f"told though it never happened: {key}" for key in rows if key[2] not in self.reached.get(key[1], ())
         ]
         ours = [message for message in self.slack.messages if message.only_for is None]
         verdict.messages = len(ours)

@@ -1,0 +1,204 @@
+"""What comes in by HTTP: webhooks that are kept before they are answered, and commands that are acknowledged."""
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import time
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+from bot import wire
+from bot.sandbox.slack import encode, sign
+from storage import tally
+from storage.database import open_database
+from tests.benchmarks.data import START, Account, ref_of
+from tests.benchmarks.harness import Result, helper, http, judged, load, p99
+
+STATUSES = ("printing", "handed_over", "in_transit", "local_delivery", "delivered")
+#: Adds a millisecond to each fsync, which here costs a tenth of that, and on real disks one to five.
+SLOW_DISK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+int fsync(int fd) { static int (*f)(int); if (!f) f = dlsym(RTLD_NEXT, "fsync"); usleep(1000); return f(fd); }
+int fdatasync(int fd) { static int (*f)(int); if (!f) f = dlsym(RTLD_NEXT, "fdatasync"); usleep(1000); return f(fd); }
+"""
+
+
+def webhooks(account: Account, number: int, seed: int, secret: str) -> list[bytes]:
+    """Signed calls, each of one piece."""
+    dice = random.Random(seed)
+    made = []
+    for n in range(number):
+        moved = START + timedelta(minutes=dice.randrange(100_000))
+        row = {
+            "id": ref_of(dice.randrange(account.pieces)), "timestamp": "2026-02-01 09:00:00", "status": dice.choice(STATUSES),
+            "dispatched": moved.strftime("%Y-%m-%d %H:%M:%S"), "type": "postcard", "format": "6x9", "cost": "0.84",
+        }  # fmt: skip
+        body = json.dumps({"webhook_id": n, "event": "mailpiece_status", "mailpieces": [row]}).encode()
+        headers = {"X-Stannp-Signature": wire.sign(body, secret), "Content-Type": "application/json"}
+        made.append(http("/webhooks/stannp", body, headers))
+    return made
+
+
+async def rates(
+    account: Account, connections: int, number: int, rounds: int, *words: str, env: dict[str, str] | None = None
+) -> tuple[list[float], list[float], float, float]:
+    """Webhooks a second of ours and of the floor, in turns, and the 99th percentile of each in milliseconds."""
+    ours: list[float] = []
+    floor: list[float] = []
+    slow: list[float] = []
+    bare: list[float] = []
+    with helper("server", account.url, *words, env=env) as (_process, ready):
+        secret = ready["secrets"][1]
+        for turn in range(rounds + 1):
+            for port, got, late in ((ready["port"], ours, slow), (ready["floor"], floor, bare)):
+                calls = webhooks(account, number, seed=turn * 1000 + connections, secret=secret)
+                rate, times = await load(port, calls, connections)
+                # The first round warms up.
+                if turn:
+                    got.append(rate)
+                    late.append(p99(times))
+    return ours, floor, statistics.median(slow), statistics.median(bare)
+
+
+async def bench_webhooks(account: Account, quick: bool, folder: Path) -> list[Result]:
+    results = []
+    kind, rounds, number = account.kind, 2 if quick else 5, 800 if quick else 4000
+    goals = {64: 0.42, 256: 0.60} if kind == "SQLite" else {64: 0.50, 256: 0.65}
+    together = 0.0
+    for connections, goal in goals.items():
+        ours, floor, _, _ = await rates(account, connections, number, rounds)
+        mine, theirs = statistics.median(ours), statistics.median(floor)
+        if connections == 64:
+            together = mine
+        results.append(
+            judged(
+                f"webhook kept before the 200, {connections} connections, {kind}",
+                mine,
+                theirs,
+                mine / theirs,
+                goal,
+                at_least=True,
+                unit="req/s",
+            )
+        )
+    _, _, late, bare = await rates(account, 16, number, rounds)
+    results.append(judged(f"webhook p99 at 16 connections ÷ the floor's, {kind}", late, bare, late / bare, 3))
+    alone, _, _, _ = await rates(account, 64, number // 4, rounds, "alone")
+    each = statistics.median(alone)
+    results.append(
+        judged(
+            f"group commit ÷ one transaction each, 64 connections, {kind}",
+            together,
+            each,
+            together / each,
+            4,
+            at_least=True,
+            unit="req/s",
+        )
+    )
+    shim = slow_disk(folder) if kind == "SQLite" and not quick else None
+    if shim:
+        env = os.environ | {"LD_PRELOAD": shim}
+        ours, _, _, _ = await rates(account, 64, number, 3, env=env)
+        alone, _, _, _ = await rates(account, 64, number // 8, 3, "alone", env=env)
+        mine, each = statistics.median(ours), statistics.median(alone)
+        results.append(
+            judged(
+                "the same with 1 ms added to each fsync, SQLite",
+                mine,
+                each,
+                mine / each,
+                7,
+                at_least=True,
+                unit="req/s",
+            )
+        )
+    results.append(await bench_beside_bulk(account, late, number, rounds))
+    with closing(open_database(account.url)) as database:
+        assert database.read(tally.drift, account.workspace_id) == []
+    return results
+
+
+async def bench_beside_bulk(account: Account, alone: float, number: int, rounds: int) -> Result:
+    """The bulk is merged by the same process on SQLite, and by another on PostgreSQL."""
+    goal = 6 if account.kind == "SQLite" else 2
+    if account.kind == "SQLite":
+        _, _, beside, _ = await rates(account, 16, number // 2, rounds, f"bulk={account.pieces}")
+    else:
+        with helper("server", account.url, f"bulk={account.pieces}"):
+            _, _, beside, _ = await rates(account, 16, number // 2, rounds)
+    return judged(f"webhook p99 beside a bulk import ÷ without, {account.kind}", beside, alone, beside / alone, goal)
+
+
+def slow_disk(folder: Path) -> str | None:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        return None
+    (folder / "slow.c").write_text(SLOW_DISK)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "slow.so", folder / "slow.c", "-ldl"], check=True)
+    return str(folder / "slow.so")
+
+
+def commands(number: int, seed: int, secret: str) -> list[bytes]:
+    """Signed slash commands."""
+    made = []
+    for n in range(number):
+        body, kind = encode("slash_commands", {
+            "command": "/mailstatus", "text": "Spring", "user_id": f"U0P{n % 50}", "channel_id": "C0OPS", "team_id": "T0ACME",
+            "trigger_id": f"{seed}.{n}", "response_url": "http://127.0.0.1:9/nowhere",
+        })  # fmt: skip
+        headers = sign(secret, body, int(time.time())) | {"Content-Type": kind}
+        made.append(http("/slack/events", body if isinstance(body, bytes) else body.encode(), headers))
+    return made
+
+
+async def bench_ack(account: Account, quick: bool) -> list[Result]:
+    results = []
+    number, rounds = 400 if quick else 2000, 3 if quick else 7
+    for words, cases in (("bare", {1: 0.60, 16: 0.45}), ("queries", {16: 0.25})):
+        with helper("server", account.url, words) as (_process, ready):
+            for connections, goal in cases.items():
+                ours: list[float] = []
+                floor: list[float] = []
+                halves: list[float] = []
+                for turn in range(rounds + 1):
+                    for port, got in ((ready["port"], ours), (ready["floor"], floor)):
+                        calls = commands(number, turn * 10 + connections, ready["secrets"][0])
+                        rate, times = await load(port, calls, connections)
+                        if turn:
+                            got.append(rate)
+                            if got is ours:
+                                halves.append(statistics.median(times))
+                mine, theirs = statistics.median(ours), statistics.median(floor)
+                name = "slash command to ack" if words == "bare" else f"ack and two queries, {account.kind}"
+                results.append(
+                    judged(
+                        f"{name}, {connections} connection{'s' if connections > 1 else ''}",
+                        mine,
+                        theirs,
+                        mine / theirs,
+                        goal,
+                        at_least=True,
+                        unit="req/s",
+                    )
+                )
+                if connections == 1:
+                    half = statistics.median(halves)
+                    results.append(judged("slash command to ack, median ÷ 1 ms", half, 1, half, 1))
+    with helper("server", account.url, "queries") as (_process, ready):
+        await load(ready["port"], commands(50, 7, ready["secrets"][0]), 5)
+        late = []
+        for turn in range(3 if quick else 9):
+            _, times = await load(ready["port"], commands(200, 100 + turn, ready["secrets"][0]), 200)
+            late.append(p99(times))
+            await asyncio.sleep(0.2)
+    worst = statistics.median(late)
+    results.append(judged("burst of 200 commands at once, all acknowledged: p99 ÷ 500 ms", worst, 500, worst / 500, 1))
+    return results

@@ -1,0 +1,131 @@
+"""What every benchmark uses: turns between ours and the floor, medians with their spread, and processes to measure."""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass
+class Result:
+    """A promise: ours and its floor in `unit`, their ratio, how far the rounds were apart, and the goal."""
+
+    promise: str
+    ours: float
+    floor: float | None
+    ratio: float
+    goal: str
+    held: bool | None
+    unit: str = "ms"
+    spread: float = 0.0
+
+
+def turns(number: int, *works: Callable[[int], object]) -> list[list[float]]:
+    """Milliseconds of each work, in turns, so that a noisy moment meets all of them."""
+    times: list[list[float]] = [[] for _ in works]
+    for turn in range(number):
+        for index, work in enumerate(works):
+            begin = time.perf_counter()
+            work(turn)
+            times[index].append((time.perf_counter() - begin) * 1000)
+    return times
+
+
+def spread(values: list[float]) -> float:
+    """The distance between the quartiles, as a share of the median."""
+    if len(values) < 4:
+        return (max(values) - min(values)) / statistics.median(values)
+    low, middle, high = statistics.quantiles(values, n=4)
+    return (high - low) / middle
+
+
+def compared(
+    promise: str, ours: list[float], floor: list[float], goal: float | None, *, at_least: bool = False, unit: str = "ms"
+) -> Result:
+    """Medians and their ratio, against a goal."""
+    mine, theirs = statistics.median(ours), statistics.median(floor)
+    return judged(promise, mine, theirs, mine / theirs, goal, at_least=at_least, unit=unit, apart=spread(ours))
+
+
+def judged(
+    promise: str, ours: float, floor: float | None, ratio: float, goal: float | None,
+    *, at_least: bool = False, unit: str = "ms", apart: float = 0.0,
+) -> Result:  # fmt: skip
+    """A result whose ratio is known."""
+    held = None if goal is None else (ratio >= goal if at_least else ratio <= goal)
+    said = "–" if goal is None else f"{'≥' if at_least else '≤'} {goal:g}"
+    return Result(promise, ours, floor, ratio, said, held, unit, apart)
+
+
+def timed_process(code: str) -> Callable[[int], object]:
+    return lambda _turn: subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+@contextmanager
+def helper(
+    module: str, *words: str, env: dict[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A helper process, and the line of JSON that it prints when it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", f"tests.benchmarks.{module}", *words],
+        cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, env=env,
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def load(port: int, requests: list[bytes], connections: int) -> tuple[float, list[float]]:
+    """Sends them over so many kept-alive connections as fast as they are answered; gives req/s and each milliseconds.
+
+    Raises AssertionError for any answer but 200.
+    """
+    waiting = iter(requests)
+    times: list[float] = []
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for raw in waiting:
+            begin = time.perf_counter()
+            writer.write(raw)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head[:80]
+            length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), b":0")
+            await reader.readexactly(int(length.split(b":")[1]))
+            times.append((time.perf_counter() - begin) * 1000)
+        writer.close()
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return len(requests) / (time.perf_counter() - begin), times
+
+
+def p99(times: list[float]) -> float:
+    return sorted(times)[int(len(times) * 0.99)]
+
+
+def http(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+    """The bytes of a POST."""
+    lines = [f"POST {path} HTTP/1.1", "Host: bench", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def peak_memory(process: subprocess.Popen[str], field: str = "VmRSS") -> float:
+    """MiB of a process, from the kernel."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) / 1024
+    return 0.0

@@ -1,0 +1,314 @@
+"""The ledger and its answers at ten thousand, a million and ten million pieces."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from sqlalchemy import Connection, func, select, text
+
+from storage import enquiries, mailings, schema, tally, workspaces
+from storage.database import Database, open_database
+from storage.records import CampaignId
+from storage.tables import pieces
+from tests.benchmarks.data import Account, batches, heard, ref_of
+from tests.benchmarks.harness import ROOT, Result, compared, judged, turns
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+BATCH = 20_000
+FIRST = CampaignId(1)
+
+
+def named(number: int) -> str:
+    return f"{number // 1_000_000} M" if number >= 1_000_000 else f"{number // 1000} k"
+
+
+def bench_mix(accounts: list[Account]) -> list[Result]:
+    """The status mix through the repository function, beside counting over the best covering index."""
+    results, medians = [], []
+    for account in accounts:
+        database = account.database
+        (ours,) = turns(60, lambda _n: database.read(enquiries.mix, account.workspace_id, FIRST))
+        medians.append(ours)
+        if account is not accounts[min(1, len(accounts) - 1)]:
+            continue
+        with database.writer.begin() as connection:
+            connection.exec_driver_sql("CREATE INDEX covering ON pieces (workspace_id, campaign_id, day, status)")
+        if not database.is_file:
+            with database.reader.connect() as connection:
+                connection.exec_driver_sql("VACUUM ANALYZE pieces")
+        # Every piece of the account: the first campaign alone holds a tenth of them.
+        whole = select(pieces.c.status, func.count()).where(pieces.c.workspace_id == account.workspace_id)
+        whole = whole.group_by(pieces.c.campaign_id, pieces.c.day, pieces.c.status)
+        mine, theirs = turns(
+            7,
+            lambda _n: database.read(enquiries.mixes, account.workspace_id),
+            lambda _n: database.read(lambda c: c.execute(whole).all()),
+        )
+        counted = (
+            select(pieces.c.status, func.count())
+            .where(pieces.c.workspace_id == account.workspace_id, pieces.c.campaign_id == FIRST)
+            .group_by(pieces.c.day, pieces.c.status)
+        )
+        one, other = turns(
+            9,
+            lambda _n: database.read(enquiries.mix, account.workspace_id, FIRST),
+            lambda _n: database.read(lambda c: c.execute(counted).all()),
+        )
+        kind, size = account.kind, named(account.pieces)
+        results += [
+            compared(
+                f"GROUP BY over {size} pieces ÷ mixes of all campaigns, {kind}", theirs, mine, None, at_least=True
+            ),
+            compared(
+                f"GROUP BY over {named(account.pieces // 10)} pieces ÷ mix of one campaign, {kind}",
+                other,
+                one,
+                None,
+                at_least=True,
+            ),
+        ]
+        with database.writer.begin() as connection:
+            connection.exec_driver_sql("DROP INDEX covering")
+    big, small = medians[-1], medians[0]
+    results.append(
+        compared(
+            f"status mix at {named(accounts[-1].pieces)} ÷ at {named(accounts[0].pieces)}, {accounts[0].kind}",
+            big,
+            small,
+            1.2,
+        )
+    )
+    return results
+
+
+def bench_find(accounts: list[Account]) -> list[Result]:
+    """Finding a piece, beside the look-up of a row by its primary key through the same driver."""
+    results = []
+    first: dict[str, float] = {}
+    for account in accounts:
+        database, key = account.database, account.workspace_id
+        by_number = select(pieces)
+
+        def floor(turn: int, number: int = account.pieces, database: Database = database) -> object:
+            wanted = by_number.where(pieces.c.id == turn * 7919 % number + 1)
+            return database.read(lambda c: c.execute(wanted).all())
+
+        asked: dict[str, tuple[Callable[[int], str], float]] = {
+            "id": (lambda n: ref_of(n * 7919 % account.pieces), 1.5),
+            "name": (lambda n: f"jane smith{n * 7919 % account.pieces // 100 % 100000}", 5),
+            "ZIP": (lambda n: str(10000 + n * 7919 % account.pieces % 89999), 5),
+        }
+        for what, (ask, goal) in asked.items():
+            mine, theirs = turns(150, lambda n, ask=ask: database.read(enquiries.find_pieces, key, ask(n), 25), floor)  # type: ignore[misc]
+            one = compared(
+                f"find by {what} at {named(account.pieces)} ÷ by primary key, {account.kind}", mine, theirs, goal
+            )
+            if account is accounts[0]:
+                first[what] = one.ours
+            if account is accounts[-1]:
+                results.append(one)
+                results.append(
+                    judged(
+                        f"find by {what}: growth from {named(accounts[0].pieces)} to {named(account.pieces)}, {account.kind}",
+                        one.ours,
+                        first[what],
+                        one.ours / first[what],
+                        None,
+                    )
+                )
+    return results
+
+
+def bench_ingest(account: Account, number: int) -> list[Result]:
+    """Changes into the ledger with all that it keeps, beside their resolved rows into a copy of the history's table."""
+    told = heard(account, number)
+    parts = batches(told, BATCH)
+    gc.collect()
+    gc.freeze()
+    began = time.perf_counter()
+    for batch in parts:
+        account.database.write(mailings.apply, account.workspace_id, batch, NOW)
+    one = number / (time.perf_counter() - began)
+    assert account.database.read(tally.drift, account.workspace_id) == []
+    floor = bare_ingest(account, number)
+    size = named(account.pieces)
+    if account.kind == "SQLite":
+        return [
+            judged(
+                f"bulk ingest at {size}, time ÷ bare executemany, SQLite",
+                1e6 / one,
+                1e6 / floor,
+                floor / one,
+                2.5,
+                unit="µs/row",
+            )
+        ]
+    results = [
+        judged(
+            f"bulk ingest at {size}, rate ÷ bare COPY, PostgreSQL",
+            one,
+            floor,
+            one / floor,
+            0.40,
+            at_least=True,
+            unit="rows/s",
+        )
+    ]
+    two = ingest_by_two(account, heard(account, number, seed=2))
+    assert account.database.read(tally.drift, account.workspace_id) == []
+    results.append(
+        judged(f"the same by two connections, at {size}", two, floor, two / floor, 0.70, at_least=True, unit="rows/s")
+    )
+    return [*results, *bench_advance(account)]
+
+
+def ingest_by_two(account: Account, told: list[Any]) -> float:
+    """Two processes, each with the pieces of half the ids: so they never wait for each other's rows."""
+    children = []
+    for half in (0, 1):
+        ready, done = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            database = open_database(account.url)
+            mine = batches([c for c in told if crc32(c.piece_ref.encode()) % 2 == half], BATCH)
+            gc.freeze()
+            os.write(done, b"r")
+            for batch in mine:
+                database.write(mailings.apply, account.workspace_id, batch, NOW)
+            os.write(done, b"e")
+            os._exit(0)
+        children.append((pid, ready))
+    for _pid, ready in children:
+        os.read(ready, 1)
+    began = time.perf_counter()
+    for pid, ready in children:
+        os.read(ready, 1)
+        os.waitpid(pid, 0)
+    return len(told) / (time.perf_counter() - began)
+
+
+def bare_ingest(account: Account, number: int) -> float:
+    """The rows that the ledger has just written, in the same order and portions, into a table of the same form."""
+    database = account.database
+    with database.reader.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text("SELECT * FROM changes LIMIT :n"), {"n": number}).all()]
+    positions = {row: place for place, row in enumerate(rows)}
+    rows.sort(key=lambda row: crc32(repr(row).encode()))
+    assert positions
+    with database.writer.begin() as connection:
+        if account.kind == "SQLite":
+            ddl = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'changes'")).scalar_one()
+            connection.exec_driver_sql(ddl.replace("changes", "bare", 1))
+        else:
+            connection.exec_driver_sql("CREATE TABLE bare (LIKE changes INCLUDING ALL)")
+    began = time.perf_counter()
+    for first in range(0, len(rows), BATCH):
+        part = sorted(rows[first : first + BATCH])
+        with database.writer.begin() as connection:
+            if account.kind == "SQLite":
+                connection.exec_driver_sql("INSERT INTO bare VALUES (?, ?, ?, ?, ?, ?, ?, ?)", part)
+            else:
+                cursor: Any = connection.connection.cursor()
+                lines = "\n".join("\t".join(map(str, row)) for row in part)
+                with cursor.copy("COPY bare FROM STDIN") as copy:
+                    copy.write(lines)
+    rate = len(rows) / (time.perf_counter() - began)
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE bare")
+    return rate
+
+
+def bench_advance(account: Account) -> list[Result]:
+    """How PostgreSQL takes the advance of a piece: in its own page, touching no index, with few bytes of log."""
+
+    def advance(connection: Connection, status: int) -> tuple[int, int]:
+        wanted = "SELECT id FROM pieces WHERE id % :step = 1 ORDER BY id LIMIT 50000"
+        before = connection.execute(text("SELECT pg_current_wal_insert_lsn()")).scalar_one()
+        changed = connection.execute(
+            text(f"UPDATE pieces SET status = {status}, status_at = now(), changed_at = now() WHERE id IN ({wanted})"),
+            {"step": max(account.pieces // 50_000, 1)},
+        ).rowcount
+        written = connection.execute(
+            text("SELECT pg_current_wal_insert_lsn() - :b ::pg_lsn"), {"b": before}
+        ).scalar_one()
+        return changed, int(written)
+
+    # The first pass writes whole pages, as every page's first change after a checkpoint does.
+    account.database.write(advance, 8)
+    stats = text("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'pieces'")
+    time.sleep(1.5)
+    before = account.database.read(lambda c: c.execute(stats).one())
+    rows, written = account.database.write(advance, 8)
+    time.sleep(1.5)
+    after = account.database.read(lambda c: c.execute(stats).one())
+    hot = (after[1] - before[1]) / max(after[0] - before[0], 1)
+    account.database.write(tally.repair, account.workspace_id)
+    return [
+        judged("status advance on PostgreSQL, share that is HOT", hot * 100, 100, hot, 0.98, at_least=True, unit="%"),
+        judged(
+            "status advance on PostgreSQL, log ÷ 130 bytes a row",
+            written / rows,
+            130,
+            written / rows / 130,
+            1,
+            unit="B/row",
+        ),
+    ]
+
+
+def bench_import_memory(quick: bool, folder: Path) -> list[Result]:
+    """The most memory that an import ever holds, for a small file and a large one."""
+    small, large = (20_000, 100_000) if quick else (100_000, 1_000_000)
+    peaks, seconds = [], 0.0
+    for number in (small, large):
+        url, path = f"sqlite:///{folder}/import{number}.db", folder / f"{number}.csv"
+        database = open_database(url)
+        schema.migrate(database)
+        database.write(workspaces.ensure, "T1", "Bench", "USD")
+        database.close()
+        with path.open("w") as file:
+            file.write("id,campaign_id,timestamp,status,status_date,name,address,city,state,zip,cost\n")
+            for n in range(number):
+                file.write(
+                    f"{ref_of(n)},{n % 91},2026-02-01,delivered,2026-02-09,Jane Smith{n},{n} Main St,Austin,TX,78701,0.84\n"
+                )
+        begin = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "bot", "import", str(path)], cwd=folder, stdout=subprocess.DEVNULL,
+                                   env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(ROOT)})  # fmt: skip
+        peak = [0.0]
+        watching = threading.Thread(target=watch, args=(process, peak))
+        watching.start()
+        assert process.wait() == 0
+        watching.join()
+        seconds = time.perf_counter() - begin
+        peaks.append(peak[0])
+    return [
+        judged(
+            f"memory of importing {named(large)} rows ÷ {named(small)} rows, SQLite",
+            peaks[1],
+            peaks[0],
+            peaks[1] / peaks[0],
+            1.2,
+            unit="MiB",
+        ),
+        judged(f"`piecewise import` of {named(large)} rows, SQLite", large / seconds, None, 1, None, unit="rows/s"),
+    ]
+
+
+def watch(process: subprocess.Popen[bytes], peak: list[float]) -> None:
+    while process.poll() is None:
+        try:
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM"):
+                    peak[0] = int(line.split()[1]) / 1024
+        except OSError:
+            return
+        time.sleep(0.05)

@@ -1,0 +1,245 @@
+"""What goes out: channels at Slack's pace, bursts folded into messages, and the turns that processes take."""
+
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection, text
+
+from bot.app import SystemClock
+from bot.slack import Slack
+from handlers.delivery import Courier, _card, _gather
+from handlers.intake import Intake
+from handlers.memory import Memory
+from handlers.messages import Message
+from handlers.services import Policy, Services, Studio
+from storage import mailings, outbox, schema, workspaces
+from storage.database import Database, open_database
+from storage.records import NO_CAMPAIGN, Batch, ChannelId, UserId, Want, WorkspaceId
+from storage.statuses import Status
+from tests.benchmarks.harness import ROOT, Result, helper, judged
+from tests.builders import a_campaign, a_change, a_piece
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def prepared(url: str, channels: int) -> tuple[Database, WorkspaceId]:
+    """A workspace with so many channels that are told of everything."""
+    database = open_database(url)
+    schema.migrate(database)
+    workspace = database.write(workspaces.ensure, "T1", "Bench", "USD")
+    database.write(workspaces.note, workspace.id, baseline_at=LONG_AGO)
+
+    def subscribe(connection: Connection) -> None:
+        for n in range(channels):
+            key = workspace.id, ChannelId(f"C{n:05}"), NO_CAMPAIGN
+            workspaces.subscribe(connection, *key, [Want.RETURNED], UserId("U1"), LONG_AGO)
+
+    database.write(subscribe)
+    return database, workspace.id
+
+
+def returns(campaigns: list[int], each: int) -> Batch:
+    """So many returned pieces of each of these campaigns."""
+    facts = []
+    for number in campaigns:
+        facts += [a_campaign(f"{number:04}", f"Campaign {number:04}")]
+        for n in range(each):
+            ref = f"{number}-{n}"
+            facts += [a_piece(ref, f"{number:04}"), a_change(ref, Status.RETURNED)]
+    from tests.builders import a_batch
+
+    return a_batch(*facts)
+
+
+async def served(database: Database, address: str) -> tuple[float, int]:
+    """Seconds in which the courier tells everything, and how many turns that took."""
+    readers, writer = ThreadPoolExecutor(4), ThreadPoolExecutor(1)
+    memory = Memory(database, readers, writer)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        clock = SystemClock()
+        client = AsyncWebClient("xoxb-1", base_url=address + "/api/", session=session, retry_handlers=[])
+        services = Services(memory, Intake(memory, clock), Studio(writer), clock, Policy(zone=ZoneInfo("UTC"), settle=timedelta(0)),
+                            None, Slack(client, session, clock, "UTC"))  # type: ignore[arg-type]  # fmt: skip
+        begun = time.perf_counter()
+        turns = await Courier(services).serve()
+        # The last second and a bit it only waits whether more becomes due.
+        spent = time.perf_counter() - begun - 1.05
+        async with session.get(address + "/report") as answer:
+            counts = await answer.json()
+    readers.shutdown()
+    writer.shutdown()
+    served.counts = counts  # type: ignore[attr-defined]
+    return spent, turns
+
+
+async def bench_pace(url: str, quick: bool) -> list[Result]:
+    """Many channels, each with ten messages: five campaigns with a card and a return each."""
+    channels, campaigns = (200, 2) if quick else (1000, 5)
+    database, key = prepared(url, channels)
+    for number in range(campaigns):
+        database.write(mailings.apply, key, returns([number], 1), LONG_AGO + timedelta(days=1, seconds=number))
+    ideal = 2 * campaigns - 1
+    with helper("fakeslack", "paced") as (_process, ready):
+        spent, _ = await served(database, f"http://127.0.0.1:{ready['port']}")
+    counts = served.counts  # type: ignore[attr-defined]
+    database.close()
+    assert counts["messages"] == channels * campaigns * 2, counts
+    wrong = counts.get("too early", 0) + counts.get("out of order", 0)
+    name = f"{channels:,} channels × {2 * campaigns} messages at one a second ÷ ideal"
+    return [
+        judged(name, spent, ideal, spent / ideal, 1.10, unit="s"),
+        judged("of these, refused by Slack's pace or out of order", wrong, 0, wrong, 0, unit="messages"),
+    ]
+
+
+async def bench_fold(url: str, quick: bool) -> list[Result]:
+    """Twenty rows for each channel, folded into one message each, beside the same client sending as many."""
+    channels = 200 if quick else 1000
+    database, key = prepared(url, channels)
+    database.write(mailings.apply, key, returns([1], 20), LONG_AGO + timedelta(days=1))
+    with_cards(database)
+    with helper("fakeslack") as (_process, ready):
+        address = f"http://127.0.0.1:{ready['port']}"
+        ceiling = await client_ceiling(address, channels)
+        spent, turns = await served(database, address)
+        again = await client_ceiling(address, channels)
+    database.close()
+    assert turns == channels, turns
+    floor, mine = (ceiling + again) / 2, channels / spent
+    return [
+        judged(
+            f"{channels * 20:,} rows folded into {channels:,} messages ÷ the client's ceiling",
+            mine,
+            floor,
+            mine / floor,
+            0.45,
+            at_least=True,
+            unit="msg/s",
+        )
+    ]
+
+
+def with_cards(database: Database) -> None:
+    """Each channel has its card already, and it is up to date: only the news is still to be told."""
+    policy = Policy(zone=ZoneInfo("UTC"), settle=timedelta(0))
+
+    def work(connection: Connection) -> None:
+        now = datetime.now(UTC)
+        parcels = outbox.claim(connection, now, timedelta(0), 10_000)
+        services: Any = type("S", (), {"clock": SystemClock(), "policy": policy})
+        for facts in _gather(connection, parcels):
+            _, digest = _card(services, facts)
+            outbox.keep_card(connection, facts.parcel, outbox.Card("1.0", digest))
+        connection.execute(text("UPDATE channels SET lease_until = next_at"))
+
+    database.write(work)
+
+
+async def client_ceiling(address: str, number: int) -> float:
+    """Messages a second of Slack's client on a shared session."""
+    message = Message("x" * 200, blocks=[{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 400}}])
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        client = AsyncWebClient("xoxb-1", base_url=address + "/api/", session=session, retry_handlers=[])
+        waiting = iter(range(number))
+
+        async def one() -> None:
+            for n in waiting:
+                await client.chat_postMessage(channel=f"D{n}", text=message.text, blocks=message.blocks)
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(one() for _ in range(64)))
+        return number / (time.perf_counter() - begun)
+
+
+TICKER = """
+import asyncio, sys, time
+from datetime import datetime, timedelta, UTC
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from bot.scheduler import DEFAULTS
+from storage import leases
+from storage.database import open_database
+from sqlalchemy import text
+database, me, stall = open_database(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+every = timedelta(seconds=0.5)
+def turn(c):
+    if leases.win(c, "bench", me, datetime.now(UTC), every * 0.9):
+        c.execute(text("INSERT INTO turns VALUES (:m, :t)"), {"m": me, "t": time.time()})
+async def tick(): database.write(turn)
+async def main():
+    scheduler = AsyncIOScheduler(job_defaults=DEFAULTS)
+    scheduler.add_job(tick, "interval", seconds=0.5)
+    scheduler.start()
+    print("up", flush=True)
+    if stall:
+        await asyncio.sleep(1.2)
+        time.sleep(stall)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def bench_turns(url: str) -> list[Result]:
+    """Three processes and one job: one stalls, then the one that ran last is killed."""
+    database = open_database(url)
+    schema.migrate(database)
+    with database.writer.begin() as connection:
+        connection.execute(text("CREATE TABLE turns (owner text, at float)"))
+
+    def took() -> list[tuple[str, float]]:
+        return database.read(
+            lambda c: [tuple(r) for r in c.execute(text("SELECT owner, at FROM turns ORDER BY at")).all()]
+        )
+
+    def start(name: str, stall: float = 0) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", TICKER, url, name, str(stall)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout
+        process.stdout.readline()
+        return process
+
+    alone = start("alone", stall=3)
+    time.sleep(5)
+    alone.kill()
+    alone.wait()
+    stalled = [at for _, at in took()]
+    gaps = [b - a for a, b in itertools.pairwise(stalled)]
+    place = gaps.index(max(gaps))
+    extra = sum(gap < 0.3 for gap in gaps[place : place + 2])
+    crowd = {name: start(name) for name in ("a", "b", "c")}
+    time.sleep(3)
+    last = [owner for owner, _ in took() if owner in crowd][-1]
+    os.kill(crowd[last].pid, signal.SIGKILL)
+    killed = time.time()
+    time.sleep(3)
+    for process in crowd.values():
+        process.kill()
+        process.wait()
+    after = [at for owner, at in took() if at > killed and owner != last]
+    double = [b - a for (_, a), (_, b) in itertools.pairwise(took()) if 0 < b - a < 0.25]
+    database.close()
+    return [
+        judged("a job due in a 3 s stall: longest pause ÷ 3.5 s", max(gaps), 3.5, max(gaps) / 3.5, 1.1, unit="s"),
+        judged(
+            "turns taken twice, in a stall or by two processes",
+            extra + len(double),
+            0,
+            extra + len(double),
+            0,
+            unit="turns",
+        ),
+        judged(
+            "the runner is killed: next turn ÷ 1.5 s", after[0] - killed, 1.5, (after[0] - killed) / 1.5, 1, unit="s"
+        ),
+    ]
