@@ -167,5 +167,5 @@ _DIFFERS: Final = " OR ".join(f"pieces.{name} IS DISTINCT FROM ({value})" for na
 MERGE_FACTS: Final = sql(f"""
     UPDATE pieces SET {_SETS},
         facts_at = CASE WHEN s.facts_at >= pieces.facts_at THEN s.facts_at ELSE pieces.facts_at END
-    FROM stage_pieces s, stage_met m
-    WHERE m.ref = s.ref AND NOT m.arrived AND pieces.id = m.piece_id AND ({_DIFFERS})""")
+    FROM stage_pieces s
+    WHERE pieces.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = pieces.ref AND ({_DIFFERS})""")

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, type_coerce, union_all
+from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, text, union_all
 
 from storage import details
 from storage.arrivals import fold_text
+from storage.database import sql
 from storage.records import (
     Campaign,
     CampaignId,
@@ -22,7 +23,7 @@ from storage.records import (
     WorkspaceId,
 )
 from storage.statuses import FINAL, OTHER, Status, status_of
-from storage.tables import Amount, campaigns, changes, pieces, tallies, tally_deltas
+from storage.tables import UNITS, campaigns, changes, pieces, tallies, tally_deltas
 
 #: Sorts behind every text that begins like the one before it.
 LAST = "\U0010ffff"
@@ -76,9 +77,8 @@ def _campaign(row: Row[Any]) -> StoredCampaign:
 
 def mixes(connection: Connection, workspace_id: WorkspaceId, days: Days | None = None) -> dict[CampaignId, Mix]:
     """The mix of each campaign (0: pieces of none) over pieces ordered in these days. From tallies alone."""
-    rows = _tallied(workspace_id, days or Days())
     by_campaign: dict[CampaignId, list[Any]] = {}
-    for row in connection.execute(rows).all():
+    for row in connection.execute(MIXES.on(connection), _span(workspace_id, days)).all():
         by_campaign.setdefault(CampaignId(row.campaign_id), []).append(row)
     found = {key: _mix(group) for key, group in by_campaign.items()}
     # Where pieces were counted and have left, nothing is left to show.
@@ -87,8 +87,25 @@ def mixes(connection: Connection, workspace_id: WorkspaceId, days: Days | None =
 
 def mix(connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, days: Days | None = None) -> Mix:
     """The mix of one campaign over pieces ordered in these days. From tallies alone."""
-    rows = _tallied(workspace_id, days or Days(), campaign_id)
-    return _mix(connection.execute(rows).all())
+    values = _span(workspace_id, days) | {"campaign": campaign_id}
+    return _mix(connection.execute(MIX.on(connection), values).all())
+
+
+def _span(workspace_id: WorkspaceId, days: Days | None) -> dict[str, Any]:
+    first, last = (days.first, days.last) if days else (None, None)
+    return {"workspace": workspace_id, "first": first or date.min, "last": last or date.max}
+
+
+#: Folded tallies and the deltas since, in one statement: a fold in between cannot tear the sum.
+_TALLIED: Final = """
+    SELECT campaign_id, status, CAST(sum(pieces) AS BIGINT) AS pieces, CAST(sum(cost) AS BIGINT) AS cost FROM (
+        SELECT campaign_id, status, pieces, cost FROM tallies
+        WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}
+        UNION ALL SELECT campaign_id, status, pieces, cost FROM tally_deltas
+        WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}) counts
+    GROUP BY campaign_id, status"""
+MIXES: Final = sql(_TALLIED.format(""), first=Date, last=Date)
+MIX: Final = sql(_TALLIED.format("AND campaign_id = :campaign"), first=Date, last=Date)
 
 
 def merge(parts: Sequence[Mix]) -> Mix:
@@ -97,30 +114,12 @@ def merge(parts: Sequence[Mix]) -> Mix:
     return Mix(counts, sum(part.other for part in parts), sum((part.spent for part in parts), Decimal(0)))
 
 
-def _tallied(workspace_id: WorkspaceId, days: Days, campaign_id: CampaignId | None = None) -> Select[Any]:
-    """Folded tallies and the deltas since, in one statement: a fold in between cannot tear the sum."""
-    parts = []
-    for table in (tallies, tally_deltas):
-        part = select(table.c.campaign_id, table.c.status, table.c.pieces, table.c.cost)
-        part = part.where(table.c.workspace_id == workspace_id, *_within(table.c.day, days))
-        parts.append(part if campaign_id is None else part.where(table.c.campaign_id == campaign_id))
-    both = union_all(*parts).subquery("both")
-    cost = type_coerce(func.sum(both.c.cost), Amount).label("cost")
-    keys = (both.c.campaign_id, both.c.status)
-    return select(*keys, func.sum(both.c.pieces).label("pieces"), cost).group_by(*keys)
-
-
-def _within(day: ColumnElement[date], days: Days) -> list[ColumnElement[bool]]:
-    first = [] if days.first is None else [day >= days.first]
-    return first if days.last is None else [*first, day <= days.last]
-
-
 def _mix(rows: Sequence[Any]) -> Mix:
     counts = {Status(row.status): int(row.pieces) for row in rows if row.status != OTHER and row.pieces}
     other = sum(int(row.pieces) for row in rows if row.status == OTHER)
     # A cancelled piece is not paid for, whatever price its row still shows.
-    spent = sum((row.cost for row in rows if row.status != Status.CANCELLED), Decimal(0))
-    return Mix(counts, other, spent)
+    units = sum(row.cost for row in rows if row.status != Status.CANCELLED)
+    return Mix(counts, other, Decimal(units) / UNITS)
 
 
 def oldest_open_day(connection: Connection, workspace_id: WorkspaceId, since: date) -> date | None:
@@ -144,24 +143,35 @@ def _pieces() -> Select[Any]:
     return select(pieces, campaigns.c.name.label("campaign_name")).select_from(joined)
 
 
-def find_pieces(connection: Connection, workspace_id: WorkspaceId, text: str, limit: int) -> list[StoredPiece]:
-    """Pieces with this id; else whose recipient's name, surname, ZIP or address begins with the text. Newest first."""
-    exact = connection.execute(_pieces().where(pieces.c.workspace_id == workspace_id, pieces.c.ref == text)).all()
+#: Pieces that are looked at in each index.
+ALIKE_SEEN: Final = 500
+_ALIKE: Final = (
+    "SELECT id FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND {0} >= :{1} AND {0} < :{2}"
+    f" LIMIT {ALIKE_SEEN}) {{0}}s"
+)
+ALIKE: Final = text(
+    " UNION ALL ".join(
+        [*(_ALIKE.format(name, "key", "end") for name in ("name_key", "surname_key", "address_key")),
+         _ALIKE.format("postcode", "zip", "zip_end")]
+    )
+)  # fmt: skip
+BY_REF: Final = _pieces().where(pieces.c.workspace_id == bindparam("workspace"), pieces.c.ref == bindparam("ref"))
+
+
+def find_pieces(connection: Connection, workspace_id: WorkspaceId, asked: str, limit: int) -> list[StoredPiece]:
+    """Pieces with this id; else whose recipient's name, surname, ZIP or address begins with this. Newest first.
+
+    Each of these is looked up in its index, and of more than a few hundred that are alike not all are looked at.
+    """
+    exact = connection.execute(BY_REF, {"workspace": workspace_id, "ref": asked}).all()
     if exact:
         return [_piece(row) for row in exact]
-    key = fold_text(text)
+    key, zipped = fold_text(asked), asked.strip().upper()
     if not key:
         return []
-    alike = or_(
-        *(_begins(column, key) for column in (pieces.c.name_key, pieces.c.surname_key, pieces.c.address_key)),
-        _begins(pieces.c.postcode, text.strip().upper()),
-    )
-    rows = _pieces().where(pieces.c.workspace_id == workspace_id, alike).order_by(pieces.c.id.desc()).limit(limit)
-    return [_piece(row) for row in connection.execute(rows).all()]
-
-
-def _begins(column: ColumnElement[str], key: str) -> ColumnElement[bool]:
-    return and_(column >= key, column < key + LAST)
+    values = {"workspace": workspace_id, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
+    alike = sorted(set(connection.scalars(ALIKE, values)), reverse=True)
+    return pieces_by_id(connection, workspace_id, alike[:limit])
 
 
 def unknown_refs(connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ metadata = MetaData()
 
 
 def _staged(name: str, *columns: Column[Any]) -> Table:
-    return Table(name, metadata, *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DELETE ROWS")
+    return Table(name, metadata, *columns, prefixes=["TEMPORARY"], postgresql_on_commit="PRESERVE ROWS")
 
 
 #: Pieces as they were described. One row a piece.
@@ -104,19 +104,30 @@ moves = _staged(
 )
 
 #: Join by the keys at hand: what these tables hold is unknown to the planner, and it would read millions of rows.
-PLANS: Final = ("SET LOCAL jit = off", "SET LOCAL enable_hashjoin = off", "SET LOCAL enable_mergejoin = off")
-READY: Final = "stage"
+PLANS: Final = (
+    "SET LOCAL plan_cache_mode = force_generic_plan",
+    "SET LOCAL jit = off",
+    "SET LOCAL enable_hashjoin = off",
+    "SET LOCAL enable_mergejoin = off",
+)
+#: Rows that this connection has laid out since its tables were last cut: PostgreSQL keeps the space of deleted ones.
+LAID_OUT: Final = "stage"
+MOST_LAID_OUT: Final = 2_000
 
 
 def begin(connection: Connection) -> None:
     """Empties the tables; makes them first where this connection has none."""
-    if READY not in connection.info:
+    if LAID_OUT not in connection.info:
         for table in metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
-        # Undone with the transaction, and so is this mark: see `storage.database`.
-        connection.info[READY] = True
+        # Undone with the transaction, and so is this note: see `storage.database`.
+        connection.info[LAID_OUT] = 0
     emptied = [f"DELETE FROM {table.name}" for table in metadata.sorted_tables]
     if connection.dialect.name == "postgresql":
+        if connection.info[LAID_OUT] > MOST_LAID_OUT:
+            # To cut them makes PostgreSQL forget its plans, so it is not done for every few rows.
+            connection.info[LAID_OUT] = 0
+            emptied = ["TRUNCATE " + ", ".join(table.name for table in metadata.sorted_tables)]
         connection.exec_driver_sql("; ".join((*PLANS, *emptied)))
         return
     for statement in emptied:
@@ -127,6 +138,7 @@ def load(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) 
     """Fills a table. Each row holds the values of all its columns, in order, as Python's own types."""
     if not rows:
         return
+    connection.info[LAID_OUT] += len(rows)
     copies = connection.dialect.name == "postgresql"
     forms = _COPIED if copies else _BOUND
     columns = [

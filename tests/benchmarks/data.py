@@ -85,7 +85,6 @@ def open_account(url: str, number: int) -> Account:
             connection.exec_driver_sql("VACUUM ANALYZE")
     else:
         with contextlib.closing(database.reader.raw_connection()) as raw:
-            raw.cursor().execute("ANALYZE")
             raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return Account(database, url, workspace.id, number)
 

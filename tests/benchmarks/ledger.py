@@ -230,11 +230,11 @@ def bench_advance(account: Account) -> list[Result]:
     """How PostgreSQL takes the advance of a piece: in its own page, touching no index, with few bytes of log."""
 
     def advance(connection: Connection, status: int) -> tuple[int, int]:
-        wanted = "SELECT id FROM pieces WHERE id % :step = 1 ORDER BY id LIMIT 50000"
+        wanted = "SELECT id FROM pieces WHERE id % :step = 1 ORDER BY id LIMIT :most"
         before = connection.execute(text("SELECT pg_current_wal_insert_lsn()")).scalar_one()
         changed = connection.execute(
             text(f"UPDATE pieces SET status = {status}, status_at = now(), changed_at = now() WHERE id IN ({wanted})"),
-            {"step": max(account.pieces // 50_000, 1)},
+            {"step": max(account.pieces // 50_000, 100), "most": 50_000},
         ).rowcount
         written = connection.execute(
             text("SELECT pg_current_wal_insert_lsn() - :b ::pg_lsn"), {"b": before}

@@ -261,14 +261,13 @@ class Story:
     async def _fill_disk(self) -> None:
         """No file of the program may grow any more, for a while: what a full disk does to it."""
         assert self.process
-        try:
-            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-        except ProcessLookupError:
-            return
-        await asyncio.sleep(0.8)
-        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        for most in (4096, resource.RLIM_INFINITY):
+            if self.process.returncode is not None:
+                # A process that cannot write at its start ends with the reason.
+                break
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+            await asyncio.sleep(0.8)
         self.verdict.outages["disk full"] += 1
-        await asyncio.sleep(0.3)
 
     async def _calm_down(self) -> None:
         """The outside is well again; everything that waits is done, and the account has been read once more."""
