@@ -227,7 +227,7 @@ class Story:
         else:
             ways.append(self._fill_disk)
         while self.verdict.kills < self.kills:
-            await asyncio.sleep(0.6 + self.dice.random() * 1.6)
+            await asyncio.sleep(1.0 + self.dice.random() * 2.2)
             if self.dice.random() < 0.35:
                 await self.dice.choice(ways)()
             await self._stop(signal.SIGKILL)
