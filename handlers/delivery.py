@@ -235,7 +235,8 @@ async def _tell(services: Services, facts: Facts) -> Ending:
     told = [(item, card.message_ts) for item in todo.quiet]
     if not posted and todo.groups and facts.card is not None:
         told += await _post_news(services, facts, todo, card)
-    return Ending(parcel, services.clock.now() + services.policy.pace, tuple(told), card=card)
+    changed = None if card == facts.card else card
+    return Ending(parcel, services.clock.now() + services.policy.pace, tuple(told), card=changed)
 
 
 async def _show_card(services: Services, facts: Facts) -> tuple[Card, bool]:

@@ -319,7 +319,7 @@ class Story:
 
 def _everything(database: Database) -> tuple[dict[str, int], list[Any], set[str], list[Any]]:
     with database.reader.connect() as connection:
-        stand = dict(connection.execute(select(pieces.c.ref, pieces.c.status)).tuples().all())
+        stand = {row.ref: row.status for row in connection.execute(select(pieces.c.ref, pieces.c.status)).all()}
         columns = outbox.c.channel, outbox.c.status, outbox.c.refusal, outbox.c.message_ts, pieces.c.ref
         rows = connection.execute(select(*columns).join(pieces, pieces.c.id == outbox.c.piece_id)).all()
         kept = set(connection.scalars(select(cards.c.message_ts)).all())
