@@ -104,11 +104,15 @@ moves = _staged(
 )
 
 #: Join by the keys at hand: what these tables hold is unknown to the planner, and it would read millions of rows.
+#: A plan is kept until statistics are gathered again: one made while a table was nearly empty must not read it whole.
 PLANS: Final = (
     "SET LOCAL plan_cache_mode = force_generic_plan",
     "SET LOCAL jit = off",
     "SET LOCAL enable_hashjoin = off",
     "SET LOCAL enable_mergejoin = off",
+    "SET LOCAL enable_seqscan = off",
+    "SET LOCAL enable_bitmapscan = off",
+    "SET LOCAL enable_material = off",
 )
 #: Rows that this connection has laid out since its tables were last cut: PostgreSQL keeps the space of deleted ones.
 LAID_OUT: Final = "stage"

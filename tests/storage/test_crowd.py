@@ -1,13 +1,14 @@
 """Several writers at once on PostgreSQL: whatever they do to each other, the counts and the outbox come out right."""
 
 import random
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from storage import mailings, tally
 from storage.database import Database, open_database
@@ -105,3 +106,31 @@ def test_drift_is_found_named_and_repaired(database: Database) -> None:
     assert [bool(database.read(tally.drift, workspace.id, part, 7)) for part in range(7)] == [
         part == campaign % 7 for part in range(7)
     ]
+
+
+def test_on_an_empty_postgresql_pieces_are_looked_up_by_their_keys_from_the_first_batch_on(
+    crowd: list[Database],
+) -> None:
+    """Plans are kept: one that reads the whole table would grow with each portion of a first import."""
+    database = crowd[0]
+    workspace = database.write(open_workspace)
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if re.match(r"\s*(INSERT|UPDATE|DELETE|WITH)\b", statement) and "stage_" in statement:
+            with connection.connection.dbapi_connection.cursor() as cursor:
+                cursor.execute("EXPLAIN " + statement, values)
+                plans.extend(line for (line,) in cursor.fetchall())
+
+    event.listen(database.writer, "before_cursor_execute", explain)
+    for first in (0, 100):
+        told = [(a_piece(str(n)), a_change(str(n), Status.RETURNED)) for n in range(first, first + 100)]
+        batch = a_batch(a_campaign(), *(fact for facts in told for fact in facts))
+        database.write(mailings.apply, workspace.id, batch, NOW)
+    found = [
+        line
+        for line in plans
+        if re.search(r" on (pieces|campaigns)\b", line) and not re.search("(Insert|Update) on", line)
+    ]
+    assert len(found) > 20
+    assert [line for line in found if not re.search("Index (Only )?Scan using (pk|uq)_", line)] == []
