@@ -119,7 +119,7 @@ def migrate() -> None:
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV file whose first line names its columns; `id` is needed.")],
-    again: Annotated[bool, typer.Option(help="From the beginning, though it was imported before.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="From the beginning, though it was imported before.")] = False,
 ) -> None:
     """Import pieces and their scans from a CSV file. Stopped at any moment, it goes on where it was."""
     from bot.chores import import_csv  # noqa: PLC0415 - `--help` needs none of it
@@ -142,7 +142,7 @@ def sync(
 
 @app.command()
 def recount(
-    repair: Annotated[bool, typer.Option(help="Correct what differs.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Correct what differs.")] = False,
 ) -> None:
     """Compare every count with the pieces that it counts. The bot may be running on PostgreSQL meanwhile."""
     from bot.chores import recount as look  # noqa: PLC0415 - `--help` needs none of it

@@ -16,10 +16,12 @@ from bot.importing import import_file, key_of, sync
 from bot.settings import Settings
 from bot.stannp import Stannp
 from handlers.ports import KeyRefused
+from handlers.styles import OTHER_LABEL, STYLES
 from storage import enquiries, imports, tally, workspaces
 from storage.database import Database, sole_user
 from storage.imports import Progress as Reached
 from storage.records import Workspace
+from storage.statuses import status_of
 from storage.workspaces import WorkspaceUnknownError
 
 NO_WORKSPACE = "No workspace is known yet. Start the bot once, so that it meets your Slack team: piecewise run"
@@ -40,9 +42,10 @@ def _opened(settings: Settings) -> Iterator[tuple[Database, list[Workspace]]]:
 
 def import_csv(settings: Settings, path: Path, out: Console, *, again: bool) -> None:
     """Imports a file with a bar: rows kept and refused, rows a second, time left."""
+    key = key_of(path)
     with _opened(settings) as (database, known), _bar(out) as bar, _between_portions() as may_go_on:
         if again:
-            database.write(imports.forget, known[0].id, key_of(path))
+            database.write(imports.forget, known[0].id, key)
         task = bar.add_task(path.name, total=None, note="")
         begun, first = time.monotonic(), Reached()
 
@@ -50,7 +53,9 @@ def import_csv(settings: Settings, path: Path, out: Console, *, again: bool) -> 
             nonlocal first
             if not first.position:
                 first = reached
-                if reached.position:
+                if reached.position >= size:
+                    bar.console.print("This file was imported before. To begin anew, add --again.")
+                elif reached.position:
                     bar.console.print(f"Goes on behind row {reached.kept + reached.refused:,}.")
             rows = reached.kept + reached.refused - first.kept - first.refused
             rate = rows / max(time.monotonic() - begun, 0.001)
@@ -91,8 +96,7 @@ def recount(settings: Settings, out: Console, *, repair: bool) -> bool:
             found = database.read(tally.drift, workspace.id)
             differs = differs or bool(found)
             for one in found:
-                name = names.get(one.campaign_id, "no campaign")
-                out.print(f"{name}, ordered {one.day}: {one.counted:+,} counted too many or few.", markup=False)
+                out.print(_difference(names.get(one.campaign_id, "no campaign"), one), markup=False)
             if found and repair:
                 out.print(f"{database.write(tally.repair, workspace.id)} counts were corrected.")
         if repair:
@@ -102,6 +106,15 @@ def recount(settings: Settings, out: Console, *, repair: bool) -> bool:
     elif not repair:
         out.print("To correct them: piecewise recount --repair")
     return differs
+
+
+def _difference(campaign: str, drift: tally.Drift) -> str:
+    status = status_of(drift.rank)
+    named = STYLES[status].label if status else OTHER_LABEL
+    where = f"{campaign}, ordered {drift.day}, {named}"
+    if not drift.counted:
+        return f"{where}: the cost is {abs(drift.cost)} too {'high' if drift.cost > 0 else 'low'}."
+    return f"{where}: {abs(drift.counted):,} counted too {'many' if drift.counted > 0 else 'few'}."
 
 
 @contextmanager

@@ -45,11 +45,11 @@ NOTE_MOVED: Final = sql(f"""
 
 NOTE_ARRIVED: Final = sql(f"""
     INSERT INTO due_details (workspace_id, urgency, piece_id)
-    SELECT CAST(:workspace AS INTEGER), CASE WHEN placed THEN {OTHERS} ELSE {UNPLACED} END, piece_id
-    FROM stage_met WHERE arrived
-    ORDER BY piece_id
+    SELECT CAST(:workspace AS INTEGER), CASE WHEN m.placed THEN {OTHERS} ELSE {UNPLACED} END, m.piece_id
+    FROM stage_met m JOIN stage_pieces s ON s.ref = m.ref WHERE m.arrived AND NOT s.detailed
+    ORDER BY m.piece_id
     ON CONFLICT DO NOTHING""")
 
 DONE: Final = sql(f"""
     DELETE FROM due_details WHERE workspace_id = :workspace AND urgency IN ({UNPLACED}, {RETURNED}, {OTHERS})
-      AND piece_id IN (SELECT m.piece_id FROM stage_pieces s JOIN stage_met m ON m.ref = s.ref WHERE s.detailed)""")
+      AND piece_id IN (SELECT m.piece_id FROM stage_met m JOIN stage_pieces s ON s.ref = m.ref WHERE s.detailed)""")

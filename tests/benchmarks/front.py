@@ -17,7 +17,7 @@ from bot.sandbox.slack import encode, sign
 from storage import tally
 from storage.database import open_database
 from tests.benchmarks.data import START, Account, ref_of
-from tests.benchmarks.harness import Result, helper, http, judged, load, p99
+from tests.benchmarks.harness import Result, alternate, helper, http, judged, load, p99
 
 STATUSES = ("printing", "handed_over", "in_transit", "local_delivery", "delivered")
 #: Adds a millisecond to each fsync, which here costs a tenth of that, and on real disks one to five.
@@ -50,21 +50,13 @@ async def rates(
     account: Account, connections: int, number: int, rounds: int, *words: str, env: dict[str, str] | None = None
 ) -> tuple[list[float], list[float], float, float]:
     """Webhooks a second of ours and of the floor, in turns, and the 99th percentile of each in milliseconds."""
-    ours: list[float] = []
-    floor: list[float] = []
-    slow: list[float] = []
-    bare: list[float] = []
     with helper("server", account.url, *words, env=env) as (_process, ready):
-        secret = ready["secrets"][1]
-        for turn in range(rounds + 1):
-            for port, got, late in ((ready["port"], ours, slow), (ready["floor"], floor, bare)):
-                calls = webhooks(account, number, seed=turn * 1000 + connections, secret=secret)
-                rate, times = await load(port, calls, connections)
-                # The first round warms up.
-                if turn:
-                    got.append(rate)
-                    late.append(p99(times))
-    return ours, floor, statistics.median(slow), statistics.median(bare)
+
+        def calls(turn: int) -> list[bytes]:
+            return webhooks(account, number, seed=turn * 1000 + connections, secret=ready["secrets"][1])
+
+        ours, floor, slow, bare = await alternate(ready, calls, connections, rounds)
+    return ours, floor, statistics.median(map(p99, slow)), statistics.median(map(p99, bare))
 
 
 async def bench_webhooks(account: Account, quick: bool, folder: Path) -> list[Result]:
@@ -165,17 +157,11 @@ async def bench_ack(account: Account, quick: bool) -> list[Result]:
     for words, cases in (("bare", {1: 0.60, 16: 0.45}), ("queries", {16: 0.25})):
         with helper("server", account.url, words) as (_process, ready):
             for connections, goal in cases.items():
-                ours: list[float] = []
-                floor: list[float] = []
-                halves: list[float] = []
-                for turn in range(rounds + 1):
-                    for port, got in ((ready["port"], ours), (ready["floor"], floor)):
-                        calls = commands(number, turn * 10 + connections, ready["secrets"][0])
-                        rate, times = await load(port, calls, connections)
-                        if turn:
-                            got.append(rate)
-                            if got is ours:
-                                halves.append(statistics.median(times))
+
+                def calls(turn: int, connections: int = connections, secret: str = ready["secrets"][0]) -> list[bytes]:
+                    return commands(number, turn * 10 + connections, secret)
+
+                ours, floor, times, _ = await alternate(ready, calls, connections, rounds)
                 mine, theirs = statistics.median(ours), statistics.median(floor)
                 name = "slash command to ack" if words == "bare" else f"ack and two queries, {account.kind}"
                 results.append(
@@ -190,7 +176,7 @@ async def bench_ack(account: Account, quick: bool) -> list[Result]:
                     )
                 )
                 if connections == 1:
-                    half = statistics.median(halves)
+                    half = statistics.median(map(statistics.median, times))
                     results.append(judged("slash command to ack, median ÷ 1 ms", half, 1, half, 1))
     with helper("server", account.url, "queries") as (_process, ready):
         await load(ready["port"], commands(50, 7, ready["secrets"][0]), 5)

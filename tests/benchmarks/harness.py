@@ -123,9 +123,17 @@ def http(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def peak_memory(process: subprocess.Popen[str], field: str = "VmRSS") -> float:
-    """MiB of a process, from the kernel."""
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+async def alternate(
+    ready: dict[str, Any], calls: Callable[[int], list[bytes]], connections: int, rounds: int
+) -> tuple[list[float], list[float], list[list[float]], list[list[float]]]:
+    """Requests a second of a helper's server and of its floor, in turns, and the milliseconds of each round."""
+    rates: tuple[list[float], list[float]] = ([], [])
+    times: tuple[list[list[float]], list[list[float]]] = ([], [])
+    for turn in range(rounds + 1):
+        for place, port in enumerate((ready["port"], ready["floor"])):
+            rate, took = await load(port, calls(turn), connections)
+            # The first round warms up.
+            if turn:
+                rates[place].append(rate)
+                times[place].append(took)
+    return *rates, *times

@@ -200,9 +200,7 @@ def bare_ingest(account: Account, number: int) -> float:
     database = account.database
     with database.reader.connect() as connection:
         rows = [tuple(row) for row in connection.execute(text("SELECT * FROM changes LIMIT :n"), {"n": number}).all()]
-    positions = {row: place for place, row in enumerate(rows)}
     rows.sort(key=lambda row: crc32(repr(row).encode()))
-    assert positions
     with database.writer.begin() as connection:
         if account.kind == "SQLite":
             ddl = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'changes'")).scalar_one()

@@ -28,7 +28,7 @@ from storage.database import Database, open_database
 from storage.records import NO_CAMPAIGN, Batch, ChannelId, UserId, Want, WorkspaceId
 from storage.statuses import Status
 from tests.benchmarks.harness import ROOT, Result, helper, judged
-from tests.builders import a_campaign, a_change, a_piece
+from tests.builders import a_batch, a_campaign, a_change, a_piece
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -57,13 +57,11 @@ def returns(campaigns: list[int], each: int) -> Batch:
         for n in range(each):
             ref = f"{number}-{n}"
             facts += [a_piece(ref, f"{number:04}"), a_change(ref, Status.RETURNED)]
-    from tests.builders import a_batch
-
     return a_batch(*facts)
 
 
-async def served(database: Database, address: str) -> tuple[float, int]:
-    """Seconds in which the courier tells everything, and how many turns that took."""
+async def served(database: Database, address: str) -> tuple[float, int, dict[str, int]]:
+    """Seconds in which the courier tells everything, how many turns that took, and what the fake Slack counted."""
     readers, writer = ThreadPoolExecutor(4), ThreadPoolExecutor(1)
     memory = Memory(database, readers, writer)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -79,8 +77,7 @@ async def served(database: Database, address: str) -> tuple[float, int]:
             counts = await answer.json()
     readers.shutdown()
     writer.shutdown()
-    served.counts = counts  # type: ignore[attr-defined]
-    return spent, turns
+    return spent, turns, counts
 
 
 async def bench_pace(url: str, quick: bool) -> list[Result]:
@@ -91,8 +88,7 @@ async def bench_pace(url: str, quick: bool) -> list[Result]:
         database.write(mailings.apply, key, returns([number], 1), LONG_AGO + timedelta(days=1, seconds=number))
     ideal = 2 * campaigns - 1
     with helper("fakeslack", "paced") as (_process, ready):
-        spent, _ = await served(database, f"http://127.0.0.1:{ready['port']}")
-    counts = served.counts  # type: ignore[attr-defined]
+        spent, _, counts = await served(database, f"http://127.0.0.1:{ready['port']}")
     database.close()
     assert counts["messages"] == channels * campaigns * 2, counts
     wrong = counts.get("too early", 0) + counts.get("out of order", 0)
@@ -112,7 +108,7 @@ async def bench_fold(url: str, quick: bool) -> list[Result]:
     with helper("fakeslack") as (_process, ready):
         address = f"http://127.0.0.1:{ready['port']}"
         ceiling = await client_ceiling(address, channels)
-        spent, turns = await served(database, address)
+        spent, turns, _ = await served(database, address)
         again = await client_ceiling(address, channels)
     database.close()
     assert turns == channels, turns

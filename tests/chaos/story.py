@@ -25,7 +25,7 @@ from sqlalchemy import select
 from bot.sandbox.slack import Channel, Fault, SlackDouble
 from bot.sandbox.stannp import ORDER, Mailpiece, StannpDouble, Trouble
 from bot.sandbox.world import World
-from bot.wire import ALIASES
+from bot.wire import ALIASES, sign
 from storage import schema, tally, workspaces
 from storage.database import Database, open_database
 from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want
@@ -207,9 +207,7 @@ class Story:
                 self.verdict.webhooks[200] += 1
 
     async def _send(self, session: aiohttp.ClientSession, raw: bytes) -> int:
-        from bot import wire
-
-        headers = {"X-Stannp-Signature": wire.sign(raw, self.stannp.webhook_secret), "Content-Type": "application/json"}
+        headers = {"X-Stannp-Signature": sign(raw, self.stannp.webhook_secret), "Content-Type": "application/json"}
         address = f"http://127.0.0.1:{self.port}/webhooks/stannp"
         try:
             async with session.post(
