@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
 from storage import stage
-from storage.database import run, sql
+from storage.database import Sql, run, sql
 from storage.records import Change, Piece, Recipient, Source, WorkspaceId
 from storage.statuses import OTHER, status_of
 from storage.tables import Moment
@@ -30,7 +30,7 @@ def fold_text(text: str) -> str:
     return SPACES.sub(" ", text).strip().casefold()
 
 
-def meet(connection: Connection, workspace_id: WorkspaceId, described: Iterable[Piece], now: datetime) -> int:
+def meet(connection: Connection, workspace_id: WorkspaceId, described: Sequence[Piece], now: datetime) -> int:
     """Lays the pieces out, inserts those that are new, and merges what was told of the others.
 
     Gives how many are new. Afterwards `stage.met` lists all of them, locked, with how they were counted before.
@@ -41,10 +41,17 @@ def meet(connection: Connection, workspace_id: WorkspaceId, described: Iterable[
         earlier = merged.get(piece.ref)
         merged[piece.ref] = row if earlier is None else _fuller(row, earlier)
     stage.load(connection, stage.pieces, [merged[ref] for ref in sorted(merged)])
-    arrived = _insert(connection, workspace_id)
-    if arrived < len(merged):
-        run(connection, MEET_KNOWN, workspace=workspace_id)
-        run(connection, MERGE_FACTS, workspace=workspace_id)
+    if connection.dialect.name == "postgresql":
+        connection.execute(ARRIVING, {"workspace": workspace_id})
+    known = run(connection, MEET_KNOWN, workspace=workspace_id)
+    arrived = _insert(connection, workspace_id) if known < len(merged) else 0
+    if known + arrived < len(merged) and connection.dialect.name == "postgresql":
+        # Another process brought some in between.
+        known += run(connection, MEET_KNOWN, workspace=workspace_id)
+    if known:
+        run(connection, MERGE_OFTEN)
+    if known and any(piece.recipient or piece.campaign_ref is not None for piece in described):
+        run(connection, MERGE_RARELY, workspace=workspace_id)
     return arrived
 
 
@@ -81,9 +88,8 @@ def _fuller(row: tuple[Any, ...], earlier: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _insert(connection: Connection, workspace_id: WorkspaceId) -> int:
-    """Two processes may race for the same piece: one wins, and the other finds it in the next step."""
+    """Two processes may race for the same piece: one wins, and the other does not insert it."""
     if connection.dialect.name == "postgresql":
-        connection.execute(ARRIVING, {"workspace": workspace_id})
         return run(connection, INSERT_AND_NOTE, workspace=workspace_id)
     top = connection.scalar(TOP)
     arrived = run(connection, INSERT, workspace=workspace_id)
@@ -102,8 +108,8 @@ def waiting_changes(connection: Connection, workspace_id: WorkspaceId) -> list[t
     return list(taken.items())
 
 
-#: Arrivals share this lock, and who would keep a change as an orphan takes it alone (see `movements`). Else one process
-#: could keep an orphan while another brings its piece, and neither would see what the other does.
+#: Arrivals share this lock, taken before that of any piece; who would keep a change as an orphan takes it alone (see
+#: `movements`). Else one could keep an orphan while another brings its piece, and neither would see the other's.
 ARRIVING: Final = text("SELECT pg_advisory_xact_lock_shared(1, CAST(:workspace AS INTEGER))")
 
 _COPIED: Final = ", ".join((*TEXTS, "day", "created_at", "dispatched_at", "facts_at", "cost"))
@@ -131,9 +137,9 @@ INSERT_AND_NOTE: Final = sql(f"""
 MEET_KNOWN: Final = sql("""
     INSERT INTO stage_met (piece_id, ref, arrived, placed, campaign_id, day, status, cost)
     SELECT p.id, p.ref, false, p.placed, p.campaign_id, p.day, p.status, coalesce(p.cost, 0)
-    FROM stage_pieces s JOIN pieces p ON p.workspace_id = :workspace AND p.ref = s.ref
-    WHERE NOT EXISTS (SELECT 1 FROM stage_met m WHERE m.piece_id = p.id)
-    ORDER BY p.id FOR UPDATE OF p""")
+    FROM (SELECT ref FROM stage_pieces ORDER BY ref) s
+    JOIN LATERAL (SELECT * FROM pieces p WHERE p.workspace_id = :workspace AND p.ref = s.ref FOR UPDATE) p ON true
+    WHERE NOT EXISTS (SELECT 1 FROM stage_met m WHERE m.piece_id = p.id)""")
 
 TAKE_ORPHANS: Final = text("""
     DELETE FROM orphans WHERE workspace_id = :workspace
@@ -151,21 +157,29 @@ def _merged(name: str, blank: str) -> str:
     return f"coalesce({best}, '')" if blank else best
 
 
-_MERGED: Final[dict[str, str]] = {
-    **{name: _merged(name, "''") for name in TEXTS},
-    "dispatched_at": _merged("dispatched_at", ""),
-    "cost": _merged("cost", ""),
+#: What every call repeats, and what only some tell. The second touches indexes, and SQLite writes each anew that an
+#: UPDATE names, also where its value stays.
+_OFTEN: Final = {name: _merged(name, "''") for name in ("kind", "format")} | {
+    name: _merged(name, "") for name in ("dispatched_at", "cost")
+}
+_RARELY: Final = {name: _merged(name, "''") for name in TEXTS if name not in _OFTEN} | {
     "campaign_id": """CASE WHEN s.campaign_ref IS NOT NULL AND (s.facts_at >= pieces.facts_at OR NOT pieces.placed)
         THEN coalesce((SELECT c.id FROM campaigns c WHERE c.workspace_id = :workspace AND c.ref = s.campaign_ref), 0)
         ELSE pieces.campaign_id END""",
     "placed": "pieces.placed OR s.campaign_ref IS NOT NULL",
 }
-_SETS: Final = ", ".join(f"{name} = {value}" for name, value in _MERGED.items())
-_DIFFERS: Final = " OR ".join(f"pieces.{name} IS DISTINCT FROM ({value})" for name, value in _MERGED.items())
 
-#: A row is written only when that changes it: a poll repeats what is known of every piece under way.
-MERGE_FACTS: Final = sql(f"""
-    UPDATE pieces SET {_SETS},
-        facts_at = CASE WHEN s.facts_at >= pieces.facts_at THEN s.facts_at ELSE pieces.facts_at END
-    FROM stage_pieces s
-    WHERE pieces.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = pieces.ref AND ({_DIFFERS})""")
+
+def _merging(facts: dict[str, str]) -> Sql:
+    """Writes a row only when that changes it: a poll repeats what is known of every piece under way."""
+    sets = ", ".join(f"{name} = {value}" for name, value in facts.items())
+    differs = " OR ".join(f"pieces.{name} IS DISTINCT FROM ({value})" for name, value in facts.items())
+    return sql(f"""
+        UPDATE pieces SET {sets},
+            facts_at = CASE WHEN s.facts_at >= pieces.facts_at THEN s.facts_at ELSE pieces.facts_at END
+        FROM stage_pieces s
+        WHERE pieces.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = pieces.ref AND ({differs})""")
+
+
+MERGE_OFTEN: Final = _merging(_OFTEN)
+MERGE_RARELY: Final = _merging(_RARELY)

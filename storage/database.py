@@ -161,6 +161,11 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     return sqlite.insert(table)
 
 
+LATERAL: Final = re.compile(
+    r"JOIN LATERAL \(SELECT \* FROM (\w+ \w+) WHERE (.+?) (?:OFFSET 0|FOR UPDATE)\) \w+ ON true", re.DOTALL
+)
+
+
 @dataclass(frozen=True)
 class Sql:
     """One statement in both dialects. Where only PostgreSQL has several writers, only there it locks rows."""
@@ -176,10 +181,13 @@ class Sql:
 def sql(statement: str, postgresql: str = "", **types: Any) -> Sql:
     """A statement for both databases, or with another form for PostgreSQL.
 
-    `types` are of parameters like `:now`; None stands for a list, as in `IN :refs`.
+    `types` are of parameters like `:now`; None stands for a list, as in `IN :refs`. A look-up is written as
+    `JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id OFFSET 0) p ON true`: PostgreSQL then does it for
+    each row on the left, whatever it believes to know about the tables, and SQLite gets the plain join.
     """
     bound = [bindparam(name, type_=kind, expanding=kind is None) for name, kind in types.items()]
-    plain = re.sub(r"FOR UPDATE OF \w+( SKIP LOCKED)?", "", statement).replace("IS DISTINCT FROM", "IS NOT")
+    plain = LATERAL.sub(r"JOIN \1 ON \2", statement)
+    plain = re.sub(r"FOR UPDATE OF \w+( SKIP LOCKED)?", "", plain).replace("IS DISTINCT FROM", "IS NOT")
     if "stage_" in plain:
         # SQLite takes a temporary table for a large one, and would read all pieces to find a few. A CROSS JOIN is
         # one whose order it leaves alone: ours begin with the few.

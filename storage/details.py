@@ -13,12 +13,21 @@ from storage.tables import due_details
 UNPLACED, RETURNED, OTHERS = 0, 1, 2
 
 
-def note(connection: Connection, workspace_id: WorkspaceId, *, met: bool) -> None:
-    """Notes the pieces that this batch moved or brought, unless it brought their timelines, too (`met`: it might)."""
-    run(connection, NOTE_MOVED, workspace=workspace_id)
-    if met:
-        run(connection, NOTE_ARRIVED, workspace=workspace_id)
-        run(connection, DONE, workspace=workspace_id)
+def note(
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    *,
+    moved: bool = True,
+    arrived: bool = True,
+    detailed: bool = True,
+) -> None:
+    """Notes the pieces that this batch moved or brought, unless it brought their timelines, too.
+
+    What is False is known to have nothing: no piece moved, none arrived, none came with its timeline.
+    """
+    for statement, wanted in ((NOTE_MOVED, moved), (NOTE_ARRIVED, arrived), (DONE, detailed)):
+        if wanted:
+            run(connection, statement, workspace=workspace_id)
 
 
 def due(connection: Connection, workspace_id: WorkspaceId, limit: int) -> list[PieceId]:
@@ -51,5 +60,8 @@ NOTE_ARRIVED: Final = sql(f"""
     ON CONFLICT DO NOTHING""")
 
 DONE: Final = sql(f"""
-    DELETE FROM due_details WHERE workspace_id = :workspace AND urgency IN ({UNPLACED}, {RETURNED}, {OTHERS})
-      AND piece_id IN (SELECT m.piece_id FROM stage_met m JOIN stage_pieces s ON s.ref = m.ref WHERE s.detailed)""")
+    DELETE FROM due_details WHERE (workspace_id, urgency, piece_id) IN (
+        SELECT CAST(:workspace AS INTEGER), u.urgency, m.piece_id
+        FROM stage_met m JOIN stage_pieces s ON s.ref = m.ref
+        JOIN (SELECT {UNPLACED} AS urgency UNION ALL SELECT {RETURNED} UNION ALL SELECT {OTHERS}) u ON true
+        WHERE s.detailed)""")

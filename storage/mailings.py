@@ -44,15 +44,17 @@ def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: 
     arrived = arrivals.meet(connection, workspace_id, batch.pieces, now) if batch.pieces else 0
     waiting = arrivals.waiting_changes(connection, workspace_id) if arrived else []
     found = movements.lay_out(connection, [*waiting, (now, batch.changes)])
-    recorded, orphaned = movements.record(connection, workspace_id) if found.any else (0, 0)
-    if recorded:
-        movements.move(connection, now, words=found.words)
-    known = bool(batch.pieces)
-    if known or recorded:
-        tally.write(connection, workspace_id, met=known)
-        movements.stretch_campaigns(connection, now, placed=known)
-        details.note(connection, workspace_id, met=known)
-        outbox.enqueue(connection, workspace_id, now, news=found.news, placed=known)
+    recorded, orphaned = movements.record(connection, workspace_id, found) if found.exact or found.vague else (0, 0)
+    moved = movements.move(connection, now, words=found.words) if recorded else 0
+    if batch.pieces or moved:
+        tally.write(connection, workspace_id, met=bool(batch.pieces))
+    if batch.pieces or recorded:
+        # Only who names its campaign can bring a known piece into one.
+        placed = any(piece.campaign_ref is not None for piece in batch.pieces)
+        detailed = any(piece.detailed for piece in batch.pieces)
+        movements.stretch_campaigns(connection, now, recorded=bool(recorded), placed=placed)
+        details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
+        outbox.enqueue(connection, workspace_id, now, news=bool(recorded) and found.news, placed=placed)
     return Applied(arrived, recorded, orphaned)
 
 

@@ -29,9 +29,10 @@ TELLING: Final = (Source.WEBHOOK, Source.POLL)
 
 @dataclass(frozen=True)
 class Found:
-    """What is among the changes of a batch: any at all, news for channels, words that we do not know."""
+    """What is among the changes of a batch: with a moment of their own, without, news for channels, foreign words."""
 
-    any: bool
+    exact: bool
+    vague: bool
     news: bool
     words: bool
 
@@ -61,41 +62,52 @@ def lay_out(connection: Connection, told: Iterable[tuple[datetime, Iterable[Chan
                 earliest[key] = (occurred, *kept[1:])
     stage.load(connection, stage.heard, [key + earliest[key] for key in sorted(earliest, key=itemgetter(0))])
     news = any(key[1] in NOTABLE and facts[2] in TELLING for key, facts in earliest.items())
-    return Found(bool(earliest), news, any(map(itemgetter(4), earliest)))
+    exact = any(map(itemgetter(2), earliest))
+    vague = not all(map(itemgetter(2), earliest))
+    return Found(exact, vague, news, any(map(itemgetter(4), earliest)))
 
 
-def record(connection: Connection, workspace_id: WorkspaceId) -> tuple[int, int]:
+def record(connection: Connection, workspace_id: WorkspaceId, found: Found) -> tuple[int, int]:
     """Keeps what was laid out; gives how many changes are new (or earlier than thought), and how many wait as orphans.
 
     Afterwards `stage.known` lists the changes whose pieces we know.
     """
     run(connection, LOOK_UP, workspace=workspace_id)
+    unknown, unplaced = connection.execute(LEFT_OPEN).one()
     if connection.dialect.name == "postgresql":
-        if connection.scalar(UNKNOWN_PIECES):
+        if unknown:
             connection.execute(NOBODY_ARRIVES, {"workspace": workspace_id})
             run(connection, FORGET_LOOK_UP)
             run(connection, LOOK_UP, workspace=workspace_id)
-        # A piece that is being placed by another process: one of the two must see what the other did.
-        run(connection, AWAIT_PLACING)
-    waiting = run(connection, KEEP_ORPHANS, workspace=workspace_id)
-    recorded = run(connection, KEEP_EXACT, epoch=EPOCH) + run(connection, KEEP_VAGUE, epoch=EPOCH)
+        if unknown or unplaced:
+            # A piece that is being placed by another process: one of the two must see what the other did.
+            run(connection, AWAIT_PLACING)
+    waiting = run(connection, KEEP_ORPHANS, workspace=workspace_id) if unknown else 0
+    recorded = run(connection, KEEP_EXACT, epoch=EPOCH) if found.exact else 0
+    recorded += run(connection, KEEP_VAGUE, epoch=EPOCH) if found.vague else 0
     return recorded, waiting
 
 
-def move(connection: Connection, now: datetime, *, words: bool) -> None:
-    """Moves the pieces that the known changes move, and lists them in `stage.moves`. `words`: some are foreign."""
-    run(connection, FIND_MOVES)
-    run(connection, MOVE, now=now)
+def move(connection: Connection, now: datetime, *, words: bool) -> int:
+    """Moves the pieces that the known changes move, lists them in `stage.moves`, and gives how many these are.
+
+    `words`: some changes are told in words that we do not know.
+    """
+    moved = run(connection, FIND_MOVES)
+    if moved:
+        run(connection, MOVE, now=now)
     if words:
         run(connection, KEEP_WORDS)
+    return moved
 
 
-def stretch_campaigns(connection: Connection, now: datetime, *, placed: bool) -> None:
+def stretch_campaigns(connection: Connection, now: datetime, *, recorded: bool, placed: bool) -> None:
     """Keeps when the first and last pieces of each campaign were handed over and delivered, and when it last moved.
 
-    `placed`: the batch may have brought known pieces into a campaign.
+    `recorded`: some changes are new. `placed`: the batch may have brought known pieces into a campaign.
     """
-    run(connection, STRETCH, now=now)
+    if recorded:
+        run(connection, STRETCH, now=now)
     if placed:
         run(connection, STRETCH_BY_HISTORY, now=now)
 
@@ -112,15 +124,17 @@ LOOK_UP: Final = sql(
     _LOOK_UP.format(**{name: f"TIMESTAMPTZ 'epoch' + h.{name} * INTERVAL '1 microsecond'" for name in _MOMENTS}),
 )
 
-UNKNOWN_PIECES: Final = text("SELECT EXISTS (SELECT 1 FROM stage_known WHERE piece_id IS NULL)")
+LEFT_OPEN: Final = text("""
+    SELECT EXISTS (SELECT 1 FROM stage_known WHERE piece_id IS NULL),
+           EXISTS (SELECT 1 FROM stage_known WHERE NOT placed)""")
 #: See `arrivals.ARRIVING`.
 NOBODY_ARRIVES: Final = text("SELECT pg_advisory_xact_lock(1, CAST(:workspace AS INTEGER))")
 FORGET_LOOK_UP: Final = sql("DELETE FROM stage_known")
 
 AWAIT_PLACING: Final = sql("""
     WITH open AS (SELECT p.id, p.campaign_id, p.placed
-                  FROM (SELECT DISTINCT piece_id FROM stage_known WHERE NOT placed) k JOIN pieces p ON p.id = k.piece_id
-                  ORDER BY p.id FOR UPDATE OF p)
+                  FROM (SELECT DISTINCT ref, piece_id FROM stage_known WHERE NOT placed ORDER BY ref) k
+                  JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = k.piece_id FOR UPDATE) p ON true)
     UPDATE stage_known SET placed = open.placed, campaign_id = open.campaign_id
     FROM open WHERE open.id = stage_known.piece_id AND open.placed""")
 
@@ -159,11 +173,12 @@ FIND_MOVES: Final = sql("""
                  row_number() OVER (PARTITION BY piece_id ORDER BY status DESC, occurred_at) AS place
           FROM stage_known
           WHERE piece_id IS NOT NULL
-            AND (status > was OR status = was AND (was_at IS NULL OR occurred_at < was_at))) best
-    JOIN pieces p ON p.id = best.piece_id
+            AND (status > was OR status = was AND (was_at IS NULL OR occurred_at < was_at))
+          ORDER BY ref) best
+    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = best.piece_id FOR UPDATE) p ON true
     WHERE best.place = 1
       AND (best.status > p.status OR best.status = p.status AND (p.status_at IS NULL OR best.occurred_at < p.status_at))
-    ORDER BY p.id FOR UPDATE OF p""")
+    """)
 
 MOVE: Final = sql(
     """UPDATE pieces SET status = m.status, status_at = m.occurred_at,
@@ -214,5 +229,7 @@ STRETCH: Final = _stretching(f"""
 #: Pieces that came into another campaign bring their history with them.
 STRETCH_BY_HISTORY: Final = _stretching(f"""
     SELECT p.campaign_id, c.status, c.occurred_at, 0 AS moved
-    FROM stage_met m JOIN pieces p ON p.id = m.piece_id JOIN changes c ON c.piece_id = p.id AND c.status IN {_ENDS}
+    FROM stage_met m
+    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id OFFSET 0) p ON true
+    JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = m.piece_id AND c.status IN {_ENDS} OFFSET 0) c ON true
     WHERE NOT m.arrived AND p.campaign_id <> m.campaign_id""")

@@ -80,16 +80,16 @@ _TOLD: Final = f"""
 
 TELL_NEWS: Final = sql(
     _TOLD.format("""stage_known k
-    JOIN changes c ON c.piece_id = k.piece_id AND c.status = k.status AND c.moment_key = k.moment_key
-                  AND c.place = k.place AND c.word = k.word
-    JOIN pieces p ON p.id = k.piece_id"""),
+    JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = k.piece_id AND c.status = k.status
+                  AND c.moment_key = k.moment_key AND c.place = k.place AND c.word = k.word OFFSET 0) c ON true
+    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = k.piece_id OFFSET 0) p ON true"""),
     now=Moment,
 )
 TELL_HISTORY: Final = sql(
     _TOLD.format("""stage_met m
-    JOIN pieces p ON p.id = m.piece_id AND NOT m.arrived
-                 AND (p.campaign_id <> m.campaign_id OR p.placed IS DISTINCT FROM m.placed)
-    JOIN changes c ON c.piece_id = p.id"""),
+    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id AND NOT m.arrived
+                  AND (p.campaign_id <> m.campaign_id OR p.placed IS DISTINCT FROM m.placed) OFFSET 0) p ON true
+    JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = m.piece_id OFFSET 0) c ON true"""),
     now=Moment,
 )
 

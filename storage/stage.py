@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, MetaData, SmallInteger, Table, Text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from storage.tables import EPOCH, MICROSECOND, Amount, Moment
@@ -106,36 +107,43 @@ moves = _staged(
 #: Join by the keys at hand: what these tables hold is unknown to the planner, and it would read millions of rows.
 #: A plan is kept until statistics are gathered again: one made while a table was nearly empty must not read it whole.
 PLANS: Final = (
-    "SET LOCAL plan_cache_mode = force_generic_plan",
-    "SET LOCAL jit = off",
-    "SET LOCAL enable_hashjoin = off",
-    "SET LOCAL enable_mergejoin = off",
-    "SET LOCAL enable_seqscan = off",
-    "SET LOCAL enable_bitmapscan = off",
-    "SET LOCAL enable_material = off",
+    "SET plan_cache_mode = force_generic_plan",
+    "SET jit = off",
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
+    "SET enable_seqscan = off",
+    "SET enable_bitmapscan = off",
+    "SET enable_material = off",
 )
-#: Rows that this connection has laid out since its tables were last cut: PostgreSQL keeps the space of deleted ones.
+EMPTY: Final = tuple(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
+#: Rows that this connection has laid out since its tables were last cut, and after how many they are cut again:
+#: PostgreSQL keeps the space of deleted ones. To cut them also makes it forget its plans, so it is done soon while the
+#: database is young, and rarely later.
 LAID_OUT: Final = "stage"
-MOST_LAID_OUT: Final = 2_000
+CUT_AFTER: Final = "stage_cut_after"
+FIRST_CUT, LAST_CUT = 50, 2_000
 
 
 def begin(connection: Connection) -> None:
     """Empties the tables; makes them first where this connection has none."""
+    postgresql = connection.dialect.name == "postgresql"
     if LAID_OUT not in connection.info:
         for table in metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
-        # Undone with the transaction, and so is this note: see `storage.database`.
+        if postgresql:
+            connection.exec_driver_sql("; ".join(PLANS))
+        # Undone with the transaction, and so are these notes: see `storage.database`.
+        connection.info[LAID_OUT], connection.info[CUT_AFTER] = 0, FIRST_CUT
+    if postgresql and connection.info[LAID_OUT] > connection.info[CUT_AFTER]:
         connection.info[LAID_OUT] = 0
-    emptied = [f"DELETE FROM {table.name}" for table in metadata.sorted_tables]
-    if connection.dialect.name == "postgresql":
-        if connection.info[LAID_OUT] > MOST_LAID_OUT:
-            # To cut them makes PostgreSQL forget its plans, so it is not done for every few rows.
-            connection.info[LAID_OUT] = 0
-            emptied = ["TRUNCATE " + ", ".join(table.name for table in metadata.sorted_tables)]
-        connection.exec_driver_sql("; ".join((*PLANS, *emptied)))
-        return
-    for statement in emptied:
-        connection.exec_driver_sql(statement)
+        connection.info[CUT_AFTER] = min(2 * connection.info[CUT_AFTER], LAST_CUT)
+        connection.exec_driver_sql("TRUNCATE " + ", ".join(table.name for table in metadata.sorted_tables))
+    elif postgresql:
+        connection.exec_driver_sql("; ".join(EMPTY))
+    else:
+        cursor = connection.connection.cursor()
+        for statement in EMPTY:
+            cursor.execute(statement)
 
 
 def load(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -158,9 +166,15 @@ def load(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) 
 
 def _copy(connection: Connection, table: Table, columns: Sequence[Iterable[str]]) -> None:
     lines = "\n".join(map("\t".join, zip(*columns, strict=True)))
+    statement = f"COPY {table.name} FROM STDIN"
     cursor: Any = connection.connection.cursor()
-    with cursor, cursor.copy(f"COPY {table.name} FROM STDIN") as copy:
-        copy.write(lines)
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        with cursor, cursor.copy(statement) as copy:
+            copy.write(lines)
+    except driver.Error as error:
+        # As SQLAlchemy tells what its own statements meet, and without the values.
+        raise DBAPIError.instance(statement, None, error, driver.Error, hide_parameters=True) from None
 
 
 def _formed(values: Iterable[Any], form: Callable[[Any], Any] | None) -> Iterable[Any]:

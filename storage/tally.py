@@ -23,7 +23,7 @@ _MOVED: Final = """
 _MET: Final = """
     UNION ALL SELECT campaign_id, day, status, -1, -cost FROM stage_met WHERE NOT arrived
     UNION ALL SELECT p.campaign_id, p.day, p.status, 1, coalesce(p.cost, 0)
-    FROM stage_met m JOIN pieces p ON p.id = m.piece_id"""
+    FROM stage_met m JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id OFFSET 0) p ON true"""
 _NOT_MET: Final = "AND NOT EXISTS (SELECT 1 FROM stage_met m WHERE m.piece_id = v.piece_id)"
 _NET: Final = """
     INSERT INTO tally_deltas (workspace_id, campaign_id, day, status, pieces, cost)

@@ -31,14 +31,16 @@ int fdatasync(int fd) { static int (*f)(int); if (!f) f = dlsym(RTLD_NEXT, "fdat
 
 
 def webhooks(account: Account, number: int, seed: int, secret: str) -> list[bytes]:
-    """Signed calls, each of one piece."""
+    """Signed calls, each of one piece at one of its stages, with what Stannp repeats about it each time."""
     dice = random.Random(seed)
     made = []
     for n in range(number):
-        moved = START + timedelta(minutes=dice.randrange(100_000))
+        piece, stage = dice.randrange(account.pieces), dice.randrange(len(STATUSES))
+        handed_over = START + timedelta(minutes=piece * 37 % 100_000)
         row = {
-            "id": ref_of(dice.randrange(account.pieces)), "timestamp": "2026-02-01 09:00:00", "status": dice.choice(STATUSES),
-            "dispatched": moved.strftime("%Y-%m-%d %H:%M:%S"), "type": "postcard", "format": "6x9", "cost": "0.84",
+            "id": ref_of(piece), "timestamp": "2026-02-01 09:00:00", "status": STATUSES[stage],
+            "dispatched": handed_over.strftime("%Y-%m-%d %H:%M:%S") if stage else None,
+            "type": "postcard", "format": "6x9", "cost": "0.84",
         }  # fmt: skip
         body = json.dumps({"webhook_id": n, "event": "mailpiece_status", "mailpieces": [row]}).encode()
         headers = {"X-Stannp-Signature": wire.sign(body, secret), "Content-Type": "application/json"}

@@ -19,6 +19,7 @@ from bot.listeners import Desk, _admit
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from bot.telemetry import set_up_logging
+from handlers.charts import warm_up
 from storage import enquiries
 from storage.records import CampaignId
 from tests.benchmarks import data
@@ -63,6 +64,8 @@ async def main() -> None:
     people_and_places(slack)
     async with running(settings_for(slack, stannp, url, "http")) as app:
         await app.in_flight.drain(20)
+        # Else matplotlib would be loaded in the middle of a measurement.
+        await asyncio.get_running_loop().run_in_executor(app.services.studio.pen, warm_up)
         if "alone" in words:
             app.services.intake.group.limit = 1
         if "bare" in words:

@@ -108,10 +108,8 @@ def test_drift_is_found_named_and_repaired(database: Database) -> None:
     ]
 
 
-def test_on_an_empty_postgresql_pieces_are_looked_up_by_their_keys_from_the_first_batch_on(
-    crowd: list[Database],
-) -> None:
-    """Plans are kept: one that reads the whole table would grow with each portion of a first import."""
+def test_in_a_young_postgresql_pieces_are_looked_up_by_their_keys(crowd: list[Database]) -> None:
+    """Plans are kept: one that was made for a few rows, and reads them all, would grow with a first import."""
     database = crowd[0]
     workspace = database.write(open_workspace)
     plans: list[str] = []
@@ -123,14 +121,11 @@ def test_on_an_empty_postgresql_pieces_are_looked_up_by_their_keys_from_the_firs
                 plans.extend(line for (line,) in cursor.fetchall())
 
     event.listen(database.writer, "before_cursor_execute", explain)
-    for first in (0, 100):
-        told = [(a_piece(str(n)), a_change(str(n), Status.RETURNED)) for n in range(first, first + 100)]
+    for first in range(0, 1000, 200):
+        plans.clear()
+        told = [(a_piece(str(n)), a_change(str(n), Status.RETURNED)) for n in range(first, first + 200)]
         batch = a_batch(a_campaign(), *(fact for facts in told for fact in facts))
         database.write(mailings.apply, workspace.id, batch, NOW)
-    found = [
-        line
-        for line in plans
-        if re.search(r" on (pieces|campaigns)\b", line) and not re.search("(Insert|Update) on", line)
-    ]
-    assert len(found) > 20
+    found = [line for line in plans if re.search(r"Scan.* on (pieces|campaigns|changes)\b", line)]
+    assert len(found) >= 10
     assert [line for line in found if not re.search("Index (Only )?Scan using (pk|uq)_", line)] == []
