@@ -113,7 +113,7 @@ def migrate() -> None:
             schema.migrate(database)
     except DatabaseBusyError as error:
         refuse(str(error))
-    out.print(f"Schema {before or 'empty'} → {schema.head()}.")
+    out.print(f"Schema {before or 'empty'} → {schema.HEAD}.")
 
 
 @app.command("import")

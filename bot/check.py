@@ -115,11 +115,11 @@ def _database(settings: Settings) -> Line:
         return Line("Database", False, f"{kind} cannot be opened ({type(error).__name__}). Check DATABASE_URL")
     finally:
         database.close()
-    if revision != schema.head():
+    if revision != schema.HEAD:
         return Line(
             "Database",
             False,
-            f"{kind}, schema {revision or 'empty'}, but {schema.head()} is needed. Run: piecewise migrate",
+            f"{kind}, schema {revision or 'empty'}, but {schema.HEAD} is needed. Run: piecewise migrate",
         )
     return Line("Database", True, f"{kind}, schema {revision}")
 

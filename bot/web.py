@@ -107,7 +107,7 @@ class Front:
             revision = await self.services.memory.read(schema.current)
         except SQLAlchemyError:
             revision = None
-        checks = {"database": revision == schema.head(), "slack": await self.slack_is_connected()}
+        checks = {"database": revision == schema.HEAD, "slack": await self.slack_is_connected()}
         return web.json_response(checks, status=200 if all(checks.values()) else 503)
 
 

@@ -20,7 +20,6 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from handlers import figures
 from handlers.grouping import Group, Rider
-from handlers.messages import Message
 from handlers.notices import Plan, plan
 from handlers.ports import ChannelClosed, MessageGone, NotInChannel, Outage, Refusal, ScopeMissing, WorkspaceGone
 from handlers.services import Services
@@ -242,25 +241,29 @@ async def _tell(services: Services, facts: Facts) -> Ending:
 async def _show_card(services: Services, facts: Facts) -> tuple[Card, bool]:
     """Brings the card up to date; gives it, and whether that took a new message."""
     parcel, card = facts.parcel, facts.card
-    message, digest = _card(services, facts)
-    if card is not None and card.shows != digest:
+    digest = _digest(facts)
+    if card is not None and card.shows == digest:
+        return card, False
+    message = alerts.card(facts.campaign, facts.mix, _spent(facts), services.clock.now())
+    if card is not None:
         try:
             await services.slack.edit(parcel.channel, card.message_ts, message)
-            card = Card(card.message_ts, digest)
         except MessageGone as gone:
             log.info("card.reposted", channel=parcel.channel, code=gone.code)
-            card = None
-    if card is not None:
-        return card, False
+        else:
+            return Card(card.message_ts, digest), False
     return Card(await services.slack.post(parcel.channel, message), digest), True
 
 
-def _card(services: Services, facts: Facts) -> tuple[Message, str]:
-    """The card, and a digest of its numbers (its moment does not count: that alone is no reason for an edit)."""
-    spent = f"Spent {figures.money(Money(facts.mix.spent, facts.workspace.currency))}"
-    message = alerts.card(facts.campaign, facts.mix, spent, services.clock.now())
-    numbers = [facts.campaign.facts.name if facts.campaign else "", facts.mix.in_order(), facts.mix.other, spent]
-    return message, hashlib.sha256(json.dumps(numbers).encode()).hexdigest()[:16]
+def _spent(facts: Facts) -> str:
+    return f"Spent {figures.money(Money(facts.mix.spent, facts.workspace.currency))}"
+
+
+def _digest(facts: Facts) -> str:
+    """Of the card's numbers. Its moment does not count: that alone is no reason for an edit."""
+    name = facts.campaign.facts.name if facts.campaign else ""
+    numbers = [name, facts.mix.in_order(), facts.mix.other, _spent(facts)]
+    return hashlib.sha256(json.dumps(numbers).encode()).hexdigest()[:16]
 
 
 async def _post_news(services: Services, facts: Facts, todo: Plan, card: Card) -> list[tuple[Item, str]]:

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rapidfuzz import fuzz, process
-
 from storage.arrivals import fold_text
 from storage.records import StoredCampaign
 
@@ -48,6 +46,9 @@ def nearest(asked: str, campaigns: Sequence[StoredCampaign]) -> list[str]:
 
 
 def _alike(key: str, campaigns: Sequence[StoredCampaign], score: int) -> list[StoredCampaign]:
+    # Needed by those alone who mistype a name, and it takes three megabytes.
+    from rapidfuzz import fuzz, process  # noqa: PLC0415
+
     names = [fold_text(one.facts.name) for one in campaigns]
     if not key:
         return []

@@ -5,6 +5,7 @@ or refused with a reason. Rows are fine-grained and grouped only when claimed, s
 claim and send can be swallowed by a group.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -169,17 +170,23 @@ PARCEL_ROWS: Final = sql(f"""
     ORDER BY o.id LIMIT {PARCEL}""")
 
 
+_END_ROWS: Final = """
+    UPDATE outbox SET sent_at = :now, message_ts = r.value ->> 1, refusal = r.value ->> 2
+    FROM {} WHERE outbox.id = {}"""
+#: All rows in one statement, from a JSON list of (row, message, reason): most of a morning's work is in these rows.
+END_ROWS: Final = sql(
+    _END_ROWS.format("json_each(:rows) r", "r.value ->> 0"),
+    _END_ROWS.format("json_array_elements(CAST(:rows AS JSON)) r(value)", "CAST(r.value ->> 0 AS BIGINT)"),
+    now=Moment,
+)
+
+
 def settle(connection: Connection, endings: Sequence[Ending], now: datetime) -> None:
     """Records what became of several parcels, and gives their channels back."""
-    told = [{"i": item.row_id, "at": now, "ts": ts} for end in endings for item, ts in end.told]
-    refused = [{"i": item.row_id, "at": now, "why": end.refusal} for end in endings for item in end.refused]
-    row = outbox.c.id == bindparam("i")
-    if told:
-        ended = update(outbox).where(row).values(sent_at=bindparam("at"), message_ts=bindparam("ts"))
-        connection.execute(ended, told)
-    if refused:
-        ended = update(outbox).where(row).values(sent_at=bindparam("at"), refusal=bindparam("why"))
-        connection.execute(ended, refused)
+    told = [(item.row_id, ts, "") for end in endings for item, ts in end.told]
+    refused = [(item.row_id, None, end.refusal) for end in endings for item in end.refused]
+    if told or refused:
+        run(connection, END_ROWS, rows=json.dumps(told + refused), now=now)
     for end in endings:
         if end.card is not None:
             keep_card(connection, end.parcel, end.card)
@@ -188,9 +195,9 @@ def settle(connection: Connection, endings: Sequence[Ending], now: datetime) -> 
     for well in (True, False):
         # What was told proves that nothing stands in the channel's way.
         values = {"lease_until": NEVER, "next_at": bindparam("next")} | ({"blocked": ""} if well else {})
-        rows = [{"w": w, "c": c, "next": next_at} for w, c, next_at, fine in freed if fine is well]
-        if rows:
-            connection.execute(free.values(**values), rows)
+        those = [{"w": w, "c": c, "next": next_at} for w, c, next_at, fine in freed if fine is well]
+        if those:
+            connection.execute(free.values(**values), those)
 
 
 def block(connection: Connection, parcel: Parcel, reason: str, now: datetime, retry_at: datetime) -> None:

@@ -18,8 +18,8 @@ from storage.statuses import LIFECYCLE
 from tests.benchmarks.harness import ROOT, Result, compared, judged, timed_process, turns
 
 LIBRARIES = (
-    "import aiohttp.web, slack_bolt.async_app, slack_bolt.adapter.socket_mode.async_handler, sqlalchemy, alembic.command,"
-    "apscheduler.schedulers.asyncio, structlog, pydantic_settings, rapidfuzz.process, psycopg, typer, rich.console"
+    "import aiohttp.web, slack_bolt.async_app, slack_bolt.adapter.socket_mode.async_handler, sqlalchemy,"
+    "apscheduler.schedulers.asyncio, structlog, pydantic_settings, psycopg, typer, rich.console"
 )
 
 

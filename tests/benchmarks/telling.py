@@ -9,7 +9,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -18,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from bot.app import SystemClock
 from bot.slack import Slack
-from handlers.delivery import Courier, _card, _gather
+from handlers.delivery import Courier, _digest, _gather
 from handlers.intake import Intake
 from handlers.memory import Memory
 from handlers.messages import Message
@@ -128,15 +127,11 @@ async def bench_fold(url: str, quick: bool) -> list[Result]:
 
 def with_cards(database: Database) -> None:
     """Each channel has its card already, and it is up to date: only the news is still to be told."""
-    policy = Policy(zone=ZoneInfo("UTC"), settle=timedelta(0))
 
     def work(connection: Connection) -> None:
-        now = datetime.now(UTC)
-        parcels = outbox.claim(connection, now, timedelta(0), 10_000)
-        services: Any = type("S", (), {"clock": SystemClock(), "policy": policy})
+        parcels = outbox.claim(connection, datetime.now(UTC), timedelta(0), 10_000)
         for facts in _gather(connection, parcels):
-            _, digest = _card(services, facts)
-            outbox.keep_card(connection, facts.parcel, outbox.Card("1.0", digest))
+            outbox.keep_card(connection, facts.parcel, outbox.Card("1.0", _digest(facts)))
         connection.execute(text("UPDATE channels SET lease_until = next_at"))
 
     database.write(work)

@@ -152,8 +152,8 @@ async def test_postgresql_is_migrated_by_its_own_command(
     environment["DATABASE_URL"] = postgres.replace("/postgres?", "/fresh?")
     code, said = await piecewise(environment, tmp_path, "run")
     assert (code, "piecewise migrate" in said) == (1, True)
-    assert await piecewise(environment, tmp_path, "migrate") == (0, f"Schema empty → {schema.head()}.\n")
-    assert f"schema {schema.head()}" in (await piecewise(environment, tmp_path, "check"))[1]
+    assert await piecewise(environment, tmp_path, "migrate") == (0, f"Schema empty → {schema.HEAD}.\n")
+    assert f"schema {schema.HEAD}" in (await piecewise(environment, tmp_path, "check"))[1]
 
 
 async def test_the_manifest_is_printed_for_both_ways(environment: dict[str, str], tmp_path: Path) -> None:
