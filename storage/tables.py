@@ -128,8 +128,11 @@ pieces = Table(
     Column("placed", Boolean, nullable=False),
     #: The day it was ordered (UTC): its cohort, which never changes.
     Column("day", Date, nullable=False),
+    # What an advance writes stands together: PostgreSQL logs a changed row from its first changed byte to its last.
     Column("status", SmallInteger, nullable=False),
     Column("status_at", Moment),
+    #: When the status last rose, by our clock.
+    Column("changed_at", Moment),
     Column("word", Text, nullable=False),
     Column("cost", Amount),
     Column("kind", Text, nullable=False),
@@ -149,8 +152,6 @@ pieces = Table(
     Column("country", Text, nullable=False),
     #: When the newest of these facts was seen, so that an older answer cannot overwrite them.
     Column("facts_at", Moment, nullable=False),
-    #: When the status last rose, by our clock.
-    Column("changed_at", Moment),
     UniqueConstraint("workspace_id", "ref"),
     Index("ix_pieces_campaign", "workspace_id", "campaign_id", "id"),
     Index("ix_pieces_name", "workspace_id", "name_key"),

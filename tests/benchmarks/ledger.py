@@ -23,6 +23,7 @@ from tests.benchmarks.harness import ROOT, Result, compared, judged, turns
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 BATCH = 20_000
+MILLION = 1_000_000
 FIRST = CampaignId(1)
 
 
@@ -31,62 +32,39 @@ def named(number: int) -> str:
 
 
 def bench_mix(accounts: list[Account]) -> list[Result]:
-    """The status mix through the repository function, beside counting over the best covering index."""
-    results, medians = [], []
-    for account in accounts:
-        database = account.database
-        (ours,) = turns(60, lambda _n: database.read(enquiries.mix, account.workspace_id, FIRST))
-        medians.append(ours)
-        if account is not accounts[min(1, len(accounts) - 1)]:
-            continue
-        with database.writer.begin() as connection:
-            connection.exec_driver_sql("CREATE INDEX covering ON pieces (workspace_id, campaign_id, day, status)")
-        if not database.is_file:
-            with database.reader.connect() as connection:
-                connection.exec_driver_sql("VACUUM ANALYZE pieces")
-        # Every piece of the account: the first campaign alone holds a tenth of them.
-        whole = select(pieces.c.status, func.count()).where(pieces.c.workspace_id == account.workspace_id)
-        whole = whole.group_by(pieces.c.campaign_id, pieces.c.day, pieces.c.status)
-        mine, theirs = turns(
-            7,
-            lambda _n: database.read(enquiries.mixes, account.workspace_id),
-            lambda _n: database.read(lambda c: c.execute(whole).all()),
-        )
-        counted = (
-            select(pieces.c.status, func.count())
-            .where(pieces.c.workspace_id == account.workspace_id, pieces.c.campaign_id == FIRST)
-            .group_by(pieces.c.day, pieces.c.status)
-        )
-        one, other = turns(
-            9,
-            lambda _n: database.read(enquiries.mix, account.workspace_id, FIRST),
-            lambda _n: database.read(lambda c: c.execute(counted).all()),
-        )
-        kind, size = account.kind, named(account.pieces)
-        results += [
-            compared(
-                f"GROUP BY over {size} pieces ÷ mixes of all campaigns, {kind}", theirs, mine, None, at_least=True
-            ),
-            compared(
-                f"GROUP BY over {named(account.pieces // 10)} pieces ÷ mix of one campaign, {kind}",
-                other,
-                one,
-                None,
-                at_least=True,
-            ),
-        ]
-        with database.writer.begin() as connection:
-            connection.exec_driver_sql("DROP INDEX covering")
-    big, small = medians[-1], medians[0]
-    results.append(
-        compared(
-            f"status mix at {named(accounts[-1].pieces)} ÷ at {named(accounts[0].pieces)}, {accounts[0].kind}",
-            big,
-            small,
-            1.2,
-        )
+    """The status mix through the repository function, beside counting a campaign over the best covering index.
+
+    The first campaign holds a tenth of its account: a million pieces of the largest.
+    """
+    medians = [
+        turns(60, lambda _n, one=one: one.database.read(enquiries.mix, one.workspace_id, FIRST))[0]  # type: ignore[misc]
+        for one in accounts
+    ]
+    account = accounts[-1]
+    database, kind, size = account.database, account.kind, account.pieces // 10
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql("CREATE INDEX covering ON pieces (workspace_id, campaign_id, status)")
+    if not database.is_file:
+        with database.reader.connect() as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE pieces")
+    counted = select(pieces.c.status, func.count()).group_by(pieces.c.status)
+    counted = counted.where(pieces.c.workspace_id == account.workspace_id, pieces.c.campaign_id == FIRST)
+    one, other = turns(
+        9,
+        lambda _n: database.read(enquiries.mix, account.workspace_id, FIRST),
+        lambda _n: database.read(lambda c: c.execute(counted).all()),
     )
-    return results
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX covering")
+    # Such a ratio grows with the campaign, so what it shall be is known for a million only.
+    goal = {"SQLite": 1000, "PostgreSQL": 250}[kind] if size == MILLION else None
+    growth = f"status mix at {named(account.pieces)} ÷ at {named(accounts[0].pieces)}, {kind}"
+    return [
+        compared(
+            f"GROUP BY over {named(size)} pieces ÷ mix of their campaign, {kind}", other, one, goal, at_least=True
+        ),
+        compared(growth, medians[-1], medians[0], 1.2),
+    ]
 
 
 def bench_find(accounts: list[Account]) -> list[Result]:
