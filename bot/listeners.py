@@ -17,7 +17,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 
-from handlers import actions, commands
+from handlers import actions, browsing, commands, home
+from handlers.lookups import Outdated
 from handlers.messages import Message
 from handlers.ports import Trouble
 from handlers.services import Ask, Services
@@ -36,7 +37,9 @@ COMMANDS: Final[dict[str, Callable[[Services, Ask], Awaitable[None]]]] = {
     "/mailtrack": commands.mail_track,
     "/mailalerts": commands.mail_alerts,
 }
-EVENTS: Final = ("app_mention",)
+EVENTS: Final = ("app_home_opened", "app_mention")
+#: The parts of a view that Slack takes; what else it holds is Slack's own.
+SENT_BACK: Final = ("type", "callback_id", "private_metadata", "title", "submit", "close", "blocks")
 #: The same person pressing the same button again within this time means it once.
 DOUBLE_CLICK: Final = timedelta(seconds=1.5)
 
@@ -48,8 +51,15 @@ async def _nothing(_services: Services, _ask: Ask, _value: str) -> None:
 ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = {
     Action.REFRESH: actions.refresh,
     Action.CHOOSE_RANGE: actions.refresh,
-    Action.VIEW_DETAILS: actions.view_details,
-    Action.DETAILS_NEXT: actions.details_page,
+    Action.VIEW_DETAILS: browsing.view_details,
+    Action.DETAILS_NEXT: browsing.turn_page,
+    Action.DETAILS_FILTER: browsing.choose_status,
+    Action.DETAILS_EXPORT: browsing.export,
+    Action.HOME_RANGE: home.choose_range,
+    Action.HOME_FIRST: home.choose_first,
+    Action.HOME_LAST: home.choose_last,
+    Action.HOME_PAGE: home.turn_page,
+    Action.HOME_REFRESH: home.look,
     Action.TRACK: actions.track_piece,
     Action.PICK_CAMPAIGN: actions.pick_campaign,
     Action.PICK_PIECE: actions.pick_piece,
@@ -60,11 +70,13 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
 }
 
 
+#: Each of these changes what the next one builds upon, and none opens a page, which could not wait.
+IN_TURN: Final = frozenset({Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST, Action.HOME_PAGE})
 HANDLERS: Final = {action.value: handler for action, handler in ACTIONS.items()}
 
 
 async def _outdated(_services: Services, _ask: Ask, _value: str) -> None:
-    raise actions.Outdated
+    raise Outdated
 
 
 @dataclass
@@ -167,7 +179,9 @@ def build_bolt(client: AsyncWebClient, signing_secret: str, desk: Desk) -> Async
     app.action(re.compile(".*"))(_action(desk))
     app.view(Form.ALERTS)(_alerts_form(desk))
     app.view(Form.CANCEL_CAMPAIGN)(_cancel_form(desk))
+    app.view(Form.DETAILS)(_details_form(desk))
     app.event("app_mention")(_mention(desk))
+    app.event("app_home_opened")(_home(desk))
     return app
 
 
@@ -199,18 +213,20 @@ def _action(desk: Desk) -> Callable[..., Awaitable[None]]:
         ask = replace(ask, click=f"click:{ask.user}:{place}:{pressed['action_id']}:{_value(pressed)}")
         handler = HANDLERS.get(pressed["action_id"], _outdated)
         value = _value(pressed)
-        desk.take(ask, f"action:{ask.trigger_id}", lambda ask: handler(desk.services, ask, value))
+        key, in_turn = f"action:{ask.trigger_id}", pressed["action_id"] in IN_TURN
+        desk.take(ask, key, lambda ask: handler(desk.services, ask, value), in_turn=in_turn)
 
     return listen
 
 
 def _value(pressed: Body) -> str:
     chosen = pressed.get("selected_option") or {}
-    return str(pressed.get("value") or chosen.get("value") or "")
+    return str(pressed.get("value") or chosen.get("value") or pressed.get("selected_date") or "")
 
 
 def _pressed_by(desk: Desk, body: Body) -> Ask:
-    container = body.get("container") or {}
+    container, view = body.get("container") or {}, body.get("view") or {}
+    at_home = view.get("type") == "home"
     # Only the asker's own copy of an ephemeral message can be replaced, and only by its response_url.
     shared = "" if container.get("is_ephemeral") else container.get("message_ts", "")
     return Ask(
@@ -220,7 +236,10 @@ def _pressed_by(desk: Desk, body: Body) -> Ask:
         response_url=body.get("response_url", ""),
         trigger_id=body.get("trigger_id", ""),
         message_ts=shared,
-        view_id=(body.get("view") or {}).get("id", ""),
+        # Home is published to a person; what can be replaced by its id is a modal.
+        view_id="" if at_home else view.get("id", ""),
+        view_hash=view.get("hash", "") if at_home else "",
+        metadata=view.get("private_metadata", ""),
     )
 
 
@@ -246,6 +265,31 @@ def _cancel_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         ask = Ask(desk.workspace, UserId(body["user"]["id"]), ChannelId(metadata.partition("|")[2]))
         key = f"view:{body.get('trigger_id') or view['id']}"
         desk.take(ask, key, lambda ask: actions.cancel_campaign(desk.services, ask, metadata))
+
+    return listen
+
+
+def _details_form(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, body: Body) -> None:
+        view = body["view"]
+        # A plain acknowledgement would close the modal: it stays as it is until the answer takes its place.
+        await ack(response_action="update", view={key: view[key] for key in SENT_BACK if view.get(key)})
+        typed = view["state"]["values"]["search"]["asked"].get("value") or ""
+        ask = Ask(desk.workspace, UserId(body["user"]["id"]), ChannelId(""), typed)
+        ask = replace(ask, view_id=view["id"], metadata=view["private_metadata"])
+        key = f"view:{body.get('trigger_id') or view['id']}"
+        desk.take(ask, key, lambda ask: browsing.search(desk.services, ask))
+
+    return listen
+
+
+def _home(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(body: Body, event: Body) -> None:
+        if event.get("tab") != "home":
+            return
+        ask = Ask(desk.workspace, UserId(event["user"]), ChannelId(""))
+        ask = replace(ask, view_hash=(event.get("view") or {}).get("hash", ""))
+        desk.take(ask, f"event:{body['event_id']}", lambda ask: home.look(desk.services, ask))
 
     return listen
 

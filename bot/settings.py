@@ -1,5 +1,7 @@
 """Every setting: its name, type, default and help. Read once; a wrong or missing one is refused by name."""
 
+import hashlib
+import hmac
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self
@@ -49,6 +51,9 @@ class Settings(BaseSettings):
     database_url: str = Field("sqlite:///piecewise.db", description="sqlite:///FILE or postgresql://…")
     piecewise_host: str = Field("127.0.0.1", description="Where HTTP listens")
     piecewise_port: int = Field(3000, description="Where HTTP listens", ge=0, le=65535)
+    piecewise_public_url: str = Field(
+        "", description="HTTP: the outside address, https://…, for pictures in Home; without it Home shows bars of text"
+    )
     piecewise_poll_seconds: float = Field(300, description="How often the mail account is read", ge=1, le=86400)
     piecewise_history_days: int = Field(90, description="How far back the first reading goes", ge=1, le=3650)
     piecewise_settle_seconds: float = Field(
@@ -84,6 +89,11 @@ class Settings(BaseSettings):
     @classmethod
     def _no_slash(cls, value: str) -> str:
         return _address(value).rstrip("/")
+
+    @field_validator("piecewise_public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        return _address(value).rstrip("/") if value else ""
 
     @field_validator("database_url")
     @classmethod
@@ -130,11 +140,18 @@ class Settings(BaseSettings):
             raise SettingsError("\n".join(missing))
         return Mode.SOCKET if socket else Mode.HTTP
 
+    def _picture_key(self) -> bytes:
+        """The same in every process, and of no use for anything else."""
+        secret = self.slack_bot_token.get_secret_value().encode()
+        return hmac.new(secret, b"addresses of pictures", hashlib.sha256).digest()
+
     def policy(self) -> Policy:
         """The numbers that decisions use."""
         return Policy(
             zone=ZoneInfo(self.piecewise_timezone),
             cancellers=self.piecewise_cancellers,
+            public_url=self.piecewise_public_url,
+            picture_key=self._picture_key(),
             poll_every=timedelta(seconds=self.piecewise_poll_seconds),
             fresh=timedelta(seconds=self.piecewise_fresh_seconds),
             settle=timedelta(seconds=self.piecewise_settle_seconds),

@@ -1,5 +1,6 @@
 """Slack's Web API for one workspace: `handlers.ports.Messenger`, with every error code turned into a named failure."""
 
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from handlers.messages import Message, Picture
 from handlers.ports import (
     ChannelClosed,
     Clock,
+    FileToSend,
+    HomeChanged,
     MessageGone,
     NotInChannel,
     Person,
@@ -49,6 +52,7 @@ CODES: Final[dict[str, type[Refusal]]] = {
     "message_not_found": MessageGone,
     "cant_update_message": MessageGone,
     "edit_window_closed": MessageGone,
+    "hash_conflict": HomeChanged,
     "file_not_found": PictureRefused,
     "storage_limit_reached": PictureRefused,
 }
@@ -59,6 +63,7 @@ PERSON_KEPT: Final = timedelta(hours=1)
 PEOPLE_KEPT: Final = 5000
 #: The longest wait that a waiting person is put through when Slack asks us to slow down.
 PATIENCE: Final = 5.0
+UPLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=300)
 ANSWER_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
@@ -143,6 +148,30 @@ class Slack:
     async def update_view(self, view_id: str, view: dict[str, Any]) -> None:
         await self._call(lambda: self.client.views_update(view_id=view_id, view=view))
 
+    async def publish_home(self, user: str, view: dict[str, Any], seen: str) -> str:
+        shown = await self._call(lambda: self.client.views_publish(user_id=user, view=view, hash=seen or None))
+        return str(shown["view"].get("hash") or "")
+
+    async def send_file(self, user: str, file: FileToSend) -> None:
+        opened = await self._call(lambda: self.client.conversations_open(users=user))
+        length = file.content.seek(0, io.SEEK_END)
+        place = await self._call(lambda: self.client.files_getUploadURLExternal(filename=file.filename, length=length))
+        file.content.seek(0)
+        # The SDK's own helper reads the whole file into memory first.
+        async with (
+            _outages_named(),
+            self.session.post(place["upload_url"], data=file.content, timeout=UPLOAD_TIMEOUT) as response,
+        ):
+            if response.status != 200:  # noqa: PLR2004 - HTTP
+                raise SlackDown(code=str(response.status))
+        await self._call(
+            lambda: self.client.files_completeUploadExternal(
+                files=[{"id": place["file_id"], "title": file.title}],
+                channel_id=opened["channel"]["id"],
+                initial_comment=file.comment,
+            )
+        )
+
     async def person(self, user: str) -> Person:
         kept = self.people.get(user)
         if kept and self.clock.now() - kept[0] < PERSON_KEPT:
@@ -213,5 +242,6 @@ SCOPES: Final = {
     "chat:write": "posts answers and news",
     "commands": "offers /mailstatus, /mailtrack and /mailalerts",
     "files:write": "uploads the pie",
+    "im:write": "sends an exported file in a direct message",
     "users:read": "knows the asker's time zone, and who is an admin and so may cancel",
 }

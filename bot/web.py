@@ -13,7 +13,8 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
-from handlers import webhooks
+from handlers import pictures, webhooks
+from handlers.pictures import PictureGone
 from handlers.ports import Overloaded
 from handlers.services import Services
 from storage import schema
@@ -97,6 +98,16 @@ class Front:
             return web.json_response({"error": "not stored"}, status=503)
         return web.json_response({}, status=status)
 
+    async def picture(self, request: web.Request) -> web.Response:
+        """A pie by its signed address."""
+        services = self.services
+        try:
+            pie = pictures.opened(services.policy.picture_key, request.match_info["token"], services.clock.now())
+        except PictureGone:
+            raise web.HTTPNotFound from None
+        headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=await services.studio.pie(pie), content_type="image/png", headers=headers)
+
     async def healthy(self, _request: web.Request) -> web.Response:
         """Alive."""
         return web.json_response({"ok": True})
@@ -131,6 +142,8 @@ def build_web(front: Front) -> web.Application:
     app = web.Application(client_max_size=BODY_CAP, middlewares=[boundary])
     app.router.add_get("/healthz", front.healthy)
     app.router.add_get("/readyz", front.ready)
+    if front.services.policy.public_url:
+        app.router.add_get("/pictures/{token}", front.picture)
     if front.bolt is not None:
         app.router.add_post("/slack/events", front.slack)
     if front.takes_webhooks:

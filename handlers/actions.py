@@ -9,6 +9,7 @@ from handlers.access import require_canceller
 from handlers.arguments import Range
 from handlers.cancelling import cancel_all, cancel_piece, stoppable
 from handlers.freshness import refresh_campaign
+from handlers.lookups import Outdated, campaign_of, number_of, piece_of
 from handlers.messages import Block, Message, escape, section
 from handlers.ports import CampaignBooked, NotInChannel, Refusal
 from handlers.services import Ask, Services
@@ -20,37 +21,10 @@ from storage.records import (
     ChannelId,
     Mix,
     Money,
-    PieceId,
     StoredCampaign,
     StoredPiece,
     Want,
 )
-
-
-class Outdated(Refusal):
-    """This button belongs to something that is no longer there. Ask again with /mailstatus or /mailtrack."""
-
-
-def _number(value: str) -> int:
-    if not value.isdigit() or len(value) > 18:  # noqa: PLR2004 - beyond any row number
-        raise Outdated
-    return int(value)
-
-
-async def _campaign(services: Services, ask: Ask, value: str) -> StoredCampaign:
-    campaign_id = CampaignId(_number(value))
-    found = await services.memory.read(enquiries.campaign, ask.workspace.id, campaign_id)
-    if found is None:
-        raise Outdated
-    return found
-
-
-async def _piece(services: Services, ask: Ask, value: str) -> StoredPiece:
-    piece_id = PieceId(_number(value))
-    found = await services.memory.read(enquiries.piece_by_id, ask.workspace.id, piece_id)
-    if found is None:
-        raise Outdated
-    return found
 
 
 def _carried(value: str) -> tuple[CampaignId | None, Range]:
@@ -63,7 +37,7 @@ def _carried(value: str) -> tuple[CampaignId | None, Range]:
 async def pick_campaign(services: Services, ask: Ask, value: str) -> None:
     """A campaign was chosen from a list: its answer goes to the channel."""
     campaign_id, span = _carried(value)
-    campaign = await _campaign(services, ask, str(campaign_id))
+    campaign = await campaign_of(services, ask, str(campaign_id))
     today = await commands.today_of(services, ask)
     message = await commands.campaign_message(services, ask, campaign, span, today)
     await replies.to_channel(services, ask, message)
@@ -71,7 +45,7 @@ async def pick_campaign(services: Services, ask: Ask, value: str) -> None:
 
 async def pick_piece(services: Services, ask: Ask, value: str) -> None:
     """A piece was chosen from a list: its timeline takes the list's place."""
-    piece = await _piece(services, ask, value)
+    piece = await piece_of(services, ask, value)
     message = await commands.piece_message(services, ask, piece)
     await replies.to_asker(services, ask, message, replacing=True)
 
@@ -83,32 +57,14 @@ async def refresh(services: Services, ask: Ask, value: str) -> None:
     if campaign_id is None:
         message = await commands.account_message(services, ask, span, today)
     else:
-        campaign = await _campaign(services, ask, str(campaign_id))
+        campaign = await campaign_of(services, ask, str(campaign_id))
         message = await commands.campaign_message(services, ask, campaign, span, today, force=True)
     await replies.in_place(services, ask, message)
 
 
-async def view_details(services: Services, ask: Ask, value: str) -> None:
-    """Opens the list of a campaign's pieces."""
-    await services.slack.open_view(ask.trigger_id, await _details(services, ask, value, None))
-
-
-async def details_page(services: Services, ask: Ask, value: str) -> None:
-    """Turns the page of the list."""
-    campaign, _, after = value.partition("|")
-    last = PieceId(_number(after)) if after else None
-    await services.slack.update_view(ask.view_id, await _details(services, ask, campaign, last))
-
-
-async def _details(services: Services, ask: Ask, value: str, after: PieceId | None) -> Block:
-    campaign = await _campaign(services, ask, value)
-    page = await services.memory.read(enquiries.pieces_page, ask.workspace.id, campaign.id, after, track.PAGE + 1)
-    return track.details_modal(campaign, page, after)
-
-
 async def track_piece(services: Services, ask: Ask, value: str) -> None:
     """A piece's timeline: over the open list, or for the asker alone in the channel."""
-    piece = await _piece(services, ask, value)
+    piece = await piece_of(services, ask, value)
     if not ask.view_id:
         await replies.to_asker(services, ask, await commands.piece_message(services, ask, piece))
         return
@@ -121,7 +77,7 @@ async def track_piece(services: Services, ask: Ask, value: str) -> None:
 async def cancel_one(services: Services, ask: Ask, value: str) -> None:
     """*Cancel this piece*, after its confirm dialog. The channel reads who did what."""
     require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
-    piece = await _piece(services, ask, value)
+    piece = await piece_of(services, ask, value)
     result = await cancel_piece(services, ask.workspace, piece, ask.user)
     saved = Money(piece.cost, ask.workspace.currency) if piece.cost is not None else None
     message = cancel.piece_result(result, ask.user, services.clock.now(), saved)
@@ -144,7 +100,7 @@ async def _announce(services: Services, ask: Ask, message: Message) -> None:
 async def ask_cancel_campaign(services: Services, ask: Ask, value: str) -> None:
     """*Cancel…* on a campaign: a dry run first, in a modal."""
     require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
-    campaign = await _campaign(services, ask, value)
+    campaign = await campaign_of(services, ask, value)
     waiting = track.modal("Cancel campaign", [section("Asking Stannp what can still be stopped…")])
     view_id = await services.slack.open_view(ask.trigger_id, waiting)
     await services.slack.update_view(view_id, await _cancel_form(services, ask, campaign))
@@ -175,7 +131,7 @@ def _worth(ask: Ask, pieces: list[StoredPiece]) -> Money:
 async def cancel_campaign(services: Services, ask: Ask, metadata: str) -> None:
     """The dry run was confirmed: ask for each piece, and tell the channel what really happened."""
     require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
-    campaign = await _campaign(services, ask, metadata.partition("|")[0])
+    campaign = await campaign_of(services, ask, metadata.partition("|")[0])
     fresh = await services.platform.campaign(campaign.facts.ref)
     dashboard = services.platform.dashboard(campaign.facts.ref)
     if fresh.status in status.UNBOOKED:
@@ -214,10 +170,10 @@ async def alert_settings(services: Services, ask: Ask, _value: str) -> None:
 async def save_alerts(services: Services, ask: Ask, campaign: str, wants: list[str]) -> None:
     """The settings were saved: they take the place of what this channel was told before."""
     chosen = frozenset(Want(want) for want in wants)
-    campaign_id = CampaignId(_number(campaign))
+    campaign_id = CampaignId(number_of(campaign))
     what = alerts.EVERY
     if campaign_id != NO_CAMPAIGN:
-        what = f"*{escape((await _campaign(services, ask, campaign)).facts.name)}*"
+        what = f"*{escape((await campaign_of(services, ask, campaign)).facts.name)}*"
     await commands.subscribe(services, ask, campaign_id, what, chosen)
     await services.memory.write(_drop_others, ask, campaign_id)
 

@@ -16,6 +16,8 @@ LONGEST: Final = 200
 RANGE_FORMS: Final = (
     "`today`, `yesterday`, `last 7 days`, `this month`, `last month`, `October`, `2026-10-01..2026-10-31`, `all time`"
 )
+#: Days that can be chosen with two pickers: a year, leap or not.
+LONGEST_SPAN: Final = 366
 QUOTES: Final = "\"'“”‘’«»"
 MONTHS: Final = {name.casefold(): n for n, name in enumerate(calendar.month_name) if name} | {
     name.casefold(): n for n, name in enumerate(calendar.month_abbr) if name
@@ -127,6 +129,47 @@ def last_month(today: date) -> Range:
     """The month before this one."""
     before = today.replace(day=1) - timedelta(days=1)
     return _month(before.year, before.month)
+
+
+#: Ranges that can be chosen, by the key under which a choice is kept: it moves on with the calendar.
+PRESETS: Final[dict[str, tuple[str, Callable[[date], Range]]]] = {
+    "today": ("Today", today_only),
+    "last-7": ("Last 7 days", lambda today: last_days(7, today)),
+    "this-month": ("This month", this_month),
+    "last-month": ("Last month", last_month),
+    "all": ("All time", lambda _today: ALL_TIME),
+}
+DEFAULT_PRESET: Final = "this-month"
+
+
+def kept(text: str, today: date) -> Range:
+    """The range that was kept as this text: a preset's key, or two days. Anything else is this month."""
+    if text in PRESETS:
+        return PRESETS[text][1](today)
+    first, _, last = text.partition("..")
+    try:
+        days = Days(date.fromisoformat(first), date.fromisoformat(last))
+    except ValueError:
+        return this_month(today)
+    assert days.first is not None  # noqa: S101 - just made
+    assert days.last is not None  # noqa: S101
+    return Range(days, span(days.first, days.last))
+
+
+def between(first: date, last: date, today: date) -> tuple[str, str]:
+    """The valid range nearest to these two days, to be kept, and a sentence when it is not the one asked for."""
+    said = []
+    if last < first:
+        first, last = last, first
+        said.append("That range ended before it began.")
+    if last > today:
+        first, last = min(first, today), today
+        said.append("Nothing was ordered in the future yet.")
+    if (last - first).days >= LONGEST_SPAN:
+        first = last - timedelta(days=LONGEST_SPAN - 1)
+        said.append("That is more than a year; *All time* shows everything.")
+    said += [f"This is {span(first, last)}."] if said else []
+    return f"{first}..{last}", " ".join(said)
 
 
 _MONTH_NAMES = "|".join(sorted(MONTHS, key=len, reverse=True))

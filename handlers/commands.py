@@ -15,7 +15,8 @@ from handlers.messages import Message, escape, quote
 from handlers.ports import Outage, PieceUnknown, Refusal, Trouble
 from handlers.services import Ask, Services
 from handlers.views import alerts, status, track, words
-from storage import enquiries, outbox, workspaces
+from storage import enquiries, listings, outbox, workspaces
+from storage.listings import Wish
 from storage.records import NO_CAMPAIGN, CampaignId, Mix, StoredCampaign, StoredPiece, Want
 
 log = structlog.get_logger()
@@ -128,7 +129,7 @@ async def mail_track(services: Services, ask: Ask) -> None:
 
 async def _example_piece(services: Services, ask: Ask) -> str:
     for campaign in (await services.memory.read(enquiries.campaigns_of, ask.workspace.id))[:3]:
-        page = await services.memory.read(enquiries.pieces_page, ask.workspace.id, campaign.id, None, 1)
+        page = await services.memory.read(listings.page, ask.workspace.id, campaign.id, Wish(), None, 1)
         if page:
             return page[0].ref
     return "16818211"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 Block = dict[str, Any]
@@ -144,6 +145,43 @@ def confirmation(title: str, text: str, yes: str, no: str) -> Block:
 def option(label: str, value: str) -> Block:
     """One line of a list to choose from."""
     return {"text": {"type": "plain_text", "text": clip_plain(label, OPTION), "emoji": True}, "value": value}
+
+
+def input_block(title: str, block_id: str, element: Block, *, optional: bool = False) -> Block:
+    """A field of a form."""
+    return {
+        "type": "input",
+        "block_id": block_id,
+        "label": {"type": "plain_text", "text": title},
+        "element": element,
+        "optional": optional,
+    }
+
+
+def select(action_id: str, placeholder: str, options: Sequence[Block], chosen: Block | None = None) -> Block:
+    """A list to choose from."""
+    menu: Block = {
+        "type": "static_select",
+        "action_id": action_id,
+        "placeholder": {"type": "plain_text", "text": placeholder},
+        "options": list(options),
+    }
+    return menu | {"initial_option": chosen} if chosen else menu
+
+
+def date_picker(action_id: str, placeholder: str, chosen: date | None) -> Block:
+    """A calendar to choose a day from."""
+    picker: Block = {
+        "type": "datepicker",
+        "action_id": action_id,
+        "placeholder": {"type": "plain_text", "text": placeholder},
+    }
+    return picker | {"initial_date": chosen.isoformat()} if chosen else picker
+
+
+def image_at(url: str, alt: str) -> Block:
+    """A picture at an address of ours."""
+    return {"type": "image", "image_url": url, "alt_text": clip_plain(alt, ALT)}
 
 
 def image(file_id: str, picture: Picture) -> Block:

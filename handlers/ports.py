@@ -4,7 +4,8 @@
     ├── Refusal            a person can act on it: the text says what happened and what to do
     │   ├── KeyRefused  PieceUnknown  CampaignUnknown  TooLate  NotOffered  CampaignBooked  PlatformRefused
     │   ├── SignatureRefused  PayloadRefused
-    │   └── NotInChannel  ChannelClosed  ScopeMissing  WorkspaceGone  MessageGone  PictureRefused  SlackRefused
+    │   └── NotInChannel  ChannelClosed  ScopeMissing  WorkspaceGone  MessageGone  PictureRefused  HomeChanged
+    │       SlackRefused
     └── Outage             it may pass: `retry_after` seconds when that is known
         ├── PlatformDown  PlatformBusy
         ├── SlackDown  SlackBusy
@@ -17,7 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from handlers.messages import Message, Picture
 from storage.records import Batch, Campaign, Mix
@@ -111,6 +112,10 @@ class PictureRefused(Refusal):
 
 class SlackRefused(Refusal):
     """Slack refused the message."""
+
+
+class HomeChanged(Refusal):
+    """Home was changed meanwhile."""
 
 
 class SlackDown(Outage):
@@ -219,6 +224,16 @@ class Person:
     is_admin: bool
 
 
+@dataclass(frozen=True)
+class FileToSend:
+    """A file, open for reading in binary, with the words that come with it (mrkdwn)."""
+
+    content: IO[bytes]
+    filename: str
+    title: str
+    comment: str
+
+
 class Messenger(Protocol):
     """Slack, for one workspace. Every method may raise ScopeMissing, WorkspaceGone, SlackRefused or an Outage."""
 
@@ -252,6 +267,15 @@ class Messenger(Protocol):
 
     async def update_view(self, view_id: str, view: dict[str, Any]) -> None:
         """Replaces an open modal's content."""
+        ...
+
+    async def publish_home(self, user: str, view: dict[str, Any], seen: str) -> str:
+        """Shows this as the person's Home, if they still see the version `seen` ("" for whichever they see); gives the
+        new version. Raises HomeChanged."""
+        ...
+
+    async def send_file(self, user: str, file: FileToSend) -> None:
+        """Sends a file to one person, in a direct message."""
         ...
 
     async def person(self, user: str) -> Person:

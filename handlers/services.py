@@ -42,6 +42,10 @@ class Policy:
     pace: timedelta = timedelta(seconds=1)
     #: How far back the first poll reads.
     history: timedelta = timedelta(days=90)
+    #: Our own outside address, https and without a slash at its end; "" where there is none.
+    public_url: str = ""
+    #: Signs the addresses of pictures.
+    picture_key: bytes = field(default=b"", repr=False)
     #: Timelines fetched in one poll.
     details: int = 100
 
@@ -76,5 +80,9 @@ class Ask:
     message_ts: str = ""
     #: The modal in which a button was pressed.
     view_id: str = ""
+    #: What the modal carries for itself.
+    metadata: str = ""
+    #: Which version of their Home the asker saw.
+    view_hash: str = ""
     #: Which button of which message was pressed by whom; "" for anything but a button.
     click: str = ""

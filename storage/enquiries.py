@@ -199,15 +199,6 @@ def pieces_by_id(connection: Connection, workspace_id: WorkspaceId, piece_ids: S
     return [found[key] for key in piece_ids if key in found]
 
 
-def pieces_page(
-    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, after: PieceId | None, limit: int
-) -> list[StoredPiece]:
-    """A page of a campaign's pieces, by number, after the last one of the page before."""
-    rows = _pieces().where(pieces.c.workspace_id == workspace_id, pieces.c.campaign_id == campaign_id)
-    rows = rows if after is None else rows.where(pieces.c.id > after)
-    return [_piece(row) for row in connection.execute(rows.order_by(pieces.c.id).limit(limit)).all()]
-
-
 def pieces_at(
     connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, statuses: Sequence[Status]
 ) -> list[StoredPiece]:

@@ -9,7 +9,7 @@ from storage.database import Database
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 #: The revision that this version needs: the last of the migrations.
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 
 
 class SchemaOldError(RuntimeError):

@@ -307,6 +307,17 @@ cards = Table(
     Column("shows", Text, nullable=False),
 )
 
+#: What each person chose for themselves.
+people = Table(
+    "people",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    #: A Slack user.
+    Column("person", Text, primary_key=True),
+    #: The range of their Home, as `arguments.keep` writes it.
+    Column("span", Text, nullable=False),
+)
+
 cancellations = Table(
     "cancellations",
     metadata,

@@ -19,7 +19,7 @@ from storage.records import (
     Workspace,
     WorkspaceId,
 )
-from storage.tables import campaigns, channels, subscriptions, workspaces
+from storage.tables import campaigns, channels, people, subscriptions, workspaces
 
 
 class WorkspaceUnknownError(LookupError):
@@ -69,6 +69,20 @@ def _one(row: Row[Any] | None) -> Workspace:
 def note(connection: Connection, workspace_id: WorkspaceId, /, **facts: Any) -> None:
     """Keeps facts about the account: balance and balance_at, polled_at, baseline_at, list_route, singles_offered."""
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))
+
+
+def span_of(connection: Connection, workspace_id: WorkspaceId, person: UserId) -> str:
+    """The range that this person chose for their Home, as it was kept; "" for none yet."""
+    mine = people.c.workspace_id == workspace_id, people.c.person == person
+    return connection.scalar(select(people.c.span).where(*mine)) or ""
+
+
+def keep_span(connection: Connection, workspace_id: WorkspaceId, person: UserId, span: str) -> None:
+    """Remembers the range that this person chose."""
+    adding = upsert(connection, people).values(workspace_id=workspace_id, person=person, span=span)
+    connection.execute(
+        adding.on_conflict_do_update(index_elements=list(people.primary_key.columns), set_={"span": span})
+    )
 
 
 def subscribe(

@@ -56,7 +56,8 @@ class Sandbox:
         file = self.slack.files.get(request.match_info["file"])
         if file is None:
             raise web.HTTPNotFound
-        return web.Response(body=file.data, content_type="image/png")
+        picture = file.data.startswith(b"\x89PNG")
+        return web.Response(body=file.data, content_type="image/png" if picture else "text/csv")
 
     async def _state(self, request: web.Request) -> web.Response:
         """Everything this person can see; waits until there is something new."""
@@ -80,9 +81,23 @@ class Sandbox:
                 for one in self.slack.channels.values()
                 if not one.direct or one.id == f"D{user}"
             ],
-            "messages": [_shown(message) for message in visible[-SHOWN:]],
+            "messages": [self._shown(message) for message in visible[-SHOWN:]],
+            "home": _modal(self.slack.homes[user]) if user in self.slack.homes else None,
             "modal": _modal(stack[-1]) if stack else None,
             "bot": BOT_USER,
+        }
+
+    def _shown(self, message: Posted) -> dict[str, Any]:
+        return {
+            "ts": message.ts,
+            "channel": message.channel,
+            "user": message.user,
+            "text": message.text,
+            "blocks": message.blocks,
+            "thread": message.thread_ts,
+            "private": message.only_for is not None,
+            "edits": message.edits,
+            "files": [{"id": key, "name": self.slack.files[key].name} for key in message.files],
         }
 
     async def _do(self, request: web.Request) -> web.Response:
@@ -99,8 +114,13 @@ class Sandbox:
         if kind == "close":
             self.slack.close_views(user, topmost=True)
             return ""
+        if kind == "home":
+            return (await self.slack.open_home(user)).error
         if kind == "return":
             return "" if self._make_return() else "no piece is on its way right now"
+        return await self._use(kind, wish, user)
+
+    async def _use(self, kind: str, wish: dict[str, Any], user: str) -> str:
         where = self._where(user, wish)
         if where is None:
             return "this is gone"
@@ -111,6 +131,8 @@ class Sandbox:
         return "unknown"
 
     def _where(self, user: str, wish: dict[str, Any]) -> Posted | View | None:
+        if wish.get("home"):
+            return self.slack.homes.get(user)
         if wish.get("ts"):
             return self.slack.find(str(wish["ts"]))
         stack = self.slack.stack_of(user)
@@ -149,19 +171,6 @@ def _asset(name: str) -> web.Response:
     if name not in ASSETS:
         raise web.HTTPNotFound
     return web.Response(text=(HERE / name).read_text(encoding="utf-8"), content_type=ASSETS[name])
-
-
-def _shown(message: Posted) -> dict[str, Any]:
-    return {
-        "ts": message.ts,
-        "channel": message.channel,
-        "user": message.user,
-        "text": message.text,
-        "blocks": message.blocks,
-        "thread": message.thread_ts,
-        "private": message.only_for is not None,
-        "edits": message.edits,
-    }
 
 
 def _modal(view: View) -> dict[str, Any]:

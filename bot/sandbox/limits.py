@@ -1,19 +1,21 @@
 """Slack's limits on blocks and views, as one strict checker (docs.slack.dev, Block Kit reference)."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 Json = Any
 
+DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 SURFACE_BLOCKS: Final = {"message": 50, "modal": 100, "home": 100}
 ALLOWED: Final = {
     "message": {"section", "header", "context", "actions", "divider", "image"},
     "modal": {"section", "header", "context", "actions", "divider", "image", "input"},
 }
 ELEMENTS: Final = {
-    "section": {"button", "static_select", "overflow", "image"},
-    "actions": {"button", "static_select", "overflow"},
-    "input": {"plain_text_input", "static_select", "checkboxes", "radio_buttons"},
+    "section": {"button", "static_select", "overflow", "image", "datepicker"},
+    "actions": {"button", "static_select", "overflow", "datepicker"},
+    "input": {"plain_text_input", "static_select", "checkboxes", "radio_buttons", "datepicker"},
     "context": {"mrkdwn", "plain_text", "image"},
 }
 
@@ -34,6 +36,9 @@ def check_view(view: Json) -> list[str]:
         return ["view: not a modal or home"]
     kind = str(view["type"])
     found = list(_blocks("modal", view.get("blocks"), SURFACE_BLOCKS[kind]))
+    if kind == "home" and any(block.get("type") == "input" for block in view.get("blocks", [])):
+        # Slack takes them, but a Home cannot be submitted: what was typed would never reach anybody.
+        found.append("blocks: an input in a Home")
     if kind == "modal":
         for name in ("title", "submit", "close"):
             if name in view or name == "title":
@@ -143,6 +148,12 @@ def _element(where: str, element: Json, allowed: set[str]) -> Iterator[str]:
         yield from _button(where, element)
     if element["type"] in ("static_select", "checkboxes", "radio_buttons", "overflow"):
         yield from _choice(where, element)
+    if element["type"] == "datepicker" and not DAY.fullmatch(element.get("initial_date", "2026-01-01")):
+        yield f"{where}/initial_date: not a day"
+    if element["type"] == "plain_text_input":
+        yield from _length(
+            f"{where}/initial_value", element.get("initial_value", ""), 0, element.get("max_length", 3000)
+        )
     if "confirm" in element:
         yield from _confirm(f"{where}/confirm", element["confirm"])
 

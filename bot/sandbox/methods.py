@@ -27,12 +27,14 @@ METHODS: Final[dict[str, Method]] = {
     "chat.postMessage": _method("channel", POSTING, "chat:write"),
     "chat.postEphemeral": _method("channel user", "text blocks attachments thread_ts parse link_names", "chat:write"),
     "chat.update": _method("channel ts", "text blocks attachments parse link_names metadata", "chat:write"),
+    "conversations.open": _method(optional="users channel return_im prevent_creation", scope="im:write"),
     "files.getUploadURLExternal": _method("filename length", "alt_txt snippet_type", "files:write"),
     "files.completeUploadExternal": _method(
         "files", "channel_id channels thread_ts initial_comment blocks", "files:write"
     ),
     "users.info": _method("user", "include_locale", "users:read"),
     "views.open": _method("view", "trigger_id interactivity_pointer"),
+    "views.publish": _method("user_id view", "hash"),
     "views.push": _method("view", "trigger_id interactivity_pointer"),
     "views.update": _method("view", "view_id external_id hash"),
 }

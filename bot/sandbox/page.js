@@ -9,6 +9,7 @@ const IDEAS = [
   "/mailstatus Spring", "/mailstatus", "/mailstatus last month", "/mailtrack Jane", "/mailtrack 787", "/mailalerts",
   "/mailstatus Holiday postcards", "/mailstatus help", "@Piecewise status Fall",
 ];
+const HOME = "home";
 const state = { me: "U0ANA", channel: "C0OPS", data: null, read: {}, modal: "" };
 const $ = (id) => document.getElementById(id);
 
@@ -109,6 +110,11 @@ function control(element, place) {
       onclick: (event) => { if (element.url) $("note").textContent = `This would open ${element.url}`; press(element, place, element.value, event.target); },
     }, element.text.text);
   }
+  if (element.type === "datepicker") {
+    const day = make("input", { type: "date", class: "day", "aria-label": element.placeholder?.text ?? "Choose a day", name: element.action_id, value: element.initial_date });
+    if (place) day.addEventListener("change", () => day.value && press(element, place, day.value, day));
+    return day;
+  }
   const select = make("select", { "aria-label": element.placeholder?.text ?? "Choose", name: element.action_id });
   if (!element.initial_option) select.append(make("option", { value: "", selected: true }, element.placeholder?.text ?? "Choose…"));
   for (const option of element.options) {
@@ -121,6 +127,13 @@ function control(element, place) {
 function inputBlock(block) {
   const element = block.element;
   if (element.type === "static_select") return make("div", {}, make("label", {}, block.label.text), inputNamed(block, control(element, null)));
+  if (element.type === "plain_text_input") {
+    const line = make("input", {
+      type: "text", class: "field", "aria-label": block.label.text, placeholder: element.placeholder?.text, value: element.initial_value, maxlength: element.max_length,
+      onkeydown: (event) => { if (event.key === "Enter") submit(); },
+    });
+    return make("div", {}, make("label", {}, block.label.text), inputNamed(block, line));
+  }
   const chosen = (element.initial_options ?? []).map((option) => option.value);
   const boxes = element.options.map((option) => make("label", { class: "box" },
     make("input", { type: "checkbox", value: option.value, checked: chosen.includes(option.value), "data-block": block.block_id, "data-action": element.action_id }),
@@ -143,7 +156,7 @@ const BLOCKS = {
   context: (block) => make("div", { class: "block context" }, ...block.elements.map((element) => make("div", {}, textOf(element)))),
   actions: (block, place) => make("div", { class: "block actions" }, ...block.elements.map((element) => control(element, place))),
   divider: () => make("div", { class: "block" }, make("hr")),
-  image: (block) => make("div", { class: "block" }, make("img", { src: `/files/${block.slack_file.id}`, alt: block.alt_text, width: 1280, height: 800, style: "height:auto" })),
+  image: (block) => make("div", { class: "block" }, make("img", { src: block.image_url ?? `/files/${block.slack_file.id}`, alt: block.alt_text, width: 1280, height: 800, style: "height:auto" })),
   input: inputBlock,
 };
 
@@ -153,6 +166,9 @@ function message(one, replies) {
   const bot = one.user === state.data.bot;
   const time = new Date(Number(one.ts.split(".")[0]) * 1000).toLocaleTimeString("en-US", { hour: "numeric", minute: "2-digit" });
   const content = one.blocks.length ? blocks(one.blocks, { ts: one.ts }) : [make("div", { class: "block" }, mrkdwn(one.text))];
+  for (const file of one.files) {
+    content.push(make("div", { class: "block" }, make("a", { href: `/files/${file.id}`, download: file.name, class: "file" }, `📄 ${file.name}`)));
+  }
   const notes = [one.private ? make("div", { class: "only" }, "Only visible to you") : "", ];
   const thread = replies.length ? [make("div", { class: "replies", "aria-label": `${replies.length} in thread` }, ...replies.map((reply) => message(reply, [])))] : [];
   return make("article", { class: `message ${one.private ? "private" : ""}`, "data-ts": one.ts },
@@ -162,8 +178,20 @@ function message(one, replies) {
       ...notes, ...content, ...thread));
 }
 
+function showHome() {
+  const box = $("messages");
+  const view = state.data.home;
+  const key = JSON.stringify(view);
+  if (box.dataset.key === key) return;
+  const top = box.dataset.key?.startsWith('{"id"') ? box.scrollTop : 0;
+  box.dataset.key = key;
+  box.replaceChildren(make("div", { class: "home" }, ...(view ? blocks(view.blocks, { home: true }) : [make("p", { class: "empty" }, "Opening Home…")])));
+  box.scrollTop = top;
+}
+
 function showMessages() {
   const box = $("messages");
+  if (state.channel === HOME) { showHome(); return; }
   const here = state.data.messages.filter((one) => one.channel === state.channel);
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
   const parents = new Set(here.map((one) => one.ts));
@@ -184,7 +212,11 @@ function showMessages() {
 
 function showChannels() {
   const count = (id) => state.data.messages.filter((one) => one.channel === id).length;
-  $("channels").replaceChildren(...state.data.channels.map((channel) => make("li", {}, make("button", {
+  const home = make("li", {}, make("button", {
+    "aria-current": String(state.channel === HOME),
+    onclick: () => { state.channel = HOME; $("messages").dataset.key = ""; act({ kind: "home" }); show(); },
+  }, "Piecewise (Home)"));
+  $("channels").replaceChildren(home, ...state.data.channels.map((channel) => make("li", {}, make("button", {
     "aria-current": String(channel.id === state.channel),
     class: count(channel.id) > (state.read[channel.id] ?? 0) && channel.id !== state.channel ? "new" : "",
     onclick: () => { state.channel = channel.id; $("messages").dataset.key = ""; $("messages").dataset.count = 0; show(); },
@@ -213,6 +245,7 @@ function submit() {
     const { block, action } = input.dataset;
     values[block] ??= {};
     if (input.tagName === "SELECT") values[block][action] = { selected_option: { value: input.value } };
+    else if (input.type === "text") values[block][action] = { type: "plain_text_input", value: input.value || null };
     else {
       values[block][action] ??= { selected_options: [] };
       if (input.checked) values[block][action].selected_options.push({ value: input.value });
@@ -226,6 +259,7 @@ function show() {
   $("pace").textContent = state.data.caught_up ? "the mail has caught up with today" : "days are passing";
   const who = $("who");
   if (!who.options.length) who.append(...state.data.users.map((user) => make("option", { value: user.id }, `${user.name}${user.admin ? " (admin)" : ""}`)));
+  $("composer").hidden = state.channel === HOME;
   showChannels();
   showMessages();
   showModal();
@@ -256,6 +290,6 @@ $("composer").addEventListener("submit", (event) => {
   if (text.trim()) act({ kind: "say", channel: state.channel, text });
 });
 $("return").addEventListener("click", () => act({ kind: "return" }));
-$("who").addEventListener("change", (event) => { state.me = event.target.value; $("messages").dataset.key = ""; state.modal = "?"; fetch(`/state?user=${state.me}&since=-1`).then((a) => a.json()).then((data) => { state.data = data; show(); }); });
+$("who").addEventListener("change", (event) => { state.me = event.target.value; $("messages").dataset.key = ""; state.modal = "?"; if (state.channel === HOME) act({ kind: "home" }); fetch(`/state?user=${state.me}&since=-1`).then((a) => a.json()).then((data) => { state.data = data; show(); }); });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape" && state.data?.modal && state.modal !== "confirm") act({ kind: "close" }); });
 follow();

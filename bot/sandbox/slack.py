@@ -32,6 +32,7 @@ TRIGGER_SECONDS: Final = 3.0
 ANSWERS: Final = 5
 ANSWER_SECONDS: Final = 1800
 BURST: Final = 5
+VIEW_SIZE: Final = 250_000
 
 
 @dataclass
@@ -68,6 +69,8 @@ class Posted:
     only_for: str | None = None
     edits: int = 0
     response_url: str = ""
+    #: Files shared with it.
+    files: tuple[str, ...] = ()
 
 
 @dataclass
@@ -78,6 +81,7 @@ class File:
     data: bytes = b""
     ready_at: float = float("inf")
     alt: str = ""
+    name: str = ""
 
 
 @dataclass
@@ -88,6 +92,8 @@ class View:
     user: str
     view: dict[str, Json]
     root: str
+    #: Changes with each change of it; a Home is published against it.
+    hash: str = ""
 
 
 @dataclass
@@ -133,7 +139,7 @@ class SlackDouble:
     app_token: str = "xapp-sandbox"  # noqa: S105
     signing_secret: str = "sandbox-signing-secret"  # noqa: S105
     scopes: set[str] = field(
-        default_factory=lambda: {"app_mentions:read", "chat:write", "commands", "files:write", "users:read"}
+        default_factory=lambda: {"app_mentions:read", "chat:write", "commands", "files:write", "im:write", "users:read"}
     )
     file_delay: float = 0.3
     #: Where HTTP deliveries go; "" while the bot is connected by Socket Mode.
@@ -143,6 +149,7 @@ class SlackDouble:
     messages: list[Posted] = field(default_factory=list)
     files: dict[str, File] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
+    homes: dict[str, View] = field(default_factory=dict)
     answers: dict[str, Answering] = field(default_factory=dict)
     triggers: dict[str, tuple[str, float]] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
@@ -363,7 +370,11 @@ class SlackDouble:
         return {"ok": True, "channel": posted.channel, "ts": posted.ts}
 
     def _files_getUploadURLExternal(self, arguments: dict[str, Json]) -> dict[str, Json]:  # noqa: N802 - Slack's name
-        file = File(f"F{next(self._count):06d}", alt=str(arguments.get("alt_txt") or ""))
+        file = File(
+            f"F{next(self._count):06d}", alt=str(arguments.get("alt_txt") or ""), name=str(arguments["filename"])
+        )
+        if int(arguments["length"]) <= 0:
+            return {"ok": False, "error": "invalid_arguments"}
         self.files[file.id] = file
         return {"ok": True, "file_id": file.id, "upload_url": f"{self.base}/upload/{file.id}"}
 
@@ -379,7 +390,21 @@ class SlackDouble:
                 return {"ok": False, "error": "file_not_found"}
             file.ready_at = time.monotonic() + self.file_delay
             done.append({"id": file.id, "title": one.get("title", "")})
+        if arguments.get("channel_id"):
+            place = self._place(arguments["channel_id"])
+            if isinstance(place, str):
+                return {"ok": False, "error": place}
+            shared = tuple(one["id"] for one in done)
+            said = arguments.get("initial_comment") or ""
+            self.messages.append(Posted(self.next_ts(), place.id, BOT_USER, said, [], files=shared))
         return {"ok": True, "files": done}
+
+    def _conversations_open(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        if arguments.get("users") not in self.users:
+            return {"ok": False, "error": "user_not_found"}
+        place = self._place(arguments["users"])
+        assert isinstance(place, Channel)  # noqa: S101 - a person can always be written to
+        return {"ok": True, "channel": {"id": place.id}}
 
     def _spend_trigger(self, arguments: dict[str, Json]) -> str:
         trigger = self.triggers.pop(arguments.get("trigger_id", ""), None)
@@ -403,6 +428,23 @@ class SlackDouble:
         if len(stack) >= 3:  # noqa: PLR2004 - docs.slack.dev, surfaces/modals
             return {"ok": False, "error": "push_limit_reached"}
         return self._keep_view(user, arguments["view"], stack[0].id)
+
+    def _views_publish(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        user, view, known = arguments["user_id"], arguments["view"], self.homes.get(arguments["user_id"])
+        if user not in self.users:
+            return {"ok": False, "error": "user_not_found"}
+        if arguments.get("hash") and known is not None and arguments["hash"] != known.hash:
+            return {"ok": False, "error": "hash_conflict"}
+        wrong = check_view(view)
+        if view.get("type") != "home" or wrong:
+            self.problems += wrong or ["views.publish: not a home"]
+            return {"ok": False, "error": "invalid_arguments", "response_metadata": {"messages": wrong}}
+        if len(json.dumps(view)) > VIEW_SIZE:
+            self.problems.append("views.publish: more than 250 kB")
+            return {"ok": False, "error": "view_too_large"}
+        key = known.id if known else f"V{next(self._count):06d}"
+        self.homes[user] = View(key, user, view, key, hash=uuid.uuid4().hex[:8])
+        return {"ok": True, "view": {**view, "id": key, "hash": self.homes[user].hash}}
 
     def stack_of(self, user: str) -> list[View]:
         """The modals that this person has open, the topmost last."""
@@ -495,6 +537,8 @@ class SlackDouble:
         action = {"type": element["type"], "action_id": action_id, "block_id": "b", "action_ts": self.next_ts()}
         if element["type"] == "static_select":
             action["selected_option"] = next(o for o in element["options"] if value in (o["value"], o["text"]["text"]))
+        elif element["type"] == "datepicker":
+            action["selected_date"] = value
         else:
             action["value"] = element.get("value", "")
         body = self._interaction("block_actions", user) | {"actions": [action]}
@@ -502,7 +546,8 @@ class SlackDouble:
 
     def _container(self, user: str, where: Posted | View) -> dict[str, Json]:
         if isinstance(where, View):
-            return {"view": {**where.view, "id": where.id}, "container": {"type": "view", "view_id": where.id}}
+            shown = {**where.view, "id": where.id, "hash": where.hash}
+            return {"view": shown, "container": {"type": "view", "view_id": where.id}}
         address = self._address(
             Answering(
                 where.channel, user, time.monotonic(), where.thread_ts, original=where.ts if where.only_for else ""
@@ -518,8 +563,27 @@ class SlackDouble:
         body["view"] = {**view.view, "id": view.id, "state": state}
         acked = await self.deliver("interactive", body)
         if acked.ok:
-            self.close_views(user)
+            self._close_submitted(user, view, acked.body if isinstance(acked.body, dict) else {})
         return acked
+
+    def _close_submitted(self, user: str, view: View, answer: dict[str, Json]) -> None:
+        """A submitted modal closes, unless the answer gives it another content."""
+        if answer.get("response_action") == "update":
+            wrong = check_view(answer["view"])
+            self.problems += wrong
+            view.view = answer["view"]
+        elif answer.get("response_action") == "clear":
+            self.close_views(user)
+        else:
+            self.close_views(user, topmost=True)
+        self.changed()
+
+    async def open_home(self, user: str, tab: str = "home") -> Acked:
+        """A person opens the app's Home (or its messages)."""
+        known = self.homes.get(user)
+        event: dict[str, Json] = {"type": "app_home_opened", "user": user, "channel": f"D{user}", "tab": tab}
+        event |= {"view": {**known.view, "id": known.id, "hash": known.hash}} if known else {}
+        return await self._send_event(event)
 
     async def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Acked:
         """A person writes a message that mentions the bot."""
@@ -527,6 +591,9 @@ class SlackDouble:
         self.messages.append(Posted(ts, channel, user, text, [], thread_ts=thread_ts))
         event = {"type": "app_mention", "user": user, "channel": channel, "text": text, "ts": ts}
         event |= {"thread_ts": thread_ts} if thread_ts else {}
+        return await self._send_event(event)
+
+    async def _send_event(self, event: dict[str, Json]) -> Acked:
         body = {
             "type": "event_callback",
             "team_id": "T0ACME",
@@ -651,7 +718,7 @@ def find_element(blocks: list[Json], action_id: str, value: str | None = None) -
         for element in [block.get("accessory"), *block.get("elements", []), block.get("element")]:
             if not isinstance(element, dict) or element.get("action_id") != action_id:
                 continue
-            if element["type"] == "static_select" or value is None or element.get("value") == value:
+            if element["type"] in ("static_select", "datepicker") or value is None or element.get("value") == value:
                 return element
     message = f"nothing here to press called {action_id} ({value})"
     raise LookupError(message)
@@ -666,6 +733,8 @@ def initial_values(view: Json) -> dict[str, Json]:
             held: dict[str, Json] = {"type": element["type"]}
             if element["type"] == "static_select":
                 held["selected_option"] = element.get("initial_option")
+            elif element["type"] == "plain_text_input":
+                held["value"] = element.get("initial_value")
             else:
                 held["selected_options"] = element.get("initial_options", [])
             values[block["block_id"]] = {element["action_id"]: held}

@@ -14,8 +14,10 @@ from handlers.messages import (
     clip_plain,
     context,
     escape,
+    input_block,
     option,
     section,
+    select,
 )
 from handlers.styles import emoji, label
 from handlers.views.controls import Action, Form
@@ -43,7 +45,7 @@ def settings_form(channel: ChannelId, current: Sequence[Subscription], campaigns
     boxes = [option(text, want) for want, text in WANTS.items()]
     ticked = [box for box in boxes if box["value"] in wants]
     checkboxes: Block = {"type": "checkboxes", "action_id": "wants", "options": boxes}
-    select: Block = {"type": "static_select", "action_id": "campaign", "options": choices, "initial_option": initial}
+    menu = select("campaign", "Campaign", choices, initial)
     return {
         "type": "modal",
         "callback_id": Form.ALERTS,
@@ -53,8 +55,8 @@ def settings_form(channel: ChannelId, current: Sequence[Subscription], campaigns
         "close": {"type": "plain_text", "text": "Leave as it is"},
         "blocks": [
             section(f"<#{channel}> gets one card for each campaign, kept up to date, and this news in its thread:"),
-            _input("Campaigns", "campaign", select),
-            _input(
+            input_block("Campaigns", "campaign", menu),
+            input_block(
                 "Tell this channel of",
                 "wants",
                 checkboxes | ({"initial_options": ticked} if ticked else {}),
@@ -62,16 +64,6 @@ def settings_form(channel: ChannelId, current: Sequence[Subscription], campaigns
             ),
             context(_now(current)),
         ],
-    }
-
-
-def _input(title: str, block_id: str, element: Block, *, optional: bool = False) -> Block:
-    return {
-        "type": "input",
-        "block_id": block_id,
-        "label": {"type": "plain_text", "text": title},
-        "element": element,
-        "optional": optional,
     }
 
 

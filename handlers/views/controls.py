@@ -3,9 +3,9 @@
 from datetime import date
 from enum import StrEnum
 
-from handlers.arguments import ALL_TIME, Range, last_days, last_month, this_month, today_only
+from handlers.arguments import ALL_TIME, PRESETS, Range, this_month
 from handlers.figures import span
-from handlers.messages import Block, option
+from handlers.messages import Block, option, select
 from storage.enquiries import Days
 from storage.records import CampaignId
 
@@ -15,6 +15,13 @@ class Action(StrEnum):
 
     VIEW_DETAILS = "view_details"
     DETAILS_NEXT = "details_next"
+    DETAILS_FILTER = "details_filter"
+    DETAILS_EXPORT = "details_export"
+    HOME_RANGE = "home_range"
+    HOME_FIRST = "home_first"
+    HOME_LAST = "home_last"
+    HOME_PAGE = "home_page"
+    HOME_REFRESH = "home_refresh"
     TRACK = "track_piece"
     PICK_CAMPAIGN = "pick_campaign"
     PICK_PIECE = "pick_piece"
@@ -31,6 +38,7 @@ class Form(StrEnum):
 
     ALERTS = "save_alerts"
     CANCEL_CAMPAIGN = "confirm_cancel_campaign"
+    DETAILS = "search_details"
 
 
 def carry(campaign_id: CampaignId | None, days: Days) -> str:
@@ -59,19 +67,7 @@ def name_days(days: Days) -> Range:
 
 def range_menu(campaign_id: CampaignId | None, chosen: Range, today: date) -> Block:
     """The list of ranges to choose from; shows the chosen one when it is among them."""
-    ranges = {
-        "Today": today_only(today),
-        "Last 7 days": last_days(7, today),
-        "This month": this_month(today),
-        "Last month": last_month(today),
-        "All time": ALL_TIME,
-    }
+    ranges = {label: build(today) for label, build in PRESETS.values()}
     options = {label: option(label, carry(campaign_id, one.days)) for label, one in ranges.items()}
-    menu: Block = {
-        "type": "static_select",
-        "action_id": Action.CHOOSE_RANGE,
-        "placeholder": {"type": "plain_text", "text": "Range"},
-        "options": list(options.values()),
-    }
-    initial = [options[label] for label, one in ranges.items() if one.days == chosen.days]
-    return menu | {"initial_option": initial[0]} if initial else menu
+    chosen_one = [options[label] for label, one in ranges.items() if one.days == chosen.days]
+    return select(Action.CHOOSE_RANGE, "Range", list(options.values()), chosen_one[0] if chosen_one else None)

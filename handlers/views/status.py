@@ -91,9 +91,9 @@ def campaign_answer(campaign: StoredCampaign, standing: Standing, picture: bytes
     text = f"{escape(name)}, {standing.span.label}: {total}. {escape(counts_text(mix))}."
     blocks = [
         header(name),
-        _freshness(standing, _campaign_note(campaign, standing)),
+        freshness(standing, _campaign_note(campaign, standing)),
         section(f"*{total}* · {escape(counts_text(mix))}"),
-        section(_money_line(standing) + _landing_line(campaign, mix)),
+        section(money_line(standing) + _landing_line(campaign, mix)),
         *([context(caveats(mix))] if caveats(mix) else []),
         _campaign_buttons(campaign, standing),
     ]
@@ -106,9 +106,9 @@ def account_answer(lines: Sequence[Line], standing: Standing, picture: bytes | N
     total = figures.pieces(mix.total)
     blocks = [
         header("Your mail"),
-        _freshness(standing, ""),
+        freshness(standing, ""),
         section(f"*{total}* · {escape(counts_text(mix))}"),
-        section(_money_line(standing)),
+        section(money_line(standing)),
         *([context(caveats(mix))] if caveats(mix) else []),
         *_campaign_list(lines),
         actions(range_menu(None, standing.span, standing.today), _refresh(None, standing)),
@@ -121,7 +121,8 @@ def _picture(png: bytes | None, alt: str, title: str) -> Picture | None:
     return Picture(png, clip(alt, 1900), title) if png else None
 
 
-def _freshness(standing: Standing, note: str) -> Block:
+def freshness(standing: Standing, note: str) -> Block:
+    """Of which moment the numbers are, and whether the platform answers."""
     if standing.as_of is None:
         when = "still reading your account for the first time: these numbers will grow"
     elif standing.stale:
@@ -140,7 +141,8 @@ def _campaign_note(campaign: StoredCampaign, standing: Standing) -> str:
     return ""
 
 
-def _money_line(standing: Standing) -> str:
+def money_line(standing: Standing) -> str:
+    """Spent in the range, and the balance where it is known."""
     spent = f"*Spent* {figures.money(Money(standing.mix.spent, standing.currency))}"
     return spent if standing.balance is None else f"{spent} · *Balance* {figures.money(standing.balance)}"
 
@@ -189,14 +191,15 @@ def _campaign_list(lines: Sequence[Line]) -> list[Block]:
         return [
             section("No campaigns in this range. *Numbers seem low? The range may be wrong:* choose another below.")
         ]
-    blocks = [divider(), *(_campaign_line(line) for line in lines[:LISTED])]
+    blocks = [divider(), *(campaign_line(line) for line in lines[:LISTED])]
     more = len(lines) - LISTED
     if more > 0:
         blocks.append(context(f"and {more} more: `/mailstatus` with a name shows any of them"))
     return blocks
 
 
-def _campaign_line(line: Line) -> Block:
+def campaign_line(line: Line) -> Block:
+    """A campaign in a list, with *View details*."""
     name = line.campaign.facts.name
     mix = line.mix
     landed = figures.percent(mix.of(Status.DELIVERED), mix.total)

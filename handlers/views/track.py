@@ -19,12 +19,11 @@ from handlers.messages import (
 )
 from handlers.styles import emoji, label
 from handlers.views.controls import Action
-from storage.records import PieceId, Recipient, Scan, StoredCampaign, StoredPiece, Told
+from storage.records import Recipient, Scan, StoredPiece, Told
 from storage.statuses import CANCELLABLE, FINAL, MEANINGS, Status
 
 #: More lines than any real piece has.
 SCANS_SHOWN: Final = 30
-PAGE: Final = 20
 
 
 def full_name(who: Recipient) -> str:
@@ -142,33 +141,12 @@ def pick_piece(asked: str, found: Sequence[StoredPiece], more: bool) -> Message:
 
 def _choice(piece: StoredPiece) -> str:
     who = piece.recipient
-    return f"{who.name or piece.ref} · {who.city} {who.postcode} · {_plain_standing(piece)}"
+    return f"{who.name or piece.ref} · {who.city} {who.postcode} · {plain_standing(piece)}"
 
 
-def _plain_standing(piece: StoredPiece) -> str:
+def plain_standing(piece: StoredPiece) -> str:
+    """Where it stands, in plain text."""
     return label(piece.status) if piece.status is not None else (piece.word or "no status")
-
-
-def details_modal(campaign: StoredCampaign, page: Sequence[StoredPiece], after: PieceId | None) -> Block:
-    """A page of a campaign's pieces, status first, with *Tracking* beside each. For the asker alone."""
-    blocks = [_details_line(piece) for piece in page[:PAGE]]
-    if not blocks:
-        blocks = [section("No pieces here yet. Stannp lists them once the campaign is booked.")]
-    if len(page) > PAGE:
-        value = f"{campaign.id}|{page[PAGE - 1].id}"
-        blocks.append(actions(button("Next page", Action.DETAILS_NEXT, value, spoken="Next page of pieces")))
-    if after is not None:
-        value = f"{campaign.id}|"
-        blocks.append(actions(button("Back to the first page", Action.DETAILS_NEXT, value)))
-    return modal(campaign.facts.name, blocks)
-
-
-def _details_line(piece: StoredPiece) -> Block:
-    who = piece.recipient
-    name = escape(who.name or f"Piece {piece.ref}")
-    place = escape(" ".join(part for part in (who.city, who.region, who.postcode) if part))
-    line = f"{emoji(piece.status)} *{escape(_plain_standing(piece))}* · {name}" + (f"\n{place}" if place else "")
-    return section(line, button("Tracking", Action.TRACK, str(piece.id), spoken=f"Tracking of piece {piece.ref}"))
 
 
 def modal(title: str, blocks: Sequence[Block]) -> Block:

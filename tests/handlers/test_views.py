@@ -14,8 +14,9 @@ from handlers import messages
 from handlers.arguments import ALL_TIME, Range
 from handlers.messages import Message, clip, escape, quote
 from handlers.notices import plan
-from handlers.views import alerts, cancel, controls, status, track, words
+from handlers.views import alerts, cancel, controls, details, home, status, track, words
 from storage.enquiries import Days
+from storage.listings import Wish
 from storage.outbox import Item
 from storage.records import (
     Campaign,
@@ -161,7 +162,6 @@ def test_a_pieces_answer(piece: StoredPiece, lines: list[Scan], sent: list[Told]
 @GENTLE
 def test_lists_of_pieces(asked: str, found: list[StoredPiece], campaign: StoredCampaign) -> None:
     fine(track.pick_piece(quote(asked), found, more=True))
-    fine(track.details_modal(campaign, found, PieceId(7)), track.details_modal(campaign, [], None))
 
 
 @given(
@@ -270,3 +270,36 @@ def test_the_checker_finds_what_slack_would_refuse() -> None:
         assert check_message("text", blocks)
     assert check_message("", [messages.divider()])
     assert check_view({"type": "modal", "title": {"type": "plain_text", "text": "x" * 25}, "blocks": []})
+
+
+@GENTLE
+@given(campaigns, mixes, st.lists(stored, max_size=25), st.none() | st.sampled_from(Status), words_of, st.booleans())
+def test_the_list_of_a_campaigns_pieces(
+    campaign: StoredCampaign,
+    mix: Mix,
+    page: Sequence[StoredPiece],
+    status: Status | None,
+    asked: str,
+    further: bool,
+) -> None:
+    wish = Wish(status, asked[: details.LONGEST_ASKED])
+    for shown in (page, []):
+        if shown or mix.total:
+            fine(details.details(details.Listing(campaign, mix, wish, shown, PieceId(7) if further else None)))
+    assert details.unpacked(details.packed(campaign.id, wish)) == (campaign.id, wish)
+    fine(details.export_begun(campaign.facts.name))
+
+
+@GENTLE
+@given(standings, st.lists(st.builds(status.Line, campaigns, mixes), max_size=99), st.integers(0, 2), st.booleans())
+def test_home(standing: status.Standing, lines: Sequence[status.Line], page: int, pictured: bool) -> None:
+    address = "https://mail.example/pictures/x.png" if pictured else ""
+    report = home.Report(
+        standing, lines, "all", min(page, max(len(lines) - 1, 0) // home.PAGE), address, note="<!here>"
+    )
+    shown = home.home(report)
+    fine(shown)
+    for status_, number in standing.mix.in_order():
+        # Every number of the picture stands in words beside it.
+        assert not number or f"{number:,}" in str(shown), status_
+    fine(home.home(home.Report(standing, [], "2026-11-01..2026-11-30", known=False)))

@@ -10,7 +10,8 @@ import pytest
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import MailCampaign, Trouble
 from handlers import jobs
-from storage import enquiries
+from storage import enquiries, listings
+from storage.listings import Wish
 from storage.records import CampaignId
 from tests.journeys.conftest import ANA, OPS, Stage, everything
 from tests.storage.test_mailings import recount, snapshot
@@ -197,4 +198,4 @@ async def test_another_workspaces_ids_open_nothing(stage: Stage) -> None:
     assert known
     for one in known:
         assert await services.memory.read(enquiries.campaign, other.id, CampaignId(one.id)) is None
-        assert await services.memory.read(enquiries.pieces_page, other.id, one.id, None, 5) == []
+        assert await services.memory.read(listings.page, other.id, one.id, Wish(), None, 5) == []

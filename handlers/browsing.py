@@ -1,0 +1,131 @@
+"""*View details*: paging, filtering and searching a campaign's pieces, and sending exactly those as a file."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import IO, Final
+
+from sqlalchemy import Connection
+
+from handlers import arguments, exports, figures
+from handlers.lookups import Outdated, campaign_of
+from handlers.messages import Block, escape
+from handlers.ports import FileToSend
+from handlers.services import Ask, Services
+from handlers.views import details
+from handlers.views.details import Listing
+from storage import enquiries, listings
+from storage.listings import Wish
+from storage.records import CampaignId, PieceId, StoredCampaign, WorkspaceId
+
+#: Pieces that are read and written in one go.
+HANDFUL: Final = 2000
+#: Below this many bytes a file stays in memory.
+SPOOLED: Final = 1_000_000
+
+
+async def view_details(services: Services, ask: Ask, value: str) -> None:
+    """Opens the list of a campaign's pieces."""
+    campaign = await campaign_of(services, ask, value)
+    await services.slack.open_view(ask.trigger_id, await _listed(services, ask, campaign, Wish(), None))
+
+
+async def turn_page(services: Services, ask: Ask, value: str) -> None:
+    """The next page after a piece, the first page, or everything again."""
+    campaign, wish = await _shown(services, ask)
+    after = PieceId(int(value)) if value.isdigit() else None
+    wish = Wish() if value == details.EVERY else wish
+    await _show(services, ask, await _listed(services, ask, campaign, wish, after))
+
+
+async def choose_status(services: Services, ask: Ask, value: str) -> None:
+    """Only pieces at this status."""
+    campaign, wish = await _shown(services, ask)
+    try:
+        wish = replace(wish, status=details.chosen_status(value))
+    except ValueError:
+        raise Outdated from None
+    await _show(services, ask, await _listed(services, ask, campaign, wish, None))
+
+
+async def search(services: Services, ask: Ask) -> None:
+    """Only pieces that are alike what was typed (in `ask.text`)."""
+    campaign, wish = await _shown(services, ask)
+    wish = replace(wish, asked=arguments.unquote(arguments.clean(ask.text)).removeprefix("#"))
+    await _show(services, ask, await _listed(services, ask, campaign, wish, None))
+
+
+async def _shown(services: Services, ask: Ask) -> tuple[StoredCampaign, Wish]:
+    """What the modal shows. The campaign is looked up again: a value from outside is only an id."""
+    try:
+        campaign_id, wish = details.unpacked(ask.metadata)
+    except (ValueError, TypeError):
+        raise Outdated from None
+    return await campaign_of(services, ask, str(campaign_id)), wish
+
+
+async def _show(services: Services, ask: Ask, view: Block) -> None:
+    await services.slack.update_view(ask.view_id, view)
+
+
+async def _listed(services: Services, ask: Ask, campaign: StoredCampaign, wish: Wish, after: PieceId | None) -> Block:
+    def look(connection: Connection) -> Listing:
+        mix = enquiries.mix(connection, ask.workspace.id, campaign.id)
+        # A status at which nothing stands would be looked for in every piece.
+        nothing = wish.status is not None and not mix.of(wish.status)
+        page = [] if nothing else listings.page(
+            connection, ask.workspace.id, campaign.id, wish, after, details.PAGE + 1
+        )  # fmt: skip
+        return Listing(campaign, mix, wish, page, after)
+
+    return details.details(await services.memory.read(look))
+
+
+async def export(services: Services, ask: Ask, _value: str) -> None:
+    """Sends exactly what the list shows as a CSV file, in a direct message."""
+    campaign, wish = await _shown(services, ask)
+    await services.slack.push_view(ask.trigger_id, details.export_begun(campaign.facts.name))
+    with tempfile.SpooledTemporaryFile(SPOOLED) as file:
+        number = await _write(services, Pages(ask.workspace.id, campaign.id, wish), file)
+        name = escape(campaign.facts.name)
+        told = f"{figures.pieces(number)} of *{name}*, as asked for in *View details*."
+        await services.slack.send_file(ask.user, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
+
+
+def _slug(campaign: StoredCampaign) -> str:
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in campaign.facts.name.casefold())
+    return "-".join(part for part in kept.split("-") if part)[:60] or f"campaign-{campaign.id}"
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Where to read the pieces of a file, a handful at a time."""
+
+    workspace_id: WorkspaceId
+    campaign_id: CampaignId
+    wish: Wish
+
+    def write_after(
+        self, after: PieceId | None, file: io.TextIOWrapper
+    ) -> Callable[[Connection], tuple[int, PieceId | None]]:
+        """Writes the next handful; gives how many these were, and the last one's number."""
+
+        def work(connection: Connection) -> tuple[int, PieceId | None]:
+            found = listings.page(connection, self.workspace_id, self.campaign_id, self.wish, after, HANDFUL)
+            exports.write_rows(file, found)
+            return len(found), found[-1].id if found else None
+
+        return work
+
+
+async def _write(services: Services, pages: Pages, file: IO[bytes]) -> int:
+    """Every read is short, and holds no transaction open; what moves meanwhile may be in it already, or not yet."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=True)
+    exports.write_head(text)
+    number, after = await services.memory.read(pages.write_after(None, text))
+    while after is not None:
+        more, after = await services.memory.read(pages.write_after(after, text))
+        number += more
+    text.detach()
+    return number

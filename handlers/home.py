@@ -1,0 +1,133 @@
+"""The Home tab: shown when it is opened, and again with each choice that is made in it.
+
+Choices are answered in turn, from what is known; a slow look at the account never replaces a newer choice.
+"""
+
+from datetime import date, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers import arguments, commands, figures, pictures
+from handlers.arguments import Range
+from handlers.charts import Pie
+from handlers.freshness import Freshness, refresh_account
+from handlers.lookups import Outdated
+from handlers.messages import Block
+from handlers.ports import HomeChanged
+from handlers.services import Ask, Services
+from handlers.views import home
+from handlers.views.controls import Action
+from handlers.views.home import Report
+from handlers.views.status import Line, Standing
+from storage import enquiries, workspaces
+from storage.records import Mix
+
+log = structlog.get_logger()
+
+#: How long a picture's address is good: Slack fetches it at once, and keeps its own copy.
+PICTURE_KEPT: Final = timedelta(hours=1)
+
+
+async def _show(services: Services, ask: Ask, *, page: int = 0, note: str = "") -> str:
+    """Publishes this person's Home from what is known; gives its hash."""
+    view = await _build(services, ask, Freshness(ask.workspace.polled_at), page, note)
+    try:
+        return await services.slack.publish_home(ask.user, view, ask.view_hash)
+    except HomeChanged:
+        # Another look was quicker. Each view is made from what is remembered, so one more shows both.
+        view = await _build(services, ask, Freshness(ask.workspace.polled_at), page, note)
+        return await services.slack.publish_home(ask.user, view, "")
+
+
+async def look(services: Services, ask: Ask, value: str = "") -> None:
+    """Somebody opens the tab, or wants newer numbers: at once what is known, and then what the account says now."""
+    page = _page_of(value)
+    shown = await _show(services, ask, page=page)
+    fresh = await refresh_account(services, ask.workspace)
+    try:
+        await services.slack.publish_home(ask.user, await _build(services, ask, fresh, page, ""), shown)
+    except HomeChanged:
+        log.info("home.overtaken")
+
+
+def _page_of(value: str) -> int:
+    return int(value) if value.isdigit() and len(value) < 6 else 0  # noqa: PLR2004 - digits
+
+
+async def _build(services: Services, ask: Ask, fresh: Freshness, page: int, note: str) -> Block:
+    today = await commands.today_of(services, ask)
+    report = await services.memory.read(_look, ask, today, fresh, page, note)
+    return home.home(_with_picture(services, report))
+
+
+def _look(connection: Connection, ask: Ask, today: date, fresh: Freshness, page: int, note: str) -> Report:
+    kept = workspaces.span_of(connection, ask.workspace.id, ask.user) or arguments.DEFAULT_PRESET
+    span = arguments.kept(kept, today)
+    mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
+    known = enquiries.campaigns_of(connection, ask.workspace.id)
+    lines = [Line(one, mixes[one.id]) for one in known if one.id in mixes]
+    standing = _standing(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
+    last = max(len(lines) - 1, 0) // home.PAGE
+    return Report(standing, lines, kept, min(page, last), note=note, known=standing.as_of is not None)
+
+
+def _standing(connection: Connection, ask: Ask, mix: Mix, span: Range, today: date, fresh: Freshness) -> Standing:
+    workspace = workspaces.by_id(connection, ask.workspace.id)
+    return Standing(mix, span, today, workspace.currency, workspace.balance, fresh.as_of, fresh.stale)
+
+
+def _with_picture(services: Services, report: Report) -> Report:
+    policy, standing = services.policy, report.standing
+    if not policy.public_url or not standing.mix.total or standing.as_of is None:
+        return report
+    caption = f"{home.title_of(standing.span)} · as of {figures.moment(standing.as_of, policy.zone)}"
+    pie = Pie.of("Your mail", caption, standing.mix)
+    # To the full hour, so that the same numbers have the same address, and are fetched once.
+    expires = services.clock.now().replace(minute=0, second=0, microsecond=0) + 2 * PICTURE_KEPT
+    address = pictures.address(policy.public_url, policy.picture_key, pie, expires)
+    return Report(standing, report.lines, report.kept, report.page, address, report.note, report.known)
+
+
+async def choose_range(services: Services, ask: Ask, value: str) -> None:
+    """A range was chosen from the list: it is remembered."""
+    if value not in arguments.PRESETS:
+        raise Outdated
+    await services.memory.write(workspaces.keep_span, ask.workspace.id, ask.user, value)
+    await _show(services, ask)
+
+
+async def choose_first(services: Services, ask: Ask, value: str) -> None:
+    """The first day was chosen."""
+    await _choose_day(services, ask, Action.HOME_FIRST, value)
+
+
+async def choose_last(services: Services, ask: Ask, value: str) -> None:
+    """The last day was chosen."""
+    await _choose_day(services, ask, Action.HOME_LAST, value)
+
+
+async def _choose_day(services: Services, ask: Ask, which: Action, value: str) -> None:
+    today = await commands.today_of(services, ask)
+    try:
+        chosen = date.fromisoformat(value)
+    except ValueError:
+        await _show(services, ask, note="That was no day. Choose one from the calendar.")
+        return
+    days = (await _kept_range(services, ask, today)).days
+    first = chosen if which is Action.HOME_FIRST else (days.first or chosen)
+    last = chosen if which is Action.HOME_LAST else (days.last or today)
+    kept, note = arguments.between(first, last, today)
+    await services.memory.write(workspaces.keep_span, ask.workspace.id, ask.user, kept)
+    await _show(services, ask, note=note)
+
+
+async def _kept_range(services: Services, ask: Ask, today: date) -> Range:
+    kept = await services.memory.read(workspaces.span_of, ask.workspace.id, ask.user)
+    return arguments.kept(kept or arguments.DEFAULT_PRESET, today)
+
+
+async def turn_page(services: Services, ask: Ask, value: str) -> None:
+    """Another page of campaigns."""
+    await _show(services, ask, page=_page_of(value))

@@ -1,0 +1,93 @@
+"""A campaign's pieces, page by page: by status, by name, ZIP, address or id. No page costs more than the first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from storage import enquiries
+from storage.arrivals import fold_text
+from storage.enquiries import LAST
+from storage.records import CampaignId, PieceId, StoredPiece, WorkspaceId
+from storage.statuses import Status
+
+#: Pieces that are alike and looked at in each index; more than this nobody pages through.
+ALIKE: Final = 500
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which pieces of a campaign: at this status (None: any), and alike this text ("": any).
+
+    Alike is what has it as its id, or begins with it in its recipient's name, surname, address or ZIP code.
+    """
+
+    status: Status | None = None
+    asked: str = ""
+
+
+def page(
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    campaign_id: CampaignId,
+    wish: Wish,
+    after: PieceId | None,
+    limit: int,
+) -> list[StoredPiece]:
+    """The next pieces after this one (None: from the first), by number.
+
+    At a rare status it reads on until the page is full: what that costs grows with how rare it is.
+    """
+    values: dict[str, Any] = {"workspace": workspace_id, "campaign": campaign_id, "after": after or 0, "limit": limit}
+    if wish.status is not None:
+        values["status"] = int(wish.status)
+    rows = _alike(connection, wish, values) if wish.asked else connection.scalars(WALK[wish.status is None], values)
+    return enquiries.pieces_by_id(connection, workspace_id, [PieceId(key) for key in rows])
+
+
+def _alike(connection: Connection, wish: Wish, values: dict[str, Any]) -> list[int]:
+    key, zipped = fold_text(wish.asked), wish.asked.strip().upper()
+    if not key:
+        return []
+    values |= {"ref": wish.asked, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
+    found = set(connection.scalars(FIND[wish.status is None], values))
+    return sorted(one for one in found if one > values["after"])[: values["limit"]]
+
+
+def every(
+    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, wish: Wish, size: int
+) -> Iterator[list[StoredPiece]]:
+    """All of them, in pages of this size."""
+    after: PieceId | None = None
+    while found := page(connection, workspace_id, campaign_id, wish, after, size):
+        yield found
+        after = found[-1].id
+
+
+_AT: Final = {True: "", False: "AND status = :status"}
+WALK: Final = {
+    anywhere: text(f"""
+        SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign AND id > :after {at}
+        ORDER BY id LIMIT :limit""")
+    for anywhere, at in _AT.items()
+}
+#: The plus keeps SQLite from reading the whole campaign instead of the few that are alike.
+_BEGINS: Final = (
+    "SELECT id FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND {0} >= :{1} AND {0} < :{2}"
+    f" AND +campaign_id = :campaign {{3}} LIMIT {ALIKE}) {{0}}s"
+)
+_LOOKED_AT: Final = (
+    ("name_key", "key", "end"),
+    ("surname_key", "key", "end"),
+    ("address_key", "key", "end"),
+    ("postcode", "zip", "zip_end"),
+)
+FIND: Final = {
+    anywhere: text(
+        " UNION ALL ".join(_BEGINS.format(*names, at) for names in _LOOKED_AT)
+        + " UNION ALL SELECT id FROM pieces WHERE workspace_id = :workspace AND ref = :ref"
+        + f" AND +campaign_id = :campaign {at}"
+    )
+    for anywhere, at in _AT.items()
+}

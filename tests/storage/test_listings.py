@@ -1,0 +1,85 @@
+"""Pages of a campaign's pieces are exactly those asked for, in order, once each, and of nobody else."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from storage import enquiries, listings, mailings, workspaces
+from storage.database import Database
+from storage.listings import Wish
+from storage.records import Recipient, StoredPiece, WorkspaceId
+from storage.statuses import Status
+from tests.builders import a_batch, a_campaign, a_change, a_piece
+
+NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
+NAMES = ("Jane Smith", "Luis Smithson", "Amara Okafor", "Jane Brown")
+
+
+@pytest.fixture
+def workspace_id(database: Database) -> WorkspaceId:
+    """Two teams with the same mail; this is one of them."""
+    mine, other = (database.write(workspaces.ensure, team, "Acme", "USD").id for team in ("T1", "T2"))
+    for key in (mine, other):
+        pieces = [
+            a_piece(str(1000 + n), "222" if n % 3 else "223", recipient=Recipient(NAMES[n % 4], "", f"{n} Main", "Austin", "TX", f"787{n % 10:02}"))
+            for n in range(60)
+        ]  # fmt: skip
+        changes = [a_change(str(1000 + n), Status.RECEIVED, hours=-1) for n in range(60)]
+        changes += [
+            a_change(str(1000 + n), Status.RETURNED if n % 5 == 0 else Status.DELIVERED) for n in range(0, 60, 2)
+        ]
+        database.write(
+            mailings.apply, key, a_batch(a_campaign("222"), a_campaign("223", "Fall"), *pieces, *changes), NOW
+        )
+    return mine
+
+
+def everything(database: Database, workspace_id: WorkspaceId, wish: Wish, size: int) -> list[StoredPiece]:
+    campaign = next(c for c in database.read(enquiries.campaigns_of, workspace_id) if c.facts.ref == "222")
+    return [
+        piece
+        for page in database.read(lambda c: list(listings.every(c, workspace_id, campaign.id, wish, size)))
+        for piece in page
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+@pytest.mark.parametrize("status", [None, Status.RETURNED, Status.RECEIVED, Status.CANCELLED])
+def test_by_status(database: Database, workspace_id: WorkspaceId, status: Status | None, size: int) -> None:
+    found = everything(database, workspace_id, Wish(status), size)
+    numbers = [n for n in range(60) if n % 3]
+    where = {n: Status.RECEIVED if n % 2 else Status.RETURNED if n % 5 == 0 else Status.DELIVERED for n in numbers}
+    assert [piece.ref for piece in found] == [str(1000 + n) for n in numbers if status in (None, where[n])]
+
+
+@pytest.mark.parametrize(
+    ("asked", "matches"),
+    [
+        ("smith", lambda n: n % 4 in (0, 1)),
+        ("JANE", lambda n: n % 4 in (0, 3)),
+        ("jane smith", lambda n: n % 4 == 0),
+        ("78705", lambda n: n % 10 == 5),
+        ("5 Main", lambda n: n == 5),
+        ("1007", lambda n: n == 7),
+        ("nobody", lambda _n: False),
+        ("%", lambda _n: False),
+        ("   ", lambda _n: False),
+    ],
+)
+@pytest.mark.parametrize("status", [None, Status.RETURNED])
+def test_by_what_was_typed(
+    database: Database, workspace_id: WorkspaceId, asked: str, matches: object, status: Status | None
+) -> None:
+    assert callable(matches)
+    found = everything(database, workspace_id, Wish(status, asked), 4)
+    back = [n for n in range(60) if n % 3 and (status is None or n % 10 == 0)]
+    assert [piece.ref for piece in found] == [str(1000 + n) for n in back if matches(n)]
+
+
+def test_each_persons_range_is_remembered_apart(database: Database, workspace_id: WorkspaceId) -> None:
+    assert database.read(workspaces.span_of, workspace_id, "U1") == ""
+    for span in ("all", "2026-11-01..2026-11-02"):
+        database.write(workspaces.keep_span, workspace_id, "U1", span)
+    assert database.read(workspaces.span_of, workspace_id, "U1") == "2026-11-01..2026-11-02"
+    assert database.read(workspaces.span_of, workspace_id, "U2") == ""
+    assert database.read(workspaces.span_of, WorkspaceId(workspace_id + 1), "U1") == ""
