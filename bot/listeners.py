@@ -65,6 +65,7 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
     Action.PICK_PIECE: actions.pick_piece,
     Action.CANCEL_PIECE: actions.cancel_one,
     Action.CANCEL_CAMPAIGN: actions.ask_cancel_campaign,
+    Action.DELIVERY_CURVE: actions.delivery_curve,
     Action.ALERT_SETTINGS: actions.alert_settings,
     Action.OPEN_DASHBOARD: _nothing,
 }

@@ -23,6 +23,7 @@ TIDY_EVERY: Final = timedelta(seconds=10)
 #: The log of SQLite is cleared so often; with more in it, readers slow down.
 CHECKPOINT_EVERY: Final = timedelta(seconds=1)
 RECOUNT_EVERY: Final = timedelta(days=1)
+SURVEY_EVERY: Final = timedelta(minutes=10)
 SETTLE_EVERY: Final = timedelta(minutes=1)
 #: Coalesced and never dropped: APScheduler's own default forgets a tick that is a second late.
 DEFAULTS: Final = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -49,6 +50,7 @@ class Timetable:
         self._add(scheduler, "poll", every, partial(jobs.poll, self.services, workspace_id), at_once=True)
         self._add(scheduler, "tidy", TIDY_EVERY, partial(jobs.tidy, self.services))
         self._add(scheduler, "settle", SETTLE_EVERY, partial(jobs.settle_cancellations, self.services, workspace_id))
+        self._add(scheduler, "survey", SURVEY_EVERY, partial(jobs.survey, self.services, workspace_id), at_once=True)
         self._add(scheduler, "recount", RECOUNT_EVERY, partial(jobs.recount, self.services, workspace_id))
         if self.services.memory.database.is_file:
             self._add(scheduler, "checkpoint", CHECKPOINT_EVERY, self.services.memory.checkpoint, leased=False)

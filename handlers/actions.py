@@ -1,20 +1,23 @@
 """What somebody pressed, chose or submitted. A value from Slack is only an id: everything is looked up again."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from handlers import commands, replies
+from handlers import commands, expectations, forecasts, replies
 from handlers.access import require_canceller
 from handlers.arguments import Range
 from handlers.cancelling import cancel_all, cancel_piece, stoppable
+from handlers.charts import Curve
+from handlers.forecasts import Point
 from handlers.freshness import refresh_campaign
 from handlers.lookups import Outdated, campaign_of, number_of, piece_of
 from handlers.messages import Block, Message, escape, section
 from handlers.ports import CampaignBooked, NotInChannel, Refusal
 from handlers.services import Ask, Services
 from handlers.views import alerts, cancel, controls, status, track, words
-from storage import enquiries, workspaces
+from storage import enquiries, transits, workspaces
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -160,6 +163,23 @@ async def _tell(services: Services, ask: Ask, message: Message) -> None:
         await services.slack.post(ask.channel, message)
     except Refusal:
         await services.slack.post(ask.user, message)
+
+
+async def delivery_curve(services: Services, ask: Ask, value: str) -> None:
+    """*Delivery curve*: actual against expected, in the thread of the answer."""
+    campaign = await campaign_of(services, ask, value)
+    today = await commands.today_of(services, ask)
+
+    def look(connection: Connection) -> tuple[list[Point], int]:
+        known = transits.since(connection, ask.workspace.id, today - forecasts.HISTORY)
+        expected, those = expectations.split(known, campaign.id, today)
+        return forecasts.points(those, expected, today), len(expected.curves)
+
+    points, own = await services.memory.read(look)
+    title, caption = f"Delivery of {campaign.facts.name}", "Share of the mailed pieces delivered by the end of each day"
+    picture = await services.studio.curve(Curve(title, caption, tuple(points))) if points else None
+    message = status.curve_answer(campaign, points, own, picture)
+    await replies.to_channel(services, replace(ask, thread=ask.message_ts or None), message)
 
 
 async def alert_settings(services: Services, ask: Ask, _value: str) -> None:

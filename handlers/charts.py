@@ -12,9 +12,10 @@ from math import cos, radians, sin
 from typing import TYPE_CHECKING, Any, Final
 
 from handlers import figures
+from handlers.forecasts import Point
 from handlers.styles import INK, OTHER_COLOUR, OTHER_LABEL, PAPER, QUIET, STYLES
 from storage.records import Mix
-from storage.statuses import LIFECYCLE
+from storage.statuses import LIFECYCLE, Status
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,6 +41,8 @@ _AT_EASEL: Final = threading.Lock()
 LABELLED: Final = 60
 BLENDS: Final = 6
 NEAR_WHITE: Final = 240
+#: The expected band of a curve: Delivered, far lighter.
+BAND: Final = "#CFE3DE"
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,67 @@ def _letter(character: str, ink: str) -> tuple[Any, Any, float]:
     image = _drawn(figure, (0, 0, CELL, CELL))
     paper = _paper().getpixel((0, 0))
     return image, image.point([0 if index == paper else 255 for index in range(256)], "L"), advance
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The share delivered day by day, beside the band in which four of five campaigns are."""
+
+    title: str
+    caption: str
+    points: tuple[Point, ...]
+
+
+#: Where the curve's field lies (left, bottom, right, top), in pixels from below.
+FIELD: Final = (120, 110, 1220, 620)
+
+
+@lru_cache(maxsize=16)
+def draw_curve(curve: Curve) -> bytes:
+    """The picture as PNG, 1280×800 pixels."""
+    from PIL import Image  # noqa: PLC0415 - comes with matplotlib, on first use
+
+    with _AT_EASEL:
+        figure = _canvas(WIDTH, HEIGHT)
+        _write(figure, 44, 742, fit(drawable(curve.title), 42), 40, weight="bold", va="center")
+        _write(figure, 44, 682, fit(drawable(curve.caption), 74), 25, color=QUIET, va="center")
+        _draw_field(figure, curve)
+        canvas: Any = figure.canvas
+        canvas.draw()
+        pixels = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
+        sheet = pixels.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    out = io.BytesIO()
+    sheet.save(out, "png", compress_level=4)
+    return out.getvalue()
+
+
+def _draw_field(figure: "Figure", curve: Curve) -> None:
+    from matplotlib.lines import Line2D  # noqa: PLC0415 - slow import, on first use
+    from matplotlib.patches import Polygon  # noqa: PLC0415 - slow import, on first use
+
+    left, bottom, right, top = FIELD
+    across = [left + (right - left) * n / max(len(curve.points) - 1, 1) for n in range(len(curve.points))]
+
+    def height(share: float) -> float:
+        return bottom + (top - bottom) * share
+
+    for tenth in range(0, 11, 2):
+        y = height(tenth / 10)
+        figure.add_artist(Line2D((left, right), (y, y), color="#D5D9DE", linewidth=0.6, transform=None))
+        _write(figure, left - 16, y, f"{tenth * 10} %", 22, color=QUIET, ha="right")
+    lower = [(x, height(p.low)) for x, p in zip(across, curve.points, strict=True)]
+    upper = [(x, height(p.high)) for x, p in zip(across, curve.points, strict=True)]
+    if any(p.high > 0 for p in curve.points):
+        figure.add_artist(Polygon([*lower, *reversed(upper)], facecolor=BAND, edgecolor="none", transform=None))
+    seen = [(x, height(p.actual)) for x, p in zip(across, curve.points, strict=True) if p.actual is not None]
+    colour = STYLES[Status.DELIVERED].colour
+    marks = {"marker": "o", "markersize": 4} if len(seen) < 30 else {}  # noqa: PLR2004 - they would touch
+    xs, ys = zip(*seen, strict=True) if seen else ((), ())
+    figure.add_artist(Line2D(xs, ys, color=colour, linewidth=2.4, transform=None, **marks))  # type: ignore[arg-type]
+    step = max(len(curve.points) // 8, 1)
+    for x, point in list(zip(across, curve.points, strict=True))[::step]:
+        _write(figure, x, bottom - 36, f"{point.day.day} {point.day:%b}", 22, color=QUIET, ha="center")
+    _write(figure, left, 36, "Line: delivered by then. Band: where four of five campaigns are.", 22, color=INK)
 
 
 def fit(text: str, limit: int) -> str:

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import structlog
 from sqlalchemy import Connection
 
-from handlers import arguments, figures, matching, replies
+from handlers import arguments, expectations, figures, matching, replies
 from handlers.arguments import ALL_TIME, AlertsAsk, Range
 from handlers.charts import Pie
+from handlers.forecasts import Progress
 from handlers.freshness import Freshness, refresh_account, refresh_campaign, refresh_piece
 from handlers.messages import Message, escape, quote
 from handlers.ports import Outage, PieceUnknown, Refusal, Trouble
@@ -70,14 +71,15 @@ async def campaign_message(
     """One campaign's answer with its picture."""
     fresh = await refresh_campaign(services, ask.workspace, campaign, force=force)
 
-    def look(connection: Connection) -> tuple[StoredCampaign, status.Standing]:
+    def look(connection: Connection) -> tuple[StoredCampaign, status.Standing, Progress | None]:
         mix = enquiries.mix(connection, ask.workspace.id, campaign.id, span.days)
         again = enquiries.campaign(connection, ask.workspace.id, campaign.id) or campaign
-        return again, _standing(connection, ask, mix, span, today, fresh)
+        _, expected = expectations.of_campaign(connection, ask.workspace.id, campaign.id, today)
+        return again, _standing(connection, ask, mix, span, today, fresh), expected
 
-    again, standing = await services.memory.read(look)
+    again, standing, progress = await services.memory.read(look)
     picture = await _draw(services, again.facts.name, standing)
-    return status.campaign_answer(again, standing, picture)
+    return status.campaign_answer(again, standing, picture, progress)
 
 
 async def account_message(services: Services, ask: Ask, span: Range, today: date) -> Message:
@@ -152,7 +154,8 @@ async def piece_message(services: Services, ask: Ask, piece: StoredPiece) -> Mes
     def look(connection: Connection) -> Message:
         scans = enquiries.timeline(connection, ask.workspace.id, piece.id)
         told = outbox.told_of(connection, ask.workspace.id, piece.id)
-        return track.piece_answer(news.piece, scans, told, news.note)
+        expected = expectations.of_piece(connection, ask.workspace.id, piece, services.clock.now().date())
+        return track.piece_answer(news.piece, scans, told, expected, news.note)
 
     return await services.memory.read(look)
 

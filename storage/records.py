@@ -204,6 +204,21 @@ class StoredPiece:
 
 
 @dataclass(frozen=True)
+class Transit:
+    """Pieces of a campaign that were handed over on one day (UTC) and ended alike, so many days later.
+
+    `ended` is Delivered or Returned, or None for pieces still under way; then `days` is 0.
+    """
+
+    campaign_id: CampaignId
+    form: str
+    handed_on: date
+    ended: Status | None
+    days: int
+    pieces: int
+
+
+@dataclass(frozen=True)
 class Scan:
     """One line of a piece's timeline, oldest first in lists."""
 

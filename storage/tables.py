@@ -307,6 +307,31 @@ cards = Table(
     Column("shows", Text, nullable=False),
 )
 
+#: How long mail took: pieces of a campaign by the day on which they were handed over, and what became of them.
+transits = Table(
+    "transits",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True),
+    #: Kind and format: "postcard 6x9".
+    Column("form", Text, primary_key=True),
+    Column("handed_on", Date, primary_key=True),
+    #: Delivered or Returned; 0 for pieces still under way.
+    Column("ended", SmallInteger, primary_key=True),
+    #: Days (UTC) from hand-over to that end; 0 for pieces still under way.
+    Column("days", SmallInteger, primary_key=True),
+    Column("pieces", BigInteger, nullable=False),
+)
+
+#: When each campaign's transits were last counted.
+surveys = Table(
+    "surveys",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True),
+    Column("counted_at", Moment, nullable=False),
+)
+
 #: What each person chose for themselves.
 people = Table(
     "people",

@@ -29,6 +29,7 @@ class Action(StrEnum):
     CHOOSE_RANGE = "choose_range"
     CANCEL_PIECE = "cancel_piece"
     CANCEL_CAMPAIGN = "cancel_campaign"
+    DELIVERY_CURVE = "delivery_curve"
     ALERT_SETTINGS = "alert_settings"
     OPEN_DASHBOARD = "open_dashboard"
 

@@ -7,7 +7,9 @@ from typing import Final
 
 from handlers import figures, forecasts
 from handlers.arguments import Range
+from handlers.forecasts import Point, Progress
 from handlers.messages import (
+    TEXT,
     Block,
     Message,
     Picture,
@@ -83,7 +85,9 @@ def caveats(mix: Mix) -> str:
     return " ".join(said)
 
 
-def campaign_answer(campaign: StoredCampaign, standing: Standing, picture: bytes | None) -> Message:
+def campaign_answer(
+    campaign: StoredCampaign, standing: Standing, picture: bytes | None, progress: Progress | None = None
+) -> Message:
     """One campaign: its pie, all its numbers, when it is due, and what can be done."""
     name = campaign.facts.name
     mix = standing.mix
@@ -93,7 +97,7 @@ def campaign_answer(campaign: StoredCampaign, standing: Standing, picture: bytes
         header(name),
         freshness(standing, _campaign_note(campaign, standing)),
         section(f"*{total}* · {escape(counts_text(mix))}"),
-        section(money_line(standing) + _landing_line(campaign, mix)),
+        section(money_line(standing) + _landing_line(campaign, mix, progress)),
         *([context(caveats(mix))] if caveats(mix) else []),
         _campaign_buttons(campaign, standing),
     ]
@@ -147,7 +151,7 @@ def money_line(standing: Standing) -> str:
     return spent if standing.balance is None else f"{spent} · *Balance* {figures.money(standing.balance)}"
 
 
-def _landing_line(campaign: StoredCampaign, mix: Mix) -> str:
+def _landing_line(campaign: StoredCampaign, mix: Mix, progress: Progress | None) -> str:
     due = forecasts.landing(campaign)
     if due is None:
         send_on = campaign.facts.send_on
@@ -157,7 +161,43 @@ def _landing_line(campaign: StoredCampaign, mix: Mix) -> str:
     actual = f"{figures.percent(landed, mailed)} of {figures.count(mailed)} mailed delivered so far"
     if campaign.delivered_first is not None:
         actual += f", the first {figures.stamp_day(campaign.delivered_first)}"
-    return f"\n*Expected* {figures.span(*due)} (USPS's 4–7 days for Marketing Mail) · *Actual* {actual}"
+    if progress is None or not progress.campaigns:
+        return f"\n*Expected* {figures.span(*due)} (USPS's 4–7 days for Marketing Mail) · *Actual* {actual}"
+    return f"\n*Expected* {expected_dates(progress)}\n*Actual* {actual}; {expected_share(progress)}"
+
+
+def expected_dates(progress: Progress) -> str:
+    """By when which part is expected, and how that is known."""
+    half, most, nearly = (figures.day(day) for day in progress.due)
+    return f"half by {half}, 80 % by {most}, 95 % by {nearly} (as your last {progress.campaigns} campaigns went)"
+
+
+def expected_share(progress: Progress) -> str:
+    """Between which shares four of five campaigns are on this day."""
+    low, high = (round(100 * share) for share in (progress.low, progress.high))
+    return f"on day {progress.day} four of five campaigns are between {low} and {high} %"
+
+
+def curve_answer(campaign: StoredCampaign, points: Sequence[Point], own: int, picture: bytes | None) -> Message:
+    """The campaign's way day by day, beside what was expected: as a picture, and every number of it in words."""
+    name = campaign.facts.name
+    lines = [_point_line(point) for point in points]
+    why = f"as your last {own} campaigns went" if own else "USPS's 4–7 days for Marketing Mail"
+    blocks = [
+        header(f"Delivery of {name}"),
+        context(f"Share of the mailed pieces delivered by the end of each day · band: {why}. {ESTIMATE}"),
+        section("\n".join(lines) or "Nothing was handed over to USPS yet."),
+    ]
+    text = f"Delivery of {escape(name)}. " + "; ".join(lines)
+    alt = f"Curve of the delivery of {name}. " + "; ".join(lines)
+    return Message(clip(text, TEXT), blocks, _picture(picture, alt, f"Delivery of {name}"))
+
+
+def _point_line(point: Point) -> str:
+    band = f"expected {round(100 * point.low)}–{round(100 * point.high)} %"
+    if point.actual is None:
+        return f"{figures.day(point.day)}: {band}"
+    return f"{figures.day(point.day)}: *{round(100 * point.actual)} %* · {band}"
 
 
 def _refresh(campaign: StoredCampaign | None, standing: Standing) -> Block:
@@ -172,6 +212,9 @@ def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
         _refresh(campaign, standing),
         range_menu(campaign.id, standing.span, standing.today),
     ]
+    if campaign.handed_over_first is not None:
+        spoken = f"How {name} is delivered, day by day"
+        row.append(button("Delivery curve", Action.DELIVERY_CURVE, str(campaign.id), spoken=spoken))
     if may_offer_cancel(campaign, standing.mix):
         row.append(button("Cancel…", Action.CANCEL_CAMPAIGN, str(campaign.id), spoken=f"Cancel what can be in {name}"))
     return actions(*row)

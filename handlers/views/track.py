@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from handlers import figures, forecasts
+from handlers.forecasts import Outlook
 from handlers.messages import (
     VIEW_TITLE,
     Block,
@@ -42,14 +43,16 @@ def short_name(who: Recipient) -> str:
     return escape(", ".join(part for part in (name, place) if part)) or "recipient not known yet"
 
 
-def piece_answer(piece: StoredPiece, scans: Sequence[Scan], told: Sequence[Told], note: str = "") -> Message:
+def piece_answer(
+    piece: StoredPiece, scans: Sequence[Scan], told: Sequence[Told], expected: Outlook, note: str = ""
+) -> Message:
     """The dated timeline of one piece, for the asker alone."""
     status = f"{emoji(piece.status)} *{_standing(piece)}*"
     blocks = [
         section(f"{status}\n{full_name(piece.recipient)}"),
         context(_paper(piece)),
         section(_timeline(scans)),
-        *([context(line)] if (line := _outlook(piece, scans)) else []),
+        *([context(line)] if (line := _outlook(piece, scans, expected)) else []),
         *([context(told_text(told))] if told else []),
         *([context(note)] if note else []),
     ]
@@ -88,13 +91,14 @@ def _spoken(scans: Sequence[Scan]) -> str:
     return "; ".join(said)
 
 
-def _outlook(piece: StoredPiece, scans: Sequence[Scan]) -> str:
+def _outlook(piece: StoredPiece, scans: Sequence[Scan], expected: Outlook) -> str:
     if piece.status is None:
         return "This is a word of the platform's that I do not know; I keep it as it is."
     said = f"{label(piece.status)}: {MEANINGS[piece.status]}."
     handed = [scan.occurred_at for scan in scans if scan.status is Status.HANDED_OVER]
     if handed and piece.status not in FINAL:
-        said += f" Expected {figures.span(*forecasts.piece_landing(handed[0].date()))}."
+        why = "as your own mail usually does" if expected.is_own else "USPS's 4–7 days for Marketing Mail"
+        said += f" Expected {figures.span(*forecasts.piece_landing(handed[0].date(), expected))} ({why})."
     return said
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.telemetry import set_up_logging
-from tests.benchmarks import front, ledger, pictures, telling
+from tests.benchmarks import foresight, front, ledger, pictures, telling
 from tests.benchmarks.data import Account, open_account, postgres
 from tests.benchmarks.harness import Result
 
@@ -57,6 +57,7 @@ def everything(bench: Bench) -> None:
     bench.run("start", lambda: pictures.bench_start(quick, folder))
     bench.run("memory of pies", lambda: pictures.bench_picture_memory(quick))
     bench.run("memory of imports", lambda: ledger.bench_import_memory(quick, folder))
+    bench.run("foresight", lambda: foresight.bench_foresight(quick))
     with postgres(folder / "postgres") as create:
         bench.run("turns", lambda: telling.bench_turns(create("turns")))
         bench.run("pace", lambda: telling.bench_pace(create("pace"), quick))

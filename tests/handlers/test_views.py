@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.sandbox.limits import check_message, check_view
 from handlers import messages
 from handlers.arguments import ALL_TIME, Range
+from handlers.forecasts import Outlook, Progress
 from handlers.messages import Message, clip, escape, quote
 from handlers.notices import plan
 from handlers.views import alerts, cancel, controls, details, home, status, track, words
@@ -125,7 +126,9 @@ def mrkdwn(blocks: Sequence[Any]) -> list[str]:
 @GENTLE
 def test_a_campaigns_answer(campaign: StoredCampaign, standing: status.Standing) -> None:
     message = status.campaign_answer(campaign, standing, b"png")
-    fine(message)
+    day = date(2026, 11, 9)
+    known = Progress(6, 0.55, 0.71, (day, day, day), 5)
+    fine(message, status.campaign_answer(campaign, standing, None, known))
     assert message.picture is not None
     # The picture's numbers are all in the words.
     for _, number in standing.mix.in_order():
@@ -154,7 +157,7 @@ def test_choices_and_refusals(asked: str, found: list[StoredCampaign], span: Ran
 @given(piece=stored, lines=st.lists(scans, max_size=40), sent=st.lists(told, max_size=4))
 @GENTLE
 def test_a_pieces_answer(piece: StoredPiece, lines: list[Scan], sent: list[Told]) -> None:
-    message = track.piece_answer(piece, lines, sent, "a remark")
+    message = track.piece_answer(piece, lines, sent, Outlook(), "a remark")
     fine(message, track.modal(f"Piece {piece.ref}", message.blocks))
 
 

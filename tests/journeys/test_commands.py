@@ -1,12 +1,14 @@
 """Every row of the command table, typed by a person and answered over real sockets."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from PIL import Image
 
 from bot.sandbox.slack import Posted, find_element
 from bot.sandbox.stannp import Trouble
+from handlers import jobs
 from handlers.styles import STYLES
 from storage.statuses import Status
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, Stage, everything
@@ -195,6 +197,23 @@ async def test_view_details_lists_recipients_and_tracking_shows_the_timeline(sta
     await stage.press(listed, "track_piece")
     assert "Received" in everything(await stage.modal(holding="<!date^"))
     assert len(stage.slack.stack_of(ANA)) == 2
+
+
+async def test_the_delivery_curve_comes_in_the_answers_thread_with_every_number_in_words(stage: Stage) -> None:
+    stage.world.advance(stage.world.now + timedelta(days=3))
+    await stage.poll()
+    await jobs.survey(stage.app.services, stage.app.workspace.id)
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    before = await stage.press(answer, "delivery_curve")
+    shown = await stage.answer(before)
+    assert shown.thread_ts == answer.ts
+    image = next(block for block in shown.blocks if block["type"] == "image")
+    picture = Image.open(io.BytesIO(stage.slack.files[image["slack_file"]["id"]].data))
+    assert picture.size == (1280, 800)
+    landed = sum(piece.status == "delivered" for piece in stage.stannp.pieces_of(222))
+    mailed = sum(piece.dispatched is not None for piece in stage.stannp.pieces_of(222))
+    assert f"*{round(100 * landed / mailed)} %*" in everything(shown)
+    assert "expected" in image["alt_text"]
 
 
 async def test_a_mention_in_a_thread_is_answered_in_that_thread(stage: Stage) -> None:

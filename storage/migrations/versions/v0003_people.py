@@ -1,7 +1,9 @@
-"""Each person's own choices."""
+"""Each person's own choices; how long mail takes."""
 
 import sqlalchemy as sa
 from alembic import op
+
+import storage.tables
 
 revision = "0003"
 down_revision = "0002"
@@ -18,6 +20,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "person", name=op.f("pk_people")),
     )
 
+    op.create_table(
+        "transits",
+        sa.Column("workspace_id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.BigInteger(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("handed_on", sa.Date(), nullable=False),
+        sa.Column("ended", sa.SmallInteger(), nullable=False),
+        sa.Column("days", sa.SmallInteger(), nullable=False),
+        sa.Column("pieces", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "workspace_id", "campaign_id", "form", "handed_on", "ended", "days", name=op.f("pk_transits")
+        ),
+    )
+    op.create_table(
+        "surveys",
+        sa.Column("workspace_id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.BigInteger(), nullable=False),
+        sa.Column("counted_at", storage.tables.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "campaign_id", name=op.f("pk_surveys")),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("surveys")
+    op.drop_table("transits")
     op.drop_table("people")

@@ -1,0 +1,60 @@
+"""How long mail took is counted as its pieces say, in reads of any size, for its own team alone."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from storage import enquiries, mailings, transits, workspaces
+from storage.database import Database
+from storage.records import PieceId
+from storage.statuses import Status
+from tests.builders import START, a_batch, a_campaign, a_change, a_piece
+
+NOW = datetime(2026, 11, 20, 14, tzinfo=UTC)
+HANDED = START + timedelta(days=1)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_what_is_counted_is_what_happened(database: Database, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transits, "READ", size)
+    workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
+    other = database.write(workspaces.ensure, "T2", "Other", "USD")
+    expected: Counter[tuple[date, Status | None, int]] = Counter()
+    pieces, changes = [], []
+    for n in range(40):
+        ref, known = str(1000 + n), n % 4 != 3
+        pieces.append(a_piece(ref, dispatched_at=HANDED if known else None))
+        if n % 8 == 0:
+            changes.append(a_change(ref, Status.PRODUCING))
+            continue
+        # Where the platform gave no day of hand-over, the scan of it tells.
+        changes.append(a_change(ref, Status.HANDED_OVER, hours=24))
+        if n % 3 == 0:
+            changes.append(a_change(ref, Status.DELIVERED, hours=24 * (3 + n % 5)))
+        elif n % 7 == 0:
+            changes.append(a_change(ref, Status.RETURNED, hours=24 * 9))
+        ended = Status.DELIVERED if n % 3 == 0 else Status.RETURNED if n % 7 == 0 else None
+        days = 2 + n % 5 if n % 3 == 0 else 8 if n % 7 == 0 else 0
+        expected[HANDED.date(), ended, days] += 1
+    for key in (workspace.id, other.id):
+        database.write(mailings.apply, key, a_batch(a_campaign(), *pieces, *changes), NOW)
+    campaign = database.read(enquiries.campaigns_of, workspace.id)[0].id
+    assert database.read(transits.outdated, workspace.id) == [campaign]
+    counted: Counter[transits.Key] = Counter()
+    last: PieceId | None = PieceId(0)
+    while last is not None:
+        part, last = database.read(transits.count, workspace.id, campaign, last)
+        counted += part
+    for _ in range(2):
+        database.write(transits.keep, workspace.id, campaign, counted, NOW)
+    known = database.read(transits.since, workspace.id, HANDED.date())
+    assert {(one.handed_on, one.ended, one.days): one.pieces for one in known} == dict(expected)
+    assert {one.form for one in known} == {"postcard 6x9"}
+    assert database.read(transits.outdated, workspace.id) == []
+    assert database.read(transits.since, other.id, HANDED.date()) == []
+    assert database.read(transits.since, workspace.id, HANDED.date() + timedelta(days=1)) == []
+    # What moves afterwards is counted again.
+    moved = a_batch(a_change("1000", Status.DELIVERED, hours=200))
+    database.write(mailings.apply, workspace.id, moved, NOW + timedelta(seconds=1))
+    assert database.read(transits.outdated, workspace.id) == [campaign]
