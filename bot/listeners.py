@@ -252,10 +252,17 @@ def _alerts_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         values = view["state"]["values"]
         campaign = values["campaign"]["campaign"]["selected_option"]["value"]
         wants = [one["value"] for one in values["wants"]["wants"].get("selected_options") or []]
+        digest, quiet, alarm = (_chosen(values, name) for name in ("digest", "quiet", "alarm"))
         key = f"view:{body.get('trigger_id') or view['id']}"
-        desk.take(ask, key, lambda ask: actions.save_alerts(desk.services, ask, campaign, wants))
+        desk.take(
+            ask, key, lambda ask: actions.save_alerts(desk.services, ask, campaign, wants, (digest, quiet, alarm))
+        )
 
     return listen
+
+
+def _chosen(values: Body, name: str) -> str:
+    return str(values.get(name, {}).get(name, {}).get("selected_option", {}).get("value", "off"))
 
 
 def _cancel_form(desk: Desk) -> Callable[..., Awaitable[None]]:

@@ -11,7 +11,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.listeners import InFlight
-from handlers import delivery, jobs
+from handlers import cards, delivery, digests, jobs
 from handlers.ports import Trouble
 from handlers.services import Services
 from storage import leases
@@ -24,6 +24,7 @@ TIDY_EVERY: Final = timedelta(seconds=10)
 CHECKPOINT_EVERY: Final = timedelta(seconds=1)
 RECOUNT_EVERY: Final = timedelta(days=1)
 SURVEY_EVERY: Final = timedelta(minutes=10)
+WATCH_EVERY: Final = timedelta(minutes=1)
 SETTLE_EVERY: Final = timedelta(minutes=1)
 #: Coalesced and never dropped: APScheduler's own default forgets a tick that is a second late.
 DEFAULTS: Final = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -51,12 +52,17 @@ class Timetable:
         self._add(scheduler, "tidy", TIDY_EVERY, partial(jobs.tidy, self.services))
         self._add(scheduler, "settle", SETTLE_EVERY, partial(jobs.settle_cancellations, self.services, workspace_id))
         self._add(scheduler, "survey", SURVEY_EVERY, partial(jobs.survey, self.services, workspace_id), at_once=True)
+        self._add(scheduler, "cards", self._card_pace(), partial(cards.refresh, self.services, workspace_id))
+        self._add(scheduler, "watch", WATCH_EVERY, partial(digests.watch, self.services, workspace_id))
         self._add(scheduler, "recount", RECOUNT_EVERY, partial(jobs.recount, self.services, workspace_id))
         if self.services.memory.database.is_file:
             self._add(scheduler, "checkpoint", CHECKPOINT_EVERY, self.services.memory.checkpoint, leased=False)
         # Each channel is leased by itself, so every process may deliver at every tick.
         self._add(scheduler, "deliver", self.services.policy.pace, self._deliver, leased=False)
         return scheduler
+
+    def _card_pace(self) -> timedelta:
+        return max(self.services.policy.card_pace, timedelta(seconds=1))
 
     def _add(
         self,

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     piecewise_settle_seconds: float = Field(
         30, description="News within this time is folded into one message", ge=0, le=3600
     )
+    piecewise_card_seconds: float = Field(
+        60, description="A campaign's card is edited at most this often", ge=0, le=3600
+    )
     piecewise_fresh_seconds: float = Field(
         60, description="An answer younger than this is not asked for again", ge=0, le=86400
     )
@@ -154,6 +157,7 @@ class Settings(BaseSettings):
             picture_key=self._picture_key(),
             poll_every=timedelta(seconds=self.piecewise_poll_seconds),
             fresh=timedelta(seconds=self.piecewise_fresh_seconds),
+            card_pace=timedelta(seconds=self.piecewise_card_seconds),
             settle=timedelta(seconds=self.piecewise_settle_seconds),
             history=timedelta(days=self.piecewise_history_days),
         )

@@ -187,14 +187,19 @@ async def alert_settings(services: Services, ask: Ask, _value: str) -> None:
     await commands.open_alert_settings(services, ask)
 
 
-async def save_alerts(services: Services, ask: Ask, campaign: str, wants: list[str]) -> None:
+async def save_alerts(
+    services: Services, ask: Ask, campaign: str, wants: list[str], hours: tuple[str, str, str]
+) -> None:
     """The settings were saved: they take the place of what this channel was told before."""
-    chosen = frozenset(Want(want) for want in wants)
+    try:
+        chosen, told_at = frozenset(Want(want) for want in wants), alerts.chosen_hours("", *hours)
+    except ValueError:
+        raise Outdated from None
     campaign_id = CampaignId(number_of(campaign))
     what = alerts.EVERY
     if campaign_id != NO_CAMPAIGN:
         what = f"*{escape((await campaign_of(services, ask, campaign)).facts.name)}*"
-    await commands.subscribe(services, ask, campaign_id, what, chosen)
+    await commands.subscribe(services, ask, campaign_id, what, chosen, told_at)
     await services.memory.write(_drop_others, ask, campaign_id)
 
 

@@ -1,5 +1,6 @@
 """What somebody typed: /mailstatus, /mailtrack, /mailalerts, and the same words after a mention."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,9 +17,9 @@ from handlers.messages import Message, escape, quote
 from handlers.ports import Outage, PieceUnknown, Refusal, Trouble
 from handlers.services import Ask, Services
 from handlers.views import alerts, status, track, words
-from storage import enquiries, listings, outbox, workspaces
+from storage import choices, enquiries, listings, outbox, workspaces
 from storage.listings import Wish
-from storage.records import NO_CAMPAIGN, CampaignId, Mix, StoredCampaign, StoredPiece, Want
+from storage.records import NO_CAMPAIGN, CampaignId, Choices, Mix, StoredCampaign, StoredPiece, Want
 
 log = structlog.get_logger()
 
@@ -55,14 +56,18 @@ def _which(name: str, found: matching.Match, known: list[StoredCampaign], span: 
     return words.not_found(quote(name), matching.nearest(name, known))
 
 
-async def today_of(services: Services, ask: Ask) -> date:
-    """The asker's day; the team's, when Slack does not tell."""
-    zone = services.policy.zone
+async def zone_of(services: Services, ask: Ask) -> ZoneInfo:
+    """The asker's time zone; the team's, when Slack does not tell."""
     try:
-        zone = ZoneInfo((await services.slack.person(ask.user)).zone)
+        return ZoneInfo((await services.slack.person(ask.user)).zone)
     except (Trouble, ZoneInfoNotFoundError, ValueError) as trouble:
         log.info("zone.unknown", reason=type(trouble).__name__)
-    return services.clock.now().astimezone(zone).date()
+    return services.policy.zone
+
+
+async def today_of(services: Services, ask: Ask) -> date:
+    """The asker's day."""
+    return services.clock.now().astimezone(await zone_of(services, ask)).date()
 
 
 async def campaign_message(
@@ -188,7 +193,8 @@ async def open_alert_settings(services: Services, ask: Ask) -> None:
     """Shows the settings of the channel that was asked in."""
     current = await services.memory.read(workspaces.subscriptions_of, ask.workspace.id, ask.channel)
     known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
-    await services.slack.open_view(ask.trigger_id, alerts.settings_form(ask.channel, current, known))
+    chosen = await services.memory.read(choices.of, ask.workspace.id, ask.channel)
+    await services.slack.open_view(ask.trigger_id, alerts.settings_form(ask.channel, current, known, chosen))
 
 
 async def _named_campaign(services: Services, ask: Ask, target: str) -> tuple[CampaignId, str]:
@@ -208,12 +214,28 @@ async def _switch_on(services: Services, ask: Ask, target: str) -> None:
     await subscribe(services, ask, campaign_id, what, frozenset(alerts.DEFAULT_WANTS))
 
 
-async def subscribe(services: Services, ask: Ask, campaign_id: CampaignId, what: str, wants: frozenset[Want]) -> None:
-    """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed."""
+async def subscribe(
+    services: Services,
+    ask: Ask,
+    campaign_id: CampaignId,
+    what: str,
+    wants: frozenset[Want],
+    chosen: Choices | None = None,
+) -> None:
+    """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed.
+
+    `chosen`: when; None leaves that as it is, or as it usually is.
+    """
+    zone = str(await zone_of(services, ask))
+    before = await services.memory.read(workspaces.subscriptions_of, ask.workspace.id, ask.channel)
+    if chosen is None and not before:
+        chosen = Choices(zone, alerts.DEFAULT_DIGEST, None, alerts.DEFAULT_ALARM)
     message = alerts.confirmed(what, wants, ask.user)
     await services.slack.post(ask.channel, message)
     now = services.clock.now()
     await services.memory.write(workspaces.subscribe, ask.workspace.id, ask.channel, campaign_id, wants, ask.user, now)
+    if chosen is not None:
+        await services.memory.write(choices.keep, ask.workspace.id, ask.channel, replace(chosen, zone=zone))
 
 
 async def _switch_off(services: Services, ask: Ask, target: str) -> None:

@@ -5,20 +5,18 @@ between sending and recording repeats at most that one message; an edit repeats 
 """
 
 import asyncio
-import hashlib
-import json
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from handlers import figures
+from handlers import cards
 from handlers.grouping import Group, Rider
 from handlers.notices import Plan, plan
 from handlers.ports import ChannelClosed, MessageGone, NotInChannel, Outage, Refusal, ScopeMissing, WorkspaceGone
@@ -31,7 +29,6 @@ from storage.records import (
     CampaignId,
     ChannelId,
     Mix,
-    Money,
     PieceId,
     StoredCampaign,
     StoredPiece,
@@ -39,6 +36,7 @@ from storage.records import (
     Workspace,
     WorkspaceId,
 )
+from storage.statuses import Status
 
 log = structlog.get_logger()
 
@@ -202,14 +200,14 @@ def _gather(connection: Connection, parcels: list[Parcel]) -> list[Facts]:
     wants = {key: workspaces.wants_of_channels(connection, key, channels) for key in ids}
     campaigns = {(p.workspace_id, p.campaign_id) for p in parcels}
     known = {key: (enquiries.campaign(connection, *key), enquiries.mix(connection, *key)) for key in campaigns}
-    cards = outbox.cards_of(connection, parcels)
+    posted = outbox.cards_of(connection, parcels)
     return [
         Facts(
             parcel,
             found[parcel.workspace_id],
             *known[parcel.workspace_id, parcel.campaign_id],
             _wanted(wants[parcel.workspace_id], parcel),
-            cards.get((parcel.workspace_id, parcel.channel, parcel.campaign_id)),
+            posted.get((parcel.workspace_id, parcel.channel, parcel.campaign_id)),
             {
                 item.piece_id: pieces[parcel.workspace_id, item.piece_id]
                 for item in parcel.items
@@ -239,31 +237,27 @@ async def _tell(services: Services, facts: Facts) -> Ending:
 
 
 async def _show_card(services: Services, facts: Facts) -> tuple[Card, bool]:
-    """Brings the card up to date; gives it, and whether that took a new message."""
-    parcel, card = facts.parcel, facts.card
-    digest = _digest(facts)
-    if card is not None and card.shows == digest:
+    """Brings the card up to date, at most once a minute; gives it, and whether that took a new message."""
+    parcel, card, now = facts.parcel, facts.card, services.clock.now()
+    spent = cards.spent_line(facts.mix, facts.workspace.currency)
+    digest = cards.digest_of(facts.campaign, facts.mix, spent)
+    if card is not None and (card.shows == digest or _is_young(services, facts, now)):
         return card, False
-    message = alerts.card(facts.campaign, facts.mix, _spent(facts), services.clock.now())
+    message = alerts.card(facts.campaign, facts.mix, spent, now)
     if card is not None:
         try:
             await services.slack.edit(parcel.channel, card.message_ts, message)
         except MessageGone as gone:
             log.info("card.reposted", channel=parcel.channel, code=gone.code)
         else:
-            return Card(card.message_ts, digest), False
-    return Card(await services.slack.post(parcel.channel, message), digest), True
+            return Card(card.message_ts, digest, now), False
+    return Card(await services.slack.post(parcel.channel, message), digest, now), True
 
 
-def _spent(facts: Facts) -> str:
-    return f"Spent {figures.money(Money(facts.mix.spent, facts.workspace.currency))}"
-
-
-def _digest(facts: Facts) -> str:
-    """Of the card's numbers. Its moment does not count: that alone is no reason for an edit."""
-    name = facts.campaign.facts.name if facts.campaign else ""
-    numbers = [name, facts.mix.in_order(), facts.mix.other, _spent(facts)]
-    return hashlib.sha256(json.dumps(numbers).encode()).hexdigest()[:16]
+def _is_young(services: Services, facts: Facts, now: datetime) -> bool:
+    """Whether it was edited a moment ago, and so can wait for `cards.refresh`, which looks after campaigns."""
+    edited_at = facts.card.edited_at if facts.card else None
+    return facts.campaign is not None and edited_at is not None and now - edited_at < services.policy.card_pace
 
 
 async def _post_news(services: Services, facts: Facts, todo: Plan, card: Card) -> list[tuple[Item, str]]:
@@ -272,6 +266,7 @@ async def _post_news(services: Services, facts: Facts, todo: Plan, card: Card) -
     title = facts.campaign.facts.name if facts.campaign else "mail sent singly"
     pieces = [facts.pieces[item.piece_id] for item in items]
     message = alerts.news(title, status, pieces, len(items))
-    ts = await services.slack.post(facts.parcel.channel, message, thread=card.message_ts)
+    aloud = status is Status.RETURNED and Want.ALOUD in (facts.wants or frozenset())
+    ts = await services.slack.post(facts.parcel.channel, message, thread=card.message_ts, broadcast=aloud)
     log.info("delivery.told", channel=facts.parcel.channel, rows=len(items), status=status.name)
     return [(item, ts) for item in items]

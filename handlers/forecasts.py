@@ -303,6 +303,16 @@ def due_by(those: Sequence[Cohort], expected: Outlook, part: float) -> date:
     return day
 
 
+def due_on(those: Sequence[Cohort], expected: Outlook, day: date) -> float:
+    """How many pieces usually land on this day."""
+    before = day - timedelta(days=1)
+    return sum(
+        one.pieces
+        * (expected.usual(delivery_days(one.handed_on, day)) - expected.usual(delivery_days(one.handed_on, before)))
+        for one in those
+    )
+
+
 def silent(those: Sequence[Cohort], expected: Outlook, today: date) -> int:
     """How many pieces are past the day by which nineteen of twenty usually are, and had no final scan."""
     limit = expected.quantile(0.95)

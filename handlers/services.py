@@ -44,6 +44,8 @@ class Policy:
     settle: timedelta = timedelta(seconds=30)
     #: At most one message in this time and channel (Slack's own limit).
     pace: timedelta = timedelta(seconds=1)
+    #: A card is edited at most once in this time.
+    card_pace: timedelta = timedelta(seconds=60)
     #: How far back the first poll reads.
     history: timedelta = timedelta(days=90)
     #: Our own outside address, https and without a slash at its end; "" where there is none.

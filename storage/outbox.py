@@ -50,6 +50,8 @@ class Card:
 
     message_ts: str
     shows: str
+    #: When it last showed the truth.
+    edited_at: datetime | None = None
 
 
 def enqueue(connection: Connection, workspace_id: WorkspaceId, now: datetime, *, news: bool, placed: bool) -> None:
@@ -156,6 +158,7 @@ _DUE: Final = f"""SELECT d.workspace_id, d.channel FROM (
                row_number() OVER (PARTITION BY c.workspace_id ORDER BY ({_FIRST.format("o.id", "c", "c")})) AS turn
         FROM channels c
         WHERE c.next_at <= :now AND c.lease_until <= :now AND (c.muted_until IS NULL OR c.muted_until <= :now)
+          AND NOT coalesce(c.hush_from <= :now AND c.hush_until > :now, false)
           AND c.workspace_id NOT IN :busy AND ({_FIRST.format("o.created_at", "c", "c")}) <= :settled) first
     JOIN channels d ON d.workspace_id = first.workspace_id AND d.channel = first.channel
     WHERE d.next_at <= :now AND d.lease_until <= :now
@@ -244,7 +247,7 @@ def cards_of(
             cards.c.workspace_id == workspace_id, cards.c.campaign_id == campaign_id, cards.c.channel.in_(named)
         )
         for row in connection.execute(rows).all():
-            found[workspace_id, ChannelId(row.channel), campaign_id] = Card(row.message_ts, row.shows)
+            found[workspace_id, ChannelId(row.channel), campaign_id] = Card(row.message_ts, row.shows, row.edited_at)
     return found
 
 
@@ -256,11 +259,10 @@ def keep_card(connection: Connection, parcel: Parcel, card: Card) -> None:
         campaign_id=parcel.campaign_id,
         message_ts=card.message_ts,
         shows=card.shows,
+        edited_at=card.edited_at,
     )
-    adding = adding.on_conflict_do_update(
-        index_elements=list(cards.primary_key.columns), set_={"message_ts": card.message_ts, "shows": card.shows}
-    )
-    connection.execute(adding)
+    changed = {"message_ts": card.message_ts, "shows": card.shows, "edited_at": card.edited_at}
+    connection.execute(adding.on_conflict_do_update(index_elements=list(cards.primary_key.columns), set_=changed))
 
 
 def told_of(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> list[Told]:

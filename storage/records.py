@@ -235,6 +235,39 @@ class Want(StrEnum):
     RETURNED = "returned"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
+    #: Returns are shown in the channel as well as in the card's thread.
+    ALOUD = "aloud"
+    WEEKLY = "weekly"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a channel wants to be told. Hours are of the clock in `zone` (IANA); None: not at all."""
+
+    zone: str = "UTC"
+    digest_hour: int | None = None
+    #: From this hour until that one nothing is posted but the digest.
+    quiet: tuple[int, int] | None = None
+    alarm_percent: int | None = None
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A channel that is told of something: its choices, and what it was told by digests and alarms."""
+
+    channel: ChannelId
+    choices: Choices
+    #: Campaign to what is wanted of it; campaign 0 stands for all others.
+    wants: Mapping[CampaignId, frozenset[Want]]
+    digested_on: date | None = None
+    #: JSON, written by the handlers.
+    state: str = ""
+    #: Slack does not take messages for it, or it asked to be left alone.
+    resting: bool = False
+
+    def hears_of(self, campaign_id: CampaignId) -> frozenset[Want] | None:
+        """What it wants of this campaign; None when it is not told of it at all."""
+        return self.wants.get(campaign_id, self.wants.get(NO_CAMPAIGN))
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,19 @@ channels = Table(
     Column("muted_until", Moment),
     #: Why Slack will not take messages for it, in words a person can act on; empty when all is well.
     Column("blocked", Text, nullable=False),
+    #: The hours of the clock in this zone (IANA) at which the digest comes, and between which nothing else does.
+    Column("zone", Text),
+    Column("digest_hour", SmallInteger),
+    Column("quiet_from", SmallInteger),
+    Column("quiet_until", SmallInteger),
+    #: The quiet hours that last now, or come next.
+    Column("hush_from", Moment),
+    Column("hush_until", Moment),
+    #: Returns above this share of the mailed pieces, in per cent, raise an alarm.
+    Column("alarm_percent", SmallInteger),
+    Column("digested_on", Date),
+    #: What the last digest counted, and what was told once already, as JSON.
+    Column("state", Text),
     postgresql_with={"fillfactor": 50},
 )
 
@@ -305,6 +318,8 @@ cards = Table(
     Column("message_ts", Text, nullable=False),
     #: A digest of what it shows, so that an edit that would change nothing is not sent.
     Column("shows", Text, nullable=False),
+    #: When it last showed the truth.
+    Column("edited_at", Moment),
 )
 
 #: How long mail took: pieces of a campaign by the day on which they were handed over, and what became of them.

@@ -214,6 +214,7 @@ def _settings(slack: SlackDouble, platform: StannpDouble, folder: str) -> Settin
         "piecewise_port": 0,
         "piecewise_poll_seconds": 2,
         "piecewise_settle_seconds": 2,
+        "piecewise_card_seconds": 2,
         "piecewise_fresh_seconds": 1,
     }
     return Settings(_env_file=None, **values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from handlers import figures
 from handlers.messages import (
@@ -23,24 +23,35 @@ from handlers.styles import emoji, label
 from handlers.views.controls import Action, Form
 from handlers.views.status import ESTIMATE, counts_text
 from handlers.views.track import short_name
-from storage.records import NO_CAMPAIGN, ChannelId, Mix, StoredCampaign, StoredPiece, Subscription, Want
+from storage.records import NO_CAMPAIGN, ChannelId, Choices, Mix, StoredCampaign, StoredPiece, Subscription, Want
 from storage.statuses import FINAL, Status
+
+T = TypeVar("T")
 
 LISTED: Final = 10
 WANTS: Final = {
     Want.RETURNED: "Each return: who, where and when",
     Want.DELIVERED: "Each delivery, grouped",
     Want.CANCELLED: "Pieces that Stannp cancelled without being asked here",
+    Want.ALOUD: "Returns in the channel, too, not only in the thread",
+    Want.WEEKLY: "A weekly report with the pie, on Mondays",
 }
+DIGEST_HOURS: Final = (7, 8, 9, 10, 12, 17)
+QUIET_HOURS: Final = ((18, 8), (19, 7), (20, 8), (22, 7))
+ALARMS: Final = (2, 3, 5, 10)
+#: How a channel is told until it says otherwise: a digest at nine, and an alarm above what is common (USPS: 4 to 7 %).
+DEFAULT_DIGEST, DEFAULT_ALARM = 9, 5
 DEFAULT_WANTS: Final = (Want.RETURNED, Want.CANCELLED)
 EVERY: Final = "all campaigns"
 
 
-def settings_form(channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign]) -> Block:
+def settings_form(
+    channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign], chosen: Choices
+) -> Block:
     """The modal behind `/mailalerts`: which campaigns, and what of them."""
     choices = [option("All campaigns", "0"), *(option(c.facts.name, str(c.id)) for c in campaigns[:99])]
-    chosen = str(current[0].campaign_id) if current else "0"
-    initial = next((choice for choice in choices if choice["value"] == chosen), choices[0])
+    campaign = str(current[0].campaign_id) if current else "0"
+    initial = next((choice for choice in choices if choice["value"] == campaign), choices[0])
     wants = current[0].wants if current else frozenset(DEFAULT_WANTS)
     boxes = [option(text, want) for want, text in WANTS.items()]
     ticked = [box for box in boxes if box["value"] in wants]
@@ -62,9 +73,46 @@ def settings_form(channel: ChannelId, current: Sequence[Subscription], campaigns
                 checkboxes | ({"initial_options": ticked} if ticked else {}),
                 optional=True,
             ),
+            *_hours(chosen if current else Choices(chosen.zone, DEFAULT_DIGEST, None, DEFAULT_ALARM)),
             context(_now(current)),
         ],
     }
+
+
+def _hours(chosen: Choices) -> list[Block]:
+    """The digest, the quiet hours and the alarm; "off" for each is among the choices."""
+    off = option("Off", "off")
+    digests = [off, *(option(f"At {hour}:00", str(hour)) for hour in DIGEST_HOURS)]
+    quiet = [off, *(option(f"From {first}:00 to {last}:00", f"{first}-{last}") for first, last in QUIET_HOURS)]
+    limits = [off, *(option(f"Above {limit} % of the mailed pieces", str(limit)) for limit in ALARMS)]
+    hours = "off" if chosen.quiet is None else f"{chosen.quiet[0]}-{chosen.quiet[1]}"
+    return [
+        input_block("Morning digest", "digest", _select("digest", digests, chosen.digest_hour)),
+        input_block("Quiet hours: nothing but the digest", "quiet", _select("quiet", quiet, hours)),
+        input_block("Alarm when a campaign's returns are", "alarm", _select("alarm", limits, chosen.alarm_percent)),
+        context(f"Hours are those of {escape(chosen.zone)}; saving sets them to your own time zone."),
+    ]
+
+
+def _select(name: str, options: Sequence[Block], value: object) -> Block:
+    return select(name, "Choose", options, next((one for one in options if one["value"] == str(value)), options[0]))
+
+
+def chosen_hours(zone: str, digest: str, quiet: str, alarm: str) -> Choices:
+    """What was chosen in the form; raises ValueError for what it does not offer."""
+    first, _, last = quiet.partition("-")
+    return Choices(
+        zone,
+        None if digest == "off" else _one_of(int(digest), DIGEST_HOURS),
+        None if quiet == "off" else _one_of((int(first), int(last)), QUIET_HOURS),
+        None if alarm == "off" else _one_of(int(alarm), ALARMS),
+    )
+
+
+def _one_of(value: T, offered: Sequence[T]) -> T:
+    if value not in offered:
+        raise ValueError
+    return value
 
 
 def _now(current: Sequence[Subscription]) -> str:

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, text
 
 from bot.app import SystemClock
 from bot.slack import Slack
-from handlers.delivery import Courier, _digest, _gather
+from handlers import cards
+from handlers.delivery import Courier, _gather
 from handlers.intake import Intake
 from handlers.memory import Memory
 from handlers.messages import Message
@@ -131,7 +132,14 @@ def with_cards(database: Database) -> None:
     def work(connection: Connection) -> None:
         parcels = outbox.claim(connection, datetime.now(UTC), timedelta(0), 10_000)
         for facts in _gather(connection, parcels):
-            outbox.keep_card(connection, facts.parcel, outbox.Card("1.0", _digest(facts)))
+            outbox.keep_card(
+                connection,
+                facts.parcel,
+                outbox.Card(
+                    "1.0",
+                    cards.digest_of(facts.campaign, facts.mix, cards.spent_line(facts.mix, facts.workspace.currency)),
+                ),
+            )
         connection.execute(text("UPDATE channels SET lease_until = next_at"))
 
     database.write(work)

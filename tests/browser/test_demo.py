@@ -116,6 +116,7 @@ async def test_a_channel_is_subscribed_and_watches_a_return_arrive(page: Page) -
     await page.press("#text", "Enter")
     modal = page.get_by_role("dialog", name="Mail alerts")
     await expect(modal).to_be_visible()
+    await keep(page, "settings")
     await modal.get_by_role("button", name="Save").click()
     await expect(page.locator("#messages")).to_contain_text("switched mail alerts on")
     await page.evaluate("document.getElementById('return').click()")

@@ -15,7 +15,7 @@ from handlers.arguments import ALL_TIME, Range
 from handlers.forecasts import Outlook, Progress
 from handlers.messages import Message, clip, escape, quote
 from handlers.notices import plan
-from handlers.views import alerts, cancel, controls, details, home, status, track, words
+from handlers.views import alerts, cancel, controls, details, digests, home, status, track, words
 from storage.enquiries import Days
 from storage.listings import Wish
 from storage.outbox import Item
@@ -23,6 +23,7 @@ from storage.records import (
     Campaign,
     CampaignId,
     ChannelId,
+    Choices,
     Mix,
     Money,
     PieceId,
@@ -202,7 +203,10 @@ def test_everything_about_alerts(
     campaign: StoredCampaign, mix: Mix, pieces: list[StoredPiece], current: list[Subscription]
 ) -> None:
     channel = ChannelId("C0OPS")
-    fine(alerts.settings_form(channel, current, [campaign]), alerts.listing(channel, current))
+    fine(
+        alerts.settings_form(channel, current, [campaign], Choices("Europe/Paris", 9, (22, 7), 5)),
+        alerts.listing(channel, current),
+    )
     fine(alerts.card(campaign, mix, "Spent $1", NOW), alerts.card(None, mix, "Spent $1", NOW))
     fine(alerts.confirmed("*x*", frozenset(Want), "U0ANA"))
     for what in (Status.DELIVERED, Status.RETURNED, Status.CANCELLED):
@@ -306,3 +310,21 @@ def test_home(standing: status.Standing, lines: Sequence[status.Line], page: int
         # Every number of the picture stands in words beside it.
         assert not number or f"{number:,}" in str(shown), status_
     fine(home.home(home.Report(standing, [], "2026-11-01..2026-11-30", known=False)))
+
+
+@GENTLE
+@given(
+    st.dictionaries(st.sampled_from(["delivered", "returned", "cancelled", "mailed"]), st.integers(-5, 10**7)),
+    st.integers(0, 10**6),
+    campaigns,
+    mixes,
+)
+def test_digests_and_alarms(since: dict[str, int], number: int, campaign: StoredCampaign, mix: Mix) -> None:
+    short = digests.Runway(Money(Decimal(10)), number % 3, Decimal(number % 7), date(2026, 12, 12), campaign.facts.name)
+    told = digests.Morning(since, Money(Decimal(number)), number, number, short)
+    fine(digests.morning(told))
+    assert told.is_news
+    assert not digests.Morning({}, Money(Decimal(5)), due=3).is_news
+    fine(digests.week([status.Line(campaign, mix)] * 30, mix, Money(Decimal(number)), date(2026, 11, 2)))
+    fine(digests.alarm(digests.Alarm(campaign, number, number + 1, 5, 0.021)))
+    fine(digests.alarm(digests.Alarm(campaign, number, number + 1, 5, None)))

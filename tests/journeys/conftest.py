@@ -90,6 +90,7 @@ def settings_for(slack: SlackDouble, stannp: StannpDouble, database_url: str, mo
         # The clock of these tests is the test itself: it polls when it wants to.
         "piecewise_poll_seconds": 3600,
         "piecewise_settle_seconds": 0,
+        "piecewise_card_seconds": 0,
         "piecewise_fresh_seconds": 0,
     }
     return Settings(_env_file=None, **(values | way | more))

@@ -1,4 +1,6 @@
-"""Each person's own choices; how long mail takes."""
+"""Each person's own choices; how long mail takes; what each channel is told, and when."""
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +11,18 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+
+CHANNELS: dict[str, Any] = {
+    "zone": sa.Text(),
+    "digest_hour": sa.SmallInteger(),
+    "quiet_from": sa.SmallInteger(),
+    "quiet_until": sa.SmallInteger(),
+    "hush_from": storage.tables.Moment(),
+    "hush_until": storage.tables.Moment(),
+    "alarm_percent": sa.SmallInteger(),
+    "digested_on": sa.Date(),
+    "state": sa.Text(),
+}
 
 
 def upgrade() -> None:
@@ -41,8 +55,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "campaign_id", name=op.f("pk_surveys")),
     )
 
+    for name, kind in CHANNELS.items():
+        op.add_column("channels", sa.Column(name, kind))
+    op.add_column("cards", sa.Column("edited_at", storage.tables.Moment()))
+
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE cards DROP COLUMN edited_at")
+    for name in reversed(CHANNELS):
+        op.execute(f"ALTER TABLE channels DROP COLUMN {name}")
     op.drop_table("surveys")
     op.drop_table("transits")
     op.drop_table("people")

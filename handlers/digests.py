@@ -1,0 +1,278 @@
+"""What a channel reads at its own hour: what landed, came back and was spent since the last time. Once, or not at all.
+
+Every number comes from tallies: what they are now, less what they were at the last digest.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers import expectations, figures, forecasts, replies
+from handlers.charts import Pie
+from handlers.messages import Message, Picture
+from handlers.ports import Outage, Refusal
+from handlers.services import Services
+from handlers.views import digests
+from handlers.views.digests import Alarm, Morning, Runway
+from handlers.views.status import Line
+from storage import choices, enquiries, transits, workspaces
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    Choices,
+    Listener,
+    Mix,
+    Money,
+    StoredCampaign,
+    Transit,
+    Want,
+    WorkspaceId,
+)
+from storage.statuses import MAILED, Status
+
+log = structlog.get_logger()
+
+MONDAY: Final = 0
+#: What a digest counts, under the names by which it is kept.
+COUNTED: Final = {
+    "delivered": (Status.DELIVERED,),
+    "returned": (Status.RETURNED,),
+    "cancelled": (Status.CANCELLED,),
+    "mailed": tuple(MAILED),
+}
+#: Below so many mailed pieces a share of returns says little.
+ALARM_FROM: Final = 50
+#: The platform's words for a campaign that is paid and waits for its mailing date.
+BOOKED: Final = frozenset({"booked", "running", "scheduled"})
+
+
+@dataclass(frozen=True)
+class State:
+    """What was told already: the counts of the last digest, the silent pieces, the campaigns of alarms, the balance."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    spent: str = ""
+    silent: int = 0
+    alarmed: list[int] = field(default_factory=list)
+    low: bool = False
+    #: The day of the last weekly report.
+    week: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "State":
+        """What was kept; nothing for a channel that was never told anything."""
+        return cls(**json.loads(text)) if text else cls()
+
+    def written(self) -> str:
+        return json.dumps(self.__dict__)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Everything that digests are made of, read once for all channels."""
+
+    campaigns: dict[CampaignId, StoredCampaign]
+    mixes: dict[CampaignId, Mix]
+    known: list[Transit]
+    currency: str
+    balance: Money | None
+
+
+async def watch(services: Services, workspace_id: WorkspaceId) -> None:
+    """Looks at the clock for every channel: its quiet hours, its alarm, and its digest."""
+    now = services.clock.now()
+    listeners = await services.memory.read(choices.listeners, workspace_id, now)
+    if not listeners:
+        return
+    account = await services.memory.read(_account, workspace_id, now)
+    for listener in listeners:
+        await _hush(services, workspace_id, listener, now)
+        if not listener.resting:
+            await _look_at(services, workspace_id, listener, account, now)
+
+
+def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> Account:
+    workspace = workspaces.by_id(connection, workspace_id)
+    return Account(
+        {one.id: one for one in enquiries.campaigns_of(connection, workspace_id)},
+        enquiries.mixes(connection, workspace_id),
+        transits.since(connection, workspace_id, now.date() - forecasts.HISTORY),
+        workspace.currency,
+        workspace.balance,
+    )
+
+
+async def _hush(services: Services, workspace_id: WorkspaceId, listener: Listener, now: datetime) -> None:
+    hours = quiet_hours(listener.choices, now)
+    if hours is not None:
+        await services.memory.write(choices.hush, workspace_id, listener.channel, *hours)
+
+
+def zone_of(chosen: Choices) -> ZoneInfo:
+    """The channel's zone; UTC for one that this machine does not know."""
+    try:
+        return ZoneInfo(chosen.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def quiet_hours(chosen: Choices, now: datetime) -> tuple[datetime, datetime] | None:
+    """The quiet hours that last at this moment, or come next."""
+    if chosen.quiet is None:
+        return None
+    zone, (first, last) = zone_of(chosen), chosen.quiet
+    today = now.astimezone(zone).date()
+    for day in (today - timedelta(days=1), today, today + timedelta(days=1)):
+        begin = datetime.combine(day, time(first), zone)
+        end = datetime.combine(day + timedelta(days=last <= first), time(last), zone)
+        if end > now:
+            return begin.astimezone(now.tzinfo), end.astimezone(now.tzinfo)
+    return None
+
+
+async def _look_at(
+    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, now: datetime
+) -> None:
+    local = now.astimezone(zone_of(listener.choices))
+    state = State.read(listener.state)
+    hour = listener.choices.digest_hour
+    hours = quiet_hours(listener.choices, now)
+    if hours is None or not hours[0] <= now < hours[1]:
+        state = await _raise_alarms(services, workspace_id, listener, account, state)
+    if hour is None or local.hour < hour:
+        return
+    if listener.digested_on != local.date():
+        state = await _tell_morning(services, workspace_id, listener, account, state, local)
+    wants = frozenset(want for those in listener.wants.values() for want in those)
+    if Want.WEEKLY in wants and local.weekday() == MONDAY and state.week != str(local.date()):
+        await _tell_week(services, workspace_id, listener, account, replace(state, week=str(local.date())))
+
+
+async def _raise_alarms(
+    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, state: State
+) -> State:
+    for alarm in alarms(listener, account, state):
+        if await _post(services, listener, digests.alarm(alarm)):
+            state = replace(state, alarmed=[*state.alarmed, int(alarm.campaign.id)])
+            await services.memory.write(choices.told, workspace_id, listener.channel, state.written())
+    return state
+
+
+def alarms(listener: Listener, account: Account, state: State) -> list[Alarm]:
+    """Campaigns whose returns crossed what the channel chose, each once."""
+    limit = listener.choices.alarm_percent
+    if limit is None:
+        return []
+    found = []
+    for campaign in _heard(listener, account):
+        mix = account.mixes[campaign.id]
+        mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
+        if mailed >= ALARM_FROM and back * 100 > mailed * limit and campaign.id not in state.alarmed:
+            found.append(Alarm(campaign, back, mailed, limit, usual_returns(account, campaign.id)))
+    return found
+
+
+def usual_returns(account: Account, but: CampaignId) -> float | None:
+    """The share of mailed pieces that usually comes back, without one campaign; None before there is a usual."""
+    others = [mix for key, mix in account.mixes.items() if key not in (but, NO_CAMPAIGN)]
+    mailed = sum(mix.of(*MAILED) for mix in others)
+    return sum(mix.of(Status.RETURNED) for mix in others) / mailed if mailed >= ALARM_FROM else None
+
+
+def _heard(listener: Listener, account: Account) -> list[StoredCampaign]:
+    return [
+        campaign
+        for key, campaign in account.campaigns.items()
+        if key in account.mixes and listener.hears_of(key) is not None
+    ]
+
+
+async def _tell_morning(
+    services: Services,
+    workspace_id: WorkspaceId,
+    listener: Listener,
+    account: Account,
+    state: State,
+    local: datetime,
+) -> State:
+    morning, after = morning_of(listener, account, state, local.date())
+    # Of what was there before the first digest nothing is news.
+    if state.counts and morning.is_news and not await _post(services, listener, digests.morning(morning)):
+        return state
+    await services.memory.write(choices.told, workspace_id, listener.channel, after.written(), on=local.date())
+    return after
+
+
+def morning_of(listener: Listener, account: Account, state: State, today: date) -> tuple[Morning, State]:
+    """What changed since the last digest, and what to remember of it."""
+    heard = _heard(listener, account)
+    mix = enquiries.merge([account.mixes[one.id] for one in heard])
+    counts = {name: mix.of(*those) for name, those in COUNTED.items()}
+    due, silent = 0.0, 0
+    for campaign in heard:
+        expected, those = expectations.split(account.known, campaign.id, today)
+        due += forecasts.due_on(those, expected, today)
+        silent += forecasts.silent(those, expected, today)
+    since = {name: number - state.counts.get(name, 0) for name, number in counts.items()}
+    spent = mix.spent - Decimal(state.spent or mix.spent)
+    runway = _runway(heard, account, today) if listener.hears_of(NO_CAMPAIGN) is not None else None
+    morning = Morning(
+        since=since,
+        spent=Money(spent, account.currency),
+        due=round(due),
+        silent=silent if silent > state.silent else 0,
+        runway=runway if runway and runway.short > 0 and not state.low else None,
+    )
+    low = bool(runway and runway.short > 0)
+    return morning, replace(state, counts=counts, spent=str(mix.spent), silent=max(silent, state.silent), low=low)
+
+
+def _runway(heard: Sequence[StoredCampaign], account: Account, today: date) -> Runway | None:
+    """Whether the balance covers the booked drops to come, in their order."""
+    drops = sorted(
+        (one.facts.send_on, one.facts.cost, one.facts.name)
+        for one in heard
+        if one.facts.status in BOOKED and one.facts.send_on and one.facts.send_on >= today and one.facts.cost
+        and not account.mixes[one.id].total
+    )  # fmt: skip
+    if account.balance is None or not drops:
+        return None
+    left, covered = account.balance.amount, 0
+    for send_on, cost, name in drops:
+        if cost > left:
+            return Runway(account.balance, covered, cost - left, send_on, name)
+        left, covered = left - cost, covered + 1
+    return Runway(account.balance, covered)
+
+
+async def _tell_week(
+    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, after: State
+) -> None:
+    today = date.fromisoformat(after.week)
+    lines = [Line(one, account.mixes[one.id]) for one in _heard(listener, account)]
+    mix = enquiries.merge([line.mix for line in lines])
+    message = digests.week(lines, mix, Money(mix.spent, account.currency), today)
+    if mix.total:
+        pie = Pie.of("Your week in mail", f"All mail of this channel, {figures.day(today)}", mix)
+        message = replace(message, picture=Picture(await services.studio.pie(pie), digests.alt(mix), pie.title))
+    if await _post(services, listener, message):
+        await services.memory.write(choices.told, workspace_id, listener.channel, after.written())
+
+
+async def _post(services: Services, listener: Listener, message: Message) -> bool:
+    """Whether it was told. After an outage it is tried again a minute later; a refusal is only logged."""
+    try:
+        await replies.show(services, message, lambda shown: services.slack.post(listener.channel, shown))
+    except Outage as outage:
+        log.info("digest.later", channel=listener.channel, reason=type(outage).__name__)
+        return False
+    except Refusal as refusal:
+        log.info("digest.refused", channel=listener.channel, reason=type(refusal).__name__, code=refusal.code)
+    return True

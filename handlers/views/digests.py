@@ -1,0 +1,143 @@
+"""The morning digest, the weekly report, and alarms: short, with every number, and nothing when there is nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from handlers import figures
+from handlers.messages import ALT, Block, Message, actions, button, clip, context, divider, escape, header, section
+from handlers.styles import STYLES
+from handlers.views.controls import Action
+from handlers.views.status import ESTIMATE, NO_SCAN, Line, campaign_line, counts_text
+from storage.records import Mix, Money, StoredCampaign
+from storage.statuses import Status
+
+LISTED: Final = 10
+
+
+@dataclass(frozen=True)
+class Runway:
+    """How far the balance reaches: so many booked drops are covered; the next one lacks `short`."""
+
+    balance: Money
+    covered: int
+    short: Decimal = Decimal(0)
+    on: date | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Morning:
+    """What changed since the last digest."""
+
+    since: Mapping[str, int]
+    spent: Money
+    #: Pieces expected to land today.
+    due: int = 0
+    #: Pieces past their expected day without a final scan, when these have grown.
+    silent: int = 0
+    runway: Runway | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything to say."""
+        moved = any(self.since.get(name, 0) > 0 for name in SAID)
+        return moved or bool(self.silent) or self.runway is not None
+
+
+def morning(told: Morning) -> Message:
+    """The digest of a channel."""
+    lines = [
+        f"{emoji} *{figures.count(number)}* {said}"
+        for name, (emoji, said) in SAID.items()
+        if (number := told.since.get(name, 0)) > 0
+    ]
+    if told.due:
+        lines.append(f":calendar: About *{figures.count(told.due)}* expected to land today")
+    if told.spent.amount > 0:
+        lines.append(f":dollar: *{figures.money(told.spent)}* spent")
+    if told.runway:
+        lines.append(f":warning: {runway_text(told.runway)}")
+    small = [ESTIMATE] if told.since.get("delivered", 0) > 0 else []
+    if told.silent:
+        said = f"{figures.pieces(told.silent)} past the expected day without a final scan"
+        lines.append(f":grey_question: *{said}*")
+        small.append(NO_SCAN)
+    text = "Since the last digest: " + "; ".join(line.replace("*", "") for line in lines)
+    blocks = [section("*Good morning. Since the last digest:*\n" + "\n".join(lines))]
+    return Message(text, [*blocks, *([context(" ".join(small))] if small else []), _settings()])
+
+
+#: What is said of each count, in this order.
+SAID: Final = {
+    "delivered": (STYLES[Status.DELIVERED].emoji, "delivered"),
+    "returned": (STYLES[Status.RETURNED].emoji, "came back"),
+    "cancelled": (STYLES[Status.CANCELLED].emoji, "cancelled"),
+    "mailed": (STYLES[Status.HANDED_OVER].emoji, "handed over to USPS"),
+}
+
+
+def runway_text(runway: Runway) -> str:
+    """How far the balance reaches, in a sentence."""
+    drops = f"the next {runway.covered} booked drop{'s' if runway.covered != 1 else ''}" if runway.covered else ""
+    balance = figures.money(runway.balance)
+    if not runway.short or runway.on is None:
+        return f"{balance} covers {drops or 'everything booked'}."
+    short = figures.money(Money(runway.short, runway.balance.currency))
+    covered = f"covers {drops}, but is" if drops else "is"
+    return (
+        f"{balance} {covered} short {short} for *{escape(runway.name)}* on {figures.day(runway.on)}. Top up at Stannp."
+    )
+
+
+def week(lines: Sequence[Line], mix: Mix, spent: Money, today: date) -> Message:
+    """The weekly report of a channel; its picture comes beside."""
+    total = figures.pieces(mix.total)
+    blocks: list[Block] = [
+        header("Your week in mail"),
+        context(f"{figures.day(today)} · everything this channel is told of · {figures.money(spent)} spent in all"),
+        section(f"*{total}* · {escape(counts_text(mix))}"),
+        divider(),
+        *(campaign_line(line) for line in lines[:LISTED]),
+        _settings(),
+    ]
+    return Message(f"Your week in mail: {total}. {escape(counts_text(mix))}.", blocks)
+
+
+def alt(mix: Mix) -> str:
+    """The pie's numbers, for readers who do not see it."""
+    return clip(f"Pie chart of your mail: {counts_text(mix)}.", ALT - 100)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A campaign's returns crossed what the channel chose. `usual` is the share of the account's other mail."""
+
+    campaign: StoredCampaign
+    returned: int
+    mailed: int
+    limit: int
+    usual: float | None
+
+
+def alarm(raised: Alarm) -> Message:
+    """Said once for each campaign."""
+    share = 100 * raised.returned / raised.mailed
+    usual = "" if raised.usual is None else f" Your other mail: {100 * raised.usual:.1f} %."
+    said = (
+        f":rotating_light: *{escape(raised.campaign.facts.name)}*: {figures.count(raised.returned)} of "
+        f"{figures.count(raised.mailed)} mailed came back, {share:.1f} %; this channel asked to know above "
+        f"{raised.limit} %.{usual}"
+    )
+    name = raised.campaign.facts.name
+    row = actions(
+        button("View details", Action.VIEW_DETAILS, str(raised.campaign.id), spoken=f"View the pieces of {name}")
+    )
+    note = context("Look at the addresses before the next mailing: *View details*, then *Returned*, then *Export CSV*.")
+    return Message(said.replace("*", ""), [section(said), note, row])
+
+
+def _settings() -> Block:
+    return actions(button("Alert settings", Action.ALERT_SETTINGS, "settings"))

@@ -1,0 +1,94 @@
+"""How each channel wants to be told: its hours, its alarm, and what digests have told it."""
+
+from collections import defaultdict
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
+
+from storage.records import CampaignId, ChannelId, Choices, Listener, Want, WorkspaceId
+from storage.tables import campaigns, cards, channels, subscriptions
+
+
+def of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> Choices:
+    """This channel's choices; the defaults for one that we do not know."""
+    row = connection.execute(select(channels).where(_mine(workspace_id, channel))).first()
+    return _choices(row) if row else Choices()
+
+
+def keep(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, choices: Choices) -> None:
+    """Keeps them. Its quiet hours begin with the next look at the clock."""
+    quiet_from, quiet_until = choices.quiet or (None, None)
+    values: dict[str, Any] = {
+        "zone": choices.zone,
+        "digest_hour": choices.digest_hour,
+        "quiet_from": quiet_from,
+        "quiet_until": quiet_until,
+        "hush_from": None,
+        "hush_until": None,
+        "alarm_percent": choices.alarm_percent,
+    }
+    connection.execute(update(channels).where(_mine(workspace_id, channel)).values(**values))
+
+
+def listeners(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> list[Listener]:
+    """Every channel that is told of something."""
+    wants: dict[str, dict[CampaignId, frozenset[Want]]] = defaultdict(dict)
+    for row in connection.execute(select(subscriptions).where(subscriptions.c.workspace_id == workspace_id)).all():
+        wants[row.channel][CampaignId(row.campaign_id)] = frozenset(Want(w) for w in row.wants.split(",") if w)
+    rows = connection.execute(select(channels).where(channels.c.workspace_id == workspace_id)).all()
+    return [
+        Listener(
+            ChannelId(row.channel),
+            _choices(row),
+            wants[row.channel],
+            row.digested_on,
+            row.state or "",
+            resting=bool(row.blocked) or (row.muted_until is not None and row.muted_until > now),
+        )
+        for row in rows
+        if row.channel in wants
+    ]
+
+
+def _choices(row: Row[Any]) -> Choices:
+    quiet = None if row.quiet_from is None or row.quiet_until is None else (row.quiet_from, row.quiet_until)
+    return Choices(row.zone or "UTC", row.digest_hour, quiet, row.alarm_percent)
+
+
+def hush(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, begin: datetime, end: datetime) -> None:
+    """Between these moments nothing is claimed for the channel."""
+    connection.execute(update(channels).where(_mine(workspace_id, channel)).values(hush_from=begin, hush_until=end))
+
+
+def told(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, state: str, on: date | None = None
+) -> None:
+    """Keeps what was told, and the day of the digest if it was one."""
+    values: dict[str, Any] = {"state": state} | ({"digested_on": on} if on else {})
+    connection.execute(update(channels).where(_mine(workspace_id, channel)).values(**values))
+
+
+def _mine(workspace_id: WorkspaceId, channel: ChannelId) -> ColumnElement[bool]:
+    return and_(channels.c.workspace_id == workspace_id, channels.c.channel == channel)
+
+
+def stale_cards(
+    connection: Connection, workspace_id: WorkspaceId, before: datetime, now: datetime, limit: int
+) -> list[tuple[ChannelId, CampaignId]]:
+    """Cards whose campaign moved since they were last edited, which was before this moment; the oldest first."""
+    rows = (
+        select(cards.c.channel, cards.c.campaign_id)
+        .join(campaigns, and_(campaigns.c.workspace_id == workspace_id, campaigns.c.id == cards.c.campaign_id))
+        .join(channels, and_(channels.c.workspace_id == workspace_id, channels.c.channel == cards.c.channel))
+        .where(
+            cards.c.workspace_id == workspace_id,
+            campaigns.c.changed_at > cards.c.edited_at,
+            cards.c.edited_at <= before,
+            channels.c.blocked == "",
+            or_(channels.c.muted_until.is_(None), channels.c.muted_until <= now),
+        )
+        .order_by(cards.c.edited_at)
+        .limit(limit)
+    )
+    return [(ChannelId(row.channel), CampaignId(row.campaign_id)) for row in connection.execute(rows).all()]

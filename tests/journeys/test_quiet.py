@@ -1,0 +1,267 @@
+"""Digests, alarms, the living card and quiet hours: what a channel reads of a whole campaign, and how little that is."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.sandbox.slack import Posted
+from bot.sandbox.world import World
+from handlers import cards, delivery, digests, jobs
+from handlers.services import Services
+from storage import choices, outbox
+from storage.records import Batch, Campaign, Change, ChannelId, Choices, Piece, Source
+from storage.statuses import Status
+from tests.fakes import FakeClock
+from tests.journeys.conftest import ANA, OPS, SALES, Stage, everything
+
+WORDS = {
+    "received": Status.RECEIVED, "printing": Status.PRODUCING, "handed_over": Status.HANDED_OVER,
+    "in_transit": Status.IN_TRANSIT, "local_delivery": Status.LOCAL_DELIVERY, "delivered": Status.DELIVERED,
+    "returned": Status.RETURNED,
+}  # fmt: skip
+
+
+def by_the_clock(stage: Stage, clock: FakeClock) -> Services:
+    """The bot's services with a clock of our own, which begins now."""
+    clock.moment = datetime.now(UTC)
+    return replace(stage.app.services, clock=clock)
+
+
+def in_channel(stage: Stage, channel: str = OPS) -> list[Posted]:
+    return [m for m in stage.slack.messages if m.channel == channel and m.thread_ts is None and m.only_for is None]
+
+
+def at_hour(clock: FakeClock, hour: int, days: int) -> None:
+    """So many days from now, at this hour in Chicago, where everybody here lives."""
+    morning = (datetime.now(UTC) + timedelta(days=days)).replace(hour=hour, minute=5)
+    clock.moment = morning + timedelta(hours=6)
+
+
+async def test_a_digest_comes_once_a_day_and_only_with_news(stage: Stage, clock: FakeClock) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    await stage.say("/mailalerts", "on")
+    at_hour(clock, 9, 1)
+    before = len(in_channel(stage))
+    await digests.watch(services, key)
+    assert len(in_channel(stage)) == before, "what was there before is no news"
+    for piece in stage.stannp.pieces_of(222)[:5]:
+        piece.move("delivered", stage.world.now)
+    stage.stannp.pieces_of(222)[6].move("returned", stage.world.now)
+    await stage.poll()
+    await stage.until(lambda: any("came back" in m.text for m in stage.slack.messages))
+    before = len(in_channel(stage))
+    for hour, days in ((6, 2), (9, 2), (10, 2), (9, 3)):
+        at_hour(clock, hour, days)
+        await digests.watch(services, key)
+    told = in_channel(stage)[before:]
+    assert len(told) == 1
+    assert "1 came back" in told[0].text
+    assert "*5* delivered" in everything(told[0])
+
+
+async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, clock: FakeClock) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    # No time passes while one sleeps on a clock of our own.
+    stage.slack.paced, stage.slack.file_delay = False, 0
+    assert (await stage.slack.command(ANA, OPS, "/mailalerts")).ok
+    form = await stage.modal(holding="Mail alerts")
+    values = {
+        "campaign": {"campaign": {"selected_option": {"value": "0"}}},
+        "wants": {"wants": {"selected_options": [{"value": "weekly"}]}},
+        "digest": {"digest": {"selected_option": {"value": "8"}}},
+    }
+    assert (await stage.slack.submit(ANA, form, values)).ok
+    await stage.until(lambda: any("switched mail alerts on" in m.text for m in stage.slack.messages))
+    await stage.say("/mailalerts", "list")
+    before = len(in_channel(stage))
+    for days in range(1, 8):
+        at_hour(clock, 9, days)
+        await digests.watch(services, key)
+    told = [m for m in in_channel(stage)[before:] if "Your week" in m.text]
+    assert len(told) == 1
+    assert "Your week in mail: 17 pieces" in told[0].text
+    assert [block["type"] for block in told[0].blocks].count("image") == 1
+
+
+async def test_too_many_returns_raise_one_alarm(stage: Stage, clock: FakeClock) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    stage.world.add_campaign(300, "Old addresses", stage.world.now, 60, leaves=timedelta(days=90))
+    for index, piece in enumerate(stage.stannp.pieces_of(300)):
+        piece.move("handed_over", stage.world.now)
+        piece.move("returned" if index < 6 else "delivered", stage.world.now)
+    await stage.poll()
+    await stage.say("/mailalerts", "on")
+    before = len(in_channel(stage))
+    for _ in range(3):
+        clock.pass_time(minutes=1)
+        await digests.watch(services, key)
+    told = in_channel(stage)[before:]
+    assert [("6 of 60 mailed came back, 10.0 %" in m.text, "Old addresses" in m.text) for m in told] == [(True, True)]
+
+
+@pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
+async def test_a_card_is_edited_at_most_once_in_its_time_and_catches_up(stage: Stage, clock: FakeClock) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    await stage.say("/mailalerts", "on")
+    pieces = stage.stannp.pieces_of(222)
+    pieces[0].move("delivered", stage.world.now)
+    await stage.poll()
+    card = await stage.until(lambda: next((m for m in in_channel(stage) if "1 of 12 pieces delivered" in m.text), None))
+    for piece in pieces[1:4]:
+        piece.move("delivered", stage.world.now)
+        await stage.poll()
+    await stage.until(lambda: not _unsent(stage))
+    assert card.edits == 0
+    await cards.refresh(services, key)
+    assert card.edits == 0
+    clock.pass_time(hours=2)
+    await cards.refresh(services, key)
+    assert card.edits == 1
+    assert "4 of 12 pieces delivered" in card.text
+    await cards.refresh(services, key)
+    assert card.edits == 1
+
+
+def _unsent(stage: Stage) -> bool:
+    return stage.app.services.memory.database.read(outbox.is_due, datetime.now(UTC), timedelta(0))
+
+
+@pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
+async def test_a_card_that_was_deleted_is_posted_anew_once(stage: Stage, clock: FakeClock) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    await stage.say("/mailalerts", "on")
+    pieces = stage.stannp.pieces_of(222)
+    pieces[0].move("delivered", stage.world.now)
+    await stage.poll()
+    card = await stage.until(lambda: next((m for m in in_channel(stage) if "1 of 12 pieces delivered" in m.text), None))
+    stage.slack.messages.remove(card)
+    pieces[1].move("delivered", stage.world.now)
+    await stage.poll()
+    for hours in (2, 4, 6):
+        clock.pass_time(hours=hours)
+        await cards.refresh(services, key)
+    assert [m.text for m in in_channel(stage) if "of 12 pieces" in m.text] == [
+        "Spring lapsed: 2 of 12 pieces delivered (16 %)"
+    ]
+
+
+async def test_returns_are_shown_in_the_channel_where_that_was_asked_for(stage: Stage) -> None:
+    assert (await stage.slack.command(ANA, SALES, "/mailalerts")).ok
+    form = await stage.modal(holding="Mail alerts")
+    values = {
+        "campaign": {"campaign": {"selected_option": {"value": "0"}}},
+        "wants": {"wants": {"selected_options": [{"value": "aloud"}, {"value": "returned"}]}},
+    }
+    assert (await stage.slack.submit(ANA, form, values)).ok
+    await stage.until(lambda: any("switched mail alerts on" in m.text for m in stage.slack.messages))
+    stage.stannp.pieces_of(222)[6].move("returned", stage.world.now)
+    await stage.poll()
+    await stage.until(lambda: any("came back" in m.text for m in stage.slack.messages))
+    news = [call for name, call in stage.slack.calls if name == "chat.postMessage" and "came back" in call["text"]]
+    assert [call.get("reply_broadcast") for call in news] == [True]
+
+
+async def test_a_form_with_hours_that_are_not_offered_is_refused(stage: Stage) -> None:
+    assert (await stage.slack.command(ANA, OPS, "/mailalerts")).ok
+    form = await stage.modal(holding="Mail alerts")
+    values = {
+        "campaign": {"campaign": {"selected_option": {"value": "0"}}},
+        "wants": {"wants": {"selected_options": []}},
+        "digest": {"digest": {"selected_option": {"value": "99"}}},
+    }
+    assert (await stage.slack.submit(ANA, form, values)).ok
+    await stage.until(lambda: any("no longer there" in m.text for m in stage.slack.messages))
+
+
+@pytest.mark.parametrize(
+    ("stage", "pairing", "size"),
+    [
+        ({"piecewise_card_seconds": 60}, "socket-sqlite", 100_000),
+        ({"piecewise_card_seconds": 60}, "http-postgres", 5_000),
+    ],
+    indirect=["stage", "pairing"],
+)
+async def test_a_whole_campaign_leaves_a_dozen_messages_and_tells_every_return_once(
+    stage: Stage, clock: FakeClock, size: int
+) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    stage.app.scheduler.pause()
+    stage.slack.paced = False
+    await stage.say("/mailalerts", "on")
+    before = len(in_channel(stage))
+    start = clock.now()
+    world = World(stage.stannp, seed=11, now=start)
+    world.add_campaign(500, "A big one", start, size, leaves=timedelta(days=2))
+    await services.memory.learn(key, _described(stage), clock.now())
+    for hours in range(12, 24 * 16, 12):
+        clock.moment = start + timedelta(hours=hours)
+        moved = world.advance(clock.now())
+        await services.memory.learn(key, _moved(moved), clock.now())
+        await jobs.survey(services, key)
+        # An hour passes while the channel is told, at its own pace.
+        await delivery.deliver_due(replace(services, policy=replace(services.policy, pace=timedelta(0))))
+        await cards.refresh(services, key)
+        await digests.watch(services, key)
+    told = in_channel(stage)[before:]
+    assert len(told) <= 12, [m.text[:90] for m in told]
+    returned = {str(piece.id) for piece in stage.stannp.pieces_of(500) if piece.status == "returned"}
+    with services.memory.database.reader.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT p.ref, o.message_ts FROM outbox o JOIN pieces p ON p.id = o.piece_id"
+            " WHERE o.status = 8 AND o.sent_at IS NOT NULL AND o.refusal = ''"
+        ).all()
+    assert Counter(ref for ref, _ in rows) == Counter(returned)
+    threads = {m.ts: m for m in stage.slack.messages if m.thread_ts is not None}
+    said = Counter(dict.fromkeys(threads, 0))
+    said.update(ts for _, ts in rows)
+    # Each message in the thread says of how many it tells, and that is how many rows name it.
+    for ts, number in said.items():
+        assert threads[ts].text.startswith(f"{number:,} piece"), threads[ts].text[:80]
+    card = next(m for m in told if "A big one" in m.text and "delivered (" in m.text)
+    assert card.edits > 3
+
+
+def _described(stage: Stage) -> Batch:
+    return Batch(
+        campaigns=(Campaign("500", "A big one", "running"),),
+        pieces=tuple(
+            Piece(ref=str(p.id), created_at=p.created, kind=p.kind, format=p.format, cost=p.cost, campaign_ref="500", detailed=True)
+            for p in stage.stannp.pieces_of(500)
+        )
+    )  # fmt: skip
+
+
+def _moved(pieces: list) -> Batch:  # type: ignore[type-arg]
+    return Batch(
+        changes=tuple(
+            Change(str(p.id), WORDS[word], when, place=where, source=Source.WEBHOOK)
+            for p in pieces
+            for when, word, where in p.scans
+        )
+    )
+
+
+def test_quiet_hours_are_those_of_the_channels_own_clock() -> None:
+    chosen = Choices("America/Chicago", quiet=(22, 7))
+    at = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)  # 21:00 in Chicago
+    begin, end = digests.quiet_hours(chosen, at) or (at, at)
+    assert (begin, end) == (datetime(2026, 11, 2, 4, tzinfo=UTC), datetime(2026, 11, 2, 13, tzinfo=UTC))
+    inside = digests.quiet_hours(chosen, datetime(2026, 11, 2, 12, 59, tzinfo=UTC))
+    assert inside == (begin, end)
+    assert digests.quiet_hours(Choices(), at) is None
+    assert digests.zone_of(Choices("Nowhere/At_All")).key == "UTC"
+
+
+async def test_in_quiet_hours_news_waits(stage: Stage) -> None:
+    await stage.say("/mailalerts", "on")
+    now = datetime.now(UTC)
+    memory, key = stage.app.services.memory, stage.app.workspace.id
+    await memory.write(choices.hush, key, ChannelId(OPS), now - timedelta(hours=1), now + timedelta(hours=1))
+    stage.stannp.pieces_of(222)[6].move("returned", stage.world.now)
+    await stage.poll()
+    assert not _unsent(stage)
+    assert await delivery.deliver_due(stage.app.services) == 0
+    await memory.write(choices.hush, key, ChannelId(OPS), now - timedelta(hours=2), now - timedelta(hours=1))
+    await stage.until(lambda: any("came back" in m.text for m in stage.slack.messages))
