@@ -17,7 +17,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 
-from handlers import actions, browsing, commands, home
+from handlers import actions, browsing, commands, desk, home
 from handlers.lookups import Outdated
 from handlers.messages import Message
 from handlers.ports import Trouble
@@ -66,6 +66,13 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
     Action.CANCEL_PIECE: actions.cancel_one,
     Action.CANCEL_CAMPAIGN: actions.ask_cancel_campaign,
     Action.DELIVERY_CURVE: actions.delivery_curve,
+    Action.RETURNS: desk.open_desk,
+    Action.RETURNS_NEXT: desk.turn_page,
+    Action.RETURNS_MAP: desk.show_map,
+    Action.RETURN_OPEN: desk.open_piece,
+    Action.RETURN_CHECK: desk.check_address,
+    Action.RETURN_REASON: desk.note_reason,
+    Action.RETURN_HANDLED: desk.mark_handled,
     Action.ALERT_SETTINGS: actions.alert_settings,
     Action.OPEN_DASHBOARD: _nothing,
 }

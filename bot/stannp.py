@@ -13,6 +13,7 @@ import structlog
 
 from bot import wire
 from handlers.ports import (
+    AddressCheck,
     CampaignBooked,
     CampaignUnknown,
     Clock,
@@ -28,7 +29,7 @@ from handlers.ports import (
     TooLate,
     Trouble,
 )
-from storage.records import Batch, Campaign, Mix, Source
+from storage.records import Batch, Campaign, Mix, Recipient, Source
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -160,6 +161,14 @@ class Stannp:
                 lambda data: wire.piece(data, self.clock.now(), Source.POLL, detailed=True), answer.data
             )
         raise PieceUnknown
+
+    async def check_address(self, who: Recipient) -> AddressCheck:
+        form = {
+            "company": who.company, "address1": who.address, "city": who.city, "state": who.region,
+            "zipcode": who.postcode, "country": who.country or "US",
+        }  # fmt: skip
+        answer = await self._ask("POST", "addresses/validate", form=form, missing=NotOffered)
+        return self._understood(wire.address_check, answer.data)
 
     async def cancel_piece(self, ref: str, kind: str) -> None:
         for name in _collections(kind):

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from handlers.ports import Delivery, PayloadRefused, SignatureRefused
+from handlers.ports import AddressCheck, Delivery, PayloadRefused, SignatureRefused
 from storage.mailings import merged
 from storage.records import Batch, Campaign, Change, Mix, Piece, Recipient, Source
 from storage.statuses import Status
@@ -294,6 +294,21 @@ def balance(data: Json) -> Decimal:
     if found is None:
         raise UnreadableError("no balance")
     return found
+
+
+def address_check(data: Json) -> AddressCheck:
+    """What the register of addresses says; raises UnreadableError for an answer without a verdict."""
+    if not isinstance(data, dict) or data.get("is_valid") in (None, ""):
+        raise UnreadableError("no verdict on the address")
+    lines = [text(data.get(name)) for name in ("address1", "address2", "address3")]
+    found = Recipient(
+        address=", ".join(line for line in lines if line),
+        city=text(data.get("city")),
+        region=text(data.get("county")),
+        postcode=text(data.get("postcode")),
+        country=text(data.get("country")),
+    )
+    return AddressCheck(data["is_valid"] in (True, 1, "1", "true"), found)
 
 
 def account(data: Json) -> str:

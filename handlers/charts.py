@@ -257,20 +257,12 @@ FIELD: Final = (120, 110, 1220, 620)
 @lru_cache(maxsize=16)
 def draw_curve(curve: Curve) -> bytes:
     """The picture as PNG, 1280×800 pixels."""
-    from PIL import Image  # noqa: PLC0415 - comes with matplotlib, on first use
-
     with _AT_EASEL:
         figure = _canvas(WIDTH, HEIGHT)
         _write(figure, 44, 742, fit(drawable(curve.title), 42), 40, weight="bold", va="center")
         _write(figure, 44, 682, fit(drawable(curve.caption), 74), 25, color=QUIET, va="center")
         _draw_field(figure, curve)
-        canvas: Any = figure.canvas
-        canvas.draw()
-        pixels = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
-        sheet = pixels.convert("RGB").quantize(64, dither=Image.Dither.NONE)
-    out = io.BytesIO()
-    sheet.save(out, "png", compress_level=4)
-    return out.getvalue()
+        return _sheet(figure)
 
 
 def _draw_field(figure: "Figure", curve: Curve) -> None:
@@ -300,6 +292,49 @@ def _draw_field(figure: "Figure", curve: Curve) -> None:
     for x, point in list(zip(across, curve.points, strict=True))[::step]:
         _write(figure, x, bottom - 36, f"{point.day.day} {point.day:%b}", 22, color=QUIET, ha="center")
     _write(figure, left, 36, "Line: delivered by then. Band: where four of five campaigns are.", 22, color=INK)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Counts by name, the largest first: at most a dozen."""
+
+    title: str
+    caption: str
+    rows: tuple[tuple[str, int], ...]
+    colour: str
+
+
+BAR_LEFT, BAR_RIGHT, BAR_TOP, BAR_STEP = 300, 1120, 610, 46
+
+
+@lru_cache(maxsize=16)
+def draw_bars(bars: Bars) -> bytes:
+    """The picture as PNG, 1280×800 pixels."""
+    from matplotlib.patches import Rectangle  # noqa: PLC0415 - slow import, on first use
+
+    with _AT_EASEL:
+        figure = _canvas(WIDTH, HEIGHT)
+        _write(figure, 44, 742, fit(drawable(bars.title), 42), 40, weight="bold", va="center")
+        _write(figure, 44, 682, fit(drawable(bars.caption), 74), 25, color=QUIET, va="center")
+        most = max((number for _, number in bars.rows), default=1) or 1
+        for index, (name, number) in enumerate(bars.rows):
+            y = BAR_TOP - index * BAR_STEP
+            width = max((BAR_RIGHT - BAR_LEFT) * number / most, 2)
+            figure.add_artist(Rectangle((BAR_LEFT, y - 14), width, 28, facecolor=bars.colour, transform=None))
+            _write(figure, BAR_LEFT - 18, y, fit(drawable(name), 16), 25, ha="right")
+            _write(figure, BAR_LEFT + width + 14, y, figures.count(number), 25, color=QUIET)
+        return _sheet(figure)
+
+
+def _sheet(figure: "Figure") -> bytes:
+    from PIL import Image  # noqa: PLC0415 - comes with matplotlib, on first use
+
+    canvas: Any = figure.canvas
+    canvas.draw()
+    pixels = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
+    out = io.BytesIO()
+    pixels.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(out, "png", compress_level=4)
+    return out.getvalue()
 
 
 def fit(text: str, limit: int) -> str:

@@ -1,10 +1,11 @@
 """The work of the clock: reads the mail account, finishes what a crash left open, and keeps the tables small."""
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import structlog
+from sqlalchemy import Connection
 
 from handlers.cancelling import Settled, settle_abandoned
 from handlers.freshness import read_balance
@@ -12,8 +13,8 @@ from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
 from handlers.views import cancel
-from storage import details, enquiries, leases, tally, transits, workspaces
-from storage.records import Batch, Campaign, Mix, Money, PieceId, StoredCampaign, Workspace, WorkspaceId
+from storage import details, enquiries, leases, returns, tally, transits, workspaces
+from storage.records import Batch, Campaign, CampaignId, Mix, Money, PieceId, StoredCampaign, Workspace, WorkspaceId
 from storage.statuses import FINAL
 
 log = structlog.get_logger()
@@ -136,12 +137,28 @@ async def _read_timelines(services: Services, workspace: Workspace) -> None:
 async def survey(services: Services, workspace_id: WorkspaceId) -> None:
     """Counts how long the mail of each campaign that moved has taken: in short reads, and without holding a lock."""
     for campaign_id in await services.memory.read(transits.outdated, workspace_id):
-        begun, counted = services.clock.now(), Counter[transits.Key]()
-        part, last = await services.memory.read(transits.count, workspace_id, campaign_id, PieceId(0))
-        while last is not None:
+        begun, counted, places = services.clock.now(), Counter[transits.Key](), Counter[returns.Place]()
+        after = PieceId(0)
+        while True:
+            part, last = await services.memory.read(transits.count, workspace_id, campaign_id, after)
+            if last is None:
+                break
             counted += part
-            part, last = await services.memory.read(transits.count, workspace_id, campaign_id, last)
-        await services.memory.write(transits.keep, workspace_id, campaign_id, counted, begun)
+            places += await services.memory.read(returns.count_places, workspace_id, campaign_id, after, last)
+            after = last
+        await services.memory.write(_keep_survey, workspace_id, campaign_id, counted, places, begun)
+
+
+def _keep_survey(
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    campaign_id: CampaignId,
+    counted: Counter[transits.Key],
+    places: Counter[returns.Place],
+    begun: datetime,
+) -> None:
+    transits.keep(connection, workspace_id, campaign_id, counted, begun)
+    returns.keep_places(connection, workspace_id, campaign_id, places)
 
 
 async def settle_cancellations(services: Services, workspace_id: WorkspaceId) -> None:

@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import IO, Any, Protocol
 
 from handlers.messages import Message, Picture
-from storage.records import Batch, Campaign, Mix
+from storage.records import Batch, Campaign, Mix, Recipient
 
 
 class Trouble(Exception):
@@ -155,6 +155,14 @@ class ReportPage:
 
 
 @dataclass(frozen=True)
+class AddressCheck:
+    """What the platform's register of addresses says: whether mail arrives there, and how it writes the address."""
+
+    is_valid: bool
+    address: Recipient
+
+
+@dataclass(frozen=True)
 class Delivery:
     """What a verified webhook call said. `ignored` counts objects that could not be read."""
 
@@ -196,6 +204,10 @@ class MailPlatform(Protocol):
 
     async def piece(self, ref: str, kind: str) -> Batch:
         """One piece with its timeline; `kind` may be "" when unknown. Raises PieceUnknown."""
+        ...
+
+    async def check_address(self, who: Recipient) -> AddressCheck:
+        """Whether mail can be delivered to this address, by the platform's own register."""
         ...
 
     async def cancel_piece(self, ref: str, kind: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from handlers.charts import Curve, Pie, draw_curve, draw_pie
+from handlers.charts import Bars, Curve, Pie, draw_bars, draw_curve, draw_pie
 from handlers.intake import Intake
 from handlers.memory import Memory
 from handlers.ports import Clock, MailPlatform, Messenger
@@ -26,6 +26,10 @@ class Studio:
     async def curve(self, curve: Curve) -> bytes:
         """The picture as PNG."""
         return await asyncio.get_running_loop().run_in_executor(self.pen, draw_curve, curve)
+
+    async def bars(self, bars: Bars) -> bytes:
+        """The picture as PNG."""
+        return await asyncio.get_running_loop().run_in_executor(self.pen, draw_bars, bars)
 
 
 @dataclass(frozen=True)

@@ -338,6 +338,30 @@ transits = Table(
     Column("pieces", BigInteger, nullable=False),
 )
 
+#: Where a campaign's returned pieces were to go.
+return_places = Table(
+    "return_places",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True),
+    Column("region", Text, primary_key=True),
+    #: The first three digits of the ZIP code.
+    Column("zip3", Text, primary_key=True),
+    Column("pieces", BigInteger, nullable=False),
+)
+
+#: What people noted about a returned piece, and whether it is settled.
+return_notes = Table(
+    "return_notes",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("piece_id", BigInteger, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("reason_by", Text, nullable=False),
+    Column("handled_by", Text, nullable=False),
+    Column("handled_at", Moment),
+)
+
 #: When each campaign's transits were last counted.
 surveys = Table(
     "surveys",

@@ -122,6 +122,7 @@ class StannpDouble:
             web.get("/v1/reporting/list/{start}/{end}", self._classic_list),
             web.get("/v1/reporting/summary/{start}/{end}", self._summary),
             web.get("/v1/{kind:letters|postcards}/get/{id}", self._piece),
+            web.post("/v1/addresses/validate", self._validate),
             web.post("/v1/{kind:letters|postcards}/cancel", self._cancel),
         ])  # fmt: skip
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -284,6 +285,25 @@ class StannpDouble:
             "mailpiece_id": piece.id,
             "tracking": [{"status": w, "date": _naive(when), "location": where} for when, w, where in piece.scans],
         }
+
+    async def _validate(self, request: web.Request) -> web.Response:
+        """Addresses on even numbers of a street are deliverable here; the register writes streets in capitals."""
+        form = await request.post()
+        address = str(form.get("address1", ""))
+        if not address:
+            return self._refuse("address1 is required")
+        number = address.split(" ", 1)[0]
+        known = {
+            "address1": address.upper(),
+            "address2": "",
+            "address3": "",
+            "city": str(form.get("city", "")).upper(),
+            "county": form.get("state", ""),
+            "postcode": form.get("zipcode", ""),
+            "country": form.get("country", ""),
+            "is_valid": number.isdigit() and int(number) % 2 == 0,
+        }
+        return self._answer(known)
 
     async def _cancel(self, request: web.Request) -> web.Response:
         form = await request.post()

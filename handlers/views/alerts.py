@@ -191,6 +191,11 @@ def news(title: str, status: Status, pieces: Sequence[StoredPiece], number: int)
     blocks = [section(f"{emoji(status)} *{said}*"), *(_news_line(piece, status) for piece in pieces[:LISTED])]
     if number > LISTED:
         blocks.append(context(f"and {figures.count(number - LISTED)} more: *View details* on the card lists them all"))
+    if status is Status.RETURNED and pieces[0].campaign_id != NO_CAMPAIGN:
+        campaign_id = str(pieces[0].campaign_id)
+        blocks.append(
+            actions(button("Returns desk", Action.RETURNS, campaign_id, spoken="All returns of this campaign"))
+        )
     if status is Status.RETURNED:
         blocks.append(context("USPS could not deliver to these addresses. Check them before the next mailing."))
     names = "; ".join(short_name(piece.recipient) for piece in pieces[:LISTED])

@@ -30,6 +30,13 @@ class Action(StrEnum):
     CANCEL_PIECE = "cancel_piece"
     CANCEL_CAMPAIGN = "cancel_campaign"
     DELIVERY_CURVE = "delivery_curve"
+    RETURNS = "returns_desk"
+    RETURNS_NEXT = "returns_next"
+    RETURNS_MAP = "returns_map"
+    RETURN_OPEN = "return_open"
+    RETURN_CHECK = "return_check"
+    RETURN_REASON = "return_reason"
+    RETURN_HANDLED = "return_handled"
     ALERT_SETTINGS = "alert_settings"
     OPEN_DASHBOARD = "open_dashboard"
 

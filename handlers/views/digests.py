@@ -132,10 +132,8 @@ def alarm(raised: Alarm) -> Message:
         f"{raised.limit} %.{usual}"
     )
     name = raised.campaign.facts.name
-    row = actions(
-        button("View details", Action.VIEW_DETAILS, str(raised.campaign.id), spoken=f"View the pieces of {name}")
-    )
-    note = context("Look at the addresses before the next mailing: *View details*, then *Returned*, then *Export CSV*.")
+    row = actions(button("Returns desk", Action.RETURNS, str(raised.campaign.id), spoken=f"What came back of {name}"))
+    note = context("Look at the addresses before the next mailing: the desk checks them, and exports them as CSV.")
     return Message(said.replace("*", ""), [section(said), note, row])
 
 

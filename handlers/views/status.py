@@ -215,6 +215,9 @@ def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
     if campaign.handed_over_first is not None:
         spoken = f"How {name} is delivered, day by day"
         row.append(button("Delivery curve", Action.DELIVERY_CURVE, str(campaign.id), spoken=spoken))
+    if returned := standing.mix.of(Status.RETURNED):
+        label = f"Returns ({figures.count(returned)})"
+        row.append(button(label, Action.RETURNS, str(campaign.id), spoken=f"What came back of {name}"))
     if may_offer_cancel(campaign, standing.mix):
         row.append(button("Cancel…", Action.CANCEL_CAMPAIGN, str(campaign.id), spoken=f"Cancel what can be in {name}"))
     return actions(*row)

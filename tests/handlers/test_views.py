@@ -1,6 +1,7 @@
 """Every message stays within Slack's limits and mentions nobody, whatever names and words are in it."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +16,8 @@ from handlers.arguments import ALL_TIME, Range
 from handlers.forecasts import Outlook, Progress
 from handlers.messages import Message, clip, escape, quote
 from handlers.notices import plan
-from handlers.views import alerts, cancel, controls, details, digests, home, status, track, words
+from handlers.ports import AddressCheck
+from handlers.views import alerts, cancel, controls, details, digests, home, returns, status, track, words
 from storage.enquiries import Days
 from storage.listings import Wish
 from storage.outbox import Item
@@ -35,6 +37,7 @@ from storage.records import (
     Told,
     Want,
 )
+from storage.returns import Note, Place
 from storage.statuses import Status
 
 NOW = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
@@ -328,3 +331,20 @@ def test_digests_and_alarms(since: dict[str, int], number: int, campaign: Stored
     fine(digests.week([status.Line(campaign, mix)] * 30, mix, Money(Decimal(number)), date(2026, 11, 2)))
     fine(digests.alarm(digests.Alarm(campaign, number, number + 1, 5, 0.021)))
     fine(digests.alarm(digests.Alarm(campaign, number, number + 1, 5, None)))
+
+
+@GENTLE
+@given(campaigns, mixes, st.lists(stored, max_size=20), st.sampled_from([*returns.REASONS, "", "?"]), words_of)
+def test_the_returns_desk(
+    campaign: StoredCampaign, mix: Mix, page: Sequence[StoredPiece], reason: str, place: str
+) -> None:
+    places = Counter({Place(place, place[:3]): 5, Place("", ""): 1})
+    note = Note(reason, "U0ANA" if reason else "", "U0ANA", NOW)
+    notes = {piece.id: note for piece in page[::2]}
+    fine(returns.desk(returns.Desk(campaign, mix, 0.02, places, page, notes, "C0OPS,1.1")))
+    fine(returns.desk(returns.Desk(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
+    fine(returns.map_answer(campaign, places, "by state"))
+    for piece in page[:3]:
+        check = AddressCheck(True, piece.recipient)
+        fine(returns.returned_piece(piece, note, check, "<!here>"), returns.returned_piece(piece, Note()))
+    assert "not know" in returns.check_text(AddressCheck(False, Recipient()))

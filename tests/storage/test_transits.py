@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from storage import enquiries, mailings, transits, workspaces
+from storage import enquiries, mailings, returns, transits, workspaces
 from storage.database import Database
-from storage.records import PieceId
+from storage.records import PieceId, UserId
 from storage.statuses import Status
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
 
@@ -58,3 +58,27 @@ def test_what_is_counted_is_what_happened(database: Database, size: int, monkeyp
     moved = a_batch(a_change("1000", Status.DELIVERED, hours=200))
     database.write(mailings.apply, workspace.id, moved, NOW + timedelta(seconds=1))
     assert database.read(transits.outdated, workspace.id) == [campaign]
+
+
+def test_returns_are_counted_where_they_were_to_go_and_notes_are_kept(database: Database) -> None:
+    workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
+    other = database.write(workspaces.ensure, "T2", "Other", "USD")
+    pieces = [a_piece(str(1000 + n)) for n in range(6)]
+    changes = [a_change(str(1000 + n), Status.RETURNED) for n in range(4)]
+    for key in (workspace.id, other.id):
+        database.write(mailings.apply, key, a_batch(a_campaign(), *pieces, *changes), NOW)
+    campaign = database.read(enquiries.campaigns_of, workspace.id)[0].id
+    last = PieceId(10**9)
+    counted = database.read(returns.count_places, workspace.id, campaign, PieceId(0), last)
+    assert counted == {returns.Place("TX", "787"): 4}
+    for _ in range(2):
+        database.write(returns.keep_places, workspace.id, campaign, counted)
+    assert database.read(returns.places_of, workspace.id, campaign) == counted
+    assert database.read(returns.places_of, other.id, campaign) == {}
+    piece = database.read(enquiries.find_pieces, workspace.id, "1000", 1)[0].id
+    database.write(returns.note_reason, workspace.id, piece, "N", UserId("U1"))
+    database.write(returns.settle, workspace.id, piece, UserId("U2"), NOW)
+    assert database.read(returns.notes_of, workspace.id, [piece]) == {piece: returns.Note("N", "U1", "U2", NOW)}
+    database.write(returns.settle, workspace.id, piece, UserId("U2"), None)
+    assert database.read(returns.notes_of, workspace.id, [piece]) == {piece: returns.Note("N", "U1")}
+    assert database.read(returns.notes_of, other.id, [piece]) == {}

@@ -55,6 +55,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "campaign_id", name=op.f("pk_surveys")),
     )
 
+    op.create_table(
+        "return_places",
+        sa.Column("workspace_id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.BigInteger(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=False),
+        sa.Column("zip3", sa.Text(), nullable=False),
+        sa.Column("pieces", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "campaign_id", "region", "zip3", name=op.f("pk_return_places")),
+    )
+    op.create_table(
+        "return_notes",
+        sa.Column("workspace_id", sa.Integer(), nullable=False),
+        sa.Column("piece_id", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("reason_by", sa.Text(), nullable=False),
+        sa.Column("handled_by", sa.Text(), nullable=False),
+        sa.Column("handled_at", storage.tables.Moment()),
+        sa.PrimaryKeyConstraint("workspace_id", "piece_id", name=op.f("pk_return_notes")),
+    )
     for name, kind in CHANNELS.items():
         op.add_column("channels", sa.Column(name, kind))
     op.add_column("cards", sa.Column("edited_at", storage.tables.Moment()))
@@ -64,6 +83,8 @@ def downgrade() -> None:
     op.execute("ALTER TABLE cards DROP COLUMN edited_at")
     for name in reversed(CHANNELS):
         op.execute(f"ALTER TABLE channels DROP COLUMN {name}")
+    op.drop_table("return_notes")
+    op.drop_table("return_places")
     op.drop_table("surveys")
     op.drop_table("transits")
     op.drop_table("people")

@@ -1,0 +1,95 @@
+"""Returned pieces: where they were to go, and what people noted about them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, delete, insert, select
+
+from storage.database import sql, upsert
+from storage.records import CampaignId, PieceId, UserId, WorkspaceId
+from storage.statuses import Status
+from storage.tables import return_notes, return_places
+
+
+class Place(NamedTuple):
+    """A state and the first three digits of a ZIP code."""
+
+    region: str
+    zip3: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """What people noted: why it came back (a code, "" for not known), and who settled it when."""
+
+    reason: str = ""
+    reason_by: str = ""
+    handled_by: str = ""
+    handled_at: datetime | None = None
+
+
+def count_places(
+    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, after: PieceId, upto: PieceId
+) -> Counter[Place]:
+    """Where the returned pieces among these, by number, were to go."""
+    values = {"workspace": workspace_id, "campaign": campaign_id, "after": after, "upto": upto}
+    return Counter({Place(r.region, r.zip3): int(r.n) for r in connection.execute(PLACES.on(connection), values).all()})
+
+
+def keep_places(
+    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, counted: Mapping[Place, int]
+) -> None:
+    """Replaces what is kept of a campaign."""
+    mine = return_places.c.workspace_id == workspace_id, return_places.c.campaign_id == campaign_id
+    connection.execute(delete(return_places).where(*mine))
+    rows = [
+        {"workspace_id": workspace_id, "campaign_id": campaign_id, **place._asdict(), "pieces": number}
+        for place, number in counted.items()
+    ]
+    if rows:
+        connection.execute(insert(return_places), rows)
+
+
+def places_of(connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId) -> Counter[Place]:
+    """Where a campaign's returned pieces were to go, as last counted."""
+    mine = return_places.c.workspace_id == workspace_id, return_places.c.campaign_id == campaign_id
+    rows = connection.execute(select(return_places).where(*mine)).all()
+    return Counter({Place(row.region, row.zip3): row.pieces for row in rows})
+
+
+def notes_of(connection: Connection, workspace_id: WorkspaceId, piece_ids: Sequence[PieceId]) -> dict[PieceId, Note]:
+    """What is noted of these pieces."""
+    mine = return_notes.c.workspace_id == workspace_id, return_notes.c.piece_id.in_(piece_ids)
+    return {
+        PieceId(row.piece_id): Note(row.reason, row.reason_by, row.handled_by, row.handled_at)
+        for row in connection.execute(select(return_notes).where(*mine)).all()
+    }
+
+
+def note_reason(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, reason: str, by: UserId) -> None:
+    """Notes why it came back."""
+    _note(connection, workspace_id, piece_id, reason=reason, reason_by=by)
+
+
+def settle(
+    connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, by: UserId, at: datetime | None
+) -> None:
+    """Marks it as handled, or (without a moment) as open again."""
+    _note(connection, workspace_id, piece_id, handled_by=by if at else "", handled_at=at)
+
+
+def _note(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, **facts: Any) -> None:
+    row = {"reason": "", "reason_by": "", "handled_by": "", "handled_at": None} | facts
+    adding = upsert(connection, return_notes).values(workspace_id=workspace_id, piece_id=piece_id, **row)
+    keys = list(return_notes.primary_key.columns)
+    connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=facts))
+
+
+PLACES: Final = sql(f"""
+    SELECT region, substr(postcode, 1, 3) AS zip3, count(*) AS n FROM pieces
+    WHERE workspace_id = :workspace AND campaign_id = :campaign AND id > :after AND id <= :upto
+      AND status = {int(Status.RETURNED)}
+    GROUP BY region, substr(postcode, 1, 3)""")

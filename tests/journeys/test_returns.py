@@ -1,0 +1,114 @@
+"""The returns desk: opened, read, checked, explained, settled and exported by a person over real sockets."""
+
+import csv
+import io
+
+from PIL import Image
+
+from bot.sandbox.slack import Posted, View
+from bot.sandbox.stannp import Trouble
+from handlers import jobs
+from tests.journeys.conftest import ANA, BEN, Stage, everything
+
+
+async def opened(stage: Stage, number: int = 3) -> tuple[Posted, View]:
+    """So many pieces came back, and the desk is open."""
+    for piece in stage.stannp.pieces_of(222)[:number]:
+        piece.move("returned", stage.world.now, f"{piece.city}, {piece.county}")
+    await stage.poll()
+    await jobs.survey(stage.app.services, stage.app.workspace.id)
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    await stage.press(answer, "returns_desk")
+    return answer, await stage.modal(holding="came back")
+
+
+async def test_the_desk_shows_rate_places_and_addresses(stage: Stage) -> None:
+    _, desk = await opened(stage)
+    pieces = stage.stannp.pieces_of(222)[:3]
+    mailed = sum(piece.dispatched is not None for piece in stage.stannp.pieces_of(222))
+    assert f"*3* of {mailed} mailed came back" in everything(desk)
+    for piece in pieces:
+        for word in (piece.lastname, piece.address1, piece.postcode, piece.county):
+            assert word in everything(desk)
+
+
+async def test_an_address_is_checked_a_reason_noted_and_the_return_settled(stage: Stage) -> None:
+    _, desk = await opened(stage)
+    piece = stage.stannp.pieces_of(222)[1]
+    piece.address1 = "1234 Main Street"
+    await stage.say("/mailtrack", str(piece.id))
+    value = next(b["accessory"]["value"] for b in desk.view["blocks"] if piece.lastname in str(b) and "accessory" in b)
+    await stage.press(desk, "return_open", value)
+    one = await stage.modal(holding="Returned piece")
+    await stage.press(one, "return_check")
+    assert "1234 MAIN STREET" in everything(await stage.modal(holding="writes it so"))
+    await stage.press(one, "return_reason", "N")
+    assert f"noted by <@{ANA}>" in everything(await stage.modal(holding="No such number, noted"))
+    await stage.press(one, "return_handled", None)
+    await stage.modal(holding=f"Handled by <@{ANA}>")
+    await stage.press(one, "return_handled", None, user=ANA)
+    await stage.modal(holding="Mark as handled")
+    stage.slack.close_views(ANA)
+    answer = await stage.say("/mailstatus", "Spring lapsed", user=BEN)
+    await stage.press(answer, "returns_desk", user=BEN)
+    assert "No such number" in everything(await stage.modal(BEN, holding="came back"))
+
+
+async def test_a_bad_address_is_said(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(222)[0]
+    piece.address1 = "77 Oak Street"
+    _, desk = await opened(stage, 1)
+    await stage.press(desk, "return_open")
+    one = await stage.modal(holding="Returned piece")
+    await stage.press(one, "return_check")
+    await stage.modal(holding="come back again")
+
+
+async def test_a_register_that_does_not_answer_is_no_error(stage: Stage) -> None:
+    _, desk = await opened(stage, 1)
+    await stage.press(desk, "return_open")
+    one = await stage.modal(holding="Returned piece")
+    stage.stannp.troubles.append(Trouble("addresses/validate", status=502, times=9))
+    await stage.press(one, "return_check")
+    await stage.modal(holding="could not be checked")
+
+
+async def test_the_picture_by_state_comes_in_the_answers_thread_with_its_words(stage: Stage) -> None:
+    answer, desk = await opened(stage)
+    before = await stage.press(desk, "returns_map")
+    shown = await stage.answer(before)
+    assert shown.thread_ts == answer.ts
+    image = next(block for block in shown.blocks if block["type"] == "image")
+    picture = Image.open(io.BytesIO(stage.slack.files[image["slack_file"]["id"]].data)).convert("RGB")
+    assert picture.size == (1280, 800)
+    states = {piece.county for piece in stage.stannp.pieces_of(222)[:3]}
+    assert all(state in image["alt_text"] and state in shown.text for state in states)
+
+
+async def test_bad_addresses_are_exported(stage: Stage) -> None:
+    _, desk = await opened(stage)
+    before = await stage.press(desk, "details_export")
+    sent = await stage.until(lambda: next((m for m in stage.slack.messages[before:] if m.files), None))
+    rows = list(csv.DictReader(io.StringIO(stage.slack.files[sent.files[0]].data.decode("utf-8-sig"))))
+    assert {row["id"] for row in rows} == {str(piece.id) for piece in stage.stannp.pieces_of(222)[:3]}
+    assert all(row["address"] for row in rows)
+
+
+async def test_more_returns_than_fit_are_paged(stage: Stage) -> None:
+    stage.world.add_campaign(300, "Old list", stage.world.now, 20, leaves=stage.world.now - stage.world.now)
+    for piece in stage.stannp.pieces_of(300):
+        piece.move("returned", stage.world.now)
+    await stage.poll()
+    answer = await stage.say("/mailstatus", "Old list")
+    await stage.press(answer, "returns_desk")
+    desk = await stage.modal(holding="Next page")
+    first = _listed(desk)
+    await stage.press(desk, "returns_next")
+    await stage.until(lambda: _listed(desk) != first)
+    assert len(first) == 15
+    assert len(_listed(desk)) == 5
+    assert not set(first) & set(_listed(desk))
+
+
+def _listed(view: View) -> list[str]:
+    return [b["accessory"]["value"] for b in view.view["blocks"] if "accessory" in b]
