@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Two cores or more; PostgreSQL and Chromium run beside the tests.
 WORKERS ?= 2
 
-.PHONY: demo test lint chaos bench coverage lock clean
+.PHONY: demo test lint chaos soak bench coverage lock clean
 
 demo: $(STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -23,6 +23,10 @@ lint: $(STAMP)
 # Kills the program some hundred times while mail moves, and compares every row and message with the truth.
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+# The long form of what `make test` does in short: a campaign of 100,000 pieces, told from its first day to its last.
+soak: $(STAMP)
+	@PIECEWISE_SOAK=1 $(BIN)/python -m pytest -q tests/journeys/test_quiet.py -k whole_campaign $(ARGS)
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

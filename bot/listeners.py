@@ -7,7 +7,7 @@ lazy listeners swallow exceptions, so neither is used: `process_before_response`
 import asyncio
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,7 +17,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 
-from handlers import actions, browsing, commands, desk, home
+from handlers import actions, automation, browsing, commands, desk, home
 from handlers.lookups import Outdated
 from handlers.messages import Message
 from handlers.ports import Trouble
@@ -38,6 +38,8 @@ COMMANDS: Final[dict[str, Callable[[Services, Ask], Awaitable[None]]]] = {
     "/mailalerts": commands.mail_alerts,
 }
 EVENTS: Final = ("app_home_opened", "app_mention")
+#: Slack cuts a message at 40,000 characters; its blocks may say the same again.
+LONGEST_MESSAGE: Final = 80_000
 #: The parts of a view that Slack takes; what else it holds is Slack's own.
 SENT_BACK: Final = ("type", "callback_id", "private_metadata", "title", "submit", "close", "blocks")
 #: The same person pressing the same button again within this time means it once.
@@ -73,6 +75,7 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
     Action.RETURN_CHECK: desk.check_address,
     Action.RETURN_REASON: desk.note_reason,
     Action.RETURN_HANDLED: desk.mark_handled,
+    Action.SHARE_PIECE: actions.share_piece,
     Action.ALERT_SETTINGS: actions.alert_settings,
     Action.OPEN_DASHBOARD: _nothing,
 }
@@ -188,7 +191,10 @@ def build_bolt(client: AsyncWebClient, signing_secret: str, desk: Desk) -> Async
     app.view(Form.ALERTS)(_alerts_form(desk))
     app.view(Form.CANCEL_CAMPAIGN)(_cancel_form(desk))
     app.view(Form.DETAILS)(_details_form(desk))
+    app.shortcut("track_in_message")(_message_shortcut(desk))
     app.event("app_mention")(_mention(desk))
+    app.event("function_executed")(_step(desk))
+    app.event("link_shared")(_links(desk))
     app.event("app_home_opened")(_home(desk))
     return app
 
@@ -298,6 +304,37 @@ def _details_form(desk: Desk) -> Callable[..., Awaitable[None]]:
     return listen
 
 
+def _message_shortcut(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, body: Body) -> None:
+        await ack()
+        ask = Ask(
+            workspace=desk.workspace,
+            user=UserId(body["user"]["id"]),
+            channel=ChannelId((body.get("channel") or {}).get("id", "")),
+            text=_all_text(body.get("message") or {}),
+            response_url=body.get("response_url", ""),
+            trigger_id=body.get("trigger_id", ""),
+        )
+        desk.take(ask, f"shortcut:{ask.trigger_id}", lambda ask: commands.track_in_message(desk.services, ask))
+
+    return listen
+
+
+def _all_text(message: Body) -> str:
+    """What a message says in its text and in its blocks: bots often say less in the text."""
+    return f"{message.get('text') or ''} {' '.join(_texts(message.get('blocks') or []))}"[:LONGEST_MESSAGE]
+
+
+def _texts(block: Any) -> Iterator[str]:
+    if isinstance(block, Mapping):
+        if isinstance(block.get("text"), str):
+            yield block["text"]
+        block = list(block.values())
+    if isinstance(block, list):
+        for inner in block:
+            yield from _texts(inner)
+
+
 def _home(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(body: Body, event: Body) -> None:
         if event.get("tab") != "home":
@@ -305,6 +342,32 @@ def _home(desk: Desk) -> Callable[..., Awaitable[None]]:
         ask = Ask(desk.workspace, UserId(event["user"]), ChannelId(""))
         ask = replace(ask, view_hash=(event.get("view") or {}).get("hash", ""))
         desk.take(ask, f"event:{body['event_id']}", lambda ask: home.look(desk.services, ask))
+
+    return listen
+
+
+def _step(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(body: Body, event: Body) -> None:
+        name = event["function"]["callback_id"]
+        if name not in automation.STEPS:
+            return
+        inputs = {key: str(value) for key, value in (event.get("inputs") or {}).items()}
+        execution, token = event["function_execution_id"], event.get("bot_access_token") or ""
+        ask = Ask(desk.workspace, UserId(""), ChannelId(""))
+
+        async def work(ask: Ask) -> None:
+            await automation.run_step(desk.services, ask, name, inputs, execution, token)
+
+        desk.take(ask, f"event:{body['event_id']}", work)
+
+    return listen
+
+
+def _links(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(body: Body, event: Body) -> None:
+        urls = [str(link["url"]) for link in event.get("links") or []]
+        ask = Ask(desk.workspace, UserId(event["user"]), ChannelId(event["channel"]), message_ts=event["message_ts"])
+        desk.take(ask, f"event:{body['event_id']}", lambda ask: automation.unfurl(desk.services, ask, urls))
 
     return listen
 

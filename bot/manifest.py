@@ -1,6 +1,50 @@
-"""The Slack app manifest for HTTP, made from the one for Socket Mode: the same app with addresses."""
+"""The Slack app manifest for HTTP, made from the one for Socket Mode: the same app with addresses, steps and links."""
+
+from typing import Any, Final
 
 import yaml
+
+from bot.slack import HTTP_SCOPES
+
+#: What Slack sends only by HTTP to an app like this one.
+HTTP_EVENTS: Final = ("function_executed", "link_shared")
+#: The dashboard whose links are shown with numbers.
+DOMAINS: Final = ("us.stannp.com", "dash.stannp.com")
+
+
+def _texts(**described: str) -> dict[str, Any]:
+    return {
+        name: {"type": "string", "title": name.replace("_", " ").capitalize(), "description": text, "name": name}
+        for name, text in described.items()
+    }
+
+
+#: Steps for Workflow Builder.
+FUNCTIONS: Final[dict[str, Any]] = {
+    "get_campaign_status": {
+        "title": "Get campaign status",
+        "description": "How many pieces of a campaign are delivered, returned, under way",
+        "input_parameters": _texts(campaign="A campaign's name or id"),
+        "output_parameters": _texts(
+            name="The campaign's name",
+            pieces="How many pieces it has",
+            delivered="How many are delivered, by USPS's estimate",
+            returned="How many came back",
+            summary="All of it in a sentence",
+        ),
+    },
+    "track_a_piece": {
+        "title": "Track a piece",
+        "description": "Where one piece of mail is",
+        "input_parameters": _texts(piece="The piece's id"),
+        "output_parameters": _texts(
+            status="Its status",
+            is_final="yes when nothing more is expected of it, else no",
+            moved_on="The day of its last move",
+            summary="All of it in a sentence",
+        ),
+    },
+}
 
 
 def for_http(text: str, url: str) -> str:
@@ -9,7 +53,17 @@ def for_http(text: str, url: str) -> str:
     app = yaml.safe_load(text)
     for command in app["features"]["slash_commands"]:
         command["url"] = events
-    app["settings"]["interactivity"]["request_url"] = events
-    app["settings"]["event_subscriptions"]["request_url"] = events
-    app["settings"]["socket_mode_enabled"] = False
+    app["features"]["unfurl_domains"] = list(DOMAINS)
+    app["oauth_config"]["scopes"]["bot"] = sorted({*app["oauth_config"]["scopes"]["bot"], *HTTP_SCOPES})
+    app["functions"] = FUNCTIONS
+    settings = app["settings"]
+    settings["interactivity"]["request_url"] = events
+    settings["event_subscriptions"]["request_url"] = events
+    settings["event_subscriptions"]["bot_events"] = sorted(
+        [*settings["event_subscriptions"]["bot_events"], *HTTP_EVENTS]
+    )
+    # Steps of workflows need both (docs.slack.dev, custom steps).
+    settings["org_deploy_enabled"] = True
+    settings["function_runtime"] = "remote"
+    settings["socket_mode_enabled"] = False
     return str(yaml.safe_dump(app, sort_keys=False, allow_unicode=True, width=110))

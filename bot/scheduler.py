@@ -24,6 +24,7 @@ TIDY_EVERY: Final = timedelta(seconds=10)
 CHECKPOINT_EVERY: Final = timedelta(seconds=1)
 RECOUNT_EVERY: Final = timedelta(days=1)
 SURVEY_EVERY: Final = timedelta(minutes=10)
+SILENCE_EVERY: Final = timedelta(minutes=5)
 WATCH_EVERY: Final = timedelta(minutes=1)
 SETTLE_EVERY: Final = timedelta(minutes=1)
 #: Coalesced and never dropped: APScheduler's own default forgets a tick that is a second late.
@@ -54,6 +55,8 @@ class Timetable:
         self._add(scheduler, "survey", SURVEY_EVERY, partial(jobs.survey, self.services, workspace_id), at_once=True)
         self._add(scheduler, "cards", self._card_pace(), partial(cards.refresh, self.services, workspace_id))
         self._add(scheduler, "watch", WATCH_EVERY, partial(digests.watch, self.services, workspace_id))
+        listen = partial(jobs.listen_for_silence, self.services, workspace_id)
+        self._add(scheduler, "silence", SILENCE_EVERY, listen)
         self._add(scheduler, "recount", RECOUNT_EVERY, partial(jobs.recount, self.services, workspace_id))
         if self.services.memory.database.is_file:
             self._add(scheduler, "checkpoint", CHECKPOINT_EVERY, self.services.memory.checkpoint, leased=False)

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     piecewise_cancellers: Annotated[frozenset[str], NoDecode] = Field(
         frozenset({"admins"}), description="Who may cancel: admins, everyone, or Slack user ids, comma-separated"
     )
+    piecewise_installer: str = Field(
+        "",
+        description="The Slack user id to tell when Stannp's webhook falls silent; else who first subscribed a channel",
+    )
     piecewise_log_format: str = Field("console", description="console or json", pattern="^(console|json)$")
 
     @field_validator("slack_bot_token")
@@ -153,6 +157,7 @@ class Settings(BaseSettings):
         return Policy(
             zone=ZoneInfo(self.piecewise_timezone),
             cancellers=self.piecewise_cancellers,
+            installer=self.piecewise_installer,
             public_url=self.piecewise_public_url,
             picture_key=self._picture_key(),
             poll_every=timedelta(seconds=self.piecewise_poll_seconds),

@@ -1,7 +1,7 @@
 """Slack's Web API for one workspace: `handlers.ports.Messenger`, with every error code turned into a named failure."""
 
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -172,6 +172,22 @@ class Slack:
             )
         )
 
+    async def complete_step(self, execution: str, token: str, outputs: Mapping[str, str]) -> None:
+        await self._call(
+            lambda: self.client.functions_completeSuccess(
+                function_execution_id=execution, outputs=dict(outputs), token=token
+            )
+        )
+
+    async def fail_step(self, execution: str, token: str, why: str) -> None:
+        await self._call(
+            lambda: self.client.functions_completeError(function_execution_id=execution, error=why, token=token)
+        )
+
+    async def unfurl(self, channel: str, ts: str, shown: Mapping[str, Message]) -> None:
+        unfurls = {url: {"blocks": list(message.blocks)} for url, message in shown.items()}
+        await self._call(lambda: self.client.chat_unfurl(channel=channel, ts=ts, unfurls=unfurls))
+
     async def person(self, user: str) -> Person:
         kept = self.people.get(user)
         if kept and self.clock.now() - kept[0] < PERSON_KEPT:
@@ -236,6 +252,11 @@ async def _outages_named() -> AsyncIterator[None]:
         raise SlackDown(code=type(error).__name__) from None
 
 
+#: What installs by HTTP need besides.
+HTTP_SCOPES: Final = {
+    "links:read": "HTTP: sees links to the mail platform's dashboard, and no others",
+    "links:write": "HTTP: shows a campaign's numbers under such a link",
+}
 #: The bot scopes, each with its reason. `manifest.yml`, the README and `piecewise check` are tested against it.
 SCOPES: Final = {
     "app_mentions:read": "answers `@Piecewise status …` in threads, where slash commands cannot be used",

@@ -77,6 +77,15 @@ async def track_piece(services: Services, ask: Ask, value: str) -> None:
     await services.slack.update_view(view_id, track.modal(f"Piece {piece.ref}", message.blocks))
 
 
+async def share_piece(services: Services, ask: Ask, value: str) -> None:
+    """*Share to channel* on a private timeline: everyone there sees it, without the full name and address."""
+    piece = await piece_of(services, ask, value)
+    scans = await services.memory.read(enquiries.timeline, ask.workspace.id, piece.id)
+    if not ask.channel:
+        raise Refusal("There is no channel here to share it with. Ask with `/mailtrack` in the channel.")
+    await services.slack.post(ask.channel, track.shared(piece, scans, ask.user))
+
+
 async def cancel_one(services: Services, ask: Ask, value: str) -> None:
     """*Cancel this piece*, after its confirm dialog. The channel reads who did what."""
     require_canceller(services.policy, ask.user, await services.slack.person(ask.user))

@@ -134,6 +134,21 @@ async def mail_track(services: Services, ask: Ask) -> None:
         await replies.to_asker(services, ask, message)
 
 
+async def track_in_message(services: Services, ask: Ask) -> None:
+    """*Track pieces here* on a message: the pieces whose ids stand in it (in `ask.text`), for the asker alone."""
+    ids = arguments.piece_ids(ask.text)
+    found: list[StoredPiece] = []
+    for ref in ids:
+        known = await services.memory.read(enquiries.find_pieces, ask.workspace.id, ref, 1)
+        found += known or await _fetch_unknown(services, ask, ref)
+    if not found:
+        await replies.to_asker(services, ask, words.no_ids(len(ids)))
+    elif len(found) == 1:
+        await replies.to_asker(services, ask, await piece_message(services, ask, found[0]))
+    else:
+        await replies.to_asker(services, ask, track.pick_piece("this message", found, more=False))
+
+
 async def _example_piece(services: Services, ask: Ask) -> str:
     for campaign in (await services.memory.read(enquiries.campaigns_of, ask.workspace.id))[:3]:
         page = await services.memory.read(listings.page, ask.workspace.id, campaign.id, Wish(), None, 1)

@@ -45,6 +45,8 @@ class Intake:
     clock: Clock
     patience: float = 8.0
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITING))
+    #: When the last call was kept.
+    heard_at: datetime | None = None
     group: Group[Call] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,6 +81,7 @@ class Intake:
             for rider in riders:
                 await (self._keep_together([rider]) if len(riders) > 1 else self._keep_what_can_be(rider))
         else:
+            self.heard_at = self.clock.now()
             for rider in riders:
                 rider.succeed()
 

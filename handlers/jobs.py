@@ -12,7 +12,7 @@ from handlers.freshness import read_balance
 from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
-from handlers.views import cancel
+from handlers.views import cancel, words
 from storage import details, enquiries, leases, returns, tally, transits, workspaces
 from storage.records import Batch, Campaign, CampaignId, Mix, Money, PieceId, StoredCampaign, Workspace, WorkspaceId
 from storage.statuses import FINAL
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
 #: Mail still under way after this many days no longer widens every poll; its campaign's own report still tells of it.
 LONGEST_WAY: Final = timedelta(days=60)
+#: So much later than the last call a piece moved: with working webhooks that would have been a call.
+SILENCE: Final = timedelta(hours=6)
 NIGHTS: Final = 7
 REPAIR: Final = "piecewise recount --repair"
 #: Campaigns that may lack their report before we take it that the account offers none.
@@ -159,6 +161,27 @@ def _keep_survey(
 ) -> None:
     transits.keep(connection, workspace_id, campaign_id, counted, begun)
     returns.keep_places(connection, workspace_id, campaign_id, places)
+
+
+async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> None:
+    """Notes when Stannp last called; when pieces move and it was silent for long, tells who set the bot up, once."""
+    heard = services.intake.heard_at
+    if heard is not None:
+        await services.memory.write(workspaces.note, workspace_id, webhook_at=heard)
+    workspace = await services.memory.read(workspaces.by_id, workspace_id)
+    moved = await services.memory.read(workspaces.newest_move, workspace_id)
+    since = workspace.webhook_at
+    if since is None or moved is None or moved - since < SILENCE or workspace.silence_told == since:
+        return
+    first = await services.memory.read(workspaces.first_subscriber, workspace_id)
+    person = services.policy.installer or first
+    log.warning("webhook.silent", workspace=workspace_id, since=since.isoformat())
+    if person:
+        try:
+            await services.slack.post(person, words.silent(since))
+        except Refusal as refusal:
+            log.info("silence.untold", reason=type(refusal).__name__)
+    await services.memory.write(workspaces.note, workspace_id, silence_told=since)
 
 
 async def settle_cancellations(services: Services, workspace_id: WorkspaceId) -> None:

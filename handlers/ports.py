@@ -290,6 +290,18 @@ class Messenger(Protocol):
         """Sends a file to one person, in a direct message."""
         ...
 
+    async def complete_step(self, execution: str, token: str, outputs: Mapping[str, str]) -> None:
+        """Ends a workflow's step with its outputs. `token` came with the step."""
+        ...
+
+    async def fail_step(self, execution: str, token: str, why: str) -> None:
+        """Ends a workflow's step with the reason why it could not be done."""
+        ...
+
+    async def unfurl(self, channel: str, ts: str, shown: Mapping[str, Message]) -> None:
+        """Shows these under the links of somebody's message."""
+        ...
+
     async def person(self, user: str) -> Person:
         """Who this is."""
         ...

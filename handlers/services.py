@@ -39,6 +39,8 @@ class Policy:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     #: "admins", "everyone", or Slack user ids.
     cancellers: frozenset[str] = frozenset({"admins"})
+    #: The Slack user who is told when something is wrong with the set-up; "": who first subscribed a channel.
+    installer: str = ""
     poll_every: timedelta = timedelta(minutes=5)
     #: An answer younger than this is not asked for again.
     fresh: timedelta = timedelta(seconds=60)

@@ -168,6 +168,9 @@ class Workspace:
     #: Which of the platform's reporting addresses this account answers; None until found out.
     list_route: str | None = None
     singles_offered: bool | None = None
+    #: When Stannp last called us, and for which silence somebody was told.
+    webhook_at: datetime | None = None
+    silence_told: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,9 @@ workspaces = Table(
     Column("baseline_at", Moment),
     Column("list_route", Text),
     Column("singles_offered", Boolean),
+    #: When Stannp last called us, and for which silence somebody was told.
+    Column("webhook_at", Moment),
+    Column("silence_told", Moment),
 )
 
 campaigns = Table(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, select, update
 
 from storage import outbox
 from storage.database import rows_changed, upsert
@@ -63,6 +63,8 @@ def _one(row: Row[Any] | None) -> Workspace:
         baseline_at=row.baseline_at,
         list_route=row.list_route,
         singles_offered=row.singles_offered,
+        webhook_at=row.webhook_at,
+        silence_told=row.silence_told,
     )
 
 
@@ -83,6 +85,20 @@ def keep_span(connection: Connection, workspace_id: WorkspaceId, person: UserId,
     connection.execute(
         adding.on_conflict_do_update(index_elements=list(people.primary_key.columns), set_={"span": span})
     )
+
+
+def first_subscriber(connection: Connection, workspace_id: WorkspaceId) -> UserId | None:
+    """Who first asked to be told of anything; None while nobody has."""
+    mine = select(subscriptions.c.created_by).where(subscriptions.c.workspace_id == workspace_id)
+    found = connection.scalar(mine.order_by(subscriptions.c.since).limit(1))
+    return UserId(found) if found else None
+
+
+def newest_move(connection: Connection, workspace_id: WorkspaceId) -> datetime | None:
+    """When a piece of any campaign last moved, by our clock."""
+    newest = select(func.max(campaigns.c.changed_at)).where(campaigns.c.workspace_id == workspace_id)
+    found: datetime | None = connection.scalar(newest)
+    return found
 
 
 def subscribe(

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from bot.listeners import COMMANDS, EVENTS
-from bot.manifest import for_http
+from bot.manifest import HTTP_EVENTS, for_http
 from bot.sandbox.methods import METHODS
-from bot.slack import SCOPES
+from bot.slack import HTTP_SCOPES, SCOPES
+from handlers.automation import STEPS
 
 ROOT = Path(__file__).parent.parent
 #: Slack's own schema, where it lies beside the checkout. It is not part of the project.
@@ -31,15 +32,21 @@ def test_scopes_are_exactly_those_with_a_reason() -> None:
 
 
 def test_every_method_that_is_called_has_its_scope() -> None:
-    needed = {method.scope for method in METHODS.values() if method.scope not in (None, "app")}
-    assert needed <= set(SCOPES)
-    assert set(SCOPES) - needed == {"commands", "app_mentions:read"}
+    needed = {method.scope for method in METHODS.values() if method.scope not in (None, "app", "step")}
+    assert needed <= {*SCOPES, *HTTP_SCOPES}
+    assert {*SCOPES, *HTTP_SCOPES} - needed == {"commands", "app_mentions:read", "links:read"}
+    assert set(http()["oauth_config"]["scopes"]["bot"]) == {*SCOPES, *HTTP_SCOPES}
 
 
 def test_commands_and_events_are_exactly_those_that_are_answered() -> None:
     app = socket_mode()
     assert {command["command"] for command in app["features"]["slash_commands"]} == set(COMMANDS)
     assert set(app["settings"]["event_subscriptions"]["bot_events"]) == set(EVENTS)
+    assert set(http()["settings"]["event_subscriptions"]["bot_events"]) == {*EVENTS, *HTTP_EVENTS}
+
+
+def test_the_steps_of_workflows_are_exactly_those_that_are_done() -> None:
+    assert set(http()["functions"]) == set(STEPS)
 
 
 def test_texts_are_within_slacks_limits() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bot.listeners import COMMANDS
 from bot.settings import Settings, reference
-from bot.slack import SCOPES
+from bot.slack import HTTP_SCOPES, SCOPES
 from handlers.styles import STYLES
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +25,7 @@ def test_every_setting_stands_in_the_example(name: str) -> None:
     assert re.search(rf"^#?{name}=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize(("scope", "reason"), SCOPES.items())
+@pytest.mark.parametrize(("scope", "reason"), [*SCOPES.items(), *HTTP_SCOPES.items()])
 def test_every_scope_stands_with_its_reason(scope: str, reason: str) -> None:
     assert f"| `{scope}` | {reason} |" in README
 

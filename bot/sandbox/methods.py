@@ -7,7 +7,8 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Method:
-    """A method as documented. `scope` None: any bot token; "app": the app-level token."""
+    """A method as documented. `scope` None: any bot token; "app": the app-level token;
+    "step": the token that came with the step."""
 
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
@@ -27,6 +28,9 @@ METHODS: Final[dict[str, Method]] = {
     "chat.postMessage": _method("channel", POSTING, "chat:write"),
     "chat.postEphemeral": _method("channel user", "text blocks attachments thread_ts parse link_names", "chat:write"),
     "chat.update": _method("channel ts", "text blocks attachments parse link_names metadata", "chat:write"),
+    "chat.unfurl": _method("channel ts unfurls", "user_auth_required user_auth_message", "links:write"),
+    "functions.completeSuccess": _method("function_execution_id outputs", scope="step"),
+    "functions.completeError": _method("function_execution_id error", scope="step"),
     "conversations.open": _method(optional="users channel return_im prevent_creation", scope="im:write"),
     "files.getUploadURLExternal": _method("filename length", "alt_txt snippet_type", "files:write"),
     "files.completeUploadExternal": _method(

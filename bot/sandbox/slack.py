@@ -97,6 +97,15 @@ class View:
 
 
 @dataclass
+class Step:
+    """A step of a workflow that the bot was asked to do."""
+
+    token: str
+    outputs: dict[str, Json] | None = None
+    error: str = ""
+
+
+@dataclass
 class Answering:
     """An answer address: whose, where, and how often it was used."""
 
@@ -151,6 +160,8 @@ class SlackDouble:
     messages: list[Posted] = field(default_factory=list)
     files: dict[str, File] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
+    steps: dict[str, Step] = field(default_factory=dict)
+    unfurled: dict[str, Json] = field(default_factory=dict)
     homes: dict[str, View] = field(default_factory=dict)
     answers: dict[str, Answering] = field(default_factory=dict)
     triggers: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -257,9 +268,11 @@ class SlackDouble:
             self.problems += wrong
             return "unknown_method" if name not in METHODS else "invalid_arguments"
         scope = METHODS[name].scope
-        if token != (self.app_token if scope == "app" else self.bot_token):
+        step = self.steps.get(str(arguments.get("function_execution_id")))
+        expected = {"app": self.app_token, "step": step.token if step else None}.get(scope or "", self.bot_token)
+        if token != expected:
             return "invalid_auth"
-        if scope not in (None, "app") and scope not in self.scopes:
+        if scope not in (None, "app", "step") and scope not in self.scopes:
             return "missing_scope"
         return ""
 
@@ -586,6 +599,65 @@ class SlackDouble:
         event: dict[str, Json] = {"type": "app_home_opened", "user": user, "channel": f"D{user}", "tab": tab}
         event |= {"view": {**known.view, "id": known.id, "hash": known.hash}} if known else {}
         return await self._send_event(event)
+
+    async def run_step(self, callback_id: str, inputs: dict[str, Json]) -> Step:
+        """A workflow comes to a step of ours."""
+        key, step = f"Fx{next(self._count):06d}", Step(f"xwfp-{uuid.uuid4().hex}")
+        self.steps[key] = step
+        event = {
+            "type": "function_executed",
+            "function": {"id": "Fn1", "callback_id": callback_id, "type": "app"},
+            "inputs": inputs,
+            "function_execution_id": key,
+            "bot_access_token": step.token,
+        }
+        assert (await self._send_event(event)).ok  # noqa: S101 - the sandbox's own
+        return step
+
+    def _functions_completeSuccess(self, arguments: dict[str, Json]) -> dict[str, Json]:  # noqa: N802 - Slack's name
+        self.steps[arguments["function_execution_id"]].outputs = arguments["outputs"]
+        return {"ok": True}
+
+    def _functions_completeError(self, arguments: dict[str, Json]) -> dict[str, Json]:  # noqa: N802 - Slack's name
+        self.steps[arguments["function_execution_id"]].error = arguments["error"]
+        return {"ok": True}
+
+    async def share_link(self, user: str, channel: str, url: str) -> Acked:
+        """A person posts a message with a link to one of the app's domains."""
+        posted = Posted(self.next_ts(), channel, user, f"<{url}>", [])
+        self.messages.append(posted)
+        links = [{"url": url, "domain": url.split("/")[2]}]
+        event = {"type": "link_shared", "user": user, "channel": channel, "message_ts": posted.ts, "links": links}
+        return await self._send_event(event)
+
+    def _chat_unfurl(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        if self.find(arguments["ts"]) is None:
+            return {"ok": False, "error": "cannot_unfurl_message"}
+        for url, shown in arguments["unfurls"].items():
+            wrong = check_message("shown under a link", shown["blocks"])
+            self.problems += wrong
+            self.unfurled[url] = shown
+        return {"ok": True}
+
+    async def shortcut(self, user: str, message: Posted, callback_id: str) -> Acked:
+        """A person chooses a shortcut in a message's menu."""
+        address = self._address(Answering(message.channel, user, time.monotonic(), message.thread_ts))
+        said = {
+            "type": "message",
+            "user": message.user,
+            "ts": message.ts,
+            "text": message.text,
+            "blocks": message.blocks,
+        }
+        body = self._interaction("message_action", user) | {
+            "callback_id": callback_id,
+            "message_ts": message.ts,
+            "message": said,
+            "channel": {"id": message.channel},
+            "response_url": address,
+            "action_ts": self.next_ts(),
+        }
+        return await self.deliver("interactive", body)
 
     async def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Acked:
         """A person writes a message that mentions the bot."""

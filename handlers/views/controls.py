@@ -37,6 +37,7 @@ class Action(StrEnum):
     RETURN_CHECK = "return_check"
     RETURN_REASON = "return_reason"
     RETURN_HANDLED = "return_handled"
+    SHARE_PIECE = "share_piece"
     ALERT_SETTINGS = "alert_settings"
     OPEN_DASHBOARD = "open_dashboard"
 

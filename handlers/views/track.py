@@ -56,10 +56,18 @@ def piece_answer(
         *([context(told_text(told))] if told else []),
         *([context(note)] if note else []),
     ]
-    if piece.status in CANCELLABLE:
-        blocks.append(actions(cancel_button(piece)))
+    share = button("Share to channel", Action.SHARE_PIECE, str(piece.id), spoken="Show it here without the address")
+    blocks.append(actions(share, *([cancel_button(piece)] if piece.status in CANCELLABLE else [])))
     text = f"{full_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)}"
     return Message(text, blocks)
+
+
+def shared(piece: StoredPiece, scans: Sequence[Scan], by: str) -> Message:
+    """The same for a channel: the recipient is shortened, and nothing in it can be pressed but *Track*."""
+    said = f"{emoji(piece.status)} *{_standing(piece)}* · {short_name(piece.recipient)} · `{escape(piece.ref)}`"
+    track_it = button("Track", Action.TRACK, str(piece.id), spoken=f"Track piece {piece.ref}")
+    blocks = [section(said, track_it), section(_timeline(scans)), context(f"Shared by <@{by}>")]
+    return Message(f"{short_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)} Shared by <@{by}>.", blocks)
 
 
 def _standing(piece: StoredPiece) -> str:

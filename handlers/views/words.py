@@ -1,7 +1,9 @@
 """Help, refusals and other short answers in words alone."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from handlers import figures
 from handlers.arguments import MUTE_FORMS, RANGE_FORMS
 from handlers.messages import Message, context, escape, header, section
 from handlers.styles import STYLES
@@ -75,6 +77,23 @@ def no_piece(asked: str) -> Message:
         f"I found no piece for “{asked}”. Try the piece's id, the recipient's name, the ZIP code, or the beginning of "
         "the address. A piece appears here a few minutes after Stannp accepts it."
     )
+
+
+def silent(since: datetime) -> Message:
+    """The platform's webhook has stopped."""
+    return plain(
+        f":warning: Stannp has not called since {figures.stamp(since)}, though mail has moved. It pauses a webhook "
+        "after five failures in a day, and does not say so. I read the account every few minutes meanwhile: nothing is "
+        "lost, but news comes later. To resume: in Stannp's dashboard open Webhooks, look whether it is paused or has "
+        "failed calls, and switch it on again. `piecewise check` tells whether our side is well."
+    )
+
+
+def no_ids(seen: int) -> Message:
+    """A message in which no piece was found. `seen`: how many numbers in it might have been ids."""
+    if seen:
+        return plain("None of the numbers in this message is a piece of yours. `/mailtrack` finds recipients, too.")
+    return plain("There is no piece id in this message: ids are numbers like 16818211.")
 
 
 def failed(reference: str) -> Message:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.telemetry import set_up_logging
-from tests.benchmarks import foresight, front, ledger, pictures, telling
+from tests.benchmarks import foresight, front, ledger, pages, pictures, telling
 from tests.benchmarks.data import Account, open_account, postgres
 from tests.benchmarks.harness import Result
 
@@ -64,7 +64,7 @@ def everything(bench: Bench) -> None:
         bench.run("fold", lambda: telling.bench_fold(create("fold"), quick))
         sizes = (10_000, 100_000) if quick else (10_000, 1_000_000, 10_000_000)
         for address in (lambda name: f"sqlite:///{folder}/{name}.db", create):
-            if any(bench.wants(name) for name in ("mix", "find", "ingest", "webhooks", "ack")):
+            if any(bench.wants(name) for name in ("mix", "find", "pages", "ingest", "webhooks", "ack")):
                 on_one_database(bench, address, sizes)
 
 
@@ -75,6 +75,7 @@ def on_one_database(bench: Bench, address: Callable[[str], str], sizes: tuple[in
     console.print(f"[dim]accounts on {kind}: {time.perf_counter() - begun:.0f} s[/]")
     bench.run("mix", lambda: ledger.bench_mix(accounts))
     bench.run("find", lambda: ledger.bench_find(accounts))
+    bench.run("pages", lambda: pages.bench_pages(largest))
     bench.run("webhooks", lambda: front.bench_webhooks(middle, bench.quick, bench.folder))
     if kind == "SQLite":
         bench.run("ack", lambda: front.bench_ack(accounts[0], bench.quick))

@@ -245,3 +245,54 @@ async def test_a_failure_after_the_ack_reaches_the_asker_with_a_reference(
     assert answer.only_for == ANA
     assert "reference" in answer.text
     assert "no ink" not in everything(answer)
+
+
+async def test_pieces_named_in_a_message_are_tracked_by_its_shortcut(stage: Stage) -> None:
+    first, second = stage.stannp.pieces_of(222)[:2]
+    said = Posted("5.5", OPS, BEN, f"Has anybody heard of {first.id}?", [])
+    stage.slack.messages.append(said)
+    before = len(stage.slack.messages)
+    assert (await stage.slack.shortcut(ANA, said, "track_in_message")).ok
+    answer = await stage.answer(before)
+    assert answer.only_for == ANA
+    assert first.lastname in everything(answer)
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": f"{first.id} and {second.id}"}}]
+    bots = Posted("6.6", OPS, BEN, "two pieces", blocks)
+    before = len(stage.slack.messages)
+    assert (await stage.slack.shortcut(ANA, bots, "track_in_message")).ok
+    choice = await stage.answer(before)
+    assert find_element(choice.blocks, "pick_piece")["options"]
+    for text, reply in (("nothing here", "no piece id"), ("99999999", "None of the numbers")):
+        before = len(stage.slack.messages)
+        assert (await stage.slack.shortcut(ANA, Posted("7.7", OPS, BEN, text, []), "track_in_message")).ok
+        assert reply in (await stage.answer(before)).text
+
+
+async def test_a_private_timeline_is_shared_without_the_address(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(222)[0]
+    answer = await stage.say("/mailtrack", str(piece.id))
+    before = await stage.press(answer, "share_piece")
+    shared = await stage.until(
+        lambda: next((m for m in stage.slack.messages[before:] if m.only_for is None and m.user != ANA), None)
+    )
+    assert shared.channel == OPS
+    assert "Handed Over" in everything(shared)
+    assert piece.lastname not in everything(shared)
+    assert piece.address1 not in everything(shared)
+    assert f"Shared by <@{ANA}>" in shared.text
+
+
+async def test_a_webhook_that_fell_silent_is_told_once(stage: Stage) -> None:
+    services, key = stage.app.services, stage.app.workspace.id
+    await stage.say("/mailalerts", "on")
+    services.intake.heard_at = services.clock.now() - timedelta(hours=5)
+    await jobs.listen_for_silence(services, key)
+    assert not [m for m in stage.slack.messages if "has not called" in m.text], "a few hours are no silence"
+    services.intake.heard_at = services.clock.now() - timedelta(hours=9)
+    stage.stannp.pieces_of(222)[0].move("delivered", stage.world.now)
+    await stage.poll()
+    for _ in range(3):
+        await jobs.listen_for_silence(services, key)
+    told = [m for m in stage.slack.messages if "has not called" in m.text]
+    assert [m.channel for m in told] == [f"D{ANA}"]
+    assert "dashboard" in told[0].text

@@ -77,9 +77,13 @@ def upgrade() -> None:
     for name, kind in CHANNELS.items():
         op.add_column("channels", sa.Column(name, kind))
     op.add_column("cards", sa.Column("edited_at", storage.tables.Moment()))
+    for name in ("webhook_at", "silence_told"):
+        op.add_column("workspaces", sa.Column(name, storage.tables.Moment()))
 
 
 def downgrade() -> None:
+    for name in ("silence_told", "webhook_at"):
+        op.execute(f"ALTER TABLE workspaces DROP COLUMN {name}")
     op.execute("ALTER TABLE cards DROP COLUMN edited_at")
     for name in reversed(CHANNELS):
         op.execute(f"ALTER TABLE channels DROP COLUMN {name}")

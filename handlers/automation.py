@@ -1,0 +1,96 @@
+"""What other programs in Slack ask for: steps of workflows, and links to the dashboard that somebody posts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from handlers import arguments, commands, figures, matching
+from handlers.arguments import ALL_TIME
+from handlers.messages import quote
+from handlers.ports import Refusal
+from handlers.services import Ask, Services
+from handlers.views import status, track, words
+from storage import enquiries
+from storage.records import Mix, StoredCampaign
+from storage.statuses import Status
+
+#: Links of one message that are looked at.
+LINKS: Final = 5
+
+
+async def campaign_step(services: Services, ask: Ask, inputs: Mapping[str, str]) -> dict[str, str]:
+    """*Get campaign status*: the numbers of a campaign, for the next step. Raises Refusal for an unknown one."""
+    asked = arguments.unquote(arguments.clean(inputs.get("campaign", "")))
+    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
+    found = matching.match(asked, known) if asked else matching.Match([], sure=False)
+    if len(found.found) != 1 or not found.sure:
+        raise Refusal(words.not_found(quote(asked), matching.nearest(asked, known)).text)
+    campaign = found.found[0]
+    mix = await services.memory.read(enquiries.mix, ask.workspace.id, campaign.id)
+    return _numbers(campaign, mix)
+
+
+def _numbers(campaign: StoredCampaign, mix: Mix) -> dict[str, str]:
+    return {
+        "name": campaign.facts.name,
+        "pieces": str(mix.total),
+        "delivered": str(mix.of(Status.DELIVERED)),
+        "returned": str(mix.of(Status.RETURNED)),
+        "summary": f"{campaign.facts.name}: {figures.pieces(mix.total)}. {status.counts_text(mix)}.",
+    }
+
+
+async def piece_step(services: Services, ask: Ask, inputs: Mapping[str, str]) -> dict[str, str]:
+    """*Track a piece*: where it is, for the next step; the recipient is shortened. Raises Refusal for an unknown one."""
+    asked = arguments.unquote(arguments.clean(inputs.get("piece", ""))).removeprefix("#")
+    found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, asked, 1) if asked else []
+    if not found or found[0].ref != asked:
+        raise Refusal(words.no_piece(quote(asked)).text)
+    piece = found[0]
+    where = track.plain_standing(piece)
+    moved = f"{piece.status_at:%Y-%m-%d}" if piece.status_at else ""
+    return {
+        "status": where,
+        "is_final": "yes" if piece.status in (Status.DELIVERED, Status.RETURNED, Status.CANCELLED) else "no",
+        "moved_on": moved,
+        "summary": f"Piece {piece.ref} ({track.short_name(piece.recipient)}): {where}"
+        + (f" on {moved}." if moved else "."),
+    }
+
+
+STEPS: Final = {"get_campaign_status": campaign_step, "track_a_piece": piece_step}
+
+
+async def run_step(
+    services: Services, ask: Ask, step: str, inputs: Mapping[str, str], execution: str, token: str
+) -> None:
+    """Does a step, and tells Slack its outputs, or in words why it could not be done."""
+    try:
+        outputs = await STEPS[step](services, ask, inputs)
+    except Refusal as refusal:
+        await services.slack.fail_step(execution, token, str(refusal))
+        return
+    await services.slack.complete_step(execution, token, outputs)
+
+
+async def unfurl(services: Services, ask: Ask, urls: Sequence[str]) -> None:
+    """Shows a campaign's numbers under a link to it in the platform's dashboard."""
+    shown = {}
+    today = await commands.today_of(services, ask)
+    known = {one.facts.ref: one for one in await services.memory.read(enquiries.campaigns_of, ask.workspace.id)}
+    for url in urls[:LINKS]:
+        campaign = known.get(_campaign_ref(services, url))
+        if campaign is not None:
+            message = await commands.campaign_message(services, ask, campaign, ALL_TIME, today)
+            shown[url] = message.without_picture()
+    if shown:
+        await services.slack.unfurl(ask.channel, ask.message_ts, shown)
+
+
+def _campaign_ref(services: Services, url: str) -> str:
+    """The campaign that a link to the dashboard is about; "" for any other link."""
+    base = services.platform.dashboard("")
+    if not url.startswith(base):
+        return ""
+    match = re.match(r"[0-9]+", url[len(base) :])
+    return match[0] if match else ""

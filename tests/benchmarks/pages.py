@@ -1,0 +1,80 @@
+"""The reporting page and its lists on a large account: no page may cost more than the first."""
+
+import io
+import statistics
+import time
+import tracemalloc
+
+from handlers import exports
+from storage import enquiries, listings
+from storage.listings import Wish
+from storage.records import CampaignId, PieceId
+from storage.statuses import Status
+from tests.benchmarks.data import Account
+from tests.benchmarks.harness import Result, compared, judged, turns
+
+FIRST = CampaignId(1)
+PAGE = 21
+FAR = 10_000
+
+
+def bench_pages(account: Account) -> list[Result]:
+    """A page of a campaign's pieces: the first beside a late one, by status, and by name; Home; an export."""
+    database, key, kind = account.database, account.workspace_id, account.kind
+    number = account.pieces // 10
+    pages = min(FAR, number // (PAGE - 1) - 1)
+    far = _after(account, pages * (PAGE - 1))
+
+    def page(wish: Wish, after: PieceId | None) -> object:
+        return database.read(listings.page, key, FIRST, wish, after, PAGE)
+
+    first, late = turns(60, lambda _n: page(Wish(), None), lambda _n: page(Wish(), far))
+    (by_status,) = turns(40, lambda _n: page(Wish(Status.RECEIVED), far))
+    (by_name,) = turns(40, lambda n: page(Wish(asked=f"jane smith{n * 7}"), None))
+    (home,) = turns(30, lambda _n: database.read(lambda c: (enquiries.mixes(c, key), enquiries.campaigns_of(c, key))))
+    where = f"{number:,} pieces, {kind}"
+    return [
+        compared(f"details: page {pages:,} ÷ page 1, of {where}", late, first, 1.2),
+        compared(f"details: page {pages:,} of one status ÷ page 1, of {where}", by_status, first, None),
+        compared(f"details: search by name ÷ page 1, of {where}", by_name, first, None),
+        judged(f"Home: all numbers of {account.pieces:,} pieces, {kind}", statistics.median(home), None, 1, None),
+        *_export(account, number),
+    ]
+
+
+def _after(account: Account, rows: int) -> PieceId:
+    """The piece behind which a late page begins."""
+    with account.database.reader.connect() as connection:
+        found = connection.exec_driver_sql(
+            f"SELECT id FROM pieces WHERE workspace_id = {account.workspace_id} AND campaign_id = 1"
+            f" ORDER BY id LIMIT 1 OFFSET {rows - 1}"
+        ).scalar_one()
+    return PieceId(found)
+
+
+class Sink(io.TextIOBase):
+    """Counts what is written, and keeps none of it."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+    def write(self, text: str) -> int:
+        self.lines += text.count("\n")
+        return len(text)
+
+
+def _export(account: Account, number: int) -> list[Result]:
+    database, key, sink = account.database, account.workspace_id, Sink()
+    tracemalloc.start()
+    begun, after = time.perf_counter(), None
+    while found := database.read(listings.page, key, FIRST, Wish(), after, 2000):
+        exports.write_rows(sink, found)  # type: ignore[arg-type]
+        after = found[-1].id
+    seconds, (_, peak) = time.perf_counter() - begun, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sink.lines == number
+    name = f"export of {number:,} pieces as CSV, {account.kind}"
+    return [
+        judged(name, number / seconds, None, 1, None, unit="rows/s"),
+        judged(f"{name}: memory", peak / 2**20, None, 1, None, unit="MiB"),
+    ]
