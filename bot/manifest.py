@@ -9,14 +9,15 @@ from bot.slack import HTTP_SCOPES
 #: What Slack sends only by HTTP to an app like this one.
 HTTP_EVENTS: Final = ("function_executed", "link_shared")
 #: The dashboard whose links are shown with numbers.
-DOMAINS: Final = ("us.stannp.com", "dash.stannp.com")
+DOMAINS: Final = ("app-us1.stannp.com", "app-eu1.stannp.com")
 
 
 def _texts(**described: str) -> dict[str, Any]:
-    return {
-        name: {"type": "string", "title": name.replace("_", " ").capitalize(), "description": text, "name": name}
+    texts = {
+        name: {"type": "string", "title": name.replace("_", " ").capitalize(), "description": text}
         for name, text in described.items()
     }
+    return {"properties": texts, "required": list(texts)}
 
 
 #: Steps for Workflow Builder.
@@ -59,9 +60,8 @@ def for_http(text: str, url: str) -> str:
     settings = app["settings"]
     settings["interactivity"]["request_url"] = events
     settings["event_subscriptions"]["request_url"] = events
-    settings["event_subscriptions"]["bot_events"] = sorted(
-        [*settings["event_subscriptions"]["bot_events"], *HTTP_EVENTS]
-    )
+    events_of = settings["event_subscriptions"]
+    events_of["bot_events"] = sorted([*events_of["bot_events"], *HTTP_EVENTS])
     # Steps of workflows need both (docs.slack.dev, custom steps).
     settings["org_deploy_enabled"] = True
     settings["function_runtime"] = "remote"

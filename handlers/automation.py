@@ -41,7 +41,7 @@ def _numbers(campaign: StoredCampaign, mix: Mix) -> dict[str, str]:
 
 
 async def piece_step(services: Services, ask: Ask, inputs: Mapping[str, str]) -> dict[str, str]:
-    """*Track a piece*: where it is, for the next step; the recipient is shortened. Raises Refusal for an unknown one."""
+    """*Track a piece*: where it is, with a shortened recipient. Raises Refusal for an unknown one."""
     asked = arguments.unquote(arguments.clean(inputs.get("piece", ""))).removeprefix("#")
     found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, asked, 1) if asked else []
     if not found or found[0].ref != asked:
