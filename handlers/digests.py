@@ -4,7 +4,6 @@ Every number comes from tallies: what they are now, less what they were at the l
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,7 +19,8 @@ from handlers.messages import Message, Picture
 from handlers.ports import Outage, Refusal
 from handlers.services import Services
 from handlers.views import digests
-from handlers.views.digests import Alarm, Morning, Runway
+from handlers.views.digests import Alarm, Morning
+from handlers.views.money import runway_of
 from handlers.views.status import Line
 from storage import choices, enquiries, transits, workspaces
 from storage.records import (
@@ -49,8 +49,6 @@ COUNTED: Final = {
 }
 #: Below so many mailed pieces a share of returns says little.
 ALARM_FROM: Final = 50
-#: The platform's words for a campaign that is paid and waits for its mailing date.
-BOOKED: Final = frozenset({"booked", "running", "scheduled"})
 
 
 @dataclass(frozen=True)
@@ -222,7 +220,9 @@ def morning_of(listener: Listener, account: Account, state: State, today: date) 
         silent += forecasts.silent(those, expected, today)
     since = {name: number - state.counts.get(name, 0) for name, number in counts.items()}
     spent = mix.spent - Decimal(state.spent or mix.spent)
-    runway = _runway(heard, account, today) if listener.hears_of(NO_CAMPAIGN) is not None else None
+    runway = None
+    if listener.hears_of(NO_CAMPAIGN) is not None:
+        runway = runway_of([*account.campaigns.values()], account.mixes, account.balance, today)
     morning = Morning(
         since=since,
         spent=Money(spent, account.currency),
@@ -230,26 +230,9 @@ def morning_of(listener: Listener, account: Account, state: State, today: date) 
         silent=silent if silent > state.silent else 0,
         runway=runway if runway and runway.short > 0 and not state.low else None,
     )
-    low = bool(runway and runway.short > 0)
+    # At the first digest nothing is told yet: the second one does.
+    low = bool(state.counts and runway and runway.short > 0)
     return morning, replace(state, counts=counts, spent=str(mix.spent), silent=max(silent, state.silent), low=low)
-
-
-def _runway(heard: Sequence[StoredCampaign], account: Account, today: date) -> Runway | None:
-    """Whether the balance covers the booked drops to come, in their order."""
-    drops = sorted(
-        (one.facts.send_on, one.facts.cost, one.facts.name)
-        for one in heard
-        if one.facts.status in BOOKED and one.facts.send_on and one.facts.send_on >= today and one.facts.cost
-        and not account.mixes[one.id].total
-    )  # fmt: skip
-    if account.balance is None or not drops:
-        return None
-    left, covered = account.balance.amount, 0
-    for send_on, cost, name in drops:
-        if cost > left:
-            return Runway(account.balance, covered, cost - left, send_on, name)
-        left, covered = left - cost, covered + 1
-    return Runway(account.balance, covered)
 
 
 async def _tell_week(

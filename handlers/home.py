@@ -3,6 +3,7 @@
 Choices are answered in turn, from what is known; a slow look at the account never replaces a newer choice.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -20,6 +21,7 @@ from handlers.services import Ask, Services
 from handlers.views import home
 from handlers.views.controls import Action
 from handlers.views.home import Report
+from handlers.views.money import runway_of, runway_text
 from handlers.views.status import Line, Standing
 from storage import enquiries, workspaces
 from storage.records import Mix
@@ -70,7 +72,10 @@ def _look(connection: Connection, ask: Ask, today: date, fresh: Freshness, page:
     lines = [Line(one, mixes[one.id]) for one in known if one.id in mixes]
     standing = _standing(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
     last = max(len(lines) - 1, 0) // home.PAGE
-    return Report(standing, lines, kept, min(page, last), note=note, known=standing.as_of is not None)
+    everything = enquiries.mixes(connection, ask.workspace.id)
+    runway = runway_of(known, everything, standing.balance, today)
+    said = runway_text(runway) if runway else ""
+    return Report(standing, lines, kept, min(page, last), note=note, runway=said, known=standing.as_of is not None)
 
 
 def _standing(connection: Connection, ask: Ask, mix: Mix, span: Range, today: date, fresh: Freshness) -> Standing:
@@ -87,7 +92,7 @@ def _with_picture(services: Services, report: Report) -> Report:
     # To the full hour, so that the same numbers have the same address, and are fetched once.
     expires = services.clock.now().replace(minute=0, second=0, microsecond=0) + 2 * PICTURE_KEPT
     address = pictures.address(policy.public_url, policy.picture_key, pie, expires)
-    return Report(standing, report.lines, report.kept, report.page, address, report.note, report.known)
+    return replace(report, picture=address)
 
 
 async def choose_range(services: Services, ask: Ask, value: str) -> None:

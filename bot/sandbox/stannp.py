@@ -62,6 +62,8 @@ class MailCampaign:
     created: datetime
     send_date: str | None = None
     kind: str = "6x9-postcard"
+    #: What it will cost, while it has no pieces yet.
+    price: Decimal = Decimal(0)
 
 
 @dataclass
@@ -192,7 +194,7 @@ class StannpDouble:
             "updated": campaign.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "recipients": str(len(mine)),
             "dispatched": "0",
-            "cost": str(sum((piece.cost for piece in mine), Decimal(0))),
+            "cost": str(sum((piece.cost for piece in mine), Decimal(0)) or campaign.price),
         }
 
     def pieces_of(self, campaign_id: int) -> list[Mailpiece]:

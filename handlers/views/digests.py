@@ -3,29 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Final
 
 from handlers import figures
 from handlers.messages import ALT, Block, Message, actions, button, clip, context, divider, escape, header, section
 from handlers.styles import STYLES
 from handlers.views.controls import Action
+from handlers.views.money import Runway, runway_text
 from handlers.views.status import ESTIMATE, NO_SCAN, Line, campaign_line, counts_text
 from storage.records import Mix, Money, StoredCampaign
 from storage.statuses import Status
 
 LISTED: Final = 10
-
-
-@dataclass(frozen=True)
-class Runway:
-    """How far the balance reaches: so many booked drops are covered; the next one lacks `short`."""
-
-    balance: Money
-    covered: int
-    short: Decimal = Decimal(0)
-    on: date | None = None
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,19 +66,6 @@ SAID: Final = {
     "cancelled": (STYLES[Status.CANCELLED].emoji, "cancelled"),
     "mailed": (STYLES[Status.HANDED_OVER].emoji, "handed over to USPS"),
 }
-
-
-def runway_text(runway: Runway) -> str:
-    """How far the balance reaches, in a sentence."""
-    drops = f"the next {runway.covered} booked drop{'s' if runway.covered != 1 else ''}" if runway.covered else ""
-    balance = figures.money(runway.balance)
-    if not runway.short or runway.on is None:
-        return f"{balance} covers {drops or 'everything booked'}."
-    short = figures.money(Money(runway.short, runway.balance.currency))
-    covered = f"covers {drops}, but is" if drops else "is"
-    return (
-        f"{balance} {covered} short {short} for *{escape(runway.name)}* on {figures.day(runway.on)}. Top up at Stannp."
-    )
 
 
 def week(lines: Sequence[Line], mix: Mix, spent: Money, today: date) -> Message:

@@ -43,6 +43,8 @@ class Report:
     #: Where the pie can be fetched; "" where it cannot, and bars of text stand for it.
     picture: str = ""
     note: str = ""
+    #: How far the balance reaches, in a sentence; "" where nothing is booked.
+    runway: str = ""
     #: Whether the account was read at least once.
     known: bool = True
 
@@ -56,6 +58,7 @@ def home(report: Report) -> Block:
         _range_row(report),
         *([context(f":warning: {escape(report.note)}")] if report.note else []),
         section(f"*{total}* ordered {escape(standing.span.label)}\n{money_line(standing)}"),
+        *([context(report.runway)] if report.runway else []),
         *_mix(report),
         freshness(standing, ""),
         divider(),

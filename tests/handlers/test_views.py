@@ -17,7 +17,7 @@ from handlers.forecasts import Outlook, Progress
 from handlers.messages import Message, clip, escape, quote
 from handlers.notices import plan
 from handlers.ports import AddressCheck
-from handlers.views import alerts, cancel, controls, details, digests, home, returns, status, track, words
+from handlers.views import alerts, cancel, controls, details, digests, home, money, returns, status, track, words
 from storage.enquiries import Days
 from storage.listings import Wish
 from storage.outbox import Item
@@ -323,7 +323,7 @@ def test_home(standing: status.Standing, lines: Sequence[status.Line], page: int
     mixes,
 )
 def test_digests_and_alarms(since: dict[str, int], number: int, campaign: StoredCampaign, mix: Mix) -> None:
-    short = digests.Runway(Money(Decimal(10)), number % 3, Decimal(number % 7), date(2026, 12, 12), campaign.facts.name)
+    short = money.Runway(Money(Decimal(10)), number % 3, Decimal(number % 7), date(2026, 12, 12), campaign.facts.name)
     told = digests.Morning(since, Money(Decimal(number)), number, number, short)
     fine(digests.morning(told))
     assert told.is_news
@@ -348,3 +348,33 @@ def test_the_returns_desk(
         check = AddressCheck(True, piece.recipient)
         fine(returns.returned_piece(piece, note, check, "<!here>"), returns.returned_piece(piece, Note()))
     assert "not know" in returns.check_text(AddressCheck(False, Recipient()))
+
+
+@GENTLE
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.decimals(1, 500, places=2), st.booleans()), max_size=8),
+    st.decimals(0, 1000, places=2),
+)
+def test_the_balance_covers_booked_drops_in_their_order(
+    drops: list[tuple[int, Decimal, bool]], balance: Decimal
+) -> None:
+    today = date(2026, 11, 2)
+    booked = [
+        StoredCampaign(
+            CampaignId(n + 1), Campaign(str(n), f"Drop {n}", "booked", send_on=today + timedelta(days=days), cost=cost)
+        )
+        for n, (days, cost, _) in enumerate(drops)
+    ]
+    mixes = {one.id: Mix({Status.RECEIVED: 5}) for one, (_, _, paid) in zip(booked, drops, strict=True) if paid}
+    found = money.runway_of(booked, mixes, Money(balance), today)
+    open_ = sorted((days, cost) for days, cost, paid in drops if not paid)
+    if found is None:
+        assert not open_
+        return
+    costs = [cost for _, cost in open_]
+    assert sum(costs[: found.covered]) <= balance
+    if found.short:
+        assert sum(costs[: found.covered + 1]) == balance + found.short
+    else:
+        assert found.covered == len(costs)
+    assert "$" in money.runway_text(found)

@@ -4,11 +4,12 @@ import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from bot.sandbox.slack import Posted
-from bot.sandbox.stannp import Mailpiece
+from bot.sandbox.stannp import MailCampaign, Mailpiece
 from bot.sandbox.world import World
 from handlers import cards, delivery, digests, jobs
 from handlers.services import Services
@@ -85,6 +86,27 @@ async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, cloc
     assert len(told) == 1
     assert "Your week in mail: 17 pieces" in told[0].text
     assert [block["type"] for block in told[0].blocks].count("image") == 1
+
+
+async def test_a_balance_that_does_not_cover_the_next_drop_is_told_once_per_crossing(
+    stage: Stage, clock: FakeClock
+) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    stage.slack.paced = False
+    await stage.say("/mailalerts", "on")
+    day = f"{datetime.now(UTC) + timedelta(days=40):%Y-%m-%d}"
+    stage.stannp.campaigns[400] = MailCampaign(400, "Winter drop", "booked", stage.world.now, day, price=Decimal(300))
+    told = []
+    for days, balance in ((1, 214), (2, 214), (3, 214), (4, 900), (5, 900), (6, 100)):
+        stage.stannp.balance = Decimal(balance)
+        await stage.poll()
+        at_hour(clock, 9, days)
+        before = len(in_channel(stage))
+        await digests.watch(services, key)
+        told.append(sum("short" in m.text and "Winter drop" in m.text for m in in_channel(stage)[before:]))
+    assert told == [0, 1, 0, 0, 0, 1]
+    await stage.slack.open_home(ANA)
+    await stage.until(lambda: "$100.00 is short $200.00" in str(stage.slack.homes.get(ANA)))
 
 
 async def test_too_many_returns_raise_one_alarm(stage: Stage, clock: FakeClock) -> None:
