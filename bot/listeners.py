@@ -69,6 +69,8 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
     Action.CANCEL_CAMPAIGN: actions.ask_cancel_campaign,
     Action.DELIVERY_CURVE: actions.delivery_curve,
     Action.RETURNS: desk.open_desk,
+    Action.RETURNS_RANGE: desk.open_range,
+    Action.RETURNS_PUSH: desk.push_desk,
     Action.RETURNS_NEXT: desk.turn_page,
     Action.RETURNS_MAP: desk.show_map,
     Action.RETURN_OPEN: desk.open_piece,

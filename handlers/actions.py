@@ -185,7 +185,7 @@ async def delivery_curve(services: Services, ask: Ask, value: str) -> None:
         return forecasts.points(those, expected, today), len(expected.curves)
 
     points, own = await services.memory.read(look)
-    title, caption = f"Delivery of {campaign.facts.name}", "Share of the mailed pieces delivered by the end of each day"
+    title, caption = f"Delivery of {campaign.facts.name}", status.CURVE_CAPTION
     picture = await services.studio.curve(Curve(title, caption, tuple(points))) if points else None
     message = status.curve_answer(campaign, points, own, picture)
     await replies.to_channel(services, replace(ask, thread=ask.message_ts or None), message)

@@ -12,8 +12,10 @@ from handlers.messages import Block, Picture
 from handlers.ports import AddressCheck, Outage, Refusal
 from handlers.services import Ask, Services
 from handlers.styles import STYLES
+from handlers.views import controls
 from handlers.views import returns as views
-from handlers.views.returns import Desk
+from handlers.views.returns import Desk, RangeDesk
+from handlers.views.status import Line
 from storage import enquiries, listings, returns
 from storage.listings import Wish
 from storage.records import NO_CAMPAIGN, ChannelId, PieceId, StoredCampaign
@@ -29,6 +31,28 @@ async def open_desk(services: Services, ask: Ask, value: str) -> None:
     campaign = await campaign_of(services, ask, value)
     origin = f"{ask.channel},{ask.message_ts}" if ask.channel else ""
     await services.slack.open_view(ask.trigger_id, await _desk(services, ask, campaign, origin, None))
+
+
+async def open_range(services: Services, ask: Ask, value: str) -> None:
+    """*Returns* in Home: by campaign, over the mail of its range. Read from tallies."""
+    try:
+        _, span = controls.carried(value)
+    except ValueError:
+        raise Outdated from None
+
+    def look(connection: Connection) -> RangeDesk:
+        mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
+        known = enquiries.campaigns_of(connection, ask.workspace.id)
+        lines = [Line(one, mixes[one.id]) for one in known if one.id in mixes and mixes[one.id].of(Status.RETURNED)]
+        return RangeDesk(span, enquiries.merge(list(mixes.values())), lines)
+
+    await services.slack.open_view(ask.trigger_id, views.range_desk(await services.memory.read(look)))
+
+
+async def push_desk(services: Services, ask: Ask, value: str) -> None:
+    """A campaign's desk, over the list of campaigns."""
+    campaign = await campaign_of(services, ask, value)
+    await services.slack.push_view(ask.trigger_id, await _desk(services, ask, campaign, "", None))
 
 
 async def turn_page(services: Services, ask: Ask, value: str) -> None:

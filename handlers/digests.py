@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers import expectations, figures, forecasts, replies
-from handlers.charts import Pie
+from handlers.charts import Curve, Pie
 from handlers.messages import Message, Picture
 from handlers.ports import Outage, Refusal
 from handlers.services import Services
-from handlers.views import digests
+from handlers.views import digests, status
 from handlers.views.digests import Alarm, Morning
 from handlers.views.money import runway_of
 from handlers.views.status import Line
@@ -47,6 +47,7 @@ COUNTED: Final = {
     "cancelled": (Status.CANCELLED,),
     "mailed": tuple(MAILED),
 }
+UNDER_WAY: Final = (Status.HANDED_OVER, Status.IN_TRANSIT, Status.LOCAL_DELIVERY)
 #: Below so many mailed pieces a share of returns says little.
 ALARM_FROM: Final = 50
 
@@ -157,7 +158,7 @@ async def _raise_alarms(
     services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, state: State
 ) -> State:
     for alarm in alarms(listener, account, state):
-        if await _post(services, listener, digests.alarm(alarm)):
+        if await _post(services, listener, digests.alarm(alarm)) is not None:
             state = replace(state, alarmed=[*state.alarmed, int(alarm.campaign.id)])
             await services.memory.write(choices.told, workspace_id, listener.channel, state.written())
     return state
@@ -202,7 +203,7 @@ async def _tell_morning(
 ) -> State:
     morning, after = morning_of(listener, account, state, local.date())
     # Of what was there before the first digest nothing is news.
-    if state.counts and morning.is_news and not await _post(services, listener, digests.morning(morning)):
+    if state.counts and morning.is_news and await _post(services, listener, digests.morning(morning)) is None:
         return state
     await services.memory.write(choices.told, workspace_id, listener.channel, after.written(), on=local.date())
     return after
@@ -245,17 +246,41 @@ async def _tell_week(
     if mix.total:
         pie = Pie.of("Your week in mail", f"All mail of this channel, {figures.day(today)}", mix)
         message = replace(message, picture=Picture(await services.studio.pie(pie), digests.alt(mix), pie.title))
-    if await _post(services, listener, message):
-        await services.memory.write(choices.told, workspace_id, listener.channel, after.written())
+    posted = await _post(services, listener, message)
+    if posted is None:
+        return
+    await services.memory.write(choices.told, workspace_id, listener.channel, after.written())
+    if posted:
+        await _tell_curve(services, listener, account, posted, today)
 
 
-async def _post(services: Services, listener: Listener, message: Message) -> bool:
-    """Whether it was told. After an outage it is tried again a minute later; a refusal is only logged."""
+async def _tell_curve(services: Services, listener: Listener, account: Account, thread: str, today: date) -> None:
+    """The delivery curve of the campaign with most mail under way, in the report's thread."""
+    under_way = [one for one in _heard(listener, account) if account.mixes[one.id].of(*UNDER_WAY)]
+    if not under_way:
+        return
+    campaign = max(under_way, key=lambda one: account.mixes[one.id].of(*UNDER_WAY))
+    expected, those = expectations.split(account.known, campaign.id, today)
+    points = forecasts.points(those, expected, today)
+    if points:
+        title = f"Delivery of {campaign.facts.name}"
+        picture = await services.studio.curve(Curve(title, status.CURVE_CAPTION, tuple(points)))
+        message = status.curve_answer(campaign, points, len(expected.curves), picture)
+        await _post(services, listener, message, thread)
+
+
+async def _post(services: Services, listener: Listener, message: Message, thread: str | None = None) -> str | None:
+    """The message's `ts`; "" where Slack refuses it, which is only logged; None after an outage: tried again later."""
+    sent = [""]
+
+    async def send(shown: Message) -> None:
+        sent[0] = await services.slack.post(listener.channel, shown, thread=thread)
+
     try:
-        await replies.show(services, message, lambda shown: services.slack.post(listener.channel, shown))
+        await replies.show(services, message, send)
     except Outage as outage:
         log.info("digest.later", channel=listener.channel, reason=type(outage).__name__)
-        return False
+        return None
     except Refusal as refusal:
         log.info("digest.refused", channel=listener.channel, reason=type(refusal).__name__, code=refusal.code)
-    return True
+    return sent[0]

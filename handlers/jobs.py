@@ -25,6 +25,8 @@ ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
 LONGEST_WAY: Final = timedelta(days=60)
 #: So much later than the last call a piece moved: with working webhooks that would have been a call.
 SILENCE: Final = timedelta(hours=6)
+#: Longer than any transaction from the moment that its rows bear until its commit.
+IN_WRITING: Final = timedelta(minutes=5)
 NIGHTS: Final = 7
 REPAIR: Final = "piecewise recount --repair"
 #: Campaigns that may lack their report before we take it that the account offers none.
@@ -139,7 +141,9 @@ async def _read_timelines(services: Services, workspace: Workspace) -> None:
 async def survey(services: Services, workspace_id: WorkspaceId) -> None:
     """Counts how long the mail of each campaign that moved has taken: in short reads, and without holding a lock."""
     for campaign_id in await services.memory.read(transits.outdated, workspace_id):
-        begun, counted, places = services.clock.now(), Counter[transits.Key](), Counter[returns.Place]()
+        # What is being written right now bears a moment that has passed already.
+        begun = services.clock.now() - IN_WRITING
+        counted, places = Counter[transits.Key](), Counter[returns.Place]()
         after = PieceId(0)
         while True:
             part, last = await services.memory.read(transits.count, workspace_id, campaign_id, after)

@@ -226,9 +226,9 @@ STRETCH: Final = _stretching(f"""
     SELECT campaign_id, status, occurred_at, 0 AS moved
     FROM stage_known WHERE piece_id IS NOT NULL AND status IN {_ENDS}
     UNION ALL SELECT campaign_id, {OTHER}, occurred_at, 1 FROM stage_moves WHERE status > was""")
-#: Pieces that came into another campaign bring their history with them.
+#: Pieces that came into another campaign bring their history with them, and that moves it.
 STRETCH_BY_HISTORY: Final = _stretching(f"""
-    SELECT p.campaign_id, c.status, c.occurred_at, 0 AS moved
+    SELECT p.campaign_id, c.status, c.occurred_at, 1 AS moved
     FROM stage_met m
     JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id OFFSET 0) p ON true
     JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = m.piece_id AND c.status IN {_ENDS} OFFSET 0) c ON true

@@ -32,7 +32,7 @@ def outdated(connection: Connection, workspace_id: WorkspaceId) -> list[Campaign
         surveys, (surveys.c.workspace_id == campaigns.c.workspace_id) & (surveys.c.campaign_id == campaigns.c.id)
     )
     rows = select(campaigns.c.id).select_from(joined)
-    rows = rows.where(campaigns.c.workspace_id == workspace_id, campaigns.c.changed_at.is_not(None))
+    rows = rows.where(campaigns.c.workspace_id == workspace_id)
     rows = rows.where(or_(surveys.c.counted_at.is_(None), campaigns.c.changed_at > surveys.c.counted_at))
     return [CampaignId(key) for key in connection.scalars(rows.order_by(campaigns.c.changed_at))]
 

@@ -31,6 +31,8 @@ class Action(StrEnum):
     CANCEL_CAMPAIGN = "cancel_campaign"
     DELIVERY_CURVE = "delivery_curve"
     RETURNS = "returns_desk"
+    RETURNS_RANGE = "returns_of_range"
+    RETURNS_PUSH = "returns_push"
     RETURNS_NEXT = "returns_next"
     RETURNS_MAP = "returns_map"
     RETURN_OPEN = "return_open"

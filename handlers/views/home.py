@@ -22,9 +22,10 @@ from handlers.messages import (
     select,
 )
 from handlers.styles import OTHER_LABEL, STYLES
-from handlers.views.controls import Action
+from handlers.views.controls import Action, carry
 from handlers.views.status import Line, Standing, campaign_line, caveats, counts_text, freshness, money_line
 from storage.records import Mix
+from storage.statuses import Status
 
 #: Campaigns on one page; with what is above and below them a view stays within its hundred blocks.
 PAGE: Final = 40
@@ -80,9 +81,16 @@ def _range_row(report: Report) -> Block:
         date_picker(Action.HOME_FIRST, "First day", days.first),
         date_picker(Action.HOME_LAST, "Last day", days.last),
         button("Refresh", Action.HOME_REFRESH, str(report.page), spoken="Read the numbers again"),
+        *([_returns(report)] if report.standing.mix.of(Status.RETURNED) else []),
     )
     # Slack keeps what was chosen in a block of the same name, whatever it is told to show.
     return row | {"block_id": f"range {report.kept} {report.standing.span.label}"[:255]}
+
+
+def _returns(report: Report) -> Block:
+    number = figures.count(report.standing.mix.of(Status.RETURNED))
+    value = carry(None, report.standing.span.days)
+    return button(f"Returns ({number})", Action.RETURNS_RANGE, value, spoken="What came back of this range's mail")
 
 
 def _mix(report: Report) -> list[Block]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers import figures
+from handlers.arguments import Range
 from handlers.messages import (
     Block,
     Message,
@@ -22,6 +23,7 @@ from handlers.messages import (
 from handlers.ports import AddressCheck
 from handlers.views.controls import Action
 from handlers.views.details import packed
+from handlers.views.status import Line
 from handlers.views.track import full_name, modal
 from storage.listings import Wish
 from storage.records import Mix, PieceId, StoredCampaign, StoredPiece
@@ -31,6 +33,7 @@ from storage.statuses import MAILED, Status
 PAGE: Final = 15
 PLACES_SHOWN: Final = 8
 BARS: Final = 12
+CAMPAIGNS: Final = 50
 #: Why USPS returns a piece, with its letter (Publication 8A, ACS deliverability codes). Stannp does not pass them on:
 #: they stand on the piece that came back, and a person notes them here.
 REASONS: Final = {
@@ -90,6 +93,39 @@ def desk(shown: Desk) -> Block:
         ),
     ]
     return modal("Returns", blocks) | {"private_metadata": packed(campaign.id, Wish(Status.RETURNED))}
+
+
+@dataclass(frozen=True)
+class RangeDesk:
+    """What came back of the mail ordered in a range, by campaign: the worst rate first."""
+
+    span: Range
+    mix: Mix
+    lines: Sequence[Line]
+
+
+def range_desk(shown: RangeDesk) -> Block:
+    """The modal: a campaign a line, each with its own desk."""
+    worst = sorted(shown.lines, key=lambda one: (-_rate(one.mix), one.campaign.facts.name))[:CAMPAIGNS]
+    blocks = [
+        section(f"Mail ordered {escape(shown.span.label)}: {rate_text(shown.mix, None)}"),
+        *(_campaign_line(one) for one in worst),
+        *([] if worst else [section("Nothing came back of what was ordered in this range.")]),
+    ]
+    more = len(shown.lines) - len(worst)
+    if more > 0:
+        blocks.append(context(f"and {figures.count(more)} more campaigns with lower rates"))
+    return modal("Returns", blocks)
+
+
+def _rate(mix: Mix) -> float:
+    return mix.of(Status.RETURNED) / (mix.of(*MAILED) or 1)
+
+
+def _campaign_line(line: Line) -> Block:
+    name = line.campaign.facts.name
+    said = f"*{escape(name)}*\n{rate_text(line.mix, None)}"
+    return section(said, button("Open", Action.RETURNS_PUSH, str(line.campaign.id), spoken=f"What came back of {name}"))
 
 
 def rate_text(mix: Mix, usual: float | None) -> str:

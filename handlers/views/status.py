@@ -178,6 +178,9 @@ def expected_share(progress: Progress) -> str:
     return f"on day {progress.day} four of five campaigns are between {low} and {high} %"
 
 
+CURVE_CAPTION: Final = "Share of the mailed pieces delivered by the end of each day"
+
+
 def curve_answer(campaign: StoredCampaign, points: Sequence[Point], own: int, picture: bytes | None) -> Message:
     """The campaign's way day by day, beside what was expected: as a picture, and every number of it in words."""
     name = campaign.facts.name

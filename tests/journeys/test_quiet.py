@@ -78,6 +78,7 @@ async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, cloc
     assert (await stage.slack.submit(ANA, form, values)).ok
     await stage.until(lambda: any("switched mail alerts on" in m.text for m in stage.slack.messages))
     await stage.say("/mailalerts", "list")
+    await jobs.survey(services, key)
     before = len(in_channel(stage))
     for days in range(1, 8):
         at_hour(clock, 9, days)
@@ -86,6 +87,9 @@ async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, cloc
     assert len(told) == 1
     assert "Your week in mail: 17 pieces" in told[0].text
     assert [block["type"] for block in told[0].blocks].count("image") == 1
+    thread = [m for m in stage.slack.messages if m.thread_ts == told[0].ts]
+    assert ["Delivery of Spring lapsed" in m.text and "expected" in m.text for m in thread] == [True]
+    assert [block["type"] for block in thread[0].blocks].count("image") == 1
 
 
 async def test_a_balance_that_does_not_cover_the_next_drop_is_told_once_per_crossing(

@@ -112,3 +112,21 @@ async def test_more_returns_than_fit_are_paged(stage: Stage) -> None:
 
 def _listed(view: View) -> list[str]:
     return [b["accessory"]["value"] for b in view.view["blocks"] if "accessory" in b]
+
+
+async def test_returns_of_a_range_lead_to_each_campaigns_desk(stage: Stage) -> None:
+    for piece in stage.stannp.pieces_of(222)[:2]:
+        piece.move("returned", stage.world.now)
+    await stage.poll()
+    assert (await stage.slack.open_home(ANA)).ok
+    await stage.until(lambda: ANA in stage.slack.homes)
+    await stage.press(stage.slack.homes[ANA], "home_range", "All time")
+    await stage.until(lambda: "Returns (2)" in str(stage.slack.homes[ANA].view))
+    await stage.press(stage.slack.homes[ANA], "returns_of_range")
+    listed = await stage.modal(holding="came back")
+    assert "Spring lapsed" in everything(listed)
+    await stage.press(listed, "returns_push")
+    desk = await stage.modal(holding="Export CSV")
+    assert stage.stannp.pieces_of(222)[0].lastname in everything(desk)
+    await stage.press(desk, "return_open")
+    await stage.modal(holding="Returned piece")

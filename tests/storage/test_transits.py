@@ -82,3 +82,17 @@ def test_returns_are_counted_where_they_were_to_go_and_notes_are_kept(database: 
     database.write(returns.settle, workspace.id, piece, UserId("U2"), None)
     assert database.read(returns.notes_of, workspace.id, [piece]) == {piece: returns.Note("N", "U1")}
     assert database.read(returns.notes_of, other.id, [piece]) == {}
+
+
+def test_a_campaign_into_which_mailed_pieces_come_is_counted_again(database: Database) -> None:
+    workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
+    bare = [a_piece(str(1000 + n), campaign_ref=None) for n in range(3)]
+    handed = [a_change(str(1000 + n), Status.HANDED_OVER) for n in range(3)]
+    database.write(mailings.apply, workspace.id, a_batch(a_campaign(), *bare, *handed), NOW)
+    campaign = database.read(enquiries.campaigns_of, workspace.id)[0].id
+    assert database.read(transits.outdated, workspace.id) == [campaign]
+    database.write(transits.keep, workspace.id, campaign, {}, NOW)
+    assert database.read(transits.outdated, workspace.id) == []
+    placed = [a_piece(str(1000 + n)) for n in range(3)]
+    database.write(mailings.apply, workspace.id, a_batch(*placed), NOW + timedelta(minutes=1))
+    assert database.read(transits.outdated, workspace.id) == [campaign]
