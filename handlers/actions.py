@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from handlers import commands, expectations, forecasts, replies
+from handlers import commands, expectations, forecasts, replies, surveys
 from handlers.access import require_canceller
 from handlers.arguments import Range
 from handlers.cancelling import cancel_all, cancel_piece, stoppable
@@ -177,6 +177,7 @@ async def _tell(services: Services, ask: Ask, message: Message) -> None:
 async def delivery_curve(services: Services, ask: Ask, value: str) -> None:
     """*Delivery curve*: actual against expected, in the thread of the answer."""
     campaign = await campaign_of(services, ask, value)
+    await surveys.bring_up_to_date(services, ask.workspace.id, campaign.id)
     today = await commands.today_of(services, ask)
 
     def look(connection: Connection) -> tuple[list[Point], int]:

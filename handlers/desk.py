@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from handlers import replies
+from handlers import replies, surveys
 from handlers.charts import Bars
 from handlers.lookups import Outdated, campaign_of, number_of, piece_of
 from handlers.messages import Block, Picture
@@ -89,6 +89,7 @@ async def show_map(services: Services, ask: Ask, value: str) -> None:
     """Returns by state as a picture: in the thread from which the desk was opened, or to the person."""
     key, _, origin = value.partition("|")
     campaign = await campaign_of(services, ask, key)
+    await surveys.bring_up_to_date(services, ask.workspace.id, campaign.id)
     places: Counter[Place] = await services.memory.read(returns.places_of, ask.workspace.id, campaign.id)
     rows = views.by_state(places)
     most = tuple(rows[: views.BARS])

@@ -1,20 +1,19 @@
 """The work of the clock: reads the mail account, finishes what a crash left open, and keeps the tables small."""
 
-from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection
 
+from handlers import surveys
 from handlers.cancelling import Settled, settle_abandoned
 from handlers.freshness import read_balance
 from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
 from handlers.views import cancel, words
-from storage import details, enquiries, leases, returns, tally, transits, workspaces
-from storage.records import Batch, Campaign, CampaignId, Mix, Money, PieceId, StoredCampaign, Workspace, WorkspaceId
+from storage import details, enquiries, leases, tally, workspaces
+from storage.records import Batch, Campaign, Mix, Money, StoredCampaign, Workspace, WorkspaceId
 from storage.statuses import FINAL
 
 log = structlog.get_logger()
@@ -25,8 +24,6 @@ ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
 LONGEST_WAY: Final = timedelta(days=60)
 #: So much later than the last call a piece moved: with working webhooks that would have been a call.
 SILENCE: Final = timedelta(hours=6)
-#: Longer than any transaction from the moment that its rows bear until its commit.
-IN_WRITING: Final = timedelta(minutes=5)
 NIGHTS: Final = 7
 REPAIR: Final = "piecewise recount --repair"
 #: Campaigns that may lack their report before we take it that the account offers none.
@@ -48,6 +45,7 @@ async def poll(services: Services, workspace_id: WorkspaceId) -> None:
     baseline = workspace.baseline_at or ended
     facts = {"polled_at": ended, "baseline_at": baseline, "list_route": route, "singles_offered": singles}
     await services.memory.write(workspaces.note, workspace.id, **facts)
+    await surveys.survey(services, workspace_id)
     log.info("poll.ended", workspace=workspace.id, campaigns=len(campaigns), seconds=(ended - started).total_seconds())
 
 
@@ -136,35 +134,6 @@ async def _read_timelines(services: Services, workspace: Workspace) -> None:
             await services.memory.write(details.drop, workspace.id, piece.id)
             continue
         await services.memory.learn(workspace.id, batch, services.clock.now())
-
-
-async def survey(services: Services, workspace_id: WorkspaceId) -> None:
-    """Counts how long the mail of each campaign that moved has taken: in short reads, and without holding a lock."""
-    for campaign_id in await services.memory.read(transits.outdated, workspace_id):
-        # What is being written right now bears a moment that has passed already.
-        begun = services.clock.now() - IN_WRITING
-        counted, places = Counter[transits.Key](), Counter[returns.Place]()
-        after = PieceId(0)
-        while True:
-            part, last = await services.memory.read(transits.count, workspace_id, campaign_id, after)
-            if last is None:
-                break
-            counted += part
-            places += await services.memory.read(returns.count_places, workspace_id, campaign_id, after, last)
-            after = last
-        await services.memory.write(_keep_survey, workspace_id, campaign_id, counted, places, begun)
-
-
-def _keep_survey(
-    connection: Connection,
-    workspace_id: WorkspaceId,
-    campaign_id: CampaignId,
-    counted: Counter[transits.Key],
-    places: Counter[returns.Place],
-    begun: datetime,
-) -> None:
-    transits.keep(connection, workspace_id, campaign_id, counted, begun)
-    returns.keep_places(connection, workspace_id, campaign_id, places)
 
 
 async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> None:

@@ -4,9 +4,9 @@ from collections import defaultdict
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
 
-from storage.records import CampaignId, ChannelId, Choices, Listener, Want, WorkspaceId
+from storage.records import NO_CAMPAIGN, CampaignId, ChannelId, Choices, Listener, Want, WorkspaceId
 from storage.tables import campaigns, cards, channels, subscriptions
 
 
@@ -86,6 +86,12 @@ def stale_cards(
             campaigns.c.changed_at > cards.c.edited_at,
             cards.c.edited_at <= before,
             channels.c.blocked == "",
+            # A channel that asked for no more news keeps its last card as it was.
+            exists().where(
+                subscriptions.c.workspace_id == workspace_id,
+                subscriptions.c.channel == cards.c.channel,
+                subscriptions.c.campaign_id.in_((NO_CAMPAIGN, cards.c.campaign_id)),
+            ),
             or_(channels.c.muted_until.is_(None), channels.c.muted_until <= now),
         )
         .order_by(cards.c.edited_at)

@@ -3,7 +3,7 @@
 
 const EMOJI = {
   inbox_tray: "📥", printer: "🖨️", handshake: "🤝", truck: "🚚", post_office: "🏣", mailbox_with_mail: "📬",
-  leftwards_arrow_with_hook: "↩️", no_entry_sign: "🚫", grey_question: "❔", warning: "⚠️", mute: "🔇", checkered_flag: "🏁",
+  leftwards_arrow_with_hook: "↩️", no_entry_sign: "🚫", grey_question: "❔", warning: "⚠️", mute: "🔇", checkered_flag: "🏁", calendar: "📅", dollar: "💵", rotating_light: "🚨", white_check_mark: "✅", x: "❌",
 };
 const IDEAS = [
   "/mailstatus Spring", "/mailstatus", "/mailstatus last month", "/mailtrack Jane", "/mailtrack 787", "/mailalerts",

@@ -202,7 +202,6 @@ async def test_view_details_lists_recipients_and_tracking_shows_the_timeline(sta
 async def test_the_delivery_curve_comes_in_the_answers_thread_with_every_number_in_words(stage: Stage) -> None:
     stage.world.advance(stage.world.now + timedelta(days=3))
     await stage.poll()
-    await jobs.survey(stage.app.services, stage.app.workspace.id)
     answer = await stage.say("/mailstatus", "Spring lapsed")
     before = await stage.press(answer, "delivery_curve")
     shown = await stage.answer(before)

@@ -11,7 +11,7 @@ import pytest
 from bot.sandbox.slack import Posted
 from bot.sandbox.stannp import MailCampaign, Mailpiece
 from bot.sandbox.world import World
-from handlers import cards, delivery, digests, jobs
+from handlers import cards, delivery, digests, surveys
 from handlers.services import Services
 from storage import choices, outbox
 from storage.records import Batch, Campaign, Change, ChannelId, Choices, Piece, Source
@@ -78,7 +78,6 @@ async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, cloc
     assert (await stage.slack.submit(ANA, form, values)).ok
     await stage.until(lambda: any("switched mail alerts on" in m.text for m in stage.slack.messages))
     await stage.say("/mailalerts", "list")
-    await jobs.survey(services, key)
     before = len(in_channel(stage))
     for days in range(1, 8):
         at_hour(clock, 9, days)
@@ -157,6 +156,21 @@ def _unsent(stage: Stage) -> bool:
 
 
 @pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
+async def test_a_channel_that_switched_off_keeps_its_last_card(stage: Stage, clock: FakeClock) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    await stage.say("/mailalerts", "on")
+    stage.stannp.pieces_of(222)[0].move("delivered", stage.world.now)
+    await stage.poll()
+    card = await stage.until(lambda: next((m for m in in_channel(stage) if "1 of 12 pieces delivered" in m.text), None))
+    await stage.say("/mailalerts", "off")
+    stage.stannp.pieces_of(222)[1].move("delivered", stage.world.now)
+    await stage.poll()
+    clock.pass_time(hours=2)
+    await cards.refresh(services, key)
+    assert card.edits == 0
+
+
+@pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
 async def test_a_card_that_was_deleted_is_posted_anew_once(stage: Stage, clock: FakeClock) -> None:
     services, key = by_the_clock(stage, clock), stage.app.workspace.id
     await stage.say("/mailalerts", "on")
@@ -228,7 +242,7 @@ async def test_a_whole_campaign_leaves_a_dozen_messages_and_tells_every_return_o
         since = world.now
         moved = _moved(world.advance(clock.now()), since)
         await services.memory.learn(key, moved, clock.now())
-        await jobs.survey(services, key)
+        await surveys.survey(services, key)
         # An hour passes while the channel is told, at its own pace.
         await delivery.deliver_due(replace(services, policy=replace(services.policy, pace=timedelta(0))))
         await cards.refresh(services, key)

@@ -7,7 +7,6 @@ from PIL import Image
 
 from bot.sandbox.slack import Posted, View
 from bot.sandbox.stannp import Trouble
-from handlers import jobs
 from tests.journeys.conftest import ANA, BEN, Stage, everything
 
 
@@ -16,7 +15,6 @@ async def opened(stage: Stage, number: int = 3) -> tuple[Posted, View]:
     for piece in stage.stannp.pieces_of(222)[:number]:
         piece.move("returned", stage.world.now, f"{piece.city}, {piece.county}")
     await stage.poll()
-    await jobs.survey(stage.app.services, stage.app.workspace.id)
     answer = await stage.say("/mailstatus", "Spring lapsed")
     await stage.press(answer, "returns_desk")
     return answer, await stage.modal(holding="came back")
