@@ -52,7 +52,7 @@ class Timetable:
         self._add(scheduler, "poll", every, partial(jobs.poll, self.services, workspace_id), at_once=True)
         self._add(scheduler, "tidy", TIDY_EVERY, partial(jobs.tidy, self.services))
         self._add(scheduler, "settle", SETTLE_EVERY, partial(jobs.settle_cancellations, self.services, workspace_id))
-        self._add(scheduler, "survey", SURVEY_EVERY, partial(surveys.survey, self.services, workspace_id), at_once=True)
+        self._add(scheduler, "survey", SURVEY_EVERY, partial(surveys.survey, self.services, workspace_id))
         self._add(scheduler, "cards", self._card_pace(), partial(cards.refresh, self.services, workspace_id))
         self._add(scheduler, "watch", WATCH_EVERY, partial(digests.watch, self.services, workspace_id))
         listen = partial(jobs.listen_for_silence, self.services, workspace_id)

@@ -243,7 +243,7 @@ def _letter(character: str, ink: str) -> tuple[Any, Any, float]:
 
 @dataclass(frozen=True)
 class Curve:
-    """The share delivered day by day, beside the band in which four of five campaigns are."""
+    """The share delivered day by day, beside the band that was expected."""
 
     title: str
     caption: str
@@ -291,7 +291,7 @@ def _draw_field(figure: "Figure", curve: Curve) -> None:
     step = max(len(curve.points) // 8, 1)
     for x, point in list(zip(across, curve.points, strict=True))[::step]:
         _write(figure, x, bottom - 36, f"{point.day.day} {point.day:%b}", 22, color=QUIET, ha="center")
-    _write(figure, left, 36, "Line: delivered by then. Band: where four of five campaigns are.", 22, color=INK)
+    _write(figure, left, 36, "Line: delivered by then. Band: expected by then.", 22, color=INK)
 
 
 @dataclass(frozen=True)

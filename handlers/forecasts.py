@@ -279,7 +279,9 @@ def points(those: Sequence[Cohort], expected: Outlook, today: date) -> list[Poin
     if not those:
         return []
     mailed, first = sum(one.pieces for one in those), those[0].handed_on
-    last = max(due_by(those, expected, 0.95) + timedelta(days=2), min(today, first + timedelta(days=LONGEST)))
+    # Where nothing moves any more there is nothing to show.
+    landed = max((later(one.handed_on, max(one.landed, default=0)) for one in those), default=first)
+    last = max(due_by(those, expected, 0.95) + timedelta(days=2), landed + timedelta(days=1))
     return [_point(those, expected, first + timedelta(days=n), today, mailed) for n in range((last - first).days + 1)]
 
 

@@ -197,7 +197,8 @@ def curve_answer(campaign: StoredCampaign, points: Sequence[Point], own: int, pi
 
 
 def _point_line(point: Point) -> str:
-    band = f"expected {round(100 * point.low)}–{round(100 * point.high)} %"
+    low, high = round(100 * point.low), round(100 * point.high)
+    band = f"expected {low}–{high} %" if low < high else f"expected {low} %"
     if point.actual is None:
         return f"{figures.day(point.day)}: {band}"
     return f"{figures.day(point.day)}: *{round(100 * point.actual)} %* · {band}"
