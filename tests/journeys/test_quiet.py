@@ -220,7 +220,7 @@ async def test_a_form_with_hours_that_are_not_offered_is_refused(stage: Stage) -
 @pytest.mark.parametrize(
     ("stage", "pairing", "size"),
     [
-        ({"piecewise_card_seconds": 60}, "socket-sqlite", 100_000 if os.environ.get("PIECEWISE_SOAK") else 20_000),
+        ({"piecewise_card_seconds": 60}, "socket-sqlite", 100_000 if os.environ.get("PIECEWISE_SOAK") else 5_000),
         ({"piecewise_card_seconds": 60}, "http-postgres", 5_000),
     ],
     indirect=["stage", "pairing"],
