@@ -160,9 +160,13 @@ def _write(figure: "Figure", x: float, y: float, text: str, size: float, **style
     figure.add_artist(shown)
 
 
+def _write_titles(figure: "Figure", title: str, caption: str) -> None:
+    _write(figure, 44, 742, fit(drawable(title), 42), 40, weight="bold", va="center")
+    _write(figure, 44, 682, fit(drawable(caption), 74), 25, color=QUIET, va="center")
+
+
 def _draw_titles(figure: "Figure", pie: Pie, total: int) -> None:
-    _write(figure, 44, 742, fit(drawable(pie.title), 42), 40, weight="bold", va="center")
-    _write(figure, 44, 682, fit(drawable(pie.caption), 74), 25, color=QUIET, va="center")
+    _write_titles(figure, pie.title, pie.caption)
     text = figures.pieces(total) if total else "No pieces"
     _write(figure, SHARE_RIGHT, 628, text, 28, weight="bold", ha="right", va="center")
 
@@ -259,8 +263,7 @@ def draw_curve(curve: Curve) -> bytes:
     """The picture as PNG, 1280×800 pixels."""
     with _AT_EASEL:
         figure = _canvas(WIDTH, HEIGHT)
-        _write(figure, 44, 742, fit(drawable(curve.title), 42), 40, weight="bold", va="center")
-        _write(figure, 44, 682, fit(drawable(curve.caption), 74), 25, color=QUIET, va="center")
+        _write_titles(figure, curve.title, curve.caption)
         _draw_field(figure, curve)
         return _sheet(figure)
 
@@ -314,8 +317,7 @@ def draw_bars(bars: Bars) -> bytes:
 
     with _AT_EASEL:
         figure = _canvas(WIDTH, HEIGHT)
-        _write(figure, 44, 742, fit(drawable(bars.title), 42), 40, weight="bold", va="center")
-        _write(figure, 44, 682, fit(drawable(bars.caption), 74), 25, color=QUIET, va="center")
+        _write_titles(figure, bars.title, bars.caption)
         most = max((number for _, number in bars.rows), default=1) or 1
         for index, (name, number) in enumerate(bars.rows):
             y = BAR_TOP - index * BAR_STEP

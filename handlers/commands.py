@@ -80,7 +80,7 @@ async def campaign_message(
         mix = enquiries.mix(connection, ask.workspace.id, campaign.id, span.days)
         again = enquiries.campaign(connection, ask.workspace.id, campaign.id) or campaign
         _, expected = expectations.of_campaign(connection, ask.workspace.id, campaign.id, today)
-        return again, _standing(connection, ask, mix, span, today, fresh), expected
+        return again, standing_of(connection, ask, mix, span, today, fresh), expected
 
     again, standing, progress = await services.memory.read(look)
     picture = await _draw(services, again.facts.name, standing)
@@ -95,15 +95,16 @@ async def account_message(services: Services, ask: Ask, span: Range, today: date
         mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
         known = enquiries.campaigns_of(connection, ask.workspace.id)
         lines = [status.Line(one, mixes[one.id]) for one in known if one.id in mixes]
-        return lines, _standing(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
+        return lines, standing_of(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
 
     lines, standing = await services.memory.read(look)
     return status.account_answer(lines, standing, await _draw(services, "Your mail", standing))
 
 
-def _standing(
+def standing_of(
     connection: Connection, ask: Ask, mix: Mix, span: Range, today: date, fresh: Freshness
 ) -> status.Standing:
+    """These numbers with the account's balance, and how fresh they are."""
     workspace = workspaces.by_id(connection, ask.workspace.id)
     return status.Standing(mix, span, today, workspace.currency, workspace.balance, fresh.as_of, fresh.stale)
 
@@ -175,7 +176,7 @@ async def piece_message(services: Services, ask: Ask, piece: StoredPiece) -> Mes
         scans = enquiries.timeline(connection, ask.workspace.id, piece.id)
         told = outbox.told_of(connection, ask.workspace.id, piece.id)
         expected = expectations.of_piece(connection, ask.workspace.id, piece, services.clock.now().date())
-        return track.piece_answer(news.piece, scans, told, expected, news.note)
+        return track.piece_answer(news.piece, scans, told, expected, news.note, shareable=not ask.view_id)
 
     return await services.memory.read(look)
 

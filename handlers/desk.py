@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from handlers import replies, surveys
+from handlers import expectations, replies, surveys
 from handlers.charts import Bars
 from handlers.lookups import Outdated, campaign_of, number_of, piece_of
 from handlers.messages import Block, Picture
@@ -18,12 +18,9 @@ from handlers.views.returns import Desk, RangeDesk
 from handlers.views.status import Line
 from storage import enquiries, listings, returns
 from storage.listings import Wish
-from storage.records import NO_CAMPAIGN, ChannelId, PieceId, StoredCampaign
+from storage.records import ChannelId, PieceId, StoredCampaign
 from storage.returns import Place
-from storage.statuses import MAILED, Status
-
-#: Below so many mailed pieces nothing is usual yet.
-USUAL_FROM = 50
+from storage.statuses import Status
 
 
 async def open_desk(services: Services, ask: Ask, value: str) -> None:
@@ -69,9 +66,7 @@ async def _desk(services: Services, ask: Ask, campaign: StoredCampaign, origin: 
         workspace_id = ask.workspace.id
         mixes = enquiries.mixes(connection, workspace_id)
         mix = mixes.get(campaign.id) or enquiries.mix(connection, workspace_id, campaign.id)
-        others = [one for key, one in mixes.items() if key not in (campaign.id, NO_CAMPAIGN)]
-        mailed = sum(one.of(*MAILED) for one in others)
-        usual = sum(one.of(Status.RETURNED) for one in others) / mailed if mailed >= USUAL_FROM else None
+        usual = expectations.usual_returns(mixes, campaign.id)
         wish = Wish(Status.RETURNED)
         page = (
             listings.page(connection, workspace_id, campaign.id, wish, after, views.PAGE + 1)

@@ -4,7 +4,7 @@ Every number comes from tallies: what they are now, less what they were at the l
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
@@ -48,8 +48,6 @@ COUNTED: Final = {
     "mailed": tuple(MAILED),
 }
 UNDER_WAY: Final = (Status.HANDED_OVER, Status.IN_TRANSIT, Status.LOCAL_DELIVERY)
-#: Below so many mailed pieces a share of returns says little.
-ALARM_FROM: Final = 50
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,8 @@ class State:
     @classmethod
     def read(cls, text: str) -> "State":
         """What was kept; nothing for a channel that was never told anything."""
-        return cls(**json.loads(text)) if text else cls()
+        known = json.loads(text) if text else {}
+        return cls(**{one.name: known[one.name] for one in fields(cls) if one.name in known})
 
     def written(self) -> str:
         return json.dumps(self.__dict__)
@@ -110,7 +109,7 @@ def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -
 
 async def _hush(services: Services, workspace_id: WorkspaceId, listener: Listener, now: datetime) -> None:
     hours = quiet_hours(listener.choices, now)
-    if hours is not None:
+    if hours is not None and hours != listener.hushed:
         await services.memory.write(choices.hush, workspace_id, listener.channel, *hours)
 
 
@@ -157,10 +156,14 @@ async def _look_at(
 async def _raise_alarms(
     services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, state: State
 ) -> State:
-    for alarm in alarms(listener, account, state):
-        if await _post(services, listener, digests.alarm(alarm)) is not None:
-            state = replace(state, alarmed=[*state.alarmed, int(alarm.campaign.id)])
-            await services.memory.write(choices.told, workspace_id, listener.channel, state.written())
+    """Tells of all that crossed since the last look in one message; of what had crossed before the first, nothing."""
+    raised, first_look = alarms(listener, account, state), not listener.state
+    if not raised and not first_look:
+        return state
+    if raised and not first_look and await _post(services, listener, digests.alarm(raised)) is None:
+        return state
+    state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)])
+    await services.memory.write(choices.told, workspace_id, listener.channel, state.written())
     return state
 
 
@@ -173,16 +176,9 @@ def alarms(listener: Listener, account: Account, state: State) -> list[Alarm]:
     for campaign in _heard(listener, account):
         mix = account.mixes[campaign.id]
         mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
-        if mailed >= ALARM_FROM and back * 100 > mailed * limit and campaign.id not in state.alarmed:
-            found.append(Alarm(campaign, back, mailed, limit, usual_returns(account, campaign.id)))
+        if mailed >= expectations.ENOUGH_MAILED and back * 100 > mailed * limit and campaign.id not in state.alarmed:
+            found.append(Alarm(campaign, back, mailed, limit, expectations.usual_returns(account.mixes, campaign.id)))
     return found
-
-
-def usual_returns(account: Account, but: CampaignId) -> float | None:
-    """The share of mailed pieces that usually comes back, without one campaign; None before there is a usual."""
-    others = [mix for key, mix in account.mixes.items() if key not in (but, NO_CAMPAIGN)]
-    mailed = sum(mix.of(*MAILED) for mix in others)
-    return sum(mix.of(Status.RETURNED) for mix in others) / mailed if mailed >= ALARM_FROM else None
 
 
 def _heard(listener: Listener, account: Account) -> list[StoredCampaign]:

@@ -8,8 +8,8 @@ from handlers.styles import label
 from storage.records import StoredPiece
 
 COLUMNS: Final = (
-    "id", "status", "status_date", "name", "company", "address", "city", "state", "postcode", "country", "campaign",
-    "type", "format", "cost", "ordered", "dispatched",
+    "id", "status", "status_date", "name", "company", "address", "city", "state", "postcode", "country",
+    "campaign_name", "type", "format", "cost", "timestamp", "dispatched",
 )  # fmt: skip
 #: With one of these at its beginning, a cell is a formula to a spreadsheet (OWASP, CSV injection).
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -22,9 +22,8 @@ from handlers.views import home
 from handlers.views.controls import Action
 from handlers.views.home import Report
 from handlers.views.money import runway_of, runway_text
-from handlers.views.status import Line, Standing
+from handlers.views.status import Line
 from storage import enquiries, workspaces
-from storage.records import Mix
 
 log = structlog.get_logger()
 
@@ -70,17 +69,12 @@ def _look(connection: Connection, ask: Ask, today: date, fresh: Freshness, page:
     mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
     known = enquiries.campaigns_of(connection, ask.workspace.id)
     lines = [Line(one, mixes[one.id]) for one in known if one.id in mixes]
-    standing = _standing(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
+    standing = commands.standing_of(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
     last = max(len(lines) - 1, 0) // home.PAGE
     everything = enquiries.mixes(connection, ask.workspace.id)
     runway = runway_of(known, everything, standing.balance, today)
     said = runway_text(runway) if runway else ""
     return Report(standing, lines, kept, min(page, last), note=note, runway=said, known=standing.as_of is not None)
-
-
-def _standing(connection: Connection, ask: Ask, mix: Mix, span: Range, today: date, fresh: Freshness) -> Standing:
-    workspace = workspaces.by_id(connection, ask.workspace.id)
-    return Standing(mix, span, today, workspace.currency, workspace.balance, fresh.as_of, fresh.stale)
 
 
 def _with_picture(services: Services, report: Report) -> Report:

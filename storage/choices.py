@@ -44,6 +44,7 @@ def listeners(connection: Connection, workspace_id: WorkspaceId, now: datetime) 
             wants[row.channel],
             row.digested_on,
             row.state or "",
+            None if row.hush_from is None else (row.hush_from, row.hush_until),
             resting=bool(row.blocked) or (row.muted_until is not None and row.muted_until > now),
         )
         for row in rows

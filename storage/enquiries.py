@@ -236,7 +236,10 @@ def _piece(row: Row[Any]) -> StoredPiece:
 
 
 def timeline(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> list[Scan]:
-    """Everything heard about a piece, oldest first. A status that has a real scan does not show its estimate."""
+    """Everything heard about a piece, oldest first. A status that has a real scan does not show its estimate.
+
+    Nor is a scan shown again without its place: the platform tells some moments twice.
+    """
     rows = (
         select(changes)
         .join(pieces, pieces.c.id == changes.c.piece_id)
@@ -245,5 +248,10 @@ def timeline(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceI
     )
     found = [(row, row.moment_key == row.occurred_at) for row in connection.execute(rows).all()]
     scanned = {row.status for row, exact in found if exact}
-    shown = [(row, exact) for row, exact in found if exact or row.status not in scanned]
+    placed = {(row.status, row.occurred_at) for row, _ in found if row.place}
+    shown = [
+        (row, exact)
+        for row, exact in found
+        if (exact or row.status not in scanned) and (row.place or (row.status, row.occurred_at) not in placed)
+    ]
     return [Scan(status_of(row.status), row.word, row.occurred_at, exact, row.place) for row, exact in shown]

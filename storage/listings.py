@@ -1,6 +1,5 @@
 """A campaign's pieces, page by page: by status, by name, ZIP, address or id. No page costs more than the first."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,16 +52,6 @@ def _alike(connection: Connection, wish: Wish, values: dict[str, Any]) -> list[i
     values |= {"ref": wish.asked, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
     found = set(connection.scalars(FIND[wish.status is None], values))
     return sorted(one for one in found if one > values["after"])[: values["limit"]]
-
-
-def every(
-    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, wish: Wish, size: int
-) -> Iterator[list[StoredPiece]]:
-    """All of them, in pages of this size."""
-    after: PieceId | None = None
-    while found := page(connection, workspace_id, campaign_id, wish, after, size):
-        yield found
-        after = found[-1].id
 
 
 _AT: Final = {True: "", False: "AND status = :status"}

@@ -265,6 +265,8 @@ class Listener:
     digested_on: date | None = None
     #: JSON, written by the handlers.
     state: str = ""
+    #: The quiet hours that last now or come next, as last noted.
+    hushed: tuple[datetime, datetime] | None = None
     #: Slack does not take messages for it, or it asked to be left alone.
     resting: bool = False
 

@@ -98,19 +98,27 @@ class Alarm:
     usual: float | None
 
 
-def alarm(raised: Alarm) -> Message:
-    """Said once for each campaign."""
+def alarm(raised: Sequence[Alarm]) -> Message:
+    """Said once for each campaign; those that crossed together are told together."""
+    said = [_alarm_line(one) for one in raised]
+    blocks = [
+        section(line, button("Returns desk", Action.RETURNS, str(one.campaign.id), spoken="What came back of it"))
+        for one, line in list(zip(raised, said, strict=True))[:LISTED]
+    ]
+    if len(said) > LISTED:
+        blocks.append(context(f"and {figures.count(len(said) - LISTED)} more campaigns: *Returns* in Home lists them"))
+    note = "Look at the addresses before the next mailing: the desk checks them, and exports them as CSV."
+    return Message(" ".join(line.replace("*", "") for line in said[:LISTED]), [*blocks, context(note), _settings()])
+
+
+def _alarm_line(raised: Alarm) -> str:
     share = 100 * raised.returned / raised.mailed
     usual = "" if raised.usual is None else f" Your other mail: {100 * raised.usual:.1f} %."
-    said = (
+    return (
         f":rotating_light: *{escape(raised.campaign.facts.name)}*: {figures.count(raised.returned)} of "
         f"{figures.count(raised.mailed)} mailed came back, {share:.1f} %; this channel asked to know above "
         f"{raised.limit} %.{usual}"
     )
-    name = raised.campaign.facts.name
-    row = actions(button("Returns desk", Action.RETURNS, str(raised.campaign.id), spoken=f"What came back of {name}"))
-    note = context("Look at the addresses before the next mailing: the desk checks them, and exports them as CSV.")
-    return Message(said.replace("*", ""), [section(said), note, row])
 
 
 def _settings() -> Block:

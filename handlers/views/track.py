@@ -44,7 +44,13 @@ def short_name(who: Recipient) -> str:
 
 
 def piece_answer(
-    piece: StoredPiece, scans: Sequence[Scan], told: Sequence[Told], expected: Outlook, note: str = ""
+    piece: StoredPiece,
+    scans: Sequence[Scan],
+    told: Sequence[Told],
+    expected: Outlook,
+    note: str = "",
+    *,
+    shareable: bool = True,
 ) -> Message:
     """The dated timeline of one piece, for the asker alone."""
     status = f"{emoji(piece.status)} *{_standing(piece)}*"
@@ -57,7 +63,8 @@ def piece_answer(
         *([context(note)] if note else []),
     ]
     share = button("Share to channel", Action.SHARE_PIECE, str(piece.id), spoken="Show it here without the address")
-    blocks.append(actions(share, *([cancel_button(piece)] if piece.status in CANCELLABLE else [])))
+    row = ([share] if shareable else []) + ([cancel_button(piece)] if piece.status in CANCELLABLE else [])
+    blocks += [actions(*row)] if row else []
     text = f"{full_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)}"
     return Message(text, blocks)
 

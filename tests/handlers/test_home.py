@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot import importing
 from handlers import arguments, exports, pictures
 from handlers.charts import Pie
 from handlers.pictures import PictureGone
@@ -99,6 +100,8 @@ def test_a_file_for_spreadsheets_keeps_every_cell_and_holds_no_formula(name: str
     head, row = csv.reader(io.StringIO(out.getvalue(), newline=""))
     cells = dict(zip(head, row, strict=True))
     assert cells["id"] == "1001"
+    read = {name for column, others in importing.COLUMNS.items() for name in (column, *others)}
+    assert set(head) <= read, "what we export can be imported"
     assert cells["status"] == "Returned"
     assert cells["name"].removeprefix("'") == name.removeprefix("'")
     assert not any(cell.startswith(exports.FORMULA) for cell in row)

@@ -329,8 +329,9 @@ def test_digests_and_alarms(since: dict[str, int], number: int, campaign: Stored
     assert told.is_news
     assert not digests.Morning({}, Money(Decimal(5)), due=3).is_news
     fine(digests.week([status.Line(campaign, mix)] * 30, mix, Money(Decimal(number)), date(2026, 11, 2)))
-    fine(digests.alarm(digests.Alarm(campaign, number, number + 1, 5, 0.021)))
-    fine(digests.alarm(digests.Alarm(campaign, number, number + 1, 5, None)))
+    for usual in (0.021, None):
+        raised = digests.Alarm(campaign, number, number + 1, 5, usual)
+        fine(digests.alarm([raised]), digests.alarm([raised] * 30))
 
 
 @GENTLE

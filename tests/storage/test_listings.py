@@ -36,11 +36,10 @@ def workspace_id(database: Database) -> WorkspaceId:
 
 def everything(database: Database, workspace_id: WorkspaceId, wish: Wish, size: int) -> list[StoredPiece]:
     campaign = next(c for c in database.read(enquiries.campaigns_of, workspace_id) if c.facts.ref == "222")
-    return [
-        piece
-        for page in database.read(lambda c: list(listings.every(c, workspace_id, campaign.id, wish, size)))
-        for piece in page
-    ]
+    found: list[StoredPiece] = []
+    while page := database.read(listings.page, workspace_id, campaign.id, wish, found[-1].id if found else None, size):
+        found += page
+    return found
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
@@ -83,3 +82,13 @@ def test_each_persons_range_is_remembered_apart(database: Database, workspace_id
     assert database.read(workspaces.span_of, workspace_id, "U1") == "2026-11-01..2026-11-02"
     assert database.read(workspaces.span_of, workspace_id, "U2") == ""
     assert database.read(workspaces.span_of, WorkspaceId(workspace_id + 1), "U1") == ""
+
+
+def test_a_moment_that_was_told_with_and_without_its_place_is_one_line(database: Database) -> None:
+    key = database.write(workspaces.ensure, "T9", "Acme", "USD").id
+    told = [a_change("7", Status.HANDED_OVER), a_change("7", Status.HANDED_OVER, place="Houston, TX")]
+    told += [a_change("7", Status.IN_TRANSIT, hours=5), a_change("7", Status.HANDED_OVER, hours=2)]
+    database.write(mailings.apply, key, a_batch(a_campaign(), a_piece("7"), *told), NOW)
+    piece = database.read(enquiries.find_pieces, key, "7", 1)[0]
+    lines = [(scan.status, scan.place) for scan in database.read(enquiries.timeline, key, piece.id)]
+    assert lines == [(Status.HANDED_OVER, "Houston, TX"), (Status.HANDED_OVER, ""), (Status.IN_TRANSIT, "")]
