@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Two cores or more; PostgreSQL and Chromium run beside the tests.
-WORKERS ?= 2
+# Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
+WORKERS ?= 4
 
 .PHONY: demo test lint chaos soak bench coverage lock clean
 
