@@ -1,8 +1,9 @@
-"""The command line: run, check, migrate, import, sync, recount, manifest, demo."""
+"""The command line: run, check, migrate, import, sync, recount, forget, new-key, rotate-keys, manifest, demo."""
 
 import asyncio
 import contextlib
 import errno
+import json
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
@@ -20,6 +21,7 @@ from bot.telemetry import set_up_logging
 from handlers.ports import ImportRefusedError, Trouble
 from storage.database import DatabaseBusyError, DatabaseUrlError
 from storage.schema import SchemaOldError
+from storage.vault import VaultError
 from storage.workspaces import WorkspaceUnknownError
 
 app = typer.Typer(
@@ -28,6 +30,7 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 log = structlog.get_logger()
 
+WorkspaceOption = Annotated[str, typer.Option("--workspace", help="With many workspaces: whose, by its team id, T….")]
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,7 +53,9 @@ def carry_out(work: Coroutine[Any, Any, None]) -> None:
     """Runs it; a failure that a person can act on ends as a sentence."""
     try:
         asyncio.run(work)
-    except (SettingsError, SchemaOldError, DatabaseBusyError, DatabaseUrlError, Trouble) as error:
+    except (
+        SettingsError, SchemaOldError, DatabaseBusyError, DatabaseUrlError, WorkspaceUnknownError, VaultError, Trouble
+    ) as error:  # fmt: skip
         refuse(str(error))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
@@ -68,35 +73,51 @@ async def wait_for_a_signal() -> None:
 
 
 @app.command()
-def run() -> None:
-    """Run the bot until Ctrl-C or SIGTERM."""
-    from bot.app import running  # noqa: PLC0415 - `--help` and `manifest` need none of it
+def run(
+    serve: Annotated[bool, typer.Option("--serve", help="Only what comes in: Slack and webhooks.")] = False,
+    work: Annotated[bool, typer.Option("--work", help="Only what goes out and by the clock.")] = False,
+) -> None:
+    """Run the bot until Ctrl-C or SIGTERM. On PostgreSQL any number of --serve and --work may run beside each other."""
+    from bot.app import Part, running  # noqa: PLC0415 - `--help` and `manifest` need none of it
 
     settings = settings_or_refuse()
     set_up_logging(settings.piecewise_log_format)
 
-    async def work() -> None:
-        async with running(settings) as live:
-            log.info("ready", mode=live.mode.value, workspace=live.workspace.name, port=live.port)
+    part = Part.ALL if serve == work else (Part.SERVE if serve else Part.WORK)
+    if part is not Part.ALL and settings.database_url.startswith("sqlite"):
+        refuse(
+            "--serve and --work need PostgreSQL: set DATABASE_URL to postgresql://…. With SQLite, plain `run` does both"
+        )
+
+    async def live() -> None:
+        async with running(settings, part) as app:
+            log.info("ready", mode=app.mode.value, part=part.value, port=app.port, many=settings.is_for_many())
             await wait_for_a_signal()
         log.info("stopped")
 
-    carry_out(work())
+    carry_out(live())
 
 
 @app.command()
-def check() -> None:
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: one object, with a list of findings.")] = False,
+) -> None:
     """Look whether everything is in place: settings, Slack, database, mail account."""
     from bot.check import check as look  # noqa: PLC0415 - `--help` needs none of it
 
     settings = settings_or_refuse()
     lines = asyncio.run(look(settings))
+    well = all(line.ok for line in lines)
+    if as_json:
+        found = [{"what": line.what, "ok": line.ok, "text": line.text} for line in lines]
+        typer.echo(json.dumps({"ok": well, "findings": found}, indent=2))
+        raise typer.Exit(0 if well else 1)
     width = max(len(line.what) for line in lines)
     for line in lines:
         mark = "[green]ok[/]" if line.ok else "[red]✗ [/]"
         out.print(f"{mark}  {line.what:<{width}}  ", end="")
         out.print(line.text, markup=False)
-    if not all(line.ok for line in lines):
+    if not well:
         raise typer.Exit(1)
 
 
@@ -120,24 +141,26 @@ def migrate() -> None:
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV file whose first line names its columns; `id` is needed.")],
     again: Annotated[bool, typer.Option("--again", help="From the beginning, though it was imported before.")] = False,
+    workspace: WorkspaceOption = "",
 ) -> None:
     """Import pieces and their scans from a CSV file. Stopped at any moment, it goes on where it was."""
     from bot.chores import import_csv  # noqa: PLC0415 - `--help` needs none of it
 
     with _interruptible(f"Stopped. What was imported is kept; to go on: piecewise import {file}"):
-        import_csv(settings_or_refuse(), file, out, again=again)
+        import_csv(settings_or_refuse(), file, out, again=again, team=workspace)
 
 
 @app.command()
 def sync(
     since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day, like 2026-01-31.")],
+    workspace: WorkspaceOption = "",
 ) -> None:
     """Read the mail account's past since a day. Stopped at any moment, it goes on where it was."""
     from bot.chores import sync_account  # noqa: PLC0415 - `--help` needs none of it
 
     settings = settings_or_refuse()
     with _interruptible(f"Stopped. What was read is kept; to go on: piecewise sync --since {since:%Y-%m-%d}"):
-        carry_out(sync_account(settings, since.date(), out))
+        carry_out(sync_account(settings, since.date(), out, workspace))
 
 
 @app.command()
@@ -153,6 +176,38 @@ def recount(
         raise typer.Exit(1)
 
 
+@app.command("new-key")
+def new_key() -> None:
+    """Make a key for PIECEWISE_ENCRYPTION_KEYS. Keep a copy of it: what it sealed opens with no other."""
+    from storage.vault import new_key as make  # noqa: PLC0415 - `--help` needs none of it
+
+    typer.echo(make())
+
+
+@app.command("rotate-keys")
+def rotate_keys() -> None:
+    """Seal every stored secret with the first of PIECEWISE_ENCRYPTION_KEYS; the others can go then."""
+    from bot.chores import rotate_keys as rotate  # noqa: PLC0415 - `--help` needs none of it
+
+    settings = settings_or_refuse()
+    if not settings.piecewise_encryption_keys.get_secret_value():
+        refuse("PIECEWISE_ENCRYPTION_KEYS is missing: the new key first, then the one in use, comma-separated")
+    with _interruptible("Stopped. What was sealed anew is kept; run it again for the rest."):
+        rotate(settings, out)
+
+
+@app.command()
+def forget(
+    piece: Annotated[str, typer.Argument(help="The piece's id.")],
+    workspace: WorkspaceOption = "",
+) -> None:
+    """Drop who a piece was sent to, for good. Its scans and its cost stay."""
+    from bot.chores import forget as drop  # noqa: PLC0415 - `--help` needs none of it
+
+    with _interruptible("Stopped. Nothing was changed."):
+        drop(settings_or_refuse(), piece, out, workspace)
+
+
 @contextlib.contextmanager
 def _interruptible(said: str) -> Iterator[None]:
     """Ctrl-C ends with a sentence that says how to go on; a failure that a person can act on, as it says itself."""
@@ -161,7 +216,7 @@ def _interruptible(said: str) -> Iterator[None]:
     except KeyboardInterrupt:
         out.print(f"\n{said}", markup=False)
         raise typer.Exit(130) from None
-    except (ImportRefusedError, SchemaOldError, DatabaseBusyError, WorkspaceUnknownError) as error:
+    except (ImportRefusedError, SchemaOldError, DatabaseBusyError, WorkspaceUnknownError, VaultError) as error:
         refuse(str(error))
     except OSError as error:
         refuse(f"{error.filename or 'The file'}: {error.strerror or error}.")

@@ -6,7 +6,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 
 import aiohttp
 import structlog
@@ -14,21 +15,28 @@ from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection
 
 from bot import slack
-from bot.listeners import Desk, InFlight, build_bolt
+from bot.desk import Desk, InFlight
+from bot.installs import Store, build_flow
+from bot.listeners import build_bolt
+from bot.metrics import Metrics
 from bot.scheduler import Timetable
 from bot.settings import Mode, Settings
 from bot.slack import Slack
 from bot.stannp import Stannp
-from bot.web import Front, build_web
+from bot.tenants import Keys, Many, Region, Sole, Unconnected
+from bot.web import LIMITS, Front, build_web
+from handlers import welcome
 from handlers.charts import warm_up
 from handlers.intake import Intake
 from handlers.memory import Memory
-from handlers.ports import SlackDown
+from handlers.ports import SlackDown, Trouble
 from handlers.services import Services, Studio
 from storage import schema, workspaces
 from storage.database import READERS, Database, open_database, sole_user
@@ -53,24 +61,38 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+class Part(StrEnum):
+    """What a process does: everything, only what comes in, or only what goes out and by the clock."""
+
+    ALL = "all"
+    SERVE = "serve"
+    WORK = "work"
+
+
 @dataclass(frozen=True)
 class App:
-    """A running Piecewise. `port` is where HTTP listens."""
+    """A running Piecewise. `port` is where HTTP listens; `workspace` is the one that the settings name, if they do."""
 
     services: Services
-    workspace: Workspace
+    tenants: Sole | Many
     bolt: AsyncApp
     scheduler: AsyncIOScheduler
     in_flight: InFlight
     mode: Mode
     port: int
+    metrics: Metrics
+
+    @property
+    def workspace(self) -> Workspace:
+        """The one workspace that the settings name."""
+        assert isinstance(self.tenants, Sole)  # noqa: S101 - asked only where there is one
+        return self.tenants.workspace
 
 
-def build_client(settings: Settings, session: aiohttp.ClientSession) -> AsyncWebClient:
+def build_client(settings: Settings, session: aiohttp.ClientSession, token: str = "") -> AsyncWebClient:
     """Slack's client on our own session, and without retries of its own: a post that broke off may have arrived."""
-    token = settings.slack_bot_token.get_secret_value()
     return AsyncWebClient(
-        token=token, base_url=settings.slack_api_url, session=session, timeout=SLACK_TIMEOUT, retry_handlers=[]
+        token=token or None, base_url=settings.slack_api_url, session=session, timeout=SLACK_TIMEOUT, retry_handlers=[]
     )
 
 
@@ -84,7 +106,7 @@ def prepare_database(settings: Settings) -> Database:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[App]:
+async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[App]:
     """Starts everything, and stops it in order: no new work, finish what is under way, close what is open."""
     mode = settings.require_run()
     async with AsyncExitStack() as stack:
@@ -93,26 +115,61 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         stack.callback(database.close)
         memory, studio = _threads(stack, database)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        client = build_client(settings, session)
-        workspace = await _enter_workspace(settings, client, memory)
-        services = _services(settings, session, client, memory, studio)
+        metrics = Metrics(memory)
+        tenants, services = await _tenants(settings, session, memory, studio, metrics)
         in_flight = InFlight()
         stack.push_async_callback(in_flight.drain, DRAIN)
-        desk = Desk(services, workspace, in_flight)
-        bolt = build_bolt(client, settings.slack_signing_secret.get_secret_value(), desk)
-        handler = await _connect(stack, settings, bolt) if mode is Mode.SOCKET else None
+        desk = Desk(tenants, memory, services.clock, in_flight)
+        client = build_client(settings, session)
+        bolt = build_bolt(client, tenants.enter, desk, _leaving(services, tenants))
+        handler = await _connect(stack, settings, bolt) if mode is Mode.SOCKET and part is not Part.WORK else None
+        hears = part is not Part.WORK
         port = await _listen(stack, settings, Front(
-            services, workspace,
-            bolt=bolt if mode is Mode.HTTP else None,
+            services, tenants, metrics,
+            bolt=bolt if mode is Mode.HTTP and hears else None,
             verifier=SignatureVerifier(settings.slack_signing_secret.get_secret_value()) if mode is Mode.HTTP else None,
-            takes_webhooks=bool(settings.stannp_webhook_secret.get_secret_value()),
+            flow=_flow(settings, tenants, client, in_flight) if hears else None,
+            takes_webhooks=hears and settings.takes_webhooks(),
             slack_is_connected=_connection(handler),
         ))  # fmt: skip
-        scheduler = _start_clock(stack, Timetable(services, workspace, in_flight))
+        scheduler = _start_clock(stack, Timetable(services, tenants, in_flight), part)
         warming = asyncio.create_task(_warm_up(services))
         stack.callback(warming.cancel)
-        yield App(services, workspace, bolt, scheduler, in_flight, mode, port)
+        yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics)
         log.info("shutdown.begun", in_flight=len(in_flight.tasks))
+
+
+def _leaving(services: Services, tenants: Sole | Many) -> Callable[[Workspace], Awaitable[None]]:
+    async def leave(workspace: Workspace) -> None:
+        if isinstance(tenants, Sole):
+            log.error("removed", do="Install the app again, and set SLACK_BOT_TOKEN to its new token.")
+            return
+        await welcome.leave(services, workspace)
+        tenants.forget(workspace.id)
+
+    return leave
+
+
+def _flow(
+    settings: Settings, tenants: Sole | Many, client: AsyncWebClient, in_flight: InFlight
+) -> AsyncOAuthFlow | None:
+    if isinstance(tenants, Sole):
+        return None
+
+    async def greet(workspace: Workspace) -> None:
+        async def work() -> None:
+            try:
+                await welcome.greet(await tenants.of(workspace.id), workspace)
+            except Trouble as trouble:
+                log.warning("welcome.untold", reason=type(trouble).__name__, code=trouble.code)
+
+        in_flight.start(work(), name=f"welcome:{workspace.id}")
+
+    return build_flow(Store(tenants, greet), _keys(settings), settings.piecewise_public_url, client)
+
+
+def _keys(settings: Settings) -> Keys:
+    return Keys(settings.slack_client_id, settings.slack_client_secret.get_secret_value(), settings.slack_api_url)
 
 
 def _threads(stack: AsyncExitStack, database: Database) -> tuple[Memory, Studio]:
@@ -138,19 +195,61 @@ async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: M
         raise slack.named(error) from None
     except (aiohttp.ClientError, TimeoutError):
         raise SlackDown from None
-    return await memory.write(workspaces.ensure, str(team["team_id"]), str(team["team"]), settings.stannp_currency)
+    now = datetime.now(UTC)
+
+    def work(connection: Connection) -> Workspace:
+        known = workspaces.ensure(connection, str(team["team_id"]), str(team["team"]), settings.stannp_currency)
+        facts = {"connected_at": known.connected_at or now, "removed_at": None, "purge_at": None}
+        workspaces.note(connection, known.id, **facts)
+        return workspaces.by_id(connection, known.id)
+
+    return await memory.write(work)
 
 
-def _services(
-    settings: Settings, session: aiohttp.ClientSession, client: AsyncWebClient, memory: Memory, studio: Studio
-) -> Services:
+async def _tenants(
+    settings: Settings, session: aiohttp.ClientSession, memory: Memory, studio: Studio, metrics: Metrics
+) -> tuple[Sole | Many, Services]:
+    """Whose requests are answered: the settings' own workspace, or every one that installed us."""
     clock = SystemClock()
-    platform = Stannp(
-        session, clock, settings.stannp_api_url, settings.stannp_api_key.get_secret_value(),
-        settings.stannp_webhook_secret.get_secret_value(),
-    )  # fmt: skip
-    messenger = Slack(client, session, clock, settings.piecewise_timezone)
-    return Services(memory, Intake(memory, clock), studio, clock, settings.policy(), platform, messenger)
+
+    def make_slack(client: AsyncWebClient, team: str) -> Slack:
+        return Slack(client, session, clock, settings.piecewise_timezone, team, metrics)
+
+    def make_stannp(url: str, key: str, secret: str) -> Stannp:
+        return Stannp(session, clock, url, key, secret)
+
+    def make_client(token: str) -> AsyncWebClient:
+        return build_client(settings, session, token)
+
+    policy = settings.policy()
+    if settings.is_for_many():
+        nobody: Any = Unconnected()
+        template = Services(memory, Intake(memory, clock), studio, clock, policy, nobody, nobody)
+        made = Many(
+            template,
+            settings.vault(),
+            session,
+            _keys(settings),
+            regions_of(settings),
+            make_client,
+            make_stannp,
+            make_slack,
+        )
+        return made, template
+    client = make_client(settings.slack_bot_token.get_secret_value())
+    workspace = await _enter_workspace(settings, client, memory)
+    key, secret = settings.stannp_api_key.get_secret_value(), settings.stannp_webhook_secret.get_secret_value()
+    platform, messenger = make_stannp(settings.stannp_api_url, key, secret), make_slack(client, workspace.team_id)
+    services = Services(memory, Intake(memory, clock), studio, clock, policy, platform, messenger)
+    return Sole(services, workspace), services
+
+
+def regions_of(settings: Settings) -> dict[str, Region]:
+    """Where the platform answers, by region (Stannp's API documentation: one host and one currency each)."""
+    return {
+        "us": Region("United States and Canada", settings.stannp_api_url, settings.stannp_currency),
+        "eu": Region("United Kingdom and Europe", settings.stannp_eu_api_url, "GBP"),
+    }
 
 
 async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) -> AsyncSocketModeHandler:
@@ -172,7 +271,7 @@ def _connection(handler: AsyncSocketModeHandler | None) -> Callable[[], Awaitabl
 
 
 async def _listen(stack: AsyncExitStack, settings: Settings, front: Front) -> int:
-    runner = web.AppRunner(build_web(front), access_log=None)
+    runner = web.AppRunner(build_web(front), access_log=None, **LIMITS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, settings.piecewise_host, settings.piecewise_port)
@@ -180,8 +279,8 @@ async def _listen(stack: AsyncExitStack, settings: Settings, front: Front) -> in
     return int(runner.addresses[0][1])
 
 
-def _start_clock(stack: AsyncExitStack, timetable: Timetable) -> AsyncIOScheduler:
-    scheduler = timetable.build()
+def _start_clock(stack: AsyncExitStack, timetable: Timetable, part: Part) -> AsyncIOScheduler:
+    scheduler = timetable.build(works=part is not Part.SERVE)
     scheduler.start()
     stack.callback(scheduler.shutdown, wait=False)
     stack.callback(timetable.courier.stop)

@@ -16,8 +16,9 @@ from bot.app import SystemClock, build_client
 from bot.settings import Settings, SettingsError
 from bot.stannp import Stannp
 from handlers.ports import Trouble
-from storage import schema
+from storage import installs, schema, workspaces
 from storage.database import open_database, parse_url
+from storage.vault import VaultError
 
 #: Slack refuses requests that are five minutes off; this warns earlier.
 MOST_SKEW: Final = 60
@@ -36,6 +37,10 @@ async def check(settings: Settings) -> list[Line]:
     """Looks at settings, Slack, the database and the mail account, and goes on after each failure."""
     lines = [_settings(settings)]
     async with aiohttp.ClientSession() as session:
+        if settings.is_for_many():
+            lines.append(_database(settings))
+            lines += _vault(settings) if lines[-1].ok else []
+            return lines
         lines += await _slack(settings, session)
         lines.append(_database(settings))
         lines.append(await _platform(settings, session))
@@ -47,6 +52,35 @@ def _settings(settings: Settings) -> Line:
         return Line("Settings", True, f"complete, for {settings.require_run().value}")
     except SettingsError as error:
         return Line("Settings", False, str(error).replace("\n", "; "))
+
+
+def _vault(settings: Settings) -> list[Line]:
+    """Whether every stored secret opens, and which workspaces still have to connect."""
+    if not settings.piecewise_encryption_keys.get_secret_value():
+        return []
+    vault, closed, old = settings.vault(), 0, 0
+    database = open_database(settings.database_url)
+    try:
+        sealed, known = database.read(installs.every_sealed), database.read(workspaces.every)
+    finally:
+        database.close()
+    for workspace_id, place, text in sealed:
+        try:
+            vault.open(installs.bound(workspace_id, place), text)
+        except VaultError:
+            closed += 1
+        else:
+            old += not vault.is_current(text)
+    if closed:
+        return [
+            Line("Secrets", False, f"{closed} do not open with PIECEWISE_ENCRYPTION_KEYS: add the key that sealed them")
+        ]
+    later = f"; {old} still with an older key: piecewise rotate-keys" if old else ""
+    waiting = sum(one.connected_at is None for one in known)
+    return [
+        Line("Secrets", True, f"all {len(sealed)} open{later}"),
+        Line("Workspaces", True, f"{len(known)} installed, {waiting} without a mail account"),
+    ]
 
 
 async def _guarded(what: str, look: Callable[[], Awaitable[str]]) -> Line:
@@ -63,7 +97,7 @@ async def _guarded(what: str, look: Callable[[], Awaitable[str]]) -> Line:
 async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Line]:
     if not settings.slack_bot_token.get_secret_value():
         return [Line("Slack bot token", False, "not looked at: SLACK_BOT_TOKEN is missing")]
-    client = build_client(settings, session)
+    client = build_client(settings, session, settings.slack_bot_token.get_secret_value())
     headers: dict[str, str] = {}
 
     async def token() -> str:
@@ -80,7 +114,7 @@ async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Lin
 
 
 async def _socket(settings: Settings, session: aiohttp.ClientSession) -> str:
-    client = build_client(settings, session)
+    client = build_client(settings, session, settings.slack_bot_token.get_secret_value())
     await client.apps_connections_open(app_token=settings.slack_app_token.get_secret_value())
     return "the app-level token opens a connection"
 

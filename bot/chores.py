@@ -10,16 +10,19 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from sqlalchemy import Connection
 
-from bot.app import SystemClock, prepare_database
+from bot.app import SystemClock, prepare_database, regions_of
 from bot.importing import import_file, key_of, sync
 from bot.settings import Settings
 from bot.stannp import Stannp
 from handlers.ports import KeyRefused
 from handlers.styles import OTHER_LABEL, STYLES
-from storage import enquiries, imports, tally, workspaces
+from storage import audits, enquiries, imports, installs, privacy, tally, workspaces
+from storage.audits import Act
 from storage.database import Database, sole_user
 from storage.imports import Progress as Reached
+from storage.installs import Place
 from storage.records import Workspace
 from storage.statuses import status_of
 from storage.workspaces import WorkspaceUnknownError
@@ -28,11 +31,12 @@ NO_WORKSPACE = "No workspace is known yet. Start the bot once, so that it meets 
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[Database, list[Workspace]]]:
+def _opened(settings: Settings, team: str = "") -> Iterator[tuple[Database, list[Workspace]]]:
+    """The database, and its workspaces (with `team`: that one). Raises WorkspaceUnknownError."""
     with sole_user(settings.database_url):
         database = prepare_database(settings)
         try:
-            known = database.read(workspaces.every)
+            known = [database.read(workspaces.by_team, team)] if team else database.read(workspaces.every)
             if not known:
                 raise WorkspaceUnknownError(NO_WORKSPACE)
             yield database, known
@@ -40,10 +44,11 @@ def _opened(settings: Settings) -> Iterator[tuple[Database, list[Workspace]]]:
             database.close()
 
 
-def import_csv(settings: Settings, path: Path, out: Console, *, again: bool) -> None:
+def import_csv(settings: Settings, path: Path, out: Console, *, again: bool, team: str = "") -> None:
     """Imports a file with a bar: rows kept and refused, rows a second, time left."""
     key = key_of(path)
-    with _opened(settings) as (database, known), _bar(out) as bar, _between_portions() as may_go_on:
+    with _opened(settings, team) as (database, known), _bar(out) as bar, _between_portions() as may_go_on:
+        _require_one(known)
         if again:
             database.write(imports.forget, known[0].id, key)
         task = bar.add_task(path.name, total=None, note="")
@@ -70,17 +75,35 @@ def import_csv(settings: Settings, path: Path, out: Console, *, again: bool) -> 
         out.print(f"Each refused row, with the reason, is in {side}: mend and import it.", markup=False)
 
 
-async def sync_account(settings: Settings, since: date, out: Console) -> None:
-    """Reads the account's past with a bar, week by week."""
-    key = settings.stannp_api_key.get_secret_value()
+def _require_one(known: list[Workspace]) -> None:
+    if len(known) > 1:
+        raise WorkspaceUnknownError("There are several workspaces: say which with --workspace and its team id, T….")
+
+
+def _platform_of(
+    settings: Settings, database: Database, workspace: Workspace, session: aiohttp.ClientSession
+) -> Stannp:
+    """The mail account of this workspace; raises KeyRefused when there is none."""
+    key, url = settings.stannp_api_key.get_secret_value(), settings.stannp_api_url
+    if settings.is_for_many():
+        kept = database.read(installs.secret, settings.vault(), workspace.id, Place.ACCOUNT) or {}
+        key, url = kept.get("key", ""), regions_of(settings)[kept.get("region", "us")].url
+        if not key:
+            raise KeyRefused("This workspace has connected no mail account yet: that is done in Piecewise's Home.")
     if not key:
         raise KeyRefused("STANNP_API_KEY is missing: copy it from Stannp's dashboard, Settings, API")
+    return Stannp(session, SystemClock(), url, key)
+
+
+async def sync_account(settings: Settings, since: date, out: Console, team: str = "") -> None:
+    """Reads the account's past with a bar, week by week."""
     today = datetime.now(UTC).date()
-    with _opened(settings) as (database, known), _bar(out) as bar:
+    with _opened(settings, team) as (database, known), _bar(out) as bar:
+        _require_one(known)
         task = bar.add_task(f"since {since}", total=max((today - since).days, 1), note="")
         reached = Reached()
         async with aiohttp.ClientSession() as session:
-            platform = Stannp(session, SystemClock(), settings.stannp_api_url, key)
+            platform = _platform_of(settings, database, known[0], session)
             async for until, reached in sync(database, known[0].id, platform, since, today):
                 bar.update(task, completed=(until - since).days, note=f"{reached.kept:,} pieces, up to {until}")
         database.write(tally.fold)
@@ -115,6 +138,36 @@ def _difference(campaign: str, drift: tally.Drift) -> str:
     if not drift.counted:
         return f"{where}: the cost is {abs(drift.cost)} too {'high' if drift.cost > 0 else 'low'}."
     return f"{where}: {abs(drift.counted):,} counted too {'many' if drift.counted > 0 else 'few'}."
+
+
+def rotate_keys(settings: Settings, out: Console) -> None:
+    """Seals every stored secret with the first key. The bot may be running meanwhile. Raises VaultError."""
+    vault = settings.vault()
+    database = prepare_database(settings)
+    try:
+        total = 0
+        while done := database.write(installs.seal_again, vault, datetime.now(UTC)):
+            total += done
+    finally:
+        database.close()
+    out.print(f"{total:,} secrets were sealed anew. Only the first key is needed now.", markup=False)
+
+
+def forget(settings: Settings, ref: str, out: Console, team: str = "") -> None:
+    """Drops who a piece was sent to, for good."""
+    with _opened(settings, team) as (database, known):
+        _require_one(known)
+        found = database.read(enquiries.find_pieces, known[0].id, ref, 1)
+        if not found or found[0].ref != ref:
+            raise WorkspaceUnknownError(f"There is no piece {ref} here.")
+        now = datetime.now(UTC)
+
+        def work(connection: Connection) -> None:
+            privacy.erase_piece(connection, known[0].id, found[0].id)
+            audits.note(connection, known[0].id, "", Act.ERASED, now, subject=f"piece {ref}", detail="command line")
+
+        database.write(work)
+    out.print(f"Who piece {ref} was sent to is no longer kept here. Have Stannp remove its copy as well.", markup=False)
 
 
 @contextmanager

@@ -4,33 +4,30 @@ Every request is acknowledged at once; the work goes on in a task of ours. Bolt'
 lazy listeners swallow exceptions, so neither is used: `process_before_response` makes the acknowledgement the answer.
 """
 
-import asyncio
 import re
-import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
-from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
-from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from handlers import actions, automation, browsing, commands, desk, home
+from bot.desk import Desk
+from bot.tenants import Entry
+from handlers import actions, automation, browsing, commands, desk, governing, home, welcome
 from handlers.lookups import Outdated
-from handlers.messages import Message
-from handlers.ports import Trouble
 from handlers.services import Ask, Services
-from handlers.views import words
+from handlers.views import rules
 from handlers.views.controls import Action, Form
-from storage import leases, workspaces
-from storage.records import ChannelId, UserId, Workspace
+from storage.records import ChannelId, Rules, UserId, Workspace
 
 log = structlog.get_logger()
 
 Body = Mapping[str, Any]
-Work = Callable[[Ask], Awaitable[None]]
 
 COMMANDS: Final[dict[str, Callable[[Services, Ask], Awaitable[None]]]] = {
     "/mailstatus": commands.mail_status,
@@ -42,8 +39,6 @@ EVENTS: Final = ("app_home_opened", "app_mention")
 LONGEST_MESSAGE: Final = 80_000
 #: The parts of a view that Slack takes; what else it holds is Slack's own.
 SENT_BACK: Final = ("type", "callback_id", "private_metadata", "title", "submit", "close", "blocks")
-#: The same person pressing the same button again within this time means it once.
-DOUBLE_CLICK: Final = timedelta(seconds=1.5)
 
 
 async def _nothing(_services: Services, _ask: Ask, _value: str) -> None:
@@ -80,11 +75,23 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
     Action.SHARE_PIECE: actions.share_piece,
     Action.ALERT_SETTINGS: actions.alert_settings,
     Action.OPEN_DASHBOARD: _nothing,
+    Action.CONNECT: welcome.open_connect,
+    Action.WEBHOOK: welcome.open_webhook,
+    Action.NEW_WEBHOOK: welcome.new_webhook,
+    Action.SETTINGS: governing.open_settings,
+    Action.AUDIT: governing.open_log,
+    Action.AUDIT_OLDER: governing.older,
+    Action.AUDIT_EXPORT: governing.export_log,
+    Action.APPROVE: governing.approve,
+    Action.DECLINE: governing.decline,
+    Action.ERASE: governing.erase,
 }
 
 
 #: Each of these changes what the next one builds upon, and none opens a page, which could not wait.
 IN_TURN: Final = frozenset({Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST, Action.HOME_PAGE})
+#: What guests may press: it shows again what their channel was shown.
+LOOKING: Final = frozenset({Action.REFRESH, Action.CHOOSE_RANGE, Action.TRACK, Action.OPEN_DASHBOARD})
 HANDLERS: Final = {action.value: handler for action, handler in ACTIONS.items()}
 
 
@@ -92,145 +99,114 @@ async def _outdated(_services: Services, _ask: Ask, _value: str) -> None:
     raise Outdated
 
 
-@dataclass
-class InFlight:
-    """The work under way: kept by a strong reference, and waited for when we stop."""
-
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def start(self, work: Coroutine[Any, Any, None], name: str = "") -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-    def is_running(self, name: str) -> bool:
-        return any(task.get_name() == name for task in self.tasks)
-
-    async def drain(self, seconds: float) -> None:
-        """Waits for the work under way; what takes longer is given up."""
-        if self.tasks:
-            await asyncio.wait(set(self.tasks), timeout=seconds)
-        for task in list(self.tasks):
-            log.warning("shutdown.given_up", task=task.get_name())
-            task.cancel()
+Enter = Callable[[str | None, str | None, bool], Awaitable[Entry | None]]
 
 
-@dataclass(frozen=True)
-class Desk:
-    """Where requests arrive: whose they are, and what answers them."""
-
-    services: Services
-    workspace: Workspace
-    in_flight: InFlight
-    #: The last question of each person that is still being answered.
-    last: dict[UserId, asyncio.Task[None]] = field(default_factory=dict)
-
-    def take(self, ask: Ask, key: str, work: Work, *, in_turn: bool = False) -> None:
-        """Starts the work of a request that was acknowledged; `in_turn`: after the same person's earlier ones."""
-        before = self.last.get(ask.user) if in_turn else None
-        task = self.in_flight.start(self._answer(ask, key, work, before), name=key)
-        if in_turn:
-            self.last[ask.user] = task
-            task.add_done_callback(lambda done: self._forget(ask.user, done))
-
-    def _forget(self, user: UserId, done: asyncio.Task[None]) -> None:
-        if self.last.get(user) is done:
-            del self.last[user]
-
-    async def _answer(self, ask: Ask, key: str, work: Work, before: asyncio.Task[None] | None) -> None:
-        """The boundary round every listener: whatever goes wrong reaches the asker in words."""
-        reference = uuid.uuid4().hex[:8]
-        if before is not None:
-            await asyncio.wait([before])
-        try:
-            await self._answer_once(ask, key, work)
-        except Exception:
-            log.exception("listener.broke", reference=reference, key=key)
-            await self._say(ask, words.failed(reference))
-
-    async def _answer_once(self, ask: Ask, key: str, work: Work) -> None:
-        now = self.services.clock.now()
-        workspace = await self.services.memory.together(_admit, ask, key, now)
-        if workspace is None:
-            log.info("listener.repeated", key=key)
-            return
-        try:
-            await work(replace(ask, workspace=workspace))
-        except Trouble as trouble:
-            log.info("listener.refused", key=key, reason=type(trouble).__name__, code=trouble.code)
-            await self._say(ask, words.plain(str(trouble)))
-
-    async def _say(self, ask: Ask, message: Message) -> None:
-        try:
-            await actions.refused(self.services, ask, message.text)
-        except Trouble as trouble:
-            log.warning("listener.unheard", reason=type(trouble).__name__, code=trouble.code)
-
-
-def _admit(connection: Connection, ask: Ask, key: str, now: datetime) -> Workspace | None:
-    """The workspace as it is now; None when this very request was handled before, or was a second click."""
-    if not leases.first_time(connection, key, now):
-        return None
-    if ask.click and not leases.first_time(connection, ask.click, now, DOUBLE_CLICK):
-        return None
-    return workspaces.by_id(connection, ask.workspace.id)
-
-
-def build_bolt(client: AsyncWebClient, signing_secret: str, desk: Desk) -> AsyncApp:
+def build_bolt(
+    client: AsyncWebClient, enter: Enter, desk: Desk, leave: Callable[[Workspace], Awaitable[None]]
+) -> AsyncApp:
     """The Bolt app with all listeners. The most used command is registered first: Bolt tries them in order."""
+
+    async def authorize(context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None) -> Any:
+        found = await enter(enterprise_id, team_id, bool(context.is_enterprise_install))
+        if found is None:
+            log.warning("listener.unknown_team")
+            return None
+        result = AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_id=found.bot_id, bot_user_id=found.bot_user,
+            bot_token=found.token,
+        )  # fmt: skip
+        result["workspace"] = found.workspace
+        return result
+
     app = AsyncApp(
         client=client,
-        signing_secret=signing_secret or "unused-in-socket-mode",
-        process_before_response=True,
         # Checked before anything is dispatched: see `Front.slack`. Twice would only be slower.
+        signing_secret="checked-before",  # noqa: S106
         request_verification_enabled=False,
+        process_before_response=True,
+        authorize=authorize,
     )
+
+    @app.error
+    async def not_understood(error: Exception) -> BoltResponse:
+        """A listener acknowledges and starts work, and nothing else: what broke there is the request's own shape."""
+        if isinstance(error, SQLAlchemyError):
+            raise error
+        log.warning("listener.not_understood", reason=type(error).__name__)
+        return BoltResponse(status=400, body='{"error": "not understood"}')
+
     for name, handler in COMMANDS.items():
         app.command(name)(_command(desk, handler))
     # Also what no view shows any more: a button of an older version deserves an answer.
     app.action(re.compile(".*"))(_action(desk))
-    app.view(Form.ALERTS)(_alerts_form(desk))
-    app.view(Form.CANCEL_CAMPAIGN)(_cancel_form(desk))
-    app.view(Form.DETAILS)(_details_form(desk))
+    for form, take in FORMS.items():
+        app.view(form)(take(desk))
     app.shortcut("track_in_message")(_message_shortcut(desk))
     app.event("app_mention")(_mention(desk))
     app.event("function_executed")(_step(desk))
     app.event("link_shared")(_links(desk))
     app.event("app_home_opened")(_home(desk))
+    app.event("app_uninstalled")(_left(leave))
+    app.event("tokens_revoked")(_left(leave))
     return app
 
 
+def _left(leave: Callable[[Workspace], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def listen(context: AsyncBoltContext, event: Body) -> None:
+        # Of a user's own token we have none; without the bot's nothing can be done any more.
+        if event["type"] == "app_uninstalled" or (event.get("tokens") or {}).get("bot"):
+            await leave(_whose(context))
+
+    return listen
+
+
+def _whose(context: AsyncBoltContext) -> Workspace:
+    workspace = dict(context.authorize_result or {}).get("workspace")
+    assert isinstance(workspace, Workspace)  # noqa: S101 - put there by `authorize`
+    return workspace
+
+
+def _is_foreign(context: AsyncBoltContext) -> bool:
+    """Whether the payload itself says that somebody of another team acts (docs.slack.dev: apis/slack-connect)."""
+    actor, home = context.actor_team_id, context.team_id
+    shared = context.actor_enterprise_id and context.actor_enterprise_id == context.enterprise_id
+    return bool(actor and home and actor != home and not shared)
+
+
 def _command(desk: Desk, handler: Callable[[Services, Ask], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def listen(ack: AsyncAck, body: Body) -> None:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         await ack()
         ask = Ask(
-            workspace=desk.workspace,
+            workspace=_whose(context),
             user=UserId(body["user_id"]),
             channel=ChannelId(body["channel_id"]),
             text=body.get("text") or "",
             response_url=body.get("response_url", ""),
             trigger_id=body.get("trigger_id", ""),
+            guest=_is_foreign(context),
+            open_to_guests=handler in (commands.mail_status, commands.mail_track),
         )
         # What opens a page cannot wait its turn: Slack lets it do so for three seconds only.
         in_turn = handler is not commands.mail_alerts
-        desk.take(ask, f"command:{ask.trigger_id}", lambda ask: handler(desk.services, ask), in_turn=in_turn)
+        desk.take(ask, f"command:{ask.trigger_id}", handler, in_turn=in_turn)
 
     return listen
 
 
 def _action(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(ack: AsyncAck, body: Body) -> None:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         await ack()
         pressed = body["actions"][0]
-        ask = _pressed_by(desk, body)
+        ask = _pressed_by(context, body)
         place = ask.view_id or (body.get("container") or {}).get("message_ts", "")
         # Slack gives each click of a double click an id of its own.
         ask = replace(ask, click=f"click:{ask.user}:{place}:{pressed['action_id']}:{_value(pressed)}")
+        ask = replace(ask, open_to_guests=pressed["action_id"] in LOOKING)
         handler = HANDLERS.get(pressed["action_id"], _outdated)
         value = _value(pressed)
         key, in_turn = f"action:{ask.trigger_id}", pressed["action_id"] in IN_TURN
-        desk.take(ask, key, lambda ask: handler(desk.services, ask, value), in_turn=in_turn)
+        desk.take(ask, key, lambda services, ask: handler(services, ask, value), in_turn=in_turn)
 
     return listen
 
@@ -240,13 +216,13 @@ def _value(pressed: Body) -> str:
     return str(pressed.get("value") or chosen.get("value") or pressed.get("selected_date") or "")
 
 
-def _pressed_by(desk: Desk, body: Body) -> Ask:
+def _pressed_by(context: AsyncBoltContext, body: Body) -> Ask:
     container, view = body.get("container") or {}, body.get("view") or {}
     at_home = view.get("type") == "home"
     # Only the asker's own copy of an ephemeral message can be replaced, and only by its response_url.
     shared = "" if container.get("is_ephemeral") else container.get("message_ts", "")
     return Ask(
-        workspace=desk.workspace,
+        workspace=_whose(context),
         user=UserId(body["user"]["id"]),
         channel=ChannelId((body.get("channel") or {}).get("id", "")),
         response_url=body.get("response_url", ""),
@@ -256,21 +232,22 @@ def _pressed_by(desk: Desk, body: Body) -> Ask:
         view_id="" if at_home else view.get("id", ""),
         view_hash=view.get("hash", "") if at_home else "",
         metadata=view.get("private_metadata", ""),
+        guest=_is_foreign(context),
     )
 
 
 def _alerts_form(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(ack: AsyncAck, body: Body) -> None:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         await ack()
         view = body["view"]
-        ask = Ask(desk.workspace, UserId(body["user"]["id"]), ChannelId(view["private_metadata"]))
+        ask = Ask(_whose(context), UserId(body["user"]["id"]), ChannelId(view["private_metadata"]))
         values = view["state"]["values"]
         campaign = values["campaign"]["campaign"]["selected_option"]["value"]
         wants = [one["value"] for one in values["wants"]["wants"].get("selected_options") or []]
         digest, quiet, alarm = (_chosen(values, name) for name in ("digest", "quiet", "alarm"))
         key = f"view:{body.get('trigger_id') or view['id']}"
         desk.take(
-            ask, key, lambda ask: actions.save_alerts(desk.services, ask, campaign, wants, (digest, quiet, alarm))
+            ask, key, lambda services, ask: actions.save_alerts(services, ask, campaign, wants, (digest, quiet, alarm))
         )
 
     return listen
@@ -281,43 +258,105 @@ def _chosen(values: Body, name: str) -> str:
 
 
 def _cancel_form(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(ack: AsyncAck, body: Body) -> None:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         await ack()
         view = body["view"]
         metadata = view["private_metadata"]
-        ask = Ask(desk.workspace, UserId(body["user"]["id"]), ChannelId(metadata.partition("|")[2]))
+        ask = Ask(_whose(context), UserId(body["user"]["id"]), ChannelId(metadata.partition("|")[2]))
         key = f"view:{body.get('trigger_id') or view['id']}"
-        desk.take(ask, key, lambda ask: actions.cancel_campaign(desk.services, ask, metadata))
+        desk.take(ask, key, lambda services, ask: actions.cancel_campaign(services, ask, metadata))
 
     return listen
 
 
 def _details_form(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(ack: AsyncAck, body: Body) -> None:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         view = body["view"]
         # A plain acknowledgement would close the modal: it stays as it is until the answer takes its place.
         await ack(response_action="update", view={key: view[key] for key in SENT_BACK if view.get(key)})
         typed = view["state"]["values"]["search"]["asked"].get("value") or ""
-        ask = Ask(desk.workspace, UserId(body["user"]["id"]), ChannelId(""), typed)
+        ask = Ask(_whose(context), UserId(body["user"]["id"]), ChannelId(""), typed)
         ask = replace(ask, view_id=view["id"], metadata=view["private_metadata"])
         key = f"view:{body.get('trigger_id') or view['id']}"
-        desk.take(ask, key, lambda ask: browsing.search(desk.services, ask))
+        desk.take(ask, key, browsing.search)
 
     return listen
 
 
+def _account_form(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
+        view = body["view"]
+        values = view["state"]["values"]
+        key = str(values["key"]["key"].get("value") or "")
+        region = _chosen(values, "region")
+        await ack(response_action="update", view=welcome.trying("Mail account"))
+        desk.take(
+            _submitted(context, body),
+            _view_key(body),
+            lambda services, ask: welcome.connect(services, ask, key, region),
+        )
+
+    return listen
+
+
+def _webhook_form(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
+        secret = str(body["view"]["state"]["values"]["secret"]["secret"].get("value") or "")
+        await ack(response_action="update", view=welcome.trying("Webhook"))
+        desk.take(
+            _submitted(context, body),
+            _view_key(body),
+            lambda services, ask: welcome.save_webhook(services, ask, secret),
+        )
+
+    return listen
+
+
+def _rules_form(desk: Desk) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
+        values = body["view"]["state"]["values"]
+        amount = str(values["above"]["above"].get("value") or "")
+        cancellers, stewards = (
+            rules.chosen(_chosen(values, one), _people(values, one)) for one in ("cancellers", "stewards")
+        )
+        made = Rules(cancellers, stewards)
+        await ack(response_action="update", view=welcome.trying("Settings"))
+        desk.take(
+            _submitted(context, body),
+            _view_key(body),
+            lambda services, ask: governing.save_settings(services, ask, made, amount),
+        )
+
+    return listen
+
+
+def _people(values: Body, name: str) -> list[str]:
+    chosen = values[f"{name}_people"]["people"].get("selected_users") or []
+    return [str(one) for one in chosen]
+
+
+def _submitted(context: AsyncBoltContext, body: Body) -> Ask:
+    """Who submitted a modal that stays open."""
+    user = UserId(body["user"]["id"])
+    return Ask(_whose(context), user, ChannelId(""), view_id=body["view"]["id"], guest=_is_foreign(context))
+
+
+def _view_key(body: Body) -> str:
+    return f"view:{body.get('trigger_id') or body['view']['id']}"
+
+
 def _message_shortcut(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(ack: AsyncAck, body: Body) -> None:
+    async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         await ack()
         ask = Ask(
-            workspace=desk.workspace,
+            workspace=_whose(context),
             user=UserId(body["user"]["id"]),
             channel=ChannelId((body.get("channel") or {}).get("id", "")),
             text=_all_text(body.get("message") or {}),
             response_url=body.get("response_url", ""),
             trigger_id=body.get("trigger_id", ""),
         )
-        desk.take(ask, f"shortcut:{ask.trigger_id}", lambda ask: commands.track_in_message(desk.services, ask))
+        desk.take(ask, f"shortcut:{ask.trigger_id}", commands.track_in_message)
 
     return listen
 
@@ -338,27 +377,27 @@ def _texts(block: Any) -> Iterator[str]:
 
 
 def _home(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(body: Body, event: Body) -> None:
+    async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         if event.get("tab") != "home":
             return
-        ask = Ask(desk.workspace, UserId(event["user"]), ChannelId(""))
-        ask = replace(ask, view_hash=(event.get("view") or {}).get("hash", ""))
-        desk.take(ask, f"event:{body['event_id']}", lambda ask: home.look(desk.services, ask))
+        ask = Ask(_whose(context), UserId(event["user"]), ChannelId(""))
+        ask = replace(ask, view_hash=(event.get("view") or {}).get("hash", ""), open_to_guests=True)
+        desk.take(ask, f"event:{body['event_id']}", home.look)
 
     return listen
 
 
 def _step(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(body: Body, event: Body) -> None:
+    async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         name = event["function"]["callback_id"]
         if name not in automation.STEPS:
             return
         inputs = {key: str(value) for key, value in (event.get("inputs") or {}).items()}
         execution, token = event["function_execution_id"], event.get("bot_access_token") or ""
-        ask = Ask(desk.workspace, UserId(""), ChannelId(""))
+        ask = Ask(_whose(context), UserId(""), ChannelId(""))
 
-        async def work(ask: Ask) -> None:
-            await automation.run_step(desk.services, ask, name, inputs, execution, token)
+        async def work(services: Services, ask: Ask) -> None:
+            await automation.run_step(services, ask, name, inputs, execution, token)
 
         desk.take(ask, f"event:{body['event_id']}", work)
 
@@ -366,24 +405,38 @@ def _step(desk: Desk) -> Callable[..., Awaitable[None]]:
 
 
 def _links(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(body: Body, event: Body) -> None:
+    async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         urls = [str(link["url"]) for link in event.get("links") or []]
-        ask = Ask(desk.workspace, UserId(event["user"]), ChannelId(event["channel"]), message_ts=event["message_ts"])
-        desk.take(ask, f"event:{body['event_id']}", lambda ask: automation.unfurl(desk.services, ask, urls))
+        ask = Ask(_whose(context), UserId(event["user"]), ChannelId(event["channel"]), message_ts=event["message_ts"])
+        ask = replace(ask, guest=_is_foreign(context), open_to_guests=True)
+        desk.take(ask, f"event:{body['event_id']}", lambda services, ask: automation.unfurl(services, ask, urls))
 
     return listen
 
 
 def _mention(desk: Desk) -> Callable[..., Awaitable[None]]:
-    async def listen(body: Body, event: Body) -> None:
+    async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         ask = Ask(
-            workspace=desk.workspace,
+            workspace=_whose(context),
             user=UserId(event["user"]),
             channel=ChannelId(event["channel"]),
             text=re.sub(r"<@\w+(\|[^>]*)?>", "", event.get("text") or ""),
             thread=event.get("thread_ts") or event["ts"],
+            guest=_is_foreign(context),
+            open_to_guests=True,
         )
         key = f"event:{body['event_id']}"
-        desk.take(ask, key, lambda ask: commands.mention(desk.services, ask), in_turn=True)
+        desk.take(ask, key, commands.mention, in_turn=True)
 
     return listen
+
+
+#: Every modal that can be submitted, and what takes it.
+FORMS: Final = {
+    Form.ALERTS: _alerts_form,
+    Form.CANCEL_CAMPAIGN: _cancel_form,
+    Form.DETAILS: _details_form,
+    Form.CONNECT: _account_form,
+    Form.WEBHOOK: _webhook_form,
+    Form.RULES: _rules_form,
+}

@@ -1,21 +1,23 @@
 """The timetable. APScheduler is only the clock: a tick runs where it wins its row, and is tracked until it ends."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import Connection
 
-from bot.listeners import InFlight
+from bot.desk import InFlight
 from handlers import cards, delivery, digests, jobs, surveys
 from handlers.ports import Trouble
-from handlers.services import Services
-from storage import leases
-from storage.records import Workspace
+from handlers.services import Services, Tenants
+from storage import leases, workspaces
+from storage.records import WorkspaceId
 
 log = structlog.get_logger()
 
@@ -27,6 +29,14 @@ SURVEY_EVERY: Final = timedelta(minutes=10)
 SILENCE_EVERY: Final = timedelta(minutes=5)
 WATCH_EVERY: Final = timedelta(minutes=1)
 SETTLE_EVERY: Final = timedelta(minutes=1)
+ERASE_EVERY: Final = timedelta(hours=6)
+PURGE_EVERY: Final = timedelta(minutes=10)
+#: However seldom a workspace's turn comes: with many, some turn comes at any moment.
+LOOK_EVERY: Final = timedelta(seconds=30)
+#: Workspaces taken in one transaction, and worked on at the same time by one process.
+TAKEN: Final = 50
+AT_ONCE: Final = 8
+Job = Callable[[Services, WorkspaceId], Awaitable[None]]
 #: Coalesced and never dropped: APScheduler's own default forgets a tick that is a second late.
 DEFAULTS: Final = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
 
@@ -36,71 +46,117 @@ class Timetable:
     """When which job runs. `owner` names this process in the rows that it wins."""
 
     services: Services
-    workspace: Workspace
+    tenants: Tenants
     in_flight: InFlight
     owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     courier: delivery.Courier = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "courier", delivery.Courier(self.services))
+        object.__setattr__(self, "courier", delivery.Courier(self.services, self.tenants))
 
-    def build(self) -> AsyncIOScheduler:
-        """The scheduler, not started yet."""
+    def build(self, *, works: bool = True) -> AsyncIOScheduler:
+        """The scheduler, not started yet. `works`: with all jobs; else only what each process does for itself."""
         scheduler = AsyncIOScheduler(job_defaults=DEFAULTS, timezone="UTC")
-        every = self.services.policy.poll_every
-        workspace_id = self.workspace.id
-        self._add(scheduler, "poll", every, partial(jobs.poll, self.services, workspace_id), at_once=True)
-        self._add(scheduler, "tidy", TIDY_EVERY, partial(jobs.tidy, self.services))
-        self._add(scheduler, "settle", SETTLE_EVERY, partial(jobs.settle_cancellations, self.services, workspace_id))
-        self._add(scheduler, "survey", SURVEY_EVERY, partial(surveys.survey, self.services, workspace_id))
-        self._add(scheduler, "cards", self._card_pace(), partial(cards.refresh, self.services, workspace_id))
-        self._add(scheduler, "watch", WATCH_EVERY, partial(digests.watch, self.services, workspace_id))
-        listen = partial(jobs.listen_for_silence, self.services, workspace_id)
-        self._add(scheduler, "silence", SILENCE_EVERY, listen)
-        self._add(scheduler, "recount", RECOUNT_EVERY, partial(jobs.recount, self.services, workspace_id))
         if self.services.memory.database.is_file:
-            self._add(scheduler, "checkpoint", CHECKPOINT_EVERY, self.services.memory.checkpoint, leased=False)
-        # Each channel is leased by itself, so every process may deliver at every tick.
-        self._add(scheduler, "deliver", self.services.policy.pace, self._deliver, leased=False)
+            self._add(scheduler, "checkpoint", CHECKPOINT_EVERY, self.services.memory.checkpoint)
+        if not works:
+            return scheduler
+        every = self.services.policy.poll_every
+        self._add_for_each(scheduler, "poll", every, jobs.poll, at_once=True, connected=True)
+        self._add_for_each(scheduler, "settle", SETTLE_EVERY, jobs.settle_cancellations)
+        self._add_for_each(scheduler, "survey", SURVEY_EVERY, surveys.survey)
+        self._add_for_each(scheduler, "cards", self._card_pace(), cards.refresh)
+        self._add_for_each(scheduler, "watch", WATCH_EVERY, digests.watch)
+        self._add_for_each(scheduler, "silence", SILENCE_EVERY, jobs.listen_for_silence)
+        self._add_for_each(scheduler, "recount", RECOUNT_EVERY, jobs.recount)
+        self._add_for_each(scheduler, "erase", ERASE_EVERY, jobs.erase)
+        # What every worker may do at every tick: it leases what it works on, or wins its row first.
+        self._add(scheduler, "tidy", TIDY_EVERY, self._once("tidy", TIDY_EVERY, partial(jobs.tidy, self.services)))
+        purge = partial(jobs.purge, self.services)
+        self._add(scheduler, "purge", PURGE_EVERY, self._once("purge", PURGE_EVERY, purge))
+        self._add(scheduler, "deliver", self.services.policy.pace, self._deliver)
         return scheduler
 
     def _card_pace(self) -> timedelta:
         return max(self.services.policy.card_pace, timedelta(seconds=1))
 
     def _add(
+        self, scheduler: AsyncIOScheduler, name: str, every: timedelta, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        scheduler.add_job(partial(self._tick, name, work), "interval", seconds=every.total_seconds(), id=name)
+
+    def _add_for_each(
         self,
         scheduler: AsyncIOScheduler,
         name: str,
         every: timedelta,
-        work: Callable[[], Awaitable[None]],
+        work: Job,
         *,
         at_once: bool = False,
-        leased: bool = True,
+        connected: bool = False,
     ) -> None:
+        """A job that is done for each workspace in its own turn. Looked for more often than it is due."""
         first = {"next_run_time": self.services.clock.now()} if at_once else {}
-        tick = partial(self._tick, name, every if leased else None, work)
-        scheduler.add_job(tick, "interval", seconds=every.total_seconds(), id=name, **first)
+        tick = partial(self._tick, name, partial(self._for_each, name, every, work, connected=connected))
+        seconds = min(every, LOOK_EVERY).total_seconds()
+        scheduler.add_job(tick, "interval", seconds=seconds, id=name, **first)
 
-    async def _tick(self, name: str, every: timedelta | None, work: Callable[[], Awaitable[None]]) -> None:
+    async def _tick(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         # The scheduler cancels what it runs when it stops; a task of ours is waited for instead.
         if not self.in_flight.is_running(f"tick:{name}"):
-            self.in_flight.start(self._run(name, every, work), name=f"tick:{name}")
+            self.in_flight.start(self._guarded(name, work), name=f"tick:{name}")
 
-    async def _run(self, name: str, every: timedelta | None, work: Callable[[], Awaitable[None]]) -> None:
-        """The boundary round every tick."""
+    async def _guarded(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """The boundary round every tick, and round each workspace's part of it."""
         try:
-            if every is None or await self._wins(name, every):
-                await work()
+            await work()
         except Trouble as trouble:
             log.warning("tick.troubled", tick=name, reason=type(trouble).__name__, code=trouble.code, text=str(trouble))
         except Exception:
             log.exception("tick.broke", tick=name, reference=uuid.uuid4().hex[:8])
 
-    async def _wins(self, name: str, every: timedelta) -> bool:
-        # A little less than the interval, or a tick that is a millisecond early would lose its turn.
-        key = f"{name}:{self.workspace.id}"
+    async def _for_each(self, name: str, every: timedelta, work: Job, *, connected: bool) -> None:
+        """Takes the workspaces whose turn has come, some at the same time, until no turn is left."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(workspace_id: WorkspaceId) -> None:
+            async with turns:
+                structlog.contextvars.bind_contextvars(workspace=workspace_id)
+                await self._guarded(name, partial(self._for_one, work, workspace_id))
+
+        taken = await self._take(name, every, connected=connected)
+        while taken:
+            await asyncio.gather(*(asyncio.create_task(one(workspace_id)) for workspace_id in taken))
+            taken = await self._take(name, every, connected=connected) if len(taken) == TAKEN else []
+
+    async def _for_one(self, work: Job, workspace_id: WorkspaceId) -> None:
+        await work(await self.tenants.of(workspace_id), workspace_id)
+
+    async def _take(self, name: str, every: timedelta, *, connected: bool) -> list[WorkspaceId]:
         now = self.services.clock.now()
-        return await self.services.memory.write(leases.win, key, self.owner, now, every * 0.9)
+        # A little less than the interval, or a tick that is a millisecond early would lose its turn.
+        pause = every * 0.9
+        due = partial(workspaces.due, connected=connected)
+        found = await self.services.memory.read(due, name, now, now + 2 * pause, TAKEN)
+        if not found:
+            return []
+        return await self.services.memory.write(_win, name, self.owner, now, pause, found)
+
+    def _once(self, name: str, every: timedelta, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """The work, done by whichever process is first in this time."""
+
+        async def run() -> None:
+            now = self.services.clock.now()
+            if await self.services.memory.write(leases.win, name, self.owner, now, every * 0.9):
+                await work()
+
+        return run
 
     async def _deliver(self) -> None:
         await self.courier.serve()
+
+
+def _win(
+    connection: Connection, name: str, owner: str, now: datetime, every: timedelta, found: list[WorkspaceId]
+) -> list[WorkspaceId]:
+    return [one for one in found if leases.win(connection, f"{name}:{one}", owner, now, every)]

@@ -4,14 +4,15 @@ import hashlib
 import hmac
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from handlers.services import Policy
 from storage.database import DatabaseUrlError, parse_url
+from storage.vault import KeyRefusedError, Vault
 
 
 class SettingsError(ValueError):
@@ -38,12 +39,16 @@ class Settings(BaseSettings):
         NOTHING, description="Socket Mode: the app-level token, xapp-…, with connections:write"
     )
     slack_signing_secret: SecretStr = Field(NOTHING, description="HTTP: the secret with which Slack signs its requests")
-    slack_client_id: str = Field("", description="Not used yet: installing into many workspaces")
+    slack_client_id: str = Field("", description="Many workspaces: the app's client id, for installing from a web page")
+    slack_client_secret: SecretStr = Field(NOTHING, description="Many workspaces: the app's client secret")
     slack_api_url: str = Field("https://slack.com/api/", description="Slack's Web API")
     stannp_api_key: SecretStr = Field(NOTHING, description="The mail account's API key")
     stannp_api_url: str = Field("https://api-us1.stannp.com/v1", description="The mail account's region")
     stannp_webhook_secret: SecretStr = Field(
         NOTHING, description="HTTP: the secret given to Stannp's webhook; without it the webhook is off"
+    )
+    stannp_eu_api_url: str = Field(
+        "https://api-eu1.stannp.com/v1", description="Many workspaces: the region of accounts in the UK and the EU"
     )
     stannp_currency: str = Field(
         "USD", description="Stannp's answers name no currency; this one is shown", pattern="^[A-Z]{3}$"
@@ -75,6 +80,18 @@ class Settings(BaseSettings):
         "",
         description="The Slack user id to tell when Stannp's webhook falls silent; else who first subscribed a channel",
     )
+    piecewise_encryption_keys: SecretStr = Field(
+        NOTHING, description="Many workspaces: keys of stored secrets, comma-separated; the first seals, all open"
+    )
+    piecewise_keep_recipients_days: int = Field(
+        90, description="Who a piece was sent to is dropped so many days after its final status", ge=1, le=3650
+    )
+    piecewise_keep_removed_days: int = Field(
+        30,
+        description="Many workspaces: what is kept of a workspace goes so many days after it removed Piecewise",
+        ge=0,
+        le=365,
+    )
     piecewise_log_format: str = Field("console", description="console or json", pattern="^(console|json)$")
 
     @field_validator("slack_bot_token")
@@ -92,7 +109,7 @@ class Settings(BaseSettings):
     def _slash(cls, value: str) -> str:
         return _address(value).rstrip("/") + "/"
 
-    @field_validator("stannp_api_url")
+    @field_validator("stannp_api_url", "stannp_eu_api_url")
     @classmethod
     def _no_slash(cls, value: str) -> str:
         return _address(value).rstrip("/")
@@ -125,16 +142,36 @@ class Settings(BaseSettings):
     def _list(cls, value: object) -> object:
         return frozenset(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
-        if self.slack_client_id:
-            raise ValueError(
-                "SLACK_CLIENT_ID is set, but this version serves one workspace: unset it and use SLACK_BOT_TOKEN"
-            )
-        return self
+    @field_validator("piecewise_encryption_keys")
+    @classmethod
+    def _keys(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            try:
+                Vault(_listed(value))
+            except KeyRefusedError as error:
+                raise ValueError(f"holds something that is no key. {error}") from None
+        return value
+
+    def is_for_many(self) -> bool:
+        """Whether any workspace may install us from a web page."""
+        return bool(self.slack_client_id)
+
+    def takes_webhooks(self) -> bool:
+        """Whether the mail platform may call."""
+        return self.is_for_many() or bool(self.stannp_webhook_secret.get_secret_value())
+
+    def vault(self) -> Vault:
+        """What seals the secrets of many workspaces."""
+        return Vault(_listed(self.piecewise_encryption_keys))
 
     def require_run(self) -> Mode:
         """How to run; raises SettingsError naming everything that is missing."""
+        missing = self._missing_for_many() if self.is_for_many() else self._missing_for_one()
+        if missing:
+            raise SettingsError("\n".join(missing))
+        return Mode.HTTP if self.is_for_many() or not self.slack_app_token.get_secret_value() else Mode.SOCKET
+
+    def _missing_for_one(self) -> list[str]:
         missing = []
         if not self.slack_bot_token.get_secret_value():
             missing.append("SLACK_BOT_TOKEN is missing: copy it from your Slack app's page *OAuth & Permissions*")
@@ -143,13 +180,30 @@ class Settings(BaseSettings):
             missing.append("SLACK_APP_TOKEN (for Socket Mode) or SLACK_SIGNING_SECRET (for HTTP) is missing: set one")
         if not self.stannp_api_key.get_secret_value():
             missing.append("STANNP_API_KEY is missing: copy it from Stannp's dashboard, Settings, API")
-        if missing:
-            raise SettingsError("\n".join(missing))
-        return Mode.SOCKET if socket else Mode.HTTP
+        return missing
+
+    def _missing_for_many(self) -> list[str]:
+        needed = {
+            "SLACK_CLIENT_SECRET is missing: copy it from your Slack app's page *Basic Information*":
+                self.slack_client_secret.get_secret_value(),
+            "SLACK_SIGNING_SECRET is missing: copy it from your Slack app's page *Basic Information*":
+                self.slack_signing_secret.get_secret_value(),
+            "PIECEWISE_ENCRYPTION_KEYS is missing: make a key with `piecewise new-key`, and keep a copy of it":
+                self.piecewise_encryption_keys.get_secret_value(),
+            "PIECEWISE_PUBLIC_URL is missing: the outside address at which Slack and browsers reach this, https://…":
+                self.piecewise_public_url,
+        }  # fmt: skip
+        missing = [text for text, value in needed.items() if not value]
+        if self.slack_bot_token.get_secret_value():
+            missing.append(
+                "SLACK_BOT_TOKEN is set beside SLACK_CLIENT_ID: unset one. The client id is for many workspaces"
+            )
+        return missing
 
     def _picture_key(self) -> bytes:
         """The same in every process, and of no use for anything else."""
-        secret = self.slack_bot_token.get_secret_value().encode()
+        one, many = self.slack_bot_token.get_secret_value(), self.slack_client_secret.get_secret_value()
+        secret = (many if self.is_for_many() else one).encode()
         return hmac.new(secret, b"addresses of pictures", hashlib.sha256).digest()
 
     def policy(self) -> Policy:
@@ -165,7 +219,13 @@ class Settings(BaseSettings):
             card_pace=timedelta(seconds=self.piecewise_card_seconds),
             settle=timedelta(seconds=self.piecewise_settle_seconds),
             history=timedelta(days=self.piecewise_history_days),
+            keep_recipients=timedelta(days=self.piecewise_keep_recipients_days),
+            keep_removed=timedelta(days=self.piecewise_keep_removed_days),
         )
+
+
+def _listed(value: SecretStr) -> list[str]:
+    return [part.strip() for part in value.get_secret_value().split(",") if part.strip()]
 
 
 def _begins(value: SecretStr, prefix: str, where: str) -> SecretStr:

@@ -1,11 +1,12 @@
 """Slack's Web API for one workspace: `handlers.ports.Messenger`, with every error code turned into a named failure."""
 
 import io
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import structlog
@@ -13,6 +14,7 @@ from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.addresses import is_slacks
 from handlers.messages import Message, Picture
 from handlers.ports import (
     ChannelClosed,
@@ -67,6 +69,14 @@ UPLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=300)
 ANSWER_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
+class Meter(Protocol):
+    """Who counts our calls."""
+
+    def called(self, seconds: float, outcome: str) -> None:
+        """A call ended: ok, rate_limited, down or refused."""
+        ...
+
+
 @dataclass
 class Slack:
     """One workspace's Slack. Nothing is sent twice by itself, except when Slack said that it did not take it (429)."""
@@ -75,6 +85,9 @@ class Slack:
     session: aiohttp.ClientSession
     clock: Clock
     default_zone: str
+    #: Whose people belong to the team: its id, and its organisation's; "" takes all for insiders.
+    team: str = ""
+    meter: Meter | None = None
     people: dict[str, tuple[datetime, Person]] = field(default_factory=dict)
 
     async def post(self, channel: str, message: Message, *, thread: str | None = None, broadcast: bool = False) -> str:
@@ -97,6 +110,8 @@ class Slack:
         )
 
     async def answer(self, response_url: str, message: Message, *, replace: bool = False) -> None:
+        if not is_slacks(response_url, self.client.base_url):
+            raise SlackRefused("Slack named an address for the answer that is not its own.")
         body = {
             "response_type": "ephemeral",
             "replace_original": replace,
@@ -105,7 +120,7 @@ class Slack:
         }
         async with (
             _outages_named(),
-            self.session.post(response_url, json=body, timeout=ANSWER_TIMEOUT) as response,
+            self.session.post(response_url, json=body, timeout=ANSWER_TIMEOUT, allow_redirects=False) as response,
         ):
             if response.status == 429:  # noqa: PLR2004 - HTTP
                 raise SlackBusy(retry_after=_seconds(response.headers.get("Retry-After")))
@@ -157,10 +172,14 @@ class Slack:
         length = file.content.seek(0, io.SEEK_END)
         place = await self._call(lambda: self.client.files_getUploadURLExternal(filename=file.filename, length=length))
         file.content.seek(0)
+        if not is_slacks(place["upload_url"], self.client.base_url):
+            raise SlackRefused("Slack named an address for the file that is not its own.")
         # The SDK's own helper reads the whole file into memory first.
         async with (
             _outages_named(),
-            self.session.post(place["upload_url"], data=file.content, timeout=UPLOAD_TIMEOUT) as response,
+            self.session.post(
+                place["upload_url"], data=file.content, timeout=UPLOAD_TIMEOUT, allow_redirects=False
+            ) as response,
         ):
             if response.status != 200:  # noqa: PLR2004 - HTTP
                 raise SlackDown(code=str(response.status))
@@ -202,7 +221,15 @@ class Slack:
     def _person(self, user: dict[str, Any]) -> Person:
         name = user.get("real_name") or user.get("name") or "somebody"
         admin = bool(user.get("is_admin") or user.get("is_owner"))
-        return Person(str(name), str(user.get("tz") or self.default_zone), admin)
+        outside = self._is_outside(user)
+        return Person(str(name), str(user.get("tz") or self.default_zone), admin and not outside, outside)
+
+    def _is_outside(self, user: dict[str, Any]) -> bool:
+        """Of another team (docs.slack.dev: apis/slack-connect), or a guest with a channel or a few."""
+        if user.get("is_stranger") or user.get("is_restricted") or user.get("is_ultra_restricted"):
+            return True
+        theirs = {user.get("team_id"), (user.get("enterprise_user") or {}).get("enterprise_id")} - {None, ""}
+        return bool(self.team and theirs and self.team not in theirs)
 
     async def _call(self, ask: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
         try:
@@ -213,13 +240,23 @@ class Slack:
             await self.clock.sleep(busy.retry_after)
             return await self._once(ask)
 
-    @staticmethod
-    async def _once(ask: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
-        async with _outages_named():
-            try:
-                return await ask()
-            except SlackApiError as error:
-                raise named(error) from None
+    async def _once(self, ask: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
+        began, outcome = time.monotonic(), "ok"
+        try:
+            async with _outages_named():
+                try:
+                    return await ask()
+                except SlackApiError as error:
+                    raise named(error) from None
+        except SlackBusy:
+            outcome = "rate_limited"
+            raise
+        except Trouble as trouble:
+            outcome = "down" if isinstance(trouble, SlackDown) else "refused"
+            raise
+        finally:
+            if self.meter is not None:
+                self.meter.called(time.monotonic() - began, outcome)
 
 
 def named(error: SlackApiError) -> Trouble:

@@ -1,24 +1,35 @@
 """The HTTP routes: Slack's one address, Stannp's webhook, and whether we are well."""
 
+import asyncio
+import json
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.installs import INSTALL, REDIRECT
+from bot.metrics import Metrics
+from bot.tenants import Many, Sole
 from handlers import pictures, webhooks
 from handlers.pictures import PictureGone
-from handlers.ports import Overloaded
+from handlers.ports import NotConnected, Overloaded, Removed, WorkspaceGone
 from handlers.services import Services
 from storage import schema
 from storage.records import Workspace
+from storage.workspaces import WorkspaceUnknownError
 
 log = structlog.get_logger()
 
@@ -26,6 +37,27 @@ log = structlog.get_logger()
 BODY_CAP: Final = 1_000_000
 #: Slack's signatures are good for five minutes; so many of them are remembered.
 SIGNATURES_KEPT: Final = 20_000
+
+
+BODY_SECONDS: Final = 10
+FIELDS: Final = 100
+#: aiohttp's limits. A connection that has sent no whole head of a request by then is closed.
+LIMITS: Final[dict[str, Any]] = {
+    "keepalive_timeout": 30, "max_line_size": 8190, "max_field_size": 8190, "max_headers": 100,
+}  # fmt: skip
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Strict-Transport-Security": "max-age=31536000",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+#: The pages of an installation have a style of their own, and nothing else.
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+}
 
 
 @dataclass
@@ -51,9 +83,11 @@ class Front:
     """What the routes need. Without a `bolt` Slack does not come by HTTP; without a secret Stannp does not."""
 
     services: Services
-    workspace: Workspace
+    tenants: Sole | Many
+    metrics: Metrics
     bolt: AsyncApp | None
     verifier: SignatureVerifier | None
+    flow: AsyncOAuthFlow | None
     takes_webhooks: bool
     slack_is_connected: Callable[[], Awaitable[bool]]
     replays: Replays = field(default_factory=Replays)
@@ -61,19 +95,26 @@ class Front:
     async def slack(self, request: web.Request) -> web.Response:
         """Everything that Slack sends."""
         assert self.bolt is not None  # noqa: S101 - the route exists only with it
-        assert self.verifier is not None  # noqa: S101
-        raw = await request.read()
+        began = time.monotonic()
+        raw = await read_body(request)
         signature = request.headers.get("X-Slack-Signature", "")
         if not self._is_genuine(raw, request, signature) or not self.replays.is_first(signature):
             return web.json_response({"error": "invalid signature"}, status=401)
-        response = await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+        try:
+            if not is_understood(raw, request.content_type):
+                return web.json_response({"error": "not understood"}, status=400)
+            response = await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+        except SQLAlchemyError as error:
+            log.error("slack.not_admitted", reason=type(error).__name__)  # noqa: TRY400 - each of a crowd would say it
+            response = web.json_response({"error": "try again"}, status=503)
         if response.status >= 500:  # noqa: PLR2004 - HTTP
             # Slack may repeat what failed within the same second, and so with the same signature.
             self.replays.forget(signature)
+        self.metrics.acks.observe(time.monotonic() - began)
         return response
 
     def _is_genuine(self, raw: bytes, request: web.Request, signature: str) -> bool:
-        assert self.verifier is not None  # noqa: S101 - see above
+        assert self.verifier is not None  # noqa: S101 - there with `bolt`
         stamp = request.headers.get("X-Slack-Request-Timestamp", "")
         # The verifier reads the stamp as a number and the body as text, and raises on anything else.
         if not (stamp.isascii() and stamp.isdecimal()) or len(stamp) > 12 or not signature.isascii():  # noqa: PLR2004 - seconds until the year 33658
@@ -86,10 +127,18 @@ class Front:
 
     async def stannp(self, request: web.Request) -> web.Response:
         """Stannp's webhook. 503 only when nothing could be kept: five failures in a day silently end the calls."""
-        raw = await request.read()
+        answer = await self._stannp(request)
+        self.metrics.webhooks.labels(str(answer.status)).inc()
+        return answer
+
+    async def _stannp(self, request: web.Request) -> web.Response:
+        raw = await read_body(request)
         headers = dict(request.headers)
         try:
-            status = await webhooks.receive(self.services, self.workspace, raw, headers)
+            services, workspace = await self._called(request.match_info.get("token", ""))
+            status = await webhooks.receive(services, workspace, raw, headers)
+        except (WorkspaceUnknownError, Removed, WorkspaceGone, NotConnected):
+            return web.json_response({"error": "not found"}, status=404)
         except Overloaded:
             log.warning("webhook.overloaded")
             return web.json_response({"error": "busy"}, status=503, headers={"Retry-After": "5"})
@@ -97,6 +146,40 @@ class Front:
             log.error("webhook.not_kept", reason=type(error).__name__)  # noqa: TRY400 - each of a crowd would say it
             return web.json_response({"error": "not stored"}, status=503)
         return web.json_response({}, status=status)
+
+    async def _called(self, token: str) -> tuple[Services, Workspace]:
+        """Whose mail account calls; raises WorkspaceUnknownError."""
+        if isinstance(self.tenants, Sole):
+            return self.tenants.services, self.tenants.workspace
+        return await self.tenants.by_webhook(token)
+
+    async def install(self, request: web.Request) -> web.Response:
+        """The first page of an installation: leads to Slack's."""
+        assert self.flow is not None  # noqa: S101 - the route exists only with it
+        return await self._page(self.flow.handle_installation, request)
+
+    async def installed(self, request: web.Request) -> web.Response:
+        """Slack leads the browser back here."""
+        assert self.flow is not None  # noqa: S101 - the route exists only with it
+        return await self._page(self.flow.handle_callback, request)
+
+    @staticmethod
+    async def _page(
+        handle: Callable[[AsyncBoltRequest], Awaitable[BoltResponse]], request: web.Request
+    ) -> web.Response:
+        response = await to_aiohttp_response(await handle(await to_bolt_request(request)))
+        response.headers.update(PAGE_HEADERS)
+        for name, cookie in response.cookies.items():
+            # Without it another site could make a browser begin an installation.
+            response.cookies[name]["samesite"] = cookie["samesite"] or "Lax"
+        return response
+
+    async def show_metrics(self, request: web.Request) -> web.Response:
+        """For Prometheus, from inside: what came through a proxy is not answered."""
+        if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded")):
+            raise web.HTTPNotFound
+        text = await self.metrics.text(self.services)
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def picture(self, request: web.Request) -> web.Response:
         """A pie by its signed address."""
@@ -122,6 +205,27 @@ class Front:
         return web.json_response(checks, status=200 if all(checks.values()) else 503)
 
 
+async def read_body(request: web.Request) -> bytes:
+    """The body, if it comes within a few seconds: who sends it byte by byte is not waited for."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+
+
+def is_understood(raw: bytes, content_type: str) -> bool:
+    """Whether this has one of the three shapes that Slack sends: JSON, a form with a payload, or a plain form."""
+    try:
+        text = raw.decode()
+        if content_type == "application/json":
+            return isinstance(json.loads(text), dict)
+        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
+        return isinstance(json.loads(fields["payload"]), dict) if "payload" in fields else bool(fields)
+    except (ValueError, RecursionError):
+        return False
+
+
 @web.middleware
 async def boundary(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -137,15 +241,28 @@ async def boundary(
         return web.json_response({"error": "something went wrong", "reference": reference}, status=500)
 
 
+async def harden(_request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer says to browsers."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.popall("Server", None)
+
+
 def build_web(front: Front) -> web.Application:
     """The routes that this process offers."""
     app = web.Application(client_max_size=BODY_CAP, middlewares=[boundary])
+    app.on_response_prepare.append(harden)
     app.router.add_get("/healthz", front.healthy)
     app.router.add_get("/readyz", front.ready)
+    app.router.add_get("/metrics", front.show_metrics)
     if front.services.policy.public_url:
         app.router.add_get("/pictures/{token}", front.picture)
     if front.bolt is not None:
         app.router.add_post("/slack/events", front.slack)
+    if front.flow is not None:
+        app.router.add_get(INSTALL, front.install, allow_head=False)
+        app.router.add_get(REDIRECT, front.installed, allow_head=False)
     if front.takes_webhooks:
-        app.router.add_post("/webhooks/stannp", front.stannp)
+        many = isinstance(front.tenants, Many)
+        app.router.add_post("/webhooks/stannp/{token}" if many else "/webhooks/stannp", front.stannp)
     return app

@@ -6,7 +6,8 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from handlers import commands, expectations, forecasts, replies, surveys
-from handlers.access import require_canceller
+from handlers.access import note_shown, require_canceller
+from handlers.approving import ask_second, needs_second, write_down
 from handlers.arguments import Range
 from handlers.cancelling import cancel_all, cancel_piece, stoppable
 from handlers.charts import Curve
@@ -18,8 +19,10 @@ from handlers.ports import CampaignBooked, NotInChannel, Refusal
 from handlers.services import Ask, Services
 from handlers.views import alerts, cancel, controls, status, track, words
 from storage import enquiries, transits, workspaces
+from storage.audits import Act
 from storage.records import (
     NO_CAMPAIGN,
+    NO_PIECE,
     CampaignId,
     ChannelId,
     Mix,
@@ -28,6 +31,8 @@ from storage.records import (
     StoredPiece,
     Want,
 )
+
+ASKED = "Somebody else has to approve this: the request stands in the channel."
 
 
 def _carried(value: str) -> tuple[CampaignId | None, Range]:
@@ -44,6 +49,7 @@ async def pick_campaign(services: Services, ask: Ask, value: str) -> None:
     today = await commands.today_of(services, ask)
     message = await commands.campaign_message(services, ask, campaign, span, today)
     await replies.to_channel(services, ask, message)
+    await note_shown(services, ask, campaign.id)
 
 
 async def pick_piece(services: Services, ask: Ask, value: str) -> None:
@@ -84,15 +90,26 @@ async def share_piece(services: Services, ask: Ask, value: str) -> None:
     if not ask.channel:
         raise Refusal("There is no channel here to share it with. Ask with `/mailtrack` in the channel.")
     await services.slack.post(ask.channel, track.shared(piece, scans, ask.user))
+    await note_shown(services, ask, piece.campaign_id, piece.id)
 
 
 async def cancel_one(services: Services, ask: Ask, value: str) -> None:
     """*Cancel this piece*, after its confirm dialog. The channel reads who did what."""
-    require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
+    await require_canceller(services, ask)
     piece = await piece_of(services, ask, value)
+    if needs_second(ask, piece.cost or Decimal(0)):
+        await ask_second(services, ask, piece.campaign_id, piece.id, f"piece {piece.ref}", _worth(ask, [piece]))
+        await refused(services, ask, ASKED)
+        return
+    await stop_piece(services, ask, piece)
+
+
+async def stop_piece(services: Services, ask: Ask, piece: StoredPiece) -> None:
+    """Asks for it, and tells the asker and the channel what really happened."""
     result = await cancel_piece(services, ask.workspace, piece, ask.user)
     saved = Money(piece.cost, ask.workspace.currency) if piece.cost is not None else None
     message = cancel.piece_result(result, ask.user, services.clock.now(), saved)
+    await write_down(services, ask, Act.CANCELLED, f"piece {piece.ref}", result.outcome.value)
     if ask.view_id:
         await services.slack.update_view(ask.view_id, track.modal("Cancel", message.blocks))
     else:
@@ -111,7 +128,7 @@ async def _announce(services: Services, ask: Ask, message: Message) -> None:
 
 async def ask_cancel_campaign(services: Services, ask: Ask, value: str) -> None:
     """*Cancel…* on a campaign: a dry run first, in a modal."""
-    require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
+    await require_canceller(services, ask)
     campaign = await campaign_of(services, ask, value)
     waiting = track.modal("Cancel campaign", [section("Asking Stannp what can still be stopped…")])
     view_id = await services.slack.open_view(ask.trigger_id, waiting)
@@ -142,7 +159,7 @@ def _worth(ask: Ask, pieces: list[StoredPiece]) -> Money:
 
 async def cancel_campaign(services: Services, ask: Ask, metadata: str) -> None:
     """The dry run was confirmed: ask for each piece, and tell the channel what really happened."""
-    require_canceller(services.policy, ask.user, await services.slack.person(ask.user))
+    await require_canceller(services, ask)
     campaign = await campaign_of(services, ask, metadata.partition("|")[0])
     fresh = await services.platform.campaign(campaign.facts.ref)
     dashboard = services.platform.dashboard(campaign.facts.ref)
@@ -151,10 +168,29 @@ async def cancel_campaign(services: Services, ask: Ask, metadata: str) -> None:
         return
     await refresh_campaign(services, ask.workspace, campaign, force=True)
     pieces = await services.memory.read(stoppable, ask.workspace, campaign.id)
+    worth = _worth(ask, pieces)
+    if needs_second(ask, worth.amount):
+        what = f"*{escape(campaign.facts.name)}*"
+        await ask_second(services, ask, campaign.id, NO_PIECE, what, worth)
+        return
+    await _stop_all(services, ask, campaign, pieces)
+
+
+async def stop_campaign(services: Services, ask: Ask, value: str) -> None:
+    """All of a campaign that can still be stopped, after a second person agreed."""
+    campaign = await campaign_of(services, ask, value)
+    await refresh_campaign(services, ask.workspace, campaign, force=True)
+    await _stop_all(services, ask, campaign, await services.memory.read(stoppable, ask.workspace, campaign.id))
+
+
+async def _stop_all(services: Services, ask: Ask, campaign: StoredCampaign, pieces: list[StoredPiece]) -> None:
+    dashboard = services.platform.dashboard(campaign.facts.ref)
     results = await cancel_all(services, ask.workspace, pieces, ask.user)
     stopped = [result.piece for result in results if result.outcome is cancel.Outcome.CANCELLED]
     now = services.clock.now()
     message = cancel.campaign_result(campaign, results, ask.user, now, _worth(ask, stopped), dashboard)
+    told = f"{len(stopped)} of {len(results)} pieces stopped"
+    await write_down(services, ask, Act.CANCELLED, campaign.facts.name, told)
     await _tell(services, ask, message)
 
 
@@ -163,6 +199,7 @@ async def _delete(services: Services, ask: Ask, campaign: StoredCampaign, dashbo
         await services.platform.delete_campaign(campaign.facts.ref)
     except CampaignBooked as booked:
         return cancel.booked(str(booked), dashboard)
+    await write_down(services, ask, Act.CANCELLED, campaign.facts.name, "the draft was deleted")
     return cancel.deleted(campaign, ask.user, services.clock.now())
 
 

@@ -75,6 +75,8 @@ async def run_step(
 
 async def unfurl(services: Services, ask: Ask, urls: Sequence[str]) -> None:
     """Shows a campaign's numbers under a link to it in the platform's dashboard."""
+    if ask.guest or ask.workspace.connected_at is None:
+        return
     shown = {}
     today = await commands.today_of(services, ask)
     known = {one.facts.ref: one for one in await services.memory.read(enquiries.campaigns_of, ask.workspace.id)}

@@ -9,6 +9,8 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers import arguments, expectations, figures, matching, replies
+from handlers.access import may_see, may_steward, note_shown, require_insider, require_shown
+from handlers.approving import write_down
 from handlers.arguments import ALL_TIME, AlertsAsk, Range
 from handlers.charts import Pie
 from handlers.forecasts import Progress
@@ -18,6 +20,7 @@ from handlers.ports import Outage, PieceUnknown, Refusal, Trouble
 from handlers.services import Ask, Services
 from handlers.views import alerts, status, track, words
 from storage import choices, enquiries, listings, outbox, workspaces
+from storage.audits import Act
 from storage.listings import Wish
 from storage.records import NO_CAMPAIGN, CampaignId, Choices, Mix, StoredCampaign, StoredPiece, Want
 
@@ -30,7 +33,7 @@ EXAMPLE: Final = "Spring"
 async def mail_status(services: Services, ask: Ask) -> None:
     """`/mailstatus [campaign] [range]`: the pie and its numbers, in the channel."""
     asked = arguments.clean(ask.text)
-    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
+    known = await _visible(services, ask)
     if arguments.wants_help(asked):
         example = known[0].facts.name if known else EXAMPLE
         await replies.to_asker(services, ask, words.help_status(example))
@@ -39,6 +42,7 @@ async def mail_status(services: Services, ask: Ask) -> None:
     exact = matching.exactly(asked, known) if asked else []
     name, span = (asked, None) if exact else arguments.split_range(asked, today)
     if not name:
+        await require_insider(services, ask)
         message = await account_message(services, ask, span or arguments.this_month(today), today)
         await replies.to_channel(services, ask, message)
         return
@@ -46,8 +50,15 @@ async def mail_status(services: Services, ask: Ask) -> None:
     if len(found.found) == 1 and found.sure:
         message = await campaign_message(services, ask, found.found[0], span or ALL_TIME, today)
         await replies.to_channel(services, ask, message)
+        await note_shown(services, ask, found.found[0].id)
         return
     await replies.to_asker(services, ask, _which(name, found, known, span or ALL_TIME))
+
+
+async def _visible(services: Services, ask: Ask) -> list[StoredCampaign]:
+    """The campaigns that the asker may know of."""
+    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
+    return [one for one in known if not ask.guest or await may_see(services, ask, one.id)]
 
 
 def _which(name: str, found: matching.Match, known: list[StoredCampaign], span: Range) -> Message:
@@ -74,6 +85,7 @@ async def campaign_message(
     services: Services, ask: Ask, campaign: StoredCampaign, span: Range, today: date, *, force: bool = False
 ) -> Message:
     """One campaign's answer with its picture."""
+    await require_shown(services, ask, campaign.id)
     fresh = await refresh_campaign(services, ask.workspace, campaign, force=force)
 
     def look(connection: Connection) -> tuple[StoredCampaign, status.Standing, Progress | None]:
@@ -89,6 +101,7 @@ async def campaign_message(
 
 async def account_message(services: Services, ask: Ask, span: Range, today: date) -> Message:
     """The whole account's answer with its picture."""
+    await require_insider(services, ask)
     fresh = await refresh_account(services, ask.workspace)
 
     def look(connection: Connection) -> tuple[list[status.Line], status.Standing]:
@@ -106,7 +119,9 @@ def standing_of(
 ) -> status.Standing:
     """These numbers with the account's balance, and how fresh they are."""
     workspace = workspaces.by_id(connection, ask.workspace.id)
-    return status.Standing(mix, span, today, workspace.currency, workspace.balance, fresh.as_of, fresh.stale)
+    # What the account holds is no guest's business, though the campaign was shown.
+    balance = None if ask.guest else workspace.balance
+    return status.Standing(mix, span, today, workspace.currency, balance, fresh.as_of, fresh.stale)
 
 
 async def _draw(services: Services, title: str, standing: status.Standing) -> bytes:
@@ -123,8 +138,10 @@ async def mail_track(services: Services, ask: Ask) -> None:
         return
     wanted = asked.removeprefix("#")
     found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, wanted, PIECES_OFFERED + 1)
-    if not found and wanted.isdigit():
+    if not found and wanted.isdigit() and not ask.guest:
         found = await _fetch_unknown(services, ask, wanted)
+    if ask.guest:
+        found = [one for one in found if await may_see(services, ask, one.campaign_id, one.id)]
     if not found:
         await replies.to_asker(services, ask, words.no_piece(quote(asked)))
     elif len(found) == 1:
@@ -151,7 +168,7 @@ async def track_in_message(services: Services, ask: Ask) -> None:
 
 
 async def _example_piece(services: Services, ask: Ask) -> str:
-    for campaign in (await services.memory.read(enquiries.campaigns_of, ask.workspace.id))[:3]:
+    for campaign in [] if ask.guest else (await _visible(services, ask))[:3]:
         page = await services.memory.read(listings.page, ask.workspace.id, campaign.id, Wish(), None, 1)
         if page:
             return page[0].ref
@@ -170,13 +187,19 @@ async def _fetch_unknown(services: Services, ask: Ask, ref: str) -> list[StoredP
 
 async def piece_message(services: Services, ask: Ask, piece: StoredPiece) -> Message:
     """A piece's timeline, read again just now."""
+    await require_shown(services, ask, piece.campaign_id, piece)
     news = await refresh_piece(services, ask.workspace, piece)
+    steward = not ask.guest and may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
 
     def look(connection: Connection) -> Message:
         scans = enquiries.timeline(connection, ask.workspace.id, piece.id)
+        if ask.guest:
+            return track.shared(news.piece, scans, "")
         told = outbox.told_of(connection, ask.workspace.id, piece.id)
         expected = expectations.of_piece(connection, ask.workspace.id, piece, services.clock.now().date())
-        return track.piece_answer(news.piece, scans, told, expected, news.note, shareable=not ask.view_id)
+        return track.piece_answer(
+            news.piece, scans, told, expected, news.note, shareable=not ask.view_id, erasable=steward
+        )
 
     return await services.memory.read(look)
 
@@ -250,6 +273,7 @@ async def subscribe(
     await services.slack.post(ask.channel, message)
     now = services.clock.now()
     await services.memory.write(workspaces.subscribe, ask.workspace.id, ask.channel, campaign_id, wants, ask.user, now)
+    await write_down(services, ask, Act.SUBSCRIBED, what.strip("*"), f"channel {ask.channel}")
     if chosen is not None:
         await services.memory.write(choices.keep, ask.workspace.id, ask.channel, replace(chosen, zone=zone))
 
@@ -259,6 +283,8 @@ async def _switch_off(services: Services, ask: Ask, target: str) -> None:
     ended = await services.memory.write(
         workspaces.unsubscribe, ask.workspace.id, ask.channel, campaign_id if target else None
     )
+    if ended:
+        await write_down(services, ask, Act.UNSUBSCRIBED, what.strip("*"), f"channel {ask.channel}")
     said = f"This channel is no longer told of {what}." if ended else f"This channel was not told of {what}."
     await replies.to_asker(services, ask, words.plain(f"{said} `/mailalerts on` changes that."))
 
@@ -270,6 +296,7 @@ async def _mute(services: Services, ask: Ask, wish: AlertsAsk) -> None:
         return
     until = services.clock.now() + wish.mute if wish.mute else None
     await services.memory.write(outbox.mute, ask.workspace.id, ask.channel, until)
+    await write_down(services, ask, Act.MUTED if until else Act.UNMUTED, f"channel {ask.channel}")
     said = f"Muted until {figures.stamp(until)}. What happens meanwhile is told then." if until else "No longer muted."
     await replies.to_asker(services, ask, words.plain(said))
 
@@ -277,7 +304,7 @@ async def _mute(services: Services, ask: Ask, wish: AlertsAsk) -> None:
 async def mention(services: Services, ask: Ask) -> None:
     """`@Piecewise status …` or `track …`, answered in the same thread."""
     verb, _, rest = arguments.clean(ask.text).partition(" ")
-    inner = Ask(ask.workspace, ask.user, ask.channel, rest, thread=ask.thread)
+    inner = replace(ask, text=rest)
     if verb.casefold() in ("status", "mailstatus", "/mailstatus"):
         await mail_status(services, inner)
     elif verb.casefold() in ("track", "mailtrack", "/mailtrack"):

@@ -19,8 +19,17 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from handlers import cards
 from handlers.grouping import Group, Rider
 from handlers.notices import Plan, plan
-from handlers.ports import ChannelClosed, MessageGone, NotInChannel, Outage, Refusal, ScopeMissing, WorkspaceGone
-from handlers.services import Services
+from handlers.ports import (
+    ChannelClosed,
+    MessageGone,
+    NotInChannel,
+    Outage,
+    Refusal,
+    Removed,
+    ScopeMissing,
+    WorkspaceGone,
+)
+from handlers.services import Services, Tenants
 from handlers.views import alerts
 from storage import enquiries, outbox, workspaces
 from storage.outbox import Card, Ending, Item, Parcel
@@ -75,6 +84,7 @@ class Courier:
     """Serves the channels of every workspace, each as fast as Slack lets it; a slow one holds up no other."""
 
     services: Services
+    tenants: Tenants
     flying: dict[asyncio.Task[None], WorkspaceId] = field(default_factory=dict)
     stopping: bool = False
     endings: Group[Ending] = field(init=False)
@@ -128,8 +138,8 @@ class Courier:
     async def _deliver(self, facts: Facts) -> None:
         services, parcel = self.services, facts.parcel
         try:
-            ending = await _tell(services, facts)
-        except (NotInChannel, ChannelClosed, ScopeMissing, WorkspaceGone) as refusal:
+            ending = await _tell(await self.tenants.of(parcel.workspace_id), facts)
+        except (NotInChannel, ChannelClosed, ScopeMissing, WorkspaceGone, Removed) as refusal:
             log.info("delivery.blocked", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
             now = services.clock.now()
             await services.memory.write(outbox.block, parcel, str(refusal), now, now + UNBLOCK)
@@ -168,9 +178,9 @@ class Courier:
             rider.succeed()
 
 
-async def deliver_due(services: Services) -> int:
+async def deliver_due(services: Services, tenants: Tenants) -> int:
     """Serves everything that may be told now; gives how many turns that took."""
-    return await Courier(services).serve()
+    return await Courier(services, tenants).serve()
 
 
 def _handfuls(parcels: list[Parcel]) -> Iterator[list[Parcel]]:

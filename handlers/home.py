@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers import arguments, commands, figures, pictures
+from handlers.access import may_steward
 from handlers.arguments import Range
 from handlers.charts import Pie
 from handlers.freshness import Freshness, refresh_account
@@ -18,7 +19,7 @@ from handlers.lookups import Outdated
 from handlers.messages import Block
 from handlers.ports import HomeChanged
 from handlers.services import Ask, Services
-from handlers.views import home
+from handlers.views import home, setup
 from handlers.views.controls import Action
 from handlers.views.home import Report
 from handlers.views.money import runway_of, runway_text
@@ -29,6 +30,12 @@ log = structlog.get_logger()
 
 #: How long a picture's address is good: Slack fetches it at once, and keeps its own copy.
 PICTURE_KEPT: Final = timedelta(hours=1)
+
+
+async def publish(services: Services, ask: Ask) -> None:
+    """This person's Home as it is now, whatever they saw before."""
+    workspace = await services.memory.read(workspaces.by_id, ask.workspace.id)
+    await _show(services, replace(ask, workspace=workspace, view_hash=""))
 
 
 async def _show(services: Services, ask: Ask, *, page: int = 0, note: str = "") -> str:
@@ -44,6 +51,13 @@ async def _show(services: Services, ask: Ask, *, page: int = 0, note: str = "") 
 
 async def look(services: Services, ask: Ask, value: str = "") -> None:
     """Somebody opens the tab, or wants newer numbers: at once what is known, and then what the account says now."""
+    if ask.guest:
+        await services.slack.publish_home(ask.user, setup.for_guests(), "")
+        return
+    if ask.workspace.connected_at is None:
+        steward = may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
+        await services.slack.publish_home(ask.user, setup.first_steps(steward=steward), "")
+        return
     page = _page_of(value)
     shown = await _show(services, ask, page=page)
     fresh = await refresh_account(services, ask.workspace)
@@ -60,6 +74,8 @@ def _page_of(value: str) -> int:
 async def _build(services: Services, ask: Ask, fresh: Freshness, page: int, note: str) -> Block:
     today = await commands.today_of(services, ask)
     report = await services.memory.read(_look, ask, today, fresh, page, note)
+    steward = may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
+    report = replace(report, steward=steward, account=services.accounts is not None)
     return home.home(_with_picture(services, report))
 
 

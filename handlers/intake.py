@@ -6,7 +6,7 @@ A call that cannot be kept fails alone, and of a call with a bad object the good
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from handlers.grouping import Group, Rider
 from handlers.memory import Memory
 from handlers.ports import Clock, Overloaded, PayloadRefused
-from storage import mailings
+from storage import mailings, workspaces
 from storage.records import Batch, WorkspaceId
 
 log = structlog.get_logger()
@@ -25,6 +25,8 @@ log = structlog.get_logger()
 GROUP: Final = 1000
 #: Calls that may wait at once. With more, a new one waits for room first.
 WAITING: Final = 5000
+#: That the platform called is written down so often at most.
+NOTED_EVERY: Final = timedelta(minutes=1)
 #: What a bad value raises, in the database or on the way to it.
 POISON: Final = (SQLAlchemyError, ValueError, TypeError, ArithmeticError)
 #: The database itself is in trouble: none can be kept, and trying each would only take longer.
@@ -45,8 +47,10 @@ class Intake:
     clock: Clock
     patience: float = 8.0
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITING))
-    #: When the last call was kept.
-    heard_at: datetime | None = None
+    #: When it was last noted that a workspace's platform called.
+    noted: dict[WorkspaceId, datetime] = field(default_factory=dict)
+    #: Objects that were kept since the start.
+    kept: int = 0
     group: Group[Call] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +75,10 @@ class Intake:
 
     async def _keep_together(self, riders: list[Rider[Call]]) -> None:
         try:
-            await self.memory.write(_apply_all, [rider.what for rider in riders], self.clock.now())
+            now = self.clock.now()
+            calls = [rider.what for rider in riders]
+            silent = self._silent({workspace_id for workspace_id, _ in calls}, now)
+            await self.memory.write(_apply_all, calls, silent, now)
         except OUTAGE as outage:
             log.warning("intake.outage", calls=len(riders), reason=type(outage.orig).__name__)
             for rider in riders:
@@ -81,9 +88,14 @@ class Intake:
             for rider in riders:
                 await (self._keep_together([rider]) if len(riders) > 1 else self._keep_what_can_be(rider))
         else:
-            self.heard_at = self.clock.now()
+            self.noted.update(dict.fromkeys(silent, now))
+            self.kept += sum(_weight(batch) for _, batch in calls)
             for rider in riders:
                 rider.succeed()
+
+    def _silent(self, callers: set[WorkspaceId], now: datetime) -> list[WorkspaceId]:
+        """Those of whom it was not noted within a minute that they called."""
+        return sorted(one for one in callers if one not in self.noted or now - self.noted[one] > NOTED_EVERY)
 
     async def _keep_what_can_be(self, rider: Rider[Call]) -> None:
         """Something in this call is refused by the database: the rest of it is kept, piece by piece."""
@@ -105,9 +117,11 @@ class Intake:
             rider.fail(PayloadRefused())
 
 
-def _apply_all(connection: Connection, calls: Sequence[Call], now: datetime) -> None:
+def _apply_all(connection: Connection, calls: Sequence[Call], silent: Sequence[WorkspaceId], now: datetime) -> None:
     batches: dict[WorkspaceId, list[Batch]] = {}
     for workspace_id, batch in calls:
         batches.setdefault(workspace_id, []).append(batch)
     for workspace_id, parts in sorted(batches.items()):
         mailings.apply(connection, workspace_id, mailings.merged(parts), now)
+    for workspace_id in silent:
+        workspaces.note(connection, workspace_id, webhook_at=now)

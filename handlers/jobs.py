@@ -12,7 +12,7 @@ from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
 from handlers.views import cancel, words
-from storage import details, enquiries, leases, tally, workspaces
+from storage import details, enquiries, installs, leases, privacy, tally, workspaces
 from storage.records import Batch, Campaign, Mix, Money, StoredCampaign, Workspace, WorkspaceId
 from storage.statuses import FINAL
 
@@ -137,17 +137,14 @@ async def _read_timelines(services: Services, workspace: Workspace) -> None:
 
 
 async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> None:
-    """Notes when Stannp last called; when pieces move and it was silent for long, tells who set the bot up, once."""
-    heard = services.intake.heard_at
-    if heard is not None:
-        await services.memory.write(workspaces.note, workspace_id, webhook_at=heard)
+    """When pieces move and Stannp has not called for long, tells who set the bot up, once."""
     workspace = await services.memory.read(workspaces.by_id, workspace_id)
     moved = await services.memory.read(workspaces.newest_move, workspace_id)
     since = workspace.webhook_at
     if since is None or moved is None or moved - since < SILENCE or workspace.silence_told == since:
         return
     first = await services.memory.read(workspaces.first_subscriber, workspace_id)
-    person = services.policy.installer or first
+    person = services.policy.installer or workspace.installer or first
     log.warning("webhook.silent", workspace=workspace_id, since=since.isoformat())
     if person:
         try:
@@ -178,6 +175,31 @@ async def tidy(services: Services) -> None:
     """Folds tallies and forgets what Slack will not send again."""
     await services.memory.write(tally.fold)
     await services.memory.write(leases.forget, services.clock.now())
+
+
+async def erase(services: Services, workspace_id: WorkspaceId) -> None:
+    """Drops who pieces were sent to, some time after their final status; a portion at a time."""
+    before = services.clock.now() - services.policy.keep_recipients
+    total, after = 0, 0
+    while True:
+        erased, last = await services.memory.write(privacy.erase_ended, workspace_id, before, after)
+        total += erased
+        if last is None:
+            break
+        after = last
+    if total:
+        log.info("recipients.erased", pieces=total)
+
+
+async def purge(services: Services) -> None:
+    """Forgets the workspaces that removed us, when their time has come; and installations that nobody ended."""
+    now = services.clock.now()
+    await services.memory.write(installs.forget_begun, now)
+    for workspace_id in await services.memory.read(installs.purge_due, now):
+        rows = 0
+        while gone := await services.memory.write(installs.purge_some, workspace_id, now):
+            rows += gone
+        log.info("workspace.purged", workspace=workspace_id, rows=rows)
 
 
 async def recount(services: Services, workspace_id: WorkspaceId) -> None:

@@ -43,6 +43,8 @@ class Memory:
     readers: Executor
     writer: Executor
     group: Group[Asked] = field(init=False)
+    #: Objects that were merged into the ledger since the start.
+    learned: int = 0
 
     def __post_init__(self) -> None:
         self.group = Group(self._do_together, TOGETHER)
@@ -96,4 +98,5 @@ class Memory:
         total = Applied()
         for portion in mailings.portions(batch, PORTION):
             total += await self.write(mailings.apply, workspace_id, portion, now)
+            self.learned += len(portion.pieces) + len(portion.changes) + len(portion.campaigns)
         return total

@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import IO, Any, Protocol
 
 from handlers.messages import Message, Picture
-from storage.records import Batch, Campaign, Mix, Recipient
+from storage.records import Batch, Campaign, Mix, Recipient, WorkspaceId
 
 
 class Trouble(Exception):
@@ -234,6 +234,8 @@ class Person:
     name: str
     zone: str
     is_admin: bool
+    #: Of another organisation (Slack Connect), or a guest of this one.
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,43 @@ class FileToSend:
     filename: str
     title: str
     comment: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """A mail account that was just connected: whose, and what it holds."""
+
+    owner: str
+    balance: Decimal
+    currency: str
+
+
+class Accounts(Protocol):
+    """The mail account of each workspace: connected from Slack, kept sealed, and never shown again."""
+
+    async def connect(self, workspace_id: WorkspaceId, key: str, region: str) -> Account:
+        """Tries the key, and keeps it when the platform takes it; raises PlatformRefused or an Outage."""
+        ...
+
+    async def webhook(self, workspace_id: WorkspaceId) -> str:
+        """The address that the platform is to call, made on first asking; "" where we have no outside address."""
+        ...
+
+    async def new_webhook(self, workspace_id: WorkspaceId) -> str:
+        """Another address, which puts the earlier one out of use."""
+        ...
+
+    async def keep_webhook_secret(self, workspace_id: WorkspaceId, secret: str) -> None:
+        """Keeps the secret with which the platform signs its calls."""
+        ...
+
+
+class NotConnected(Refusal):
+    """No mail account is connected yet. Open Piecewise's *Home* in Slack and choose *Connect mail account*."""
+
+
+class Removed(Refusal):
+    """Piecewise was removed from this workspace. Install it again to go on."""
 
 
 class Messenger(Protocol):

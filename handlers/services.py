@@ -4,13 +4,14 @@ import asyncio
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from handlers.charts import Bars, Curve, Pie, draw_bars, draw_curve, draw_pie
 from handlers.intake import Intake
 from handlers.memory import Memory
-from handlers.ports import Clock, MailPlatform, Messenger
-from storage.records import ChannelId, UserId, Workspace
+from handlers.ports import Accounts, Clock, MailPlatform, Messenger
+from storage.records import ChannelId, UserId, Workspace, WorkspaceId
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class Policy:
     public_url: str = ""
     #: Signs the addresses of pictures.
     picture_key: bytes = field(default=b"", repr=False)
+    #: How long after its final status it is known who a piece was sent to.
+    keep_recipients: timedelta = timedelta(days=90)
+    #: How long after its removal a workspace's data is kept.
+    keep_removed: timedelta = timedelta(days=30)
     #: Timelines fetched in one poll.
     details: int = 100
 
@@ -73,6 +78,19 @@ class Services:
     policy: Policy
     platform: MailPlatform
     slack: Messenger
+    #: Where the mail account is connected from Slack; None where the settings name it.
+    accounts: Accounts | None = None
+
+
+class Tenants(Protocol):
+    """Which mail account and which Slack a workspace has. The workspace is always named: there is no "current" one."""
+
+    async def of(self, workspace_id: WorkspaceId) -> Services:
+        """What this workspace's work is done with; raises WorkspaceGone when it removed us, or its token is no more.
+
+        Without a mail account everything that needs one raises NotConnected.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -98,3 +116,7 @@ class Ask:
     view_hash: str = ""
     #: Which button of which message was pressed by whom; "" for anything but a button.
     click: str = ""
+    #: Of another organisation, or a guest: sees what the channel was shown, and no more.
+    guest: bool = False
+    #: Whether a guest may ask this at all.
+    open_to_guests: bool = False

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from storage import stage
 from storage.database import Sql, run, sql
-from storage.records import Change, Piece, Recipient, Source, WorkspaceId
+from storage.records import NOBODY, Change, Piece, Source, WorkspaceId
 from storage.statuses import OTHER, status_of
 from storage.tables import Moment
 
@@ -18,7 +18,8 @@ TEXTS: Final = (
     "kind", "format", "name", "name_key", "surname_key", "address_key",
     "company", "address", "city", "region", "postcode", "country",
 )  # fmt: skip
-NOBODY: Final = Recipient()
+#: What says who it was sent to; state and country alone do not.
+PERSONAL: Final = ("name", "name_key", "surname_key", "address_key", "company", "address", "city", "postcode")
 SPACES: Final = re.compile(r"[\s,.]+")
 
 
@@ -51,6 +52,7 @@ def meet(connection: Connection, workspace_id: WorkspaceId, described: Sequence[
     if known:
         run(connection, MERGE_OFTEN)
     if known and any(piece.recipient or piece.campaign_ref is not None for piece in described):
+        run(connection, BLANK_ERASED)
         run(connection, MERGE_RARELY, workspace=workspace_id)
     return arrived
 
@@ -181,5 +183,9 @@ def _merging(facts: dict[str, str]) -> Sql:
         WHERE pieces.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = pieces.ref AND ({differs})""")
 
 
+#: Who a piece was sent to and was dropped stays dropped (see `privacy`), whatever is told again.
+BLANK_ERASED: Final = sql(f"""
+    UPDATE stage_pieces SET {", ".join(f"{name} = ''" for name in PERSONAL)}
+    WHERE ref IN (SELECT p.ref FROM stage_met m JOIN pieces p ON p.id = m.piece_id WHERE p.erased)""")
 MERGE_OFTEN: Final = _merging(_OFTEN)
 MERGE_RARELY: Final = _merging(_RARELY)

@@ -19,6 +19,7 @@ ChannelId = NewType("ChannelId", str)
 UserId = NewType("UserId", str)
 
 NO_CAMPAIGN = CampaignId(0)
+NO_PIECE = PieceId(0)
 
 
 class NaiveMomentError(ValueError):
@@ -66,6 +67,9 @@ class Recipient:
     region: str = ""
     postcode: str = ""
     country: str = ""
+
+
+NOBODY = Recipient()
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,16 @@ class Mix:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """Who may do what, as admins chose it. Each set holds "admins", "everyone", or Slack user ids; None: as set up."""
+
+    cancellers: frozenset[str] | None = None
+    stewards: frozenset[str] = frozenset({"admins"})
+    #: A cancellation worth more than this waits for a second person; None: none does.
+    approval_above: Decimal | None = None
+
+
+@dataclass(frozen=True)
 class Workspace:
     """One Slack team and its mail account. Secrets are not part of it."""
 
@@ -171,6 +185,13 @@ class Workspace:
     #: When Stannp last called us, and for which silence somebody was told.
     webhook_at: datetime | None = None
     silence_told: datetime | None = None
+    #: Who installed the bot; "" when that is not known.
+    installer: str = ""
+    #: When Slack took the bot out: it answers nothing from then on.
+    removed_at: datetime | None = None
+    #: When a mail account was connected.
+    connected_at: datetime | None = None
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from storage.database import Database
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 #: The revision that this version needs: the last of the migrations.
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 
 
 class SchemaOldError(RuntimeError):

@@ -96,6 +96,17 @@ workspaces = Table(
     #: When Stannp last called us, and for which silence somebody was told.
     Column("webhook_at", Moment),
     Column("silence_told", Moment),
+    #: Who installed us, when we were removed (and so answer nothing), and when what is kept goes.
+    Column("installer", Text),
+    Column("removed_at", Moment),
+    Column("purge_at", Moment),
+    #: When a mail account was connected; without one nothing is polled.
+    Column("connected_at", Moment),
+    #: The SHA-256 of the last part of its webhook's address, in hex.
+    Column("webhook_key", Text),
+    #: What admins chose, as JSON: see `rules`.
+    Column("rules", Text),
+    Index("ix_workspaces_webhook_key", "webhook_key", unique=True),
 )
 
 campaigns = Table(
@@ -155,6 +166,8 @@ pieces = Table(
     Column("country", Text, nullable=False),
     #: When the newest of these facts was seen, so that an older answer cannot overwrite them.
     Column("facts_at", Moment, nullable=False),
+    #: Whether who it was sent to was dropped for good: no later answer brings that back.
+    Column("erased", Boolean),
     UniqueConstraint("workspace_id", "ref"),
     Index("ix_pieces_campaign", "workspace_id", "campaign_id", "id"),
     Index("ix_pieces_name", "workspace_id", "name_key"),

@@ -1,10 +1,12 @@
 """Slack teams, their mail account's state, and which channel is told of what."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, Text, and_, cast, delete, func, literal, or_, select, update
 
 from storage import outbox
 from storage.database import rows_changed, upsert
@@ -13,13 +15,14 @@ from storage.records import (
     CampaignId,
     ChannelId,
     Money,
+    Rules,
     Subscription,
     UserId,
     Want,
     Workspace,
     WorkspaceId,
 )
-from storage.tables import campaigns, channels, people, subscriptions, workspaces
+from storage.tables import EPOCH, Moment, campaigns, channels, leases, people, subscriptions, workspaces
 
 
 class WorkspaceUnknownError(LookupError):
@@ -27,9 +30,10 @@ class WorkspaceUnknownError(LookupError):
 
 
 def ensure(connection: Connection, team_id: str, name: str, currency: str) -> Workspace:
-    """The workspace of this Slack team, made on first sight; name and currency are brought up to date."""
-    adding = upsert(connection, workspaces).values(team_id=team_id, name=name, currency=currency)
-    adding = adding.on_conflict_do_update(index_elements=["team_id"], set_={"name": name, "currency": currency})
+    """The workspace of this Slack team, made on first sight; name and currency (unless "") are brought up to date."""
+    changed = {"name": name} | ({"currency": currency} if currency else {})
+    adding = upsert(connection, workspaces).values(team_id=team_id, name=name, currency=currency or "USD")
+    adding = adding.on_conflict_do_update(index_elements=["team_id"], set_=changed)
     connection.execute(adding)
     return by_team(connection, team_id)
 
@@ -44,9 +48,29 @@ def by_id(connection: Connection, workspace_id: WorkspaceId) -> Workspace:
     return _one(connection.execute(select(workspaces).where(workspaces.c.id == workspace_id)).first())
 
 
+def by_webhook(connection: Connection, key: str) -> Workspace:
+    """The workspace whose webhook's address ends in what has this SHA-256; raises WorkspaceUnknownError."""
+    mine = workspaces.c.webhook_key == key, workspaces.c.removed_at.is_(None)
+    return _one(connection.execute(select(workspaces).where(*mine)).first())
+
+
 def every(connection: Connection) -> list[Workspace]:
-    """All workspaces, oldest first."""
-    return [_one(row) for row in connection.execute(select(workspaces).order_by(workspaces.c.id)).all()]
+    """All workspaces that did not remove us, oldest first."""
+    here = select(workspaces).where(workspaces.c.removed_at.is_(None)).order_by(workspaces.c.id)
+    return [_one(row) for row in connection.execute(here).all()]
+
+
+def due(
+    connection: Connection, job: str, now: datetime, furthest: datetime, limit: int, *, connected: bool
+) -> list[WorkspaceId]:
+    """The workspaces whose turn at this job may have come (see `leases.win`), the longest waiting first."""
+    turn = leases.c.name == literal(f"{job}:") + cast(workspaces.c.id, Text)
+    here = select(workspaces.c.id).outerjoin(leases, turn).where(workspaces.c.removed_at.is_(None))
+    if connected:
+        here = here.where(workspaces.c.connected_at.is_not(None))
+    ready = or_(leases.c.name.is_(None), leases.c.next_at <= now, leases.c.next_at > furthest)
+    rows = here.where(ready).order_by(func.coalesce(leases.c.next_at, literal(EPOCH, Moment)), workspaces.c.id)
+    return [WorkspaceId(found) for found in connection.scalars(rows.limit(limit)).all()]
 
 
 def _one(row: Row[Any] | None) -> Workspace:
@@ -65,7 +89,31 @@ def _one(row: Row[Any] | None) -> Workspace:
         singles_offered=row.singles_offered,
         webhook_at=row.webhook_at,
         silence_told=row.silence_told,
+        installer=row.installer or "",
+        removed_at=row.removed_at,
+        connected_at=row.connected_at,
+        rules=_rules(row.rules),
     )
+
+
+def _rules(kept: str | None) -> Rules:
+    chosen = json.loads(kept or "{}")
+    cancellers, above = chosen.get("cancellers"), chosen.get("approval_above")
+    return Rules(
+        None if cancellers is None else frozenset(cancellers),
+        frozenset(chosen.get("stewards", ["admins"])),
+        None if above is None else Decimal(above),
+    )
+
+
+def keep_rules(connection: Connection, workspace_id: WorkspaceId, rules: Rules) -> None:
+    """Keeps what admins chose."""
+    chosen = {
+        "cancellers": None if rules.cancellers is None else sorted(rules.cancellers),
+        "stewards": sorted(rules.stewards),
+        "approval_above": None if rules.approval_above is None else str(rules.approval_above),
+    }
+    note(connection, workspace_id, rules=json.dumps(chosen))
 
 
 def note(connection: Connection, workspace_id: WorkspaceId, /, **facts: Any) -> None:

@@ -18,7 +18,7 @@ from storage.statuses import LIFECYCLE, MEANINGS, Status
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("bot", "handlers", "storage")
 SOURCES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
-BOUNDARIES = {"bot/listeners.py", "bot/web.py", "bot/scheduler.py", "handlers/delivery.py"}
+BOUNDARIES = {"bot/desk.py", "bot/web.py", "bot/scheduler.py", "handlers/delivery.py"}
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

@@ -42,6 +42,16 @@ class Action(StrEnum):
     SHARE_PIECE = "share_piece"
     ALERT_SETTINGS = "alert_settings"
     OPEN_DASHBOARD = "open_dashboard"
+    CONNECT = "connect_account"
+    WEBHOOK = "set_up_webhook"
+    NEW_WEBHOOK = "new_webhook"
+    SETTINGS = "open_settings"
+    AUDIT = "open_audit_log"
+    AUDIT_OLDER = "audit_older"
+    AUDIT_EXPORT = "audit_export"
+    APPROVE = "approve_cancel"
+    DECLINE = "decline_cancel"
+    ERASE = "erase_recipient"
 
 
 class Form(StrEnum):
@@ -50,6 +60,9 @@ class Form(StrEnum):
     ALERTS = "save_alerts"
     CANCEL_CAMPAIGN = "confirm_cancel_campaign"
     DETAILS = "search_details"
+    CONNECT = "save_account"
+    WEBHOOK = "save_webhook"
+    RULES = "save_settings"
 
 
 def carry(campaign_id: CampaignId | None, days: Days) -> str:

@@ -48,6 +48,9 @@ class Report:
     runway: str = ""
     #: Whether the account was read at least once.
     known: bool = True
+    #: Whether this person may change settings, and whether the mail account is connected from here.
+    steward: bool = False
+    account: bool = False
 
 
 def home(report: Report) -> Block:
@@ -65,12 +68,26 @@ def home(report: Report) -> Block:
         divider(),
         *_campaigns(report),
         divider(),
+        *([_steering(report)] if report.steward else []),
         context(
             "`/mailstatus Spring` posts a campaign's pie in a channel · `/mailtrack 78701` finds a piece · "
             "`/mailalerts on` tells a channel what comes back"
         ),
     ]
     return {"type": "home", "blocks": blocks}
+
+
+def _steering(report: Report) -> Block:
+    """What only those who may change settings see."""
+    account = [
+        button("Mail account", Action.CONNECT, "1", spoken="Connect another mail account"),
+        button("Webhook", Action.WEBHOOK, "1", spoken="Set up the mail platform's webhook"),
+    ]
+    return actions(
+        button("Settings", Action.SETTINGS, "1", spoken="Who may cancel, and who may change settings"),
+        button("Audit log", Action.AUDIT, "1", spoken="Who did what"),
+        *(account if report.account else []),
+    )
 
 
 def _range_row(report: Report) -> Block:

@@ -20,7 +20,7 @@ from handlers.messages import (
 )
 from handlers.styles import emoji, label
 from handlers.views.controls import Action
-from storage.records import Recipient, Scan, StoredPiece, Told
+from storage.records import NOBODY, Recipient, Scan, StoredPiece, Told
 from storage.statuses import CANCELLABLE, FINAL, MEANINGS, Status
 
 #: More lines than any real piece has.
@@ -51,6 +51,7 @@ def piece_answer(
     note: str = "",
     *,
     shareable: bool = True,
+    erasable: bool = False,
 ) -> Message:
     """The dated timeline of one piece, for the asker alone."""
     status = f"{emoji(piece.status)} *{_standing(piece)}*"
@@ -64,17 +65,31 @@ def piece_answer(
     ]
     share = button("Share to channel", Action.SHARE_PIECE, str(piece.id), spoken="Show it here without the address")
     row = ([share] if shareable else []) + ([cancel_button(piece)] if piece.status in CANCELLABLE else [])
+    row += [_erase_button(piece)] if erasable and piece.recipient != NOBODY else []
     blocks += [actions(*row)] if row else []
     text = f"{full_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)}"
     return Message(text, blocks)
 
 
+def _erase_button(piece: StoredPiece) -> Block:
+    sure = confirmation(
+        "Erase the recipient?",
+        "Name, address and ZIP of this piece are dropped here for good. Its scans and its cost stay.",
+        "Erase",
+        "Keep",
+    )
+    return button(
+        "Erase recipient", Action.ERASE, str(piece.id), spoken=f"Erase who {piece.ref} was sent to", confirm=sure
+    )
+
+
 def shared(piece: StoredPiece, scans: Sequence[Scan], by: str) -> Message:
-    """The same for a channel: the recipient is shortened, and nothing in it can be pressed but *Track*."""
+    """The same for a channel, or (by "") for a guest: shortened, and nothing in it can be pressed but *Track*."""
     said = f"{emoji(piece.status)} *{_standing(piece)}* · {short_name(piece.recipient)} · `{escape(piece.ref)}`"
     track_it = button("Track", Action.TRACK, str(piece.id), spoken=f"Track piece {piece.ref}")
-    blocks = [section(said, track_it), section(_timeline(scans)), context(f"Shared by <@{by}>")]
-    return Message(f"{short_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)} Shared by <@{by}>.", blocks)
+    shared_by = f"Shared by <@{by}>" if by else "You are a guest here: name and address are shortened."
+    blocks = [section(said, track_it), section(_timeline(scans)), context(shared_by)]
+    return Message(f"{short_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)} {shared_by}", blocks)
 
 
 def _standing(piece: StoredPiece) -> str:

@@ -15,7 +15,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from bot import wire
 from bot.app import App, running
-from bot.listeners import Desk, _admit
+from bot.desk import Desk, _admit
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from bot.telemetry import set_up_logging
@@ -85,8 +85,8 @@ async def main() -> None:
 
 def two_queries(desk: Desk, ask: Any, key: str, _work: Any, **_more: Any) -> None:
     async def look() -> None:
-        memory = desk.services.memory
-        await memory.together(_admit, ask, key, desk.services.clock.now())
+        memory = desk.memory
+        await memory.together(_admit, ask, key, desk.clock.now())
         await memory.read(enquiries.mix, desk.workspace.id, CampaignId(1))
 
     desk.in_flight.start(look(), name=key)

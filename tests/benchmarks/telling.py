@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from typing import Any
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -60,6 +62,16 @@ def returns(campaigns: list[int], each: int) -> Batch:
     return a_batch(*facts)
 
 
+@dataclass(frozen=True)
+class Anyone:
+    """The same services for every workspace."""
+
+    services: Services
+
+    async def of(self, _workspace_id: Any) -> Services:
+        return self.services
+
+
 async def served(database: Database, address: str) -> tuple[float, int, dict[str, int]]:
     """Seconds in which the courier tells everything, how many turns that took, and what the fake Slack counted."""
     readers, writer = ThreadPoolExecutor(4), ThreadPoolExecutor(1)
@@ -70,7 +82,7 @@ async def served(database: Database, address: str) -> tuple[float, int, dict[str
         services = Services(memory, Intake(memory, clock), Studio(writer), clock, Policy(zone=ZoneInfo("UTC"), settle=timedelta(0)),
                             None, Slack(client, session, clock, "UTC"))  # type: ignore[arg-type]  # fmt: skip
         begun = time.perf_counter()
-        turns = await Courier(services).serve()
+        turns = await Courier(services, Anyone(services)).serve()
         # The last second and a bit it only waits whether more becomes due.
         spent = time.perf_counter() - begun - 1.05
         async with session.get(address + "/report") as answer:

@@ -38,7 +38,7 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("SLACK_BOT_TOKEN", "planted-token"), ("SLACK_APP_TOKEN", "xoxb-planted"), ("SLACK_API_URL", "http://slack.example"),
         ("STANNP_API_URL", "http://planted.example"), ("DATABASE_URL", "mysql://u:planted@h/d"), ("PIECEWISE_PORT", "planted"),
         ("PIECEWISE_PORT", "70000"), ("PIECEWISE_POLL_SECONDS", "0"), ("PIECEWISE_TIMEZONE", "Mars/planted"),
-        ("STANNP_CURRENCY", "dollars"), ("PIECEWISE_LOG_FORMAT", "xml"), ("SLACK_CLIENT_ID", "planted"),
+        ("STANNP_CURRENCY", "dollars"), ("PIECEWISE_LOG_FORMAT", "xml"), ("PIECEWISE_ENCRYPTION_KEYS", "planted"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_and_its_value_is_not_repeated(

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
-from bot.listeners import COMMANDS, Desk, InFlight, build_bolt
+from bot.desk import Desk, InFlight
+from bot.listeners import COMMANDS, build_bolt
 from bot.sandbox.slack import User, encode, sign
 from handlers import intake
 from handlers.services import Ask, Services
@@ -59,9 +60,9 @@ async def test_a_listener_that_breaks_at_once_has_been_acknowledged_all_the_same
 
     monkeypatch.setitem(COMMANDS, name, broken)
     in_flight = InFlight()
-    bolt = build_bolt(
-        stage.app.bolt.client, stage.slack.signing_secret, Desk(stage.app.services, stage.app.workspace, in_flight)
-    )
+    services, tenants = stage.app.services, stage.app.tenants
+    desk = Desk(tenants, services.memory, services.clock, in_flight)
+    bolt = build_bolt(stage.app.bolt.client, tenants.enter, desk, broken)
     raw, kind = encode(
         "slash_commands",
         {
@@ -70,7 +71,7 @@ async def test_a_listener_that_breaks_at_once_has_been_acknowledged_all_the_same
             "user_id": ANA,
             "channel_id": OPS,
             "trigger_id": f"broken.{name}",
-            "team_id": "T0DEMO",
+            "team_id": "T0ACME",
         },
     )
     headers = sign(stage.slack.signing_secret, raw, int(datetime.now(UTC).timestamp())) | {"Content-Type": kind}
@@ -101,9 +102,9 @@ async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
     transactions: list[int] = []
     apply_all = intake._apply_all
 
-    def counting(connection: Any, calls: Any, now: Any) -> None:
+    def counting(connection: Any, calls: Any, silent: Any, now: Any) -> None:
         transactions.append(len(calls))
-        apply_all(connection, calls, now)
+        apply_all(connection, calls, silent, now)
 
     monkeypatch.setattr(intake, "_apply_all", counting)
     assert await webhooks(stage, 120) == [200] * 120
@@ -155,9 +156,9 @@ async def test_too_many_webhooks_are_shed_after_a_bounded_wait_and_never_half_ke
 
     apply_all = intake._apply_all
 
-    def slow(connection: Any, calls: Any, now: Any) -> None:
+    def slow(connection: Any, calls: Any, silent: Any, now: Any) -> None:
         time.sleep(0.3)
-        apply_all(connection, calls, now)
+        apply_all(connection, calls, silent, now)
 
     monkeypatch.setattr(intake, "_apply_all", slow)
     monkeypatch.setattr(intake, "GROUP", 2)

@@ -10,6 +10,7 @@ from bot.sandbox.slack import Posted, find_element
 from bot.sandbox.stannp import Trouble
 from handlers import jobs
 from handlers.styles import STYLES
+from storage import workspaces
 from storage.statuses import Status
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, Stage, everything
 
@@ -284,10 +285,12 @@ async def test_a_private_timeline_is_shared_without_the_address(stage: Stage) ->
 async def test_a_webhook_that_fell_silent_is_told_once(stage: Stage) -> None:
     services, key = stage.app.services, stage.app.workspace.id
     await stage.say("/mailalerts", "on")
-    services.intake.heard_at = services.clock.now() - timedelta(hours=5)
+    called = services.clock.now() - timedelta(hours=5)
+    await services.memory.write(workspaces.note, key, webhook_at=called)
     await jobs.listen_for_silence(services, key)
     assert not [m for m in stage.slack.messages if "has not called" in m.text], "a few hours are no silence"
-    services.intake.heard_at = services.clock.now() - timedelta(hours=9)
+    called = services.clock.now() - timedelta(hours=9)
+    await services.memory.write(workspaces.note, key, webhook_at=called)
     stage.stannp.pieces_of(222)[0].move("delivered", stage.world.now)
     await stage.poll()
     for _ in range(3):

@@ -91,7 +91,7 @@ async def test_nobody_is_told_twice(stage: Stage) -> None:
     await stage.until(lambda: told(stage, "came back"))
     for _ in range(3):
         await stage.poll()
-        await delivery.deliver_due(stage.app.services)
+        await delivery.deliver_due(stage.app.services, stage.app.tenants)
     assert len(told(stage, "came back")) == 1
     assert len([m for m in stage.slack.messages if m.channel == OPS]) == 3
 
@@ -128,7 +128,7 @@ async def test_a_muted_channel_hears_later_what_happened_meanwhile(stage: Stage)
     await subscribed(stage)
     assert "Muted until" in (await stage.say("/mailalerts", "mute 2h")).text
     await come_back(stage)
-    assert await delivery.deliver_due(stage.app.services) == 0
+    assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
     assert "Muted" in everything(await stage.say("/mailalerts", "list"))
     await stage.say("/mailalerts", "unmute")
     await stage.until(lambda: told(stage, "came back"))
@@ -140,7 +140,7 @@ async def test_off_ends_the_news_and_list_says_so(stage: Stage) -> None:
     assert "no longer told" in (await stage.say("/mailalerts", "off")).text
     assert "not told of anything" in (await stage.say("/mailalerts", "list")).text
     await come_back(stage)
-    assert await delivery.deliver_due(stage.app.services) == 0
+    assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
 
 
 async def test_a_channel_without_the_bot_cannot_be_subscribed_and_the_asker_is_told_how(stage: Stage) -> None:

@@ -11,6 +11,7 @@ import pytest
 from bot.sandbox.slack import Posted
 from bot.sandbox.stannp import MailCampaign, Mailpiece
 from bot.sandbox.world import World
+from bot.tenants import Sole
 from handlers import cards, delivery, digests, surveys
 from handlers.services import Services
 from storage import choices, outbox
@@ -249,7 +250,8 @@ async def test_a_whole_campaign_leaves_a_dozen_messages_and_tells_every_return_o
         await services.memory.learn(key, moved, clock.now())
         await surveys.survey(services, key)
         # An hour passes while the channel is told, at its own pace.
-        await delivery.deliver_due(replace(services, policy=replace(services.policy, pace=timedelta(0))))
+        quick = replace(services, policy=replace(services.policy, pace=timedelta(0)))
+        await delivery.deliver_due(quick, Sole(quick, stage.app.workspace))
         await cards.refresh(services, key)
         await digests.watch(services, key)
     told = in_channel(stage)[before:]
@@ -311,6 +313,6 @@ async def test_in_quiet_hours_news_waits(stage: Stage) -> None:
     stage.stannp.pieces_of(222)[6].move("returned", stage.world.now)
     await stage.poll()
     assert not _unsent(stage)
-    assert await delivery.deliver_due(stage.app.services) == 0
+    assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
     await memory.write(choices.hush, key, ChannelId(OPS), now - timedelta(hours=2), now - timedelta(hours=1))
     await stage.until(lambda: any("came back" in m.text for m in stage.slack.messages))

@@ -13,7 +13,8 @@ from bot.telemetry import redact
 from storage import schema
 from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
 from storage.schema import SchemaOldError
-from storage.tables import campaigns, due_details, metadata, pieces
+from storage.accounts import metadata
+from storage.tables import campaigns, due_details, pieces
 
 
 def test_the_migrations_end_in_what_the_code_describes(database: Database) -> None:

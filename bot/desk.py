@@ -1,0 +1,136 @@
+"""Where requests arrive: each is admitted once in its workspace and answered in a task of ours within one boundary."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers import actions
+from handlers.access import GuestsLook
+from handlers.memory import Memory
+from handlers.messages import Message
+from handlers.ports import Clock, Removed, Trouble
+from handlers.services import Ask, Services, Tenants
+from handlers.views import words
+from storage import leases, workspaces
+from storage.records import UserId, Workspace
+
+log = structlog.get_logger()
+
+Work = Callable[[Services, Ask], Awaitable[None]]
+
+#: The same person pressing the same button again within this time means it once.
+DOUBLE_CLICK: Final = timedelta(seconds=1.5)
+
+
+@dataclass
+class InFlight:
+    """The work under way: kept by a strong reference, and waited for when we stop."""
+
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(self, work: Coroutine[Any, Any, None], name: str = "") -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    def is_running(self, name: str) -> bool:
+        return any(task.get_name() == name for task in self.tasks)
+
+    async def drain(self, seconds: float) -> None:
+        """Waits for the work under way; what takes longer is given up."""
+        if self.tasks:
+            await asyncio.wait(set(self.tasks), timeout=seconds)
+        for task in list(self.tasks):
+            log.warning("shutdown.given_up", task=task.get_name())
+            task.cancel()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where requests arrive: whose they are, and what answers them."""
+
+    tenants: Tenants
+    memory: Memory
+    clock: Clock
+    in_flight: InFlight
+    #: The last question of each person that is still being answered.
+    last: dict[UserId, asyncio.Task[None]] = field(default_factory=dict)
+
+    def take(self, ask: Ask, key: str, work: Work, *, in_turn: bool = False) -> None:
+        """Starts the work of a request that was acknowledged; `in_turn`: after the same person's earlier ones."""
+        before = self.last.get(ask.user) if in_turn else None
+        task = self.in_flight.start(self._answer(ask, key, work, before), name=key)
+        if in_turn:
+            self.last[ask.user] = task
+            task.add_done_callback(lambda done: self._forget(ask.user, done))
+
+    def _forget(self, user: UserId, done: asyncio.Task[None]) -> None:
+        if self.last.get(user) is done:
+            del self.last[user]
+
+    async def _answer(self, ask: Ask, key: str, work: Work, before: asyncio.Task[None] | None) -> None:
+        """The boundary round every listener: whatever goes wrong reaches the asker in words."""
+        reference = uuid.uuid4().hex[:8]
+        services: Services | None = None
+        structlog.contextvars.bind_contextvars(workspace=ask.workspace.id, reference=reference)
+        if before is not None:
+            await asyncio.wait([before])
+        try:
+            services = await self.tenants.of(ask.workspace.id)
+            await self._answer_once(services, ask, key, work)
+        except Trouble as trouble:
+            log.info("listener.refused", key=key, reason=type(trouble).__name__, code=trouble.code)
+            await self._say(services, ask, words.plain(str(trouble)))
+        except Exception:
+            log.exception("listener.broke", key=key)
+            await self._say(services, ask, words.failed(reference))
+
+    async def _answer_once(self, services: Services, ask: Ask, key: str, work: Work) -> None:
+        workspace = await self.memory.together(_admit, ask, key, self.clock.now())
+        if workspace is None:
+            log.info("listener.repeated", key=key)
+            return
+        ask = replace(ask, workspace=workspace)
+        if ask.user:
+            ask = replace(ask, guest=ask.guest or await _is_guest(services, ask))
+        if ask.guest and not ask.open_to_guests:
+            raise GuestsLook
+        await work(services, ask)
+
+    async def _say(self, services: Services | None, ask: Ask, message: Message) -> None:
+        if services is None:
+            return
+        try:
+            await actions.refused(services, ask, message.text)
+        except Trouble as trouble:
+            log.warning("listener.unheard", reason=type(trouble).__name__, code=trouble.code)
+
+
+async def _is_guest(services: Services, ask: Ask) -> bool:
+    """Whether Slack says that this person is not of the team. What may not be done by guests asks once more."""
+    try:
+        return (await services.slack.person(ask.user)).outside
+    except Trouble as trouble:
+        log.info("person.unknown", reason=type(trouble).__name__)
+        return False
+
+
+def _admit(connection: Connection, ask: Ask, key: str, now: datetime) -> Workspace | None:
+    """The workspace as it is now; None when this very request was handled before, or was a second click."""
+    # Another workspace's request of the same name is another request.
+    mine = f"{ask.workspace.id}:"
+    if not leases.first_time(connection, mine + key, now):
+        return None
+    if ask.click and not leases.first_time(connection, mine + ask.click, now, DOUBLE_CLICK):
+        return None
+    workspace = workspaces.by_id(connection, ask.workspace.id)
+    if workspace.removed_at is not None:
+        raise Removed
+    return workspace

@@ -1,0 +1,346 @@
+"""Which mail account and which Slack a workspace has: one from the settings, or thousands, opened from the vault.
+
+The workspace is always an argument. What is opened is kept for half a minute, so that a removal is seen everywhere
+at once enough; a token that is about to end is renewed before it is used, by one process at a time.
+"""
+
+import hashlib
+import secrets
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection
+
+from bot.slack import Slack, named
+from bot.stannp import Stannp
+from handlers.ports import Account, NotConnected, Outage, Removed, SlackDown, WorkspaceGone
+from handlers.services import Services
+from storage import installs, leases, workspaces
+from storage.installs import Place
+from storage.records import Money, Workspace, WorkspaceId
+from storage.vault import Vault
+from storage.workspaces import WorkspaceUnknownError
+
+log = structlog.get_logger()
+
+#: What was opened is looked at again after this time.
+KEPT_FOR: Final = timedelta(seconds=30)
+#: Workspaces whose clients are kept open in one process.
+KEPT: Final = 5000
+#: A token is renewed so long before it ends (Slack's rotated tokens live for twelve hours).
+RENEW_BEFORE: Final = timedelta(hours=2)
+#: Who finds another process renewing waits so long (in seconds), as long as its own token is no more.
+RENEWAL: Final = timedelta(seconds=30)
+LOOKS: Final = 40
+LOOK: Final = 0.25
+TOKEN_BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class Region:
+    """One of the platform's regions. A key of one is refused by the others."""
+
+    name: str
+    url: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a client for Slack is made of, but for the token."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    api_url: str = "https://slack.com/api/"
+
+
+@dataclass(frozen=True)
+class Sole:
+    """The one workspace that the settings name."""
+
+    services: Services
+    workspace: Workspace
+
+    async def of(self, workspace_id: WorkspaceId) -> Services:
+        if workspace_id != self.workspace.id:
+            raise WorkspaceGone
+        return self.services
+
+    async def enter(self, _enterprise: str | None, team: str | None, whole: bool) -> "Entry | None":
+        """The workspace, unless Slack speaks for another that installed the same app."""
+        return Entry(self.workspace) if whole or team in (None, self.workspace.team_id) else None
+
+    def forget(self, _workspace_id: WorkspaceId) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A workspace that Slack speaks for, and the bot there."""
+
+    workspace: Workspace
+    bot_id: str = ""
+    bot_user: str = ""
+    token: str = field(default="", repr=False)
+
+
+@dataclass
+class Opened:
+    """A workspace's services, with what they were made from."""
+
+    services: Services
+    workspace: Workspace
+    slack: dict[str, Any] = field(repr=False)
+    account: dict[str, Any] | None = field(repr=False)
+    looked_at: datetime
+
+
+@dataclass
+class Many:
+    """Every workspace that installed us. `template` is what they share; its Slack and platform are never used."""
+
+    template: Services
+    vault: Vault
+    session: aiohttp.ClientSession
+    keys: Keys
+    regions: dict[str, Region]
+    make_client: Callable[[str], AsyncWebClient]
+    make_stannp: Callable[[str, str, str], Stannp]
+    make_slack: Callable[[AsyncWebClient, str], Slack]
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    opened: OrderedDict[WorkspaceId, Opened] = field(default_factory=OrderedDict)
+    numbers: dict[str, WorkspaceId] = field(default_factory=dict)
+
+    # ---- Whose a request is -------------------------------------------------------------------------------------
+
+    async def enter(self, enterprise: str | None, team: str | None, whole: bool) -> Entry | None:
+        """The workspace that Slack names; None when it did not install us. An organisation is one workspace."""
+        for name in (enterprise, team) if whole else (team, enterprise):
+            if name and (found := await self._known(name)) is not None:
+                slack = found.slack
+                return Entry(found.workspace, slack.get("bot_id", ""), slack.get("bot_user", ""), slack["token"])
+        return None
+
+    async def _known(self, team: str) -> Opened | None:
+        try:
+            if team not in self.numbers:
+                workspace = await self.template.memory.read(workspaces.by_team, team)
+                if len(self.numbers) >= KEPT:
+                    self.numbers.clear()
+                self.numbers[team] = workspace.id
+            return await self._open(self.numbers[team])
+        except (WorkspaceUnknownError, Removed, WorkspaceGone):
+            self.numbers.pop(team, None)
+            return None
+
+    async def by_webhook(self, token: str) -> tuple[Services, Workspace]:
+        """Whose webhook this is; raises WorkspaceUnknownError. Only the token's digest is compared, and by an index."""
+        key = digest(token)
+        workspace = await self.template.memory.read(workspaces.by_webhook, key)
+        return (await self._open(workspace.id)).services, workspace
+
+    # ---- Its services -------------------------------------------------------------------------------------------
+
+    async def of(self, workspace_id: WorkspaceId) -> Services:
+        """See `Tenants.of`. Renews a token that is about to end."""
+        found = await self._open(workspace_id)
+        ends = _ends(found.slack)
+        if ends is not None and ends - self._now() < RENEW_BEFORE:
+            found = await self._renew(found)
+        return found.services
+
+    def forget(self, workspace_id: WorkspaceId) -> None:
+        """What was opened is opened anew the next time."""
+        self.opened.pop(workspace_id, None)
+
+    def _now(self) -> datetime:
+        return self.template.clock.now()
+
+    async def _open(self, workspace_id: WorkspaceId) -> Opened:
+        kept = self.opened.get(workspace_id)
+        if kept is not None and self._now() - kept.looked_at < KEPT_FOR:
+            return kept
+        workspace, slack, account = await self.template.memory.read(_look, self.vault, workspace_id)
+        if workspace.removed_at is not None:
+            self.forget(workspace_id)
+            raise Removed
+        if slack is None:
+            raise WorkspaceGone
+        made = self._made(workspace, slack, account, kept)
+        self.opened[workspace_id] = made
+        self.opened.move_to_end(workspace_id)
+        if len(self.opened) > KEPT:
+            self.opened.popitem(last=False)
+        return made
+
+    def _made(
+        self, workspace: Workspace, slack: dict[str, Any], account: dict[str, Any] | None, kept: Opened | None
+    ) -> Opened:
+        """What did not change goes on being used: the clients know people, and how fast they may ask."""
+        same = kept is not None and kept.slack == slack
+        messenger = kept.services.slack if kept and same else self._messenger(workspace, slack)
+        if kept is not None and kept.account == account:
+            platform: Any = kept.services.platform
+        else:
+            platform = self._platform(account)
+        services = replace(self.template, slack=messenger, platform=platform, accounts=self)
+        return Opened(services, workspace, slack, account, self._now())
+
+    def _messenger(self, workspace: Workspace, slack: dict[str, Any]) -> Slack:
+        return self.make_slack(self.make_client(slack["token"]), workspace.team_id)
+
+    def _platform(self, account: dict[str, Any] | None) -> Any:
+        if not account or not account.get("key"):
+            return Unconnected()
+        region = self.regions[account["region"]]
+        return self.make_stannp(region.url, account["key"], account.get("webhook_secret", ""))
+
+    # ---- Tokens that end ----------------------------------------------------------------------------------------
+
+    async def _renew(self, found: Opened) -> Opened:
+        """A new token in the place of one that is about to end. Of all processes, one asks Slack for it."""
+        workspace_id, before = found.workspace.id, found.slack
+        for _ in range(LOOKS):
+            now = self._now()
+            won = await self.template.memory.write(leases.win, f"renew:{workspace_id}", self.owner, now, RENEWAL)
+            self.forget(workspace_id)
+            again = await self._open(workspace_id)
+            if again.slack != before:
+                return again
+            if won:
+                return await self._ask_for_a_token(again)
+            ends = _ends(before)
+            if ends is not None and ends > now + timedelta(seconds=30):
+                # The old one is still good: the other process may take its time.
+                return again
+            await self.template.clock.sleep(LOOK)
+        raise SlackDown
+
+    async def _ask_for_a_token(self, found: Opened) -> Opened:
+        workspace_id = found.workspace.id
+        client = self.make_client("")
+        try:
+            answer = await client.oauth_v2_access(
+                client_id=self.keys.client_id,
+                client_secret=self.keys.client_secret,
+                grant_type="refresh_token",
+                refresh_token=found.slack["refresh"],
+            )
+        except SlackApiError as error:
+            trouble = named(error)
+            log.warning("token.not_renewed", workspace=workspace_id, code=trouble.code)
+            if isinstance(trouble, Outage):
+                return self._while_it_lasts(found)
+            raise WorkspaceGone(code=trouble.code) from None
+        except (aiohttp.ClientError, TimeoutError):
+            return self._while_it_lasts(found)
+        renewed = found.slack | token_of(dict(answer.data), self._now())  # type: ignore[arg-type]
+        await self.keep(workspace_id, Place.SLACK, renewed)
+        log.info("token.renewed", workspace=workspace_id)
+        return await self._open(workspace_id)
+
+    def _while_it_lasts(self, found: Opened) -> Opened:
+        """Slack cannot be reached: the old token is used until it ends."""
+        ends = _ends(found.slack)
+        if ends is not None and ends <= self._now():
+            raise SlackDown
+        return found
+
+    # ---- The mail account ---------------------------------------------------------------------------------------
+
+    async def connect(self, workspace_id: WorkspaceId, key: str, region: str) -> Account:
+        """See `Accounts.connect`."""
+        place = self.regions[region]
+        platform = self.make_stannp(place.url, key, "")
+        balance, owner = await platform.balance(), await platform.account()
+        found = await self._open(workspace_id)
+        kept = (found.account or {}) | {"key": key, "region": region}
+        now = self._now()
+        facts = {"connected_at": now, "currency": place.currency, "balance": balance, "balance_at": now}
+
+        def work(connection: Connection) -> None:
+            installs.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept, now)
+            workspaces.note(connection, workspace_id, **facts)
+
+        await self.template.memory.write(work)
+        self.forget(workspace_id)
+        return Account(owner, Money(balance, place.currency).amount, place.currency)
+
+    async def webhook(self, workspace_id: WorkspaceId) -> str:
+        """See `Accounts.webhook`."""
+        account = (await self._open(workspace_id)).account or {}
+        if "webhook_token" not in account:
+            return await self.new_webhook(workspace_id)
+        return self._address(account["webhook_token"])
+
+    async def new_webhook(self, workspace_id: WorkspaceId) -> str:
+        """See `Accounts.new_webhook`."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        await self._change_account(workspace_id, {"webhook_token": token}, webhook_key=digest(token))
+        return self._address(token)
+
+    def _address(self, token: str) -> str:
+        public = self.template.policy.public_url
+        return f"{public}/webhooks/stannp/{token}" if public else ""
+
+    async def keep_webhook_secret(self, workspace_id: WorkspaceId, secret: str) -> None:
+        """See `Accounts.keep_webhook_secret`."""
+        await self._change_account(workspace_id, {"webhook_secret": secret})
+
+    async def _change_account(self, workspace_id: WorkspaceId, change: dict[str, str], **facts: Any) -> None:
+        now = self._now()
+
+        def work(connection: Connection) -> None:
+            kept = installs.secret(connection, self.vault, workspace_id, Place.ACCOUNT) or {}
+            installs.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept | change, now)
+            if facts:
+                workspaces.note(connection, workspace_id, **facts)
+
+        await self.template.memory.write(work)
+        self.forget(workspace_id)
+
+    async def keep(self, workspace_id: WorkspaceId, place: Place, value: dict[str, Any]) -> None:
+        """Keeps a secret, and uses it from now on."""
+        await self.template.memory.write(installs.keep_secret, self.vault, workspace_id, place, value, self._now())
+        self.forget(workspace_id)
+
+
+class Unconnected:
+    """In the place of a mail account that is not connected yet: whatever is asked of it says so."""
+
+    def __getattr__(self, _name: str) -> Any:
+        raise NotConnected
+
+
+def digest(token: str) -> str:
+    """What is kept of a webhook's token for finding it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def token_of(answer: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """The token of an answer of `oauth.v2.access`, with when it ends (as a number of seconds) if it does."""
+    kept: dict[str, Any] = {"token": answer["access_token"], "scopes": answer.get("scope", "")}
+    if answer.get("refresh_token"):
+        kept |= {"refresh": answer["refresh_token"], "ends": now.timestamp() + float(answer.get("expires_in", 0))}
+    return kept
+
+
+def _ends(slack: dict[str, Any]) -> datetime | None:
+    return datetime.fromtimestamp(slack["ends"], UTC) if slack.get("ends") and slack.get("refresh") else None
+
+
+def _look(
+    connection: Connection, vault: Vault, workspace_id: WorkspaceId
+) -> tuple[Workspace, dict[str, Any] | None, dict[str, Any] | None]:
+    workspace = workspaces.by_id(connection, workspace_id)
+    places = (Place.SLACK, Place.ACCOUNT)
+    slack, account = (installs.secret(connection, vault, workspace_id, place) for place in places)
+    return workspace, slack, account

@@ -1,0 +1,116 @@
+"""The first steps after an installation: a welcome, the mail account, its webhook, the first channel."""
+
+from collections.abc import Mapping
+
+from handlers.messages import (
+    Block,
+    Message,
+    actions,
+    button,
+    context,
+    escape,
+    header,
+    input_block,
+    option,
+    section,
+    select,
+)
+from handlers.ports import Account
+from handlers.views.controls import Action, Form
+
+KEY_LIMIT = 200
+
+
+def welcome(name: str) -> Message:
+    """The direct message to whoever installed the bot."""
+    text = f"Piecewise is now in *{escape(name)}*. It answers where your mail is, and tells channels what comes back."
+    steps = (
+        "Open my *Home* (at the top of this conversation): it leads through three steps.\n"
+        "1. Connect the mail account  ·  2. Switch on its webhook  ·  3. Tell me which channel to alert"
+    )
+    return Message(text, [section(text), section(steps), context("Nothing was posted anywhere else.")])
+
+
+def first_steps(*, steward: bool) -> Block:
+    """Home while no mail account is connected."""
+    if not steward:
+        waiting = "No mail account is connected yet. A workspace admin can do that here, in a minute."
+        return {"type": "home", "blocks": [header("Almost there"), section(waiting)]}
+    blocks = [
+        header("Three steps, and your mail is here"),
+        section("*1. Connect the mail account.* Your Stannp API key is tried once, then kept sealed and never shown."),
+        actions(button("Connect mail account", Action.CONNECT, "1", style="primary")),
+        section("*2. Switch on the webhook.* Stannp then tells us of each scan at once."),
+        section("*3. Choose a channel to alert.* `/invite @Piecewise` there, then say `/mailalerts on`."),
+        context("Admins can do this. *Settings* says who else may, once the account is connected."),
+    ]
+    return {"type": "home", "blocks": blocks}
+
+
+def for_guests() -> Block:
+    """Home for a guest."""
+    text = "As a guest you see what Piecewise shows in the channels that you share. Ask there with `/mailstatus`."
+    return {"type": "home", "blocks": [header("Hello"), section(text)]}
+
+
+def connect_form(regions: Mapping[str, str], region: str = "", note: str = "") -> Block:
+    """The key and its region. `note` says why the last try failed; the key is never filled in."""
+    options = {key: option(name, key) for key, name in regions.items()}
+    key: Block = {"type": "plain_text_input", "action_id": "key", "max_length": KEY_LIMIT}
+    blocks = [
+        *([section(f":warning: {escape(note)}")] if note else []),
+        input_block("Stannp API key", "key", key),
+        input_block(
+            "Region", "region", select("region", "Region", list(options.values()), options.get(region or "us"))
+        ),
+        context("Stannp's dashboard → *Settings* → *API* shows the key. A key of one region is refused by the other."),
+    ]
+    return _form(Form.CONNECT, "Mail account", "Connect", blocks)
+
+
+def webhook_form(address: str, *, note: str = "") -> Block:
+    """Where the platform is to call, and the secret with which it signs."""
+    secret: Block = {"type": "plain_text_input", "action_id": "secret", "max_length": KEY_LIMIT}
+    blocks = [
+        *([section(f":warning: {escape(note)}")] if note else []),
+        section(
+            "In Stannp's dashboard → *Settings* → *Webhooks* → *Add*:\n1. Paste this address:\n"
+            f"```{escape(address)}```\n2. Choose all events about mailpieces and campaigns.\n"
+            "3. Type a secret of your own there, and the same one here."
+        ),
+        input_block("Webhook secret", "secret", secret),
+        context("Keep the address to yourselves. *New address* puts this one out of use."),
+        actions(button("New address", Action.NEW_WEBHOOK, "1")),
+    ]
+    return _form(Form.WEBHOOK, "Webhook", "Save", blocks)
+
+
+def connected(account: Account) -> list[Block]:
+    """The key was taken."""
+    owner = escape(account.owner)
+    return [
+        section(
+            f":white_check_mark: Connected to *{owner}*, balance {account.balance:,.2f} {escape(account.currency)}."
+        ),
+        section("I am reading your campaigns now. Next: the webhook, so that scans arrive at once."),
+        actions(button("Set up the webhook", Action.WEBHOOK, "1", style="primary")),
+    ]
+
+
+def webhook_saved() -> list[Block]:
+    """The secret was kept."""
+    return [
+        section(":white_check_mark: Saved. Stannp's *Test* button should now show a green tick."),
+        section("Last step: go to the channel that should know, `/invite @Piecewise`, and say `/mailalerts on`."),
+    ]
+
+
+def _form(form: Form, title: str, submit: str, blocks: list[Block]) -> Block:
+    return {
+        "type": "modal",
+        "callback_id": form.value,
+        "title": {"type": "plain_text", "text": title},
+        "submit": {"type": "plain_text", "text": submit},
+        "close": {"type": "plain_text", "text": "Not now"},
+        "blocks": blocks,
+    }

@@ -1,0 +1,67 @@
+"""The tables round the mail: secrets, installations, who did what, what waits for a second person, what was shown."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+
+from storage.tables import Key, Moment, metadata
+
+#: Sealed by the vault: see `installs`. `place` is what it is sealed for.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("sealed_at", Moment, nullable=False),
+)
+
+#: An installation that was begun in a browser, for ten minutes.
+install_states = Table(
+    "install_states",
+    metadata,
+    Column("state", Text, primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
+#: Who did what, when. Append-only until the workspace goes.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    #: A Slack user; "" for the bot itself.
+    Column("person", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_audit_workspace", "workspace_id", "id"),
+)
+
+#: A cancellation that waits for a second person.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Integer, nullable=False),
+    Column("campaign_id", BigInteger, nullable=False),
+    #: 0 for all that can still be stopped.
+    Column("piece_id", BigInteger, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    #: "" while it waits; then approved, declined or expired.
+    Column("outcome", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Moment),
+    Index("ix_approvals_workspace", "workspace_id", "id"),
+)
+
+#: What a channel was shown by an answer that everybody there can read; cards and news are in their own tables.
+shown = Table(
+    "shown",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True),
+    #: 0 for the campaign itself.
+    Column("piece_id", BigInteger, primary_key=True),
+)

@@ -1,0 +1,142 @@
+"""Installing and leaving: each workspace's sealed secrets, installations begun in a browser, and what goes when.
+
+The database only ever holds what the vault sealed. A secret is bound to its workspace and to what it is for, so a row
+that is copied to another workspace does not open there.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, delete, exists, select, tuple_, update
+
+from storage.accounts import install_states, secrets
+from storage.database import rows_changed, upsert
+from storage.records import WorkspaceId
+from storage.tables import changes, leases, metadata, pieces, workspaces
+from storage.vault import Vault
+
+
+class Place(StrEnum):
+    """What a secret is for."""
+
+    #: The Slack token with its refresh token, when it ends, and whose it is.
+    SLACK = "slack"
+    #: The mail account's key and region, and the webhook's token and secret.
+    ACCOUNT = "account"
+
+
+def bound(workspace_id: WorkspaceId, place: Place) -> str:
+    """What a secret is sealed for."""
+    return f"{workspace_id}:{place}"
+
+
+def keep_secret(
+    connection: Connection, vault: Vault, workspace_id: WorkspaceId, place: Place, value: dict[str, Any], now: datetime
+) -> None:
+    """Keeps the secret, in place of an earlier one."""
+    kept = {"sealed": vault.seal(bound(workspace_id, place), value), "sealed_at": now}
+    adding = upsert(connection, secrets).values(workspace_id=workspace_id, place=place.value, **kept)
+    connection.execute(adding.on_conflict_do_update(index_elements=list(secrets.primary_key.columns), set_=kept))
+
+
+def secret(connection: Connection, vault: Vault, workspace_id: WorkspaceId, place: Place) -> dict[str, Any] | None:
+    """The secret, opened; None when there is none. Raises VaultError."""
+    mine = secrets.c.workspace_id == workspace_id, secrets.c.place == place.value
+    sealed = connection.scalar(select(secrets.c.sealed).where(*mine))
+    return None if sealed is None else dict(vault.open(bound(workspace_id, place), sealed))
+
+
+def drop_secret(connection: Connection, workspace_id: WorkspaceId, place: Place) -> None:
+    """Forgets the secret."""
+    connection.execute(delete(secrets).where(secrets.c.workspace_id == workspace_id, secrets.c.place == place.value))
+
+
+def seal_again(connection: Connection, vault: Vault, now: datetime, limit: int = 500) -> int:
+    """Seals with the newest key what an older one sealed, at most `limit`; gives how many. Raises VaultError."""
+    done = 0
+    rows = connection.execute(select(secrets).order_by(secrets.c.workspace_id, secrets.c.place)).all()
+    for row in rows:
+        if done == limit:
+            break
+        if vault.is_current(row.sealed):
+            continue
+        place = bound(WorkspaceId(row.workspace_id), Place(row.place))
+        # Compared with what was read: a token that was rotated meanwhile must not be taken back.
+        mine = secrets.c.workspace_id == row.workspace_id, secrets.c.place == row.place, secrets.c.sealed == row.sealed
+        value = vault.seal(place, vault.open(place, row.sealed))
+        done += rows_changed(connection, update(secrets).where(*mine).values(sealed=value, sealed_at=now))
+    return done
+
+
+def every_sealed(connection: Connection) -> list[tuple[WorkspaceId, Place, str]]:
+    """All secrets, sealed."""
+    return [
+        (WorkspaceId(row.workspace_id), Place(row.place), row.sealed)
+        for row in connection.execute(select(secrets)).all()
+    ]
+
+
+def begin(connection: Connection, state: str, until: datetime) -> None:
+    """An installation was begun in a browser."""
+    connection.execute(install_states.insert().values(state=state, expires_at=until))
+
+
+def consume(connection: Connection, state: str, now: datetime) -> bool:
+    """Whether this installation was begun here and is not too old. True once."""
+    mine = delete(install_states).where(install_states.c.state == state, install_states.c.expires_at > now)
+    return rows_changed(connection, mine) == 1
+
+
+def forget_begun(connection: Connection, now: datetime) -> int:
+    """Drops installations that were begun and never ended; gives how many."""
+    return rows_changed(connection, delete(install_states).where(install_states.c.expires_at <= now))
+
+
+def remove(connection: Connection, workspace_id: WorkspaceId, now: datetime, purge_at: datetime) -> None:
+    """Slack took the app out: nothing is answered, polled or told from now on, and its secrets go at once."""
+    facts = {"removed_at": now, "purge_at": purge_at, "connected_at": None, "webhook_key": None}
+    connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))
+    connection.execute(delete(secrets).where(secrets.c.workspace_id == workspace_id))
+
+
+def purge_due(connection: Connection, now: datetime) -> list[WorkspaceId]:
+    """The workspaces whose time to be forgotten has come."""
+    due = select(workspaces.c.id).where(workspaces.c.removed_at.is_not(None), workspaces.c.purge_at <= now)
+    return [WorkspaceId(found) for found in connection.scalars(due.order_by(workspaces.c.id)).all()]
+
+
+#: Every table with rows of a workspace. Pieces go last but one: the history hangs on them.
+_OWNED: Final[Sequence[Table]] = [
+    table for table in metadata.sorted_tables if "workspace_id" in table.c and table is not pieces
+]
+
+
+def purge_some(connection: Connection, workspace_id: WorkspaceId, now: datetime, limit: int = 2000) -> int:
+    """Forgets some of what is kept of a workspace whose time has come; gives how many rows. 0: all of it is gone.
+
+    A workspace that came back meanwhile loses nothing.
+    """
+    going = select(workspaces.c.id).where(workspaces.c.id == workspace_id, workspaces.c.purge_at <= now)
+    if connection.execute(going.with_for_update()).first() is None:
+        return 0
+    some = select(pieces.c.id).where(pieces.c.workspace_id == workspace_id).order_by(pieces.c.id).limit(limit)
+    ids = list(connection.scalars(some).all())
+    if ids:
+        connection.execute(delete(changes).where(changes.c.piece_id.in_(ids)))
+        return rows_changed(connection, delete(pieces).where(pieces.c.id.in_(ids)))
+    for table in _OWNED:
+        key = tuple_(*table.primary_key.columns)
+        mine = select(*table.primary_key.columns).where(table.c.workspace_id == workspace_id).limit(limit)
+        gone = rows_changed(connection, delete(table).where(key.in_(mine)))
+        if gone:
+            return gone
+    connection.execute(delete(leases).where(leases.c.name.like(f"%:{workspace_id}")))
+    return rows_changed(connection, delete(workspaces).where(workspaces.c.id == workspace_id))
+
+
+def leftovers(connection: Connection, workspace_id: WorkspaceId) -> list[str]:
+    """The tables that still hold rows of this workspace."""
+    held = [(table, select(exists().where(table.c.workspace_id == workspace_id))) for table in [*_OWNED, pieces]]
+    return [table.name for table, question in held if connection.scalar(question)]

@@ -1,0 +1,72 @@
+"""Who a piece was sent to, dropped for good: some time after its final status, or because somebody asked.
+
+State and country stay, for the returns by state; so do statuses, dates and costs, which are nobody's.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, and_, func, or_, select, update
+
+from storage.accounts import shown
+from storage.arrivals import PERSONAL
+from storage.database import rows_changed, upsert
+from storage.records import CampaignId, ChannelId, PieceId, WorkspaceId
+from storage.statuses import FINAL
+from storage.tables import cards, outbox, pieces
+
+#: Mail without a final scan after this long is taken to have ended.
+LONGEST_WAY: Final = timedelta(days=60)
+NOTHING: Final = dict.fromkeys(PERSONAL, "")
+
+
+def erase_piece(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> bool:
+    """Drops who this piece was sent to, for good; gives whether there was such a piece."""
+    mine = pieces.c.workspace_id == workspace_id, pieces.c.id == piece_id
+    return rows_changed(connection, update(pieces).where(*mine).values(**NOTHING, erased=True)) == 1
+
+
+def erase_ended(
+    connection: Connection, workspace_id: WorkspaceId, before: datetime, after: int, limit: int = 2000
+) -> tuple[int, int | None]:
+    """Drops who pieces were sent to that ended before this moment, among the next `limit` pieces after row `after`.
+
+    Gives how many, and the row to go on after; None at the end.
+    """
+    looked = select(pieces.c.id).where(pieces.c.workspace_id == workspace_id, pieces.c.id > after)
+    ids = list(connection.scalars(looked.order_by(pieces.c.id).limit(limit)).all())
+    if not ids:
+        return 0, None
+    ended_at = func.coalesce(pieces.c.status_at, pieces.c.changed_at, pieces.c.created_at)
+    ended = or_(
+        and_(pieces.c.status.in_([int(one) for one in FINAL]), ended_at < before),
+        pieces.c.created_at < before - LONGEST_WAY,
+    )
+    mine = pieces.c.id.between(ids[0], ids[-1]), pieces.c.workspace_id == workspace_id, pieces.c.erased.is_not(True)
+    erased = rows_changed(connection, update(pieces).where(*mine, ended).values(**NOTHING, erased=True))
+    return erased, ids[-1] if len(ids) == limit else None
+
+
+def show(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId, piece_id: PieceId
+) -> None:
+    """Remembers that everybody in this channel was shown this campaign (piece 0), or this piece."""
+    row = {"workspace_id": workspace_id, "channel": channel, "campaign_id": campaign_id, "piece_id": piece_id}
+    connection.execute(upsert(connection, shown).values(**row).on_conflict_do_nothing())
+
+
+def was_shown(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId, piece_id: PieceId
+) -> bool:
+    """Whether all in this channel were shown this campaign (piece 0), or this piece: by an answer, a card or news."""
+    here = shown.c.workspace_id == workspace_id, shown.c.channel == channel
+    answers = select(shown.c.channel).where(*here, shown.c.campaign_id == campaign_id, shown.c.piece_id == piece_id)
+    if connection.execute(answers.limit(1)).first() is not None:
+        return True
+    if piece_id:
+        told = outbox.c.workspace_id == workspace_id, outbox.c.channel == channel, outbox.c.piece_id == piece_id
+        question = select(outbox.c.id).where(*told, outbox.c.message_ts.is_not(None))
+    else:
+        carded = cards.c.workspace_id == workspace_id, cards.c.channel == channel, cards.c.campaign_id == campaign_id
+        question = select(cards.c.channel).where(*carded)
+    return connection.execute(question.limit(1)).first() is not None

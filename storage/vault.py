@@ -1,0 +1,58 @@
+"""Secrets at rest: sealed with the first key, opened with any, and bound to the place that they were sealed for."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+class VaultError(RuntimeError):
+    """A stored secret cannot be opened with any of the keys. Give PIECEWISE_ENCRYPTION_KEYS the key that sealed it."""
+
+
+class KeyRefusedError(ValueError):
+    """An encryption key is 32 random bytes in URL-safe base64. Make one with: piecewise new-key"""
+
+
+def new_key() -> str:
+    """A fresh key, as PIECEWISE_ENCRYPTION_KEYS wants it."""
+    return Fernet.generate_key().decode()
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Seals and opens small JSON values (Fernet: AES-128-CBC with HMAC-SHA256). Keys never show in `repr`."""
+
+    keys: Sequence[str] = field(repr=False)
+    _fernet: MultiFernet = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            fernet = MultiFernet([Fernet(key) for key in self.keys])
+        except ValueError:
+            raise KeyRefusedError(KeyRefusedError.__doc__) from None
+        object.__setattr__(self, "_fernet", fernet)
+
+    def seal(self, place: str, value: Any) -> str:
+        """The value, sealed for this place: moved to another row, it does not open."""
+        return self._fernet.encrypt(json.dumps([place, value]).encode()).decode()
+
+    def open(self, place: str, sealed: str) -> Any:
+        """The value that was sealed for this place; raises VaultError."""
+        try:
+            bound, value = json.loads(self._fernet.decrypt(sealed.encode()))
+        except InvalidToken:
+            raise VaultError(VaultError.__doc__) from None
+        if bound != place:
+            raise VaultError(VaultError.__doc__)
+        return value
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether the first key alone opens it: after a rotation, all are."""
+        try:
+            Fernet(self.keys[0]).decrypt(sealed.encode())
+        except InvalidToken:
+            return False
+        return True
