@@ -147,16 +147,19 @@ def build_bolt(
     app.event("function_executed")(_step(desk))
     app.event("link_shared")(_links(desk))
     app.event("app_home_opened")(_home(desk))
-    app.event("app_uninstalled")(_left(leave))
-    app.event("tokens_revoked")(_left(leave))
+    app.event("app_uninstalled")(_left(enter, leave))
+    app.event("tokens_revoked")(_left(enter, leave))
     return app
 
 
-def _left(leave: Callable[[Workspace], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def _left(enter: Enter, leave: Callable[[Workspace], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     async def listen(context: AsyncBoltContext, event: Body) -> None:
         # Of a user's own token we have none; without the bot's nothing can be done any more.
         if event["type"] == "app_uninstalled" or (event.get("tokens") or {}).get("bot"):
-            await leave(_whose(context))
+            # Bolt does not authorise these: what they are about may be gone already.
+            found = await enter(context.enterprise_id, context.team_id, bool(context.is_enterprise_install))
+            if found is not None:
+                await leave(found.workspace)
 
     return listen
 

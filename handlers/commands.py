@@ -16,7 +16,7 @@ from handlers.charts import Pie
 from handlers.forecasts import Progress
 from handlers.freshness import Freshness, refresh_account, refresh_campaign, refresh_piece
 from handlers.messages import Message, escape, quote
-from handlers.ports import Outage, PieceUnknown, Refusal, Trouble
+from handlers.ports import NotConnected, Outage, PieceUnknown, Refusal, Trouble
 from handlers.services import Ask, Services
 from handlers.views import alerts, status, track, words
 from storage import choices, enquiries, listings, outbox, workspaces
@@ -38,6 +38,7 @@ async def mail_status(services: Services, ask: Ask) -> None:
         example = known[0].facts.name if known else EXAMPLE
         await replies.to_asker(services, ask, words.help_status(example))
         return
+    _require_account(ask)
     today = await today_of(services, ask)
     exact = matching.exactly(asked, known) if asked else []
     name, span = (asked, None) if exact else arguments.split_range(asked, today)
@@ -53,6 +54,11 @@ async def mail_status(services: Services, ask: Ask) -> None:
         await note_shown(services, ask, found.found[0].id)
         return
     await replies.to_asker(services, ask, _which(name, found, known, span or ALL_TIME))
+
+
+def _require_account(ask: Ask) -> None:
+    if ask.workspace.connected_at is None:
+        raise NotConnected
 
 
 async def _visible(services: Services, ask: Ask) -> list[StoredCampaign]:
@@ -136,6 +142,7 @@ async def mail_track(services: Services, ask: Ask) -> None:
     if not asked or arguments.wants_help(asked):
         await replies.to_asker(services, ask, words.help_track(await _example_piece(services, ask)))
         return
+    _require_account(ask)
     wanted = asked.removeprefix("#")
     found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, wanted, PIECES_OFFERED + 1)
     if not found and wanted.isdigit() and not ask.guest:

@@ -15,7 +15,14 @@ ALLOWED: Final = {
 ELEMENTS: Final = {
     "section": {"button", "static_select", "overflow", "image", "datepicker"},
     "actions": {"button", "static_select", "overflow", "datepicker"},
-    "input": {"plain_text_input", "static_select", "checkboxes", "radio_buttons", "datepicker"},
+    "input": {
+        "plain_text_input",
+        "static_select",
+        "checkboxes",
+        "radio_buttons",
+        "datepicker",
+        "multi_users_select",
+    },
     "context": {"mrkdwn", "plain_text", "image"},
 }
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 @dataclass(frozen=True)
 class Method:
     """A method as documented. `scope` None: any bot token; "app": the app-level token;
-    "step": the token that came with the step."""
+    "step": the token that came with the step; "none": no token, but the app's own secret."""
 
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
@@ -36,6 +36,7 @@ METHODS: Final[dict[str, Method]] = {
     "files.completeUploadExternal": _method(
         "files", "channel_id channels thread_ts initial_comment blocks", "files:write"
     ),
+    "oauth.v2.access": _method("client_id client_secret", "code redirect_uri grant_type refresh_token", scope="none"),
     "users.info": _method("user", "include_locale", "users:read"),
     "views.open": _method("view", "trigger_id interactivity_pointer"),
     "views.publish": _method("user_id view", "hash"),

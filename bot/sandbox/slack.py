@@ -43,6 +43,10 @@ class User:
     name: str
     zone: str = "America/Chicago"
     is_admin: bool = False
+    #: Another organisation's team (Slack Connect); "" for this one.
+    team: str = ""
+    #: A guest of this team.
+    restricted: bool = False
 
 
 @dataclass
@@ -142,7 +146,13 @@ class Acked:
 
 @dataclass
 class SlackDouble:
-    """One workspace, `T0ACME`. Start it with `start()`; `url` is then its Web API's address."""
+    """One workspace. Start it with `start()`, or let a `SlackCloud` hold several; `url` is its Web API's address."""
+
+    team: str = "T0ACME"
+    team_name: str = "Acme Outdoors"
+    #: When its rotated token ends (`time.time()`), and earlier ones that still work until they end.
+    token_ends: float = float("inf")
+    older_tokens: dict[str, float] = field(default_factory=dict)
 
     bot_token: str = "xoxb-sandbox"  # noqa: S105 - opens nothing but this double
     app_token: str = "xapp-sandbox"  # noqa: S105
@@ -270,8 +280,10 @@ class SlackDouble:
         scope = METHODS[name].scope
         step = self.steps.get(str(arguments.get("function_execution_id")))
         expected = {"app": self.app_token, "step": step.token if step else None}.get(scope or "", self.bot_token)
-        if token != expected:
+        if token != expected and token not in self.older_tokens:
             return "invalid_auth"
+        if time.time() > self.older_tokens.get(token, self.token_ends):
+            return "token_expired"
         if scope not in (None, "app", "step") and scope not in self.scopes:
             return "missing_scope"
         return ""
@@ -279,8 +291,8 @@ class SlackDouble:
     def _auth_test(self, _arguments: dict[str, Json]) -> dict[str, Json]:
         return {
             "ok": True,
-            "team_id": "T0ACME",
-            "team": "Acme Outdoors",
+            "team_id": self.team,
+            "team": self.team_name,
             "user_id": BOT_USER,
             "bot_id": "B0BOT",
             "user": "piecewise",
@@ -293,7 +305,22 @@ class SlackDouble:
         user = self.users.get(arguments["user"])
         if user is None:
             return {"ok": False, "error": "user_not_found"}
-        return {"ok": True, "user": {"id": user.id, "real_name": user.name, "tz": user.zone, "is_admin": user.is_admin}}
+        told: dict[str, Json] = {
+            "id": user.id,
+            "team_id": self._team_of(user.id),
+            "real_name": user.name,
+            "tz": user.zone,
+        }
+        told |= {
+            "real_name": user.name,
+            "is_admin": user.is_admin,
+            "is_restricted": user.restricted,
+            "is_stranger": bool(user.team),
+        }
+        return {"ok": True, "user": told}
+
+    def _team_of(self, user: str) -> str:
+        return self.users[user].team or self.team if user in self.users else self.team
 
     def _place(self, name: str) -> Channel | str:
         """The channel to write to, or Slack's word for why not. A user's id means the direct messages with them."""
@@ -536,7 +563,7 @@ class SlackDouble:
             "user_name": self.users[user].name,
             "channel_id": channel,
             "channel_name": self.channels[channel].name,
-            "team_id": "T0ACME",
+            "team_id": self.team,
             "team_domain": "acme",
             "api_app_id": "A0",
             "is_enterprise_install": "false",
@@ -667,10 +694,14 @@ class SlackDouble:
         event |= {"thread_ts": thread_ts} if thread_ts else {}
         return await self._send_event(event)
 
+    async def tell(self, event: dict[str, Json]) -> Acked:
+        """Slack tells of something that happened to the app: that it was removed, or its tokens revoked."""
+        return await self._send_event(event)
+
     async def _send_event(self, event: dict[str, Json]) -> Acked:
         body = {
             "type": "event_callback",
-            "team_id": "T0ACME",
+            "team_id": self.team,
             "api_app_id": "A0",
             "event_id": f"Ev{uuid.uuid4().hex}",
             "event": event,
@@ -680,8 +711,8 @@ class SlackDouble:
     def _interaction(self, kind: str, user: str) -> dict[str, Json]:
         return {
             "type": kind,
-            "user": {"id": user, "team_id": "T0ACME"},
-            "team": {"id": "T0ACME"},
+            "user": {"id": user, "team_id": self._team_of(user)},
+            "team": {"id": self.team},
             "api_app_id": "A0",
             "trigger_id": self._trigger(user),
         }
@@ -809,6 +840,8 @@ def initial_values(view: Json) -> dict[str, Json]:
                 held["selected_option"] = element.get("initial_option")
             elif element["type"] == "plain_text_input":
                 held["value"] = element.get("initial_value")
+            elif element["type"] == "multi_users_select":
+                held["selected_users"] = element.get("initial_users", [])
             else:
                 held["selected_options"] = element.get("initial_options", [])
             values[block["block_id"]] = {element["action_id"]: held}

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from storage.accounts import metadata
+import storage.accounts  # noqa: F401 - its tables belong to the schema
+from storage.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -9,12 +9,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
+import storage.accounts  # noqa: F401
 from bot.telemetry import redact
 from storage import schema
 from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
 from storage.schema import SchemaOldError
-from storage.accounts import metadata
-from storage.tables import campaigns, due_details, pieces
+from storage.tables import campaigns, due_details, metadata, pieces
 
 
 def test_the_migrations_end_in_what_the_code_describes(database: Database) -> None:
