@@ -1,0 +1,198 @@
+"""No query of one workspace sees or touches another's rows: every function of storage is tried with foreign ids."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+import storage
+from storage import audits, choices, imports, installs, mailings, outbox, privacy, returns, workspaces
+from storage.audits import Act
+from storage.database import Database
+from storage.enquiries import Days
+from storage.imports import Progress
+from storage.installs import Place
+from storage.listings import Wish
+from storage.outbox import Card, Parcel
+from storage.records import Choices, Rules, Want
+from storage.statuses import Status
+from storage.tables import metadata
+from storage.vault import Vault, new_key
+from tests.builders import a_batch, a_campaign, a_change, a_piece
+
+NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
+VAULT = Vault([new_key()])
+#: What has no workspace of its own, and why that is right.
+GLOBAL = {
+    "database.rows_changed": "runs a statement", "database.run": "runs a statement", "database.upsert": "makes a statement",
+    "health.look": "counts of all, for the operator", "schema.current": "the schema",
+    "installs.begin": "a browser, not a workspace yet", "installs.consume": "a browser", "installs.forget_begun": "browsers",
+    "installs.every_sealed": "for the operator's check", "installs.purge_due": "ids alone, for the clock",
+    "installs.seal_again": "each secret in its own place", "leases.first_time": "keys carry their workspace",
+    "leases.forget": "old keys of all", "leases.win": "names carry their workspace", "tally.fold": "each sum in its own row",
+    "outbox.is_due": "whether, not what", "outbox.claim": "parcels carry their workspace",
+    "outbox.settle": "by the rows that were claimed", "outbox.cards_of": "parcels carry their workspace",
+    "outbox.block": "parcels carry their workspace", "outbox.keep_card": "parcels carry their workspace",
+    "workspaces.by_team": "finds a workspace", "workspaces.by_webhook": "finds a workspace", "workspaces.due": "ids alone",
+    "workspaces.ensure": "makes a workspace", "workspaces.every": "ids and names, for the clock",
+    "movements.lay_out": "the batch of mailings.apply", "movements.move": "the batch of mailings.apply",
+    "movements.stretch_campaigns": "the batch of mailings.apply", "stage.begin": "a batch", "stage.load": "a batch",
+}  # fmt: skip
+#: Parts of `mailings.apply`, which is tried as a whole.
+PARTS = {
+    "arrivals.meet",
+    "arrivals.waiting_changes",
+    "movements.record",
+    "outbox.enqueue",
+    "tally.write",
+    "details.note",
+}
+
+
+def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    for found in pkgutil.iter_modules(storage.__path__):
+        if found.name == "migrations":
+            continue
+        module = importlib.import_module(f"storage.{found.name}")
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            own = function.__module__ == module.__name__ and not name.startswith("_")
+            if own and next(iter(inspect.signature(function).parameters), "") == "connection":
+                yield f"{found.name}.{name}", function
+
+
+def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
+    """A workspace with something in every table; gives its ids, by the names of parameters."""
+    workspace = workspaces.ensure(connection, team, word, "USD")
+    key, channel = workspace.id, f"C0{word}"
+    workspaces.note(connection, key, baseline_at=NOW - timedelta(days=9), connected_at=NOW, webhook_key=f"key{word}")
+    workspaces.subscribe(connection, key, channel, 0, frozenset(Want), f"U0{word}", NOW - timedelta(days=8))
+    choices.keep(connection, key, channel, Choices("UTC", 9, None, 5))
+    batch = a_batch(
+        a_campaign("c1", f"{word} campaign"), a_piece(f"{word}1", "c1"), a_piece(f"{word}2", "c1"),
+        a_change(f"{word}1", Status.DELIVERED), a_change(f"{word}2", Status.RETURNED), a_change(f"{word}3", Status.RETURNED),
+    )  # fmt: skip
+    mailings.apply(connection, key, batch, NOW)
+    ids = [
+        row[0] for row in connection.exec_driver_sql(f"SELECT id FROM pieces WHERE workspace_id = {key} ORDER BY id")
+    ]
+    campaign = connection.exec_driver_sql(f"SELECT id FROM campaigns WHERE workspace_id = {key}").scalar()
+    parcel = Parcel(key, channel, campaign, ())
+    outbox.keep_card(connection, parcel, Card(f"1.{word}", "shows"))
+    installs.keep_secret(connection, VAULT, key, Place.ACCOUNT, {"key": f"{word}key"}, NOW)
+    number = audits.ask_approval(connection, key, campaign, 0, f"U0{word}", NOW)
+    audits.note(connection, key, f"U0{word}", Act.INSTALLED, NOW, subject=word)
+    privacy.show(connection, key, channel, campaign, 0)
+    returns.note_reason(connection, key, ids[1], f"{word} reason", f"U0{word}")
+    workspaces.keep_span(connection, key, f"U0{word}", word)
+    imports.advance(connection, key, f"file{word}", a_batch(), Progress(1, 1, 0), NOW)
+    return {
+        "workspace_id": key, "channel": channel, "channels": [channel], "campaign_id": campaign, "piece_id": ids[0],
+        "piece_ids": ids, "number": number, "by": "U0OTHER", "person": f"U0{word}", "refs": [f"{word}1"],
+        "asked": f"{word}1", "key": f"file{word}", "parcel": parcel,
+    }  # fmt: skip
+
+
+COMMON: dict[str, Any] = {
+    "now": NOW + timedelta(hours=1), "at": NOW, "before": NOW + timedelta(days=900), "begun_at": NOW, "limit": 50, "after": None, "upto": 10_000,
+    "wish": Wish(), "statuses": [Status.DELIVERED], "days": Days(), "since": date(2026, 1, 1), "first": date(2026, 1, 1),
+    "outcome": "approved", "retry": (), "act": Act.ERASED, "subject": "", "detail": "", "begin": NOW, "end": NOW,
+    "choices": Choices("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": Place.ACCOUNT,
+    "value": {"key": "ours"}, "purge_at": NOW, "batch": a_batch(a_piece("BETA1", "c1"), a_change("BETA1", Status.RETURNED)),
+    "reached": Progress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
+    "wants": frozenset(Want), "until": NOW, "part": 0, "parts": 1, "facts": {},
+}  # fmt: skip
+
+
+def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Our workspace, and of all else theirs."""
+    given = COMMON | theirs | {"workspace_id": ours["workspace_id"]}
+    given |= {
+        "audits.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "returns.count_places": {"after": 0},
+        "choices.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "transits.count": {"after": 0}, "installs.purge_some": {"now": NOW},
+    }.get(name, {})  # fmt: skip
+    arguments = {one: given[one] for one in inspect.signature(function).parameters if one in given and one != "facts"}
+    return arguments
+
+
+def call(function: Callable[..., Any], connection: Connection, arguments: dict[str, Any]) -> Any:
+    if function is workspaces.note:
+        return function(connection, arguments["workspace_id"], polled_at=NOW)
+    return function(connection, **arguments)
+
+
+def rows_of(connection: Connection, key: int) -> dict[str, list[Any]]:
+    kept = {}
+    for table in metadata.sorted_tables:
+        mine = None
+        if "workspace_id" in table.c:
+            mine = table.c.workspace_id == key
+        elif table.name == "workspaces":
+            mine = table.c.id == key
+        elif table.name == "changes":
+            from sqlalchemy import select
+
+            pieces = metadata.tables["pieces"]
+            mine = table.c.piece_id.in_(select(pieces.c.id).where(pieces.c.workspace_id == key))
+        if mine is not None:
+            kept[table.name] = sorted(map(repr, connection.execute(table.select().where(mine)).all()))
+    return kept
+
+
+NAMED = [(name, function) for name, function in functions() if name not in GLOBAL and name not in PARTS]
+
+
+def test_every_query_is_tried_or_said_to_be_global() -> None:
+    known = {name for name, _ in functions()}
+    assert set(GLOBAL) <= known
+    assert known >= PARTS
+    assert all("workspace_id" in inspect.signature(function).parameters for _, function in NAMED)
+    assert len(NAMED) > 50
+
+
+def test_no_query_sees_or_touches_another_workspace(database: Database) -> None:
+    ours = database.write(furnish, "T0ALPHA", "ALPHA")
+    theirs = database.write(furnish, "T0BETA", "BETA")
+    before = database.read(rows_of, theirs["workspace_id"])
+    assert all(
+        before[name] for name in ("pieces", "changes", "outbox", "cards", "secrets", "audit", "approvals", "shown")
+    )
+    for name, function in NAMED:
+        arguments = tried_with(name, function, ours, theirs)
+
+        def work(connection: Connection, function: Any = function, arguments: Any = arguments) -> str:
+            result = call(function, connection, arguments)
+            return repr(list(result) if inspect.isgenerator(result) else result)
+
+        with database.writer.connect() as connection:
+            transaction = connection.begin()
+            said = work(connection)
+            after = rows_of(connection, theirs["workspace_id"])
+            transaction.rollback()
+        # What we asked with may be repeated; what only they know may not.
+        for secret in ("BETA campaign", "BETAkey", "BETA reason", "BETA2", "1.BETA"):
+            assert secret not in said, f"{name} told {said}"
+        assert after == before, f"{name} touched another workspace"
+
+
+@pytest.mark.parametrize("ours", ["T0ALPHA", "T0BETA"])
+def test_what_is_ours_is_found(database: Database, ours: str) -> None:
+    # Else the test above would pass with queries that find nothing at all.
+    homes = {team: database.write(furnish, team, team[2:]) for team in ("T0ALPHA", "T0BETA")}
+    mine, word = homes[ours], ours[2:]
+    found = {}
+    for name, function in NAMED:
+        arguments = tried_with(name, function, mine, mine)
+        with database.writer.connect() as connection:
+            transaction = connection.begin()
+            result = call(function, connection, arguments)
+            found[name] = repr(list(result) if inspect.isgenerator(result) else result)
+            transaction.rollback()
+    for name in ("enquiries.campaign", "enquiries.campaigns_of", "enquiries.find_pieces", "enquiries.piece_by_id", "audits.page",
+                 "audits.approval", "installs.secret", "listings.page", "returns.notes_of", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
+        assert word in found[name] or found[name] not in ("[]", "None", "{}"), (name, found[name])
+    assert found["privacy.was_shown"] == "True"
