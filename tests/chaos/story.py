@@ -142,18 +142,22 @@ class Story:
         )
 
     async def _start(self) -> None:
+        self.process = await self._launch(self.port)
+
+    async def _launch(self, port: int, *words: str) -> asyncio.subprocess.Process:
         environment = {
             "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT),
             "SLACK_BOT_TOKEN": self.slack.bot_token, "SLACK_APP_TOKEN": self.slack.app_token, "SLACK_API_URL": self.slack.url,
             "STANNP_API_KEY": self.stannp.api_key, "STANNP_API_URL": self.stannp.url,
-            "STANNP_WEBHOOK_SECRET": self.stannp.webhook_secret, "DATABASE_URL": self.url, "PIECEWISE_PORT": str(self.port),
+            "STANNP_WEBHOOK_SECRET": self.stannp.webhook_secret, "DATABASE_URL": self.url, "PIECEWISE_PORT": str(port),
             "PIECEWISE_POLL_SECONDS": "2", "PIECEWISE_SETTLE_SECONDS": "0", "PIECEWISE_FRESH_SECONDS": "0",
         }  # fmt: skip
         log = (self.folder / "log.txt").open("ab")
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "run", env=environment, cwd=self.folder, stdout=log, stderr=log
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "run", *words, env=environment, cwd=self.folder, stdout=log, stderr=log
         )
         log.close()
+        return process
 
     async def _stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None and self.process.returncode is None:
@@ -206,9 +210,12 @@ class Story:
                     await asyncio.sleep(0.2)
                 self.verdict.webhooks[200] += 1
 
+    def _door(self) -> int:
+        return self.port
+
     async def _send(self, session: aiohttp.ClientSession, raw: bytes) -> int:
         headers = {"X-Stannp-Signature": sign(raw, self.stannp.webhook_secret), "Content-Type": "application/json"}
-        address = f"http://127.0.0.1:{self.port}/webhooks/stannp"
+        address = f"http://127.0.0.1:{self._door()}/webhooks/stannp"
         try:
             async with session.post(
                 address, data=raw, headers=headers, timeout=aiohttp.ClientTimeout(total=20)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos import story
+from tests.chaos import fleet, story
 
 
 async def test_a_few_kills_lose_nothing_and_make_nothing_wrong(
@@ -10,6 +10,15 @@ async def test_a_few_kills_lose_nothing_and_make_nothing_wrong(
 ) -> None:
     monkeypatch.setattr(story, "SIZE", 60)
     verdict = await story.Story(database_url, seed=7, kills=3).tell()
+    assert (verdict.lost, verdict.wrong) == ([], [])
+    assert verdict.repeated <= verdict.kills
+    assert verdict.pieces == 60
+    assert verdict.told > 0
+
+
+async def test_any_of_four_processes_may_be_killed(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "SIZE", 60)
+    verdict = await fleet.Fleet(postgres_url, seed=9, kills=4).tell()
     assert (verdict.lost, verdict.wrong) == ([], [])
     assert verdict.repeated <= verdict.kills
     assert verdict.pieces == 60

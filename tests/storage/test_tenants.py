@@ -115,8 +115,7 @@ def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], th
         "audits.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "returns.count_places": {"after": 0},
         "choices.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "transits.count": {"after": 0}, "installs.purge_some": {"now": NOW},
     }.get(name, {})  # fmt: skip
-    arguments = {one: given[one] for one in inspect.signature(function).parameters if one in given and one != "facts"}
-    return arguments
+    return {one: given[one] for one in inspect.signature(function).parameters if one in given and one != "facts"}
 
 
 def call(function: Callable[..., Any], connection: Connection, arguments: dict[str, Any]) -> Any:
