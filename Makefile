@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 4
 
-.PHONY: demo test lint chaos soak bench coverage lock clean
+.PHONY: demo test lint chaos soak fuzz audit bench coverage lock clean
 
 demo: $(STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -19,6 +19,7 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/zizmor --offline --quiet .github
 
 # Kills the program some hundred times while mail moves, and compares every row and message with the truth.
 chaos: $(STAMP)
@@ -27,6 +28,16 @@ chaos: $(STAMP)
 # The long form of what `make test` does in short: a campaign of 100,000 pieces, told from its first day to its last.
 soak: $(STAMP)
 	@PIECEWISE_SOAK=1 $(BIN)/python -m pytest -q tests/journeys/test_quiet.py -k whole_campaign $(ARGS)
+
+# A hundred thousand damaged inputs to every route, over real sockets.
+fuzz: $(STAMP)
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+# What is known to be unsafe: in the libraries (asks a public register) and in the CI workflow (reads it here).
+audit: $(STAMP)
+	@$(BIN)/zizmor --offline --quiet .github
+	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@.venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -49,4 +60,4 @@ lock: $(STAMP)
 	  --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-audit build *.egg-info .mypy_cache .ruff_cache .hypothesis

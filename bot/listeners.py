@@ -164,6 +164,15 @@ def _left(enter: Enter, leave: Callable[[Workspace], Awaitable[None]]) -> Callab
     return listen
 
 
+def _text(value: Any) -> str:
+    """The text that Slack sends in this place, "" for none; anything else is not from Slack (TypeError)."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
 def _whose(context: AsyncBoltContext) -> Workspace:
     workspace = dict(context.authorize_result or {}).get("workspace")
     assert isinstance(workspace, Workspace)  # noqa: S101 - put there by `authorize`
@@ -182,11 +191,11 @@ def _command(desk: Desk, handler: Callable[[Services, Ask], Awaitable[None]]) ->
         await ack()
         ask = Ask(
             workspace=_whose(context),
-            user=UserId(body["user_id"]),
-            channel=ChannelId(body["channel_id"]),
-            text=body.get("text") or "",
-            response_url=body.get("response_url", ""),
-            trigger_id=body.get("trigger_id", ""),
+            user=UserId(_text(body["user_id"])),
+            channel=ChannelId(_text(body["channel_id"])),
+            text=_text(body.get("text")),
+            response_url=_text(body.get("response_url")),
+            trigger_id=_text(body.get("trigger_id")),
             guest=_is_foreign(context),
             open_to_guests=handler in (commands.mail_status, commands.mail_track),
         )
@@ -223,18 +232,18 @@ def _pressed_by(context: AsyncBoltContext, body: Body) -> Ask:
     container, view = body.get("container") or {}, body.get("view") or {}
     at_home = view.get("type") == "home"
     # Only the asker's own copy of an ephemeral message can be replaced, and only by its response_url.
-    shared = "" if container.get("is_ephemeral") else container.get("message_ts", "")
+    shared = "" if container.get("is_ephemeral") else _text(container.get("message_ts"))
     return Ask(
         workspace=_whose(context),
-        user=UserId(body["user"]["id"]),
-        channel=ChannelId((body.get("channel") or {}).get("id", "")),
-        response_url=body.get("response_url", ""),
-        trigger_id=body.get("trigger_id", ""),
+        user=UserId(_text(body["user"]["id"])),
+        channel=ChannelId(_text((body.get("channel") or {}).get("id"))),
+        response_url=_text(body.get("response_url")),
+        trigger_id=_text(body.get("trigger_id")),
         message_ts=shared,
         # Home is published to a person; what can be replaced by its id is a modal.
-        view_id="" if at_home else view.get("id", ""),
-        view_hash=view.get("hash", "") if at_home else "",
-        metadata=view.get("private_metadata", ""),
+        view_id="" if at_home else _text(view.get("id")),
+        view_hash=_text(view.get("hash")) if at_home else "",
+        metadata=_text(view.get("private_metadata")),
         guest=_is_foreign(context),
     )
 
@@ -243,10 +252,10 @@ def _alerts_form(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         await ack()
         view = body["view"]
-        ask = Ask(_whose(context), UserId(body["user"]["id"]), ChannelId(view["private_metadata"]))
+        ask = Ask(_whose(context), UserId(_text(body["user"]["id"])), ChannelId(_text(view["private_metadata"])))
         values = view["state"]["values"]
-        campaign = values["campaign"]["campaign"]["selected_option"]["value"]
-        wants = [one["value"] for one in values["wants"]["wants"].get("selected_options") or []]
+        campaign = _text(values["campaign"]["campaign"]["selected_option"]["value"])
+        wants = [_text(one["value"]) for one in values["wants"]["wants"].get("selected_options") or []]
         digest, quiet, alarm = (_chosen(values, name) for name in ("digest", "quiet", "alarm"))
         key = f"view:{body.get('trigger_id') or view['id']}"
         desk.take(
@@ -264,8 +273,8 @@ def _cancel_form(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         await ack()
         view = body["view"]
-        metadata = view["private_metadata"]
-        ask = Ask(_whose(context), UserId(body["user"]["id"]), ChannelId(metadata.partition("|")[2]))
+        metadata = _text(view["private_metadata"])
+        ask = Ask(_whose(context), UserId(_text(body["user"]["id"])), ChannelId(metadata.partition("|")[2]))
         key = f"view:{body.get('trigger_id') or view['id']}"
         desk.take(ask, key, lambda services, ask: actions.cancel_campaign(services, ask, metadata))
 
@@ -277,9 +286,9 @@ def _details_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         view = body["view"]
         # A plain acknowledgement would close the modal: it stays as it is until the answer takes its place.
         await ack(response_action="update", view={key: view[key] for key in SENT_BACK if view.get(key)})
-        typed = view["state"]["values"]["search"]["asked"].get("value") or ""
-        ask = Ask(_whose(context), UserId(body["user"]["id"]), ChannelId(""), typed)
-        ask = replace(ask, view_id=view["id"], metadata=view["private_metadata"])
+        typed = _text(view["state"]["values"]["search"]["asked"].get("value"))
+        ask = Ask(_whose(context), UserId(_text(body["user"]["id"])), ChannelId(""), typed)
+        ask = replace(ask, view_id=_text(view["id"]), metadata=_text(view["private_metadata"]))
         key = f"view:{body.get('trigger_id') or view['id']}"
         desk.take(ask, key, browsing.search)
 
@@ -340,8 +349,8 @@ def _people(values: Body, name: str) -> list[str]:
 
 def _submitted(context: AsyncBoltContext, body: Body) -> Ask:
     """Who submitted a modal that stays open."""
-    user = UserId(body["user"]["id"])
-    return Ask(_whose(context), user, ChannelId(""), view_id=body["view"]["id"], guest=_is_foreign(context))
+    user = UserId(_text(body["user"]["id"]))
+    return Ask(_whose(context), user, ChannelId(""), view_id=_text(body["view"]["id"]), guest=_is_foreign(context))
 
 
 def _view_key(body: Body) -> str:
@@ -353,11 +362,11 @@ def _message_shortcut(desk: Desk) -> Callable[..., Awaitable[None]]:
         await ack()
         ask = Ask(
             workspace=_whose(context),
-            user=UserId(body["user"]["id"]),
-            channel=ChannelId((body.get("channel") or {}).get("id", "")),
+            user=UserId(_text(body["user"]["id"])),
+            channel=ChannelId(_text((body.get("channel") or {}).get("id"))),
             text=_all_text(body.get("message") or {}),
-            response_url=body.get("response_url", ""),
-            trigger_id=body.get("trigger_id", ""),
+            response_url=_text(body.get("response_url")),
+            trigger_id=_text(body.get("trigger_id")),
         )
         desk.take(ask, f"shortcut:{ask.trigger_id}", commands.track_in_message)
 
@@ -383,8 +392,8 @@ def _home(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         if event.get("tab") != "home":
             return
-        ask = Ask(_whose(context), UserId(event["user"]), ChannelId(""))
-        ask = replace(ask, view_hash=(event.get("view") or {}).get("hash", ""), open_to_guests=True)
+        ask = Ask(_whose(context), UserId(_text(event["user"])), ChannelId(""))
+        ask = replace(ask, view_hash=_text((event.get("view") or {}).get("hash")), open_to_guests=True)
         desk.take(ask, f"event:{body['event_id']}", home.look)
 
     return listen
@@ -396,7 +405,7 @@ def _step(desk: Desk) -> Callable[..., Awaitable[None]]:
         if name not in automation.STEPS:
             return
         inputs = {key: str(value) for key, value in (event.get("inputs") or {}).items()}
-        execution, token = event["function_execution_id"], event.get("bot_access_token") or ""
+        execution, token = _text(event["function_execution_id"]), _text(event.get("bot_access_token"))
         ask = Ask(_whose(context), UserId(""), ChannelId(""))
 
         async def work(services: Services, ask: Ask) -> None:
@@ -410,7 +419,12 @@ def _step(desk: Desk) -> Callable[..., Awaitable[None]]:
 def _links(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         urls = [str(link["url"]) for link in event.get("links") or []]
-        ask = Ask(_whose(context), UserId(event["user"]), ChannelId(event["channel"]), message_ts=event["message_ts"])
+        ask = Ask(
+            _whose(context),
+            UserId(_text(event["user"])),
+            ChannelId(_text(event["channel"])),
+            message_ts=_text(event["message_ts"]),
+        )
         ask = replace(ask, guest=_is_foreign(context), open_to_guests=True)
         desk.take(ask, f"event:{body['event_id']}", lambda services, ask: automation.unfurl(services, ask, urls))
 
@@ -421,10 +435,10 @@ def _mention(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         ask = Ask(
             workspace=_whose(context),
-            user=UserId(event["user"]),
-            channel=ChannelId(event["channel"]),
-            text=re.sub(r"<@\w+(\|[^>]*)?>", "", event.get("text") or ""),
-            thread=event.get("thread_ts") or event["ts"],
+            user=UserId(_text(event["user"])),
+            channel=ChannelId(_text(event["channel"])),
+            text=re.sub(r"<@\w+(\|[^>]*)?>", "", _text(event.get("text"))),
+            thread=_text(event.get("thread_ts") or event["ts"]),
             guest=_is_foreign(context),
             open_to_guests=True,
         )

@@ -278,7 +278,7 @@ def named(error: SlackApiError) -> Trouble:
 
 
 def _seconds(value: str | None) -> float:
-    return float(value) if value and value.isdigit() else 1.0
+    return float(value) if value and value.isascii() and value.isdigit() else 1.0
 
 
 @asynccontextmanager

@@ -57,5 +57,7 @@ def set_up_logging(form: str, level: int = logging.INFO) -> None:
     # These repeat each request and each tick, and Bolt logs whole bodies of requests that it refuses.
     for name in ("aiohttp.access", "apscheduler", "alembic", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A traceback for each request that is no HTTP: it is answered with 400, and is nobody's business but the sender's.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     for name in ("slack_bolt", "slack_sdk"):
         logging.getLogger(name).setLevel(logging.ERROR)

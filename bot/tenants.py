@@ -124,7 +124,7 @@ class Many:
     async def enter(self, enterprise: str | None, team: str | None, whole: bool) -> Entry | None:
         """The workspace that Slack names; None when it did not install us. An organisation is one workspace."""
         for name in (enterprise, team) if whole else (team, enterprise):
-            if name and (found := await self._known(name)) is not None:
+            if isinstance(name, str) and name and (found := await self._known(name)) is not None:
                 slack = found.slack
                 return Entry(found.workspace, slack.get("bot_id", ""), slack.get("bot_user", ""), slack["token"])
         return None

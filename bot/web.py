@@ -40,6 +40,8 @@ SIGNATURES_KEPT: Final = 20_000
 
 
 BODY_SECONDS: Final = 10
+#: What reading something of the wrong shape raises.
+MALFORMED: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
 FIELDS: Final = 100
 #: aiohttp's limits. A connection that has sent no whole head of a request by then is closed.
 LIMITS: Final[dict[str, Any]] = {
@@ -104,6 +106,10 @@ class Front:
             if not is_understood(raw, request.content_type):
                 return web.json_response({"error": "not understood"}, status=400)
             response = await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+        except MALFORMED as error:
+            # Handlers run in tasks of their own: what breaks here is how Bolt or a listener reads the request.
+            log.warning("slack.not_understood", reason=type(error).__name__)
+            return web.json_response({"error": "not understood"}, status=400)
         except SQLAlchemyError as error:
             log.error("slack.not_admitted", reason=type(error).__name__)  # noqa: TRY400 - each of a crowd would say it
             response = web.json_response({"error": "try again"}, status=503)
@@ -167,7 +173,9 @@ class Front:
     async def _page(
         handle: Callable[[AsyncBoltRequest], Awaitable[BoltResponse]], request: web.Request
     ) -> web.Response:
-        response = await to_aiohttp_response(await handle(await to_bolt_request(request)))
+        # What a browser sends besides is not looked at.
+        asked = AsyncBoltRequest(body="", query=request.query_string, headers={**request.headers})
+        response = await to_aiohttp_response(await handle(asked))
         response.headers.update(PAGE_HEADERS)
         for name, cookie in response.cookies.items():
             # Without it another site could make a browser begin an installation.
@@ -214,14 +222,25 @@ async def read_body(request: web.Request) -> bytes:
         raise web.HTTPRequestTimeout from None
 
 
+def is_clean(text: str) -> bool:
+    """Whether a JSON text holds only what a database can keep: no NUL, and no half of a surrogate pair."""
+    if "\x00" in text or "\\u0000" in text:
+        return False
+    if "\\ud" in text.lower():
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    return True
+
+
 def is_understood(raw: bytes, content_type: str) -> bool:
     """Whether this has one of the three shapes that Slack sends: JSON, a form with a payload, or a plain form."""
     try:
         text = raw.decode()
         if content_type == "application/json":
-            return isinstance(json.loads(text), dict)
+            return isinstance(json.loads(text), dict) and is_clean(text)
         fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
-        return isinstance(json.loads(fields["payload"]), dict) if "payload" in fields else bool(fields)
+        if "payload" in fields:
+            return isinstance(json.loads(fields["payload"]), dict) and is_clean(fields["payload"])
+        return bool(fields) and all("\x00" not in value for value in fields.values())
     except (ValueError, RecursionError):
         return False
 

@@ -9,7 +9,7 @@ from typing import IO, Final
 from sqlalchemy import Connection
 
 from handlers import arguments, exports, figures
-from handlers.lookups import Outdated, campaign_of
+from handlers.lookups import Outdated, campaign_of, number_of
 from handlers.messages import Block, escape
 from handlers.ports import FileToSend
 from handlers.services import Ask, Services
@@ -34,7 +34,7 @@ async def view_details(services: Services, ask: Ask, value: str) -> None:
 async def turn_page(services: Services, ask: Ask, value: str) -> None:
     """The next page after a piece, the first page, or everything again."""
     campaign, wish = await _shown(services, ask)
-    after = PieceId(int(value)) if value.isdigit() else None
+    after = PieceId(number_of(value)) if value[:1].isdigit() else None
     wish = Wish() if value == details.EVERY else wish
     await _show(services, ask, await _listed(services, ask, campaign, wish, after))
 

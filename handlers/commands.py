@@ -145,7 +145,7 @@ async def mail_track(services: Services, ask: Ask) -> None:
     _require_account(ask)
     wanted = asked.removeprefix("#")
     found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, wanted, PIECES_OFFERED + 1)
-    if not found and wanted.isdigit() and not ask.guest:
+    if not found and wanted.isascii() and wanted.isdigit() and not ask.guest:
         found = await _fetch_unknown(services, ask, wanted)
     if ask.guest:
         found = [one for one in found if await may_see(services, ask, one.campaign_id, one.id)]

@@ -68,7 +68,7 @@ async def look(services: Services, ask: Ask, value: str = "") -> None:
 
 
 def _page_of(value: str) -> int:
-    return int(value) if value.isdigit() and len(value) < 6 else 0  # noqa: PLR2004 - digits
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0  # noqa: PLR2004 - digits
 
 
 async def _build(services: Services, ask: Ask, fresh: Freshness, page: int, note: str) -> Block:

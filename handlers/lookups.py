@@ -12,7 +12,8 @@ class Outdated(Refusal):
 
 def number_of(value: str) -> int:
     """The row number that a button carries; raises Outdated."""
-    if not value.isdigit() or len(value) > 18:  # noqa: PLR2004 - beyond any row number
+    # "²" is a digit to Python, and no number.
+    if not (value.isascii() and value.isdigit()) or len(value) > 18:  # noqa: PLR2004 - beyond any row number
         raise Outdated
     return int(value)
 
