@@ -53,11 +53,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-# Rewrites the lock from pyproject.toml. It carries hashes and no addresses.
+# Rewrites the locks from pyproject.toml: all of it, and what the bot itself runs on. They carry hashes and no addresses.
 lock: $(STAMP)
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  pyproject.toml -o requirements-run.lock
 
 clean:
 	rm -rf $(VENV) .venv-audit build *.egg-info .mypy_cache .ruff_cache .hypothesis

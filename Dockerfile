@@ -1,0 +1,27 @@
+# Piecewise as an image: runs as nobody in particular, on a file system that it cannot change.
+FROM python:3.12-slim AS libraries
+COPY requirements-run.lock .
+RUN python -m venv /opt/libraries \
+ && /opt/libraries/bin/pip install --no-cache-dir --require-hashes -r requirements-run.lock
+
+FROM python:3.12-slim
+RUN useradd --system --uid 10001 --no-create-home piecewise
+COPY --from=libraries /opt/libraries /opt/libraries
+COPY bot /opt/piecewise/bot
+COPY handlers /opt/piecewise/handlers
+COPY storage /opt/piecewise/storage
+COPY manifest.yml /opt/piecewise/
+ENV PATH=/opt/libraries/bin:$PATH \
+    PYTHONPATH=/opt/piecewise \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    PIECEWISE_HOST=0.0.0.0 \
+    PIECEWISE_LOG_FORMAT=json
+USER 10001
+WORKDIR /tmp
+EXPOSE 3000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/readyz', timeout=4)"]
+ENTRYPOINT ["python", "-m", "bot"]
+CMD ["run"]
