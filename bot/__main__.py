@@ -227,9 +227,12 @@ def _interruptible(said: str) -> Iterator[None]:
 @app.command()
 def manifest(
     url: Annotated[str, typer.Option(help="For HTTP: your public https address. Left out: Socket Mode.")] = "",
+    many: Annotated[bool, typer.Option("--many", help="For many workspaces, which install from your page.")] = False,
 ) -> None:
     """Print the Slack app manifest to paste at api.slack.com/apps."""
     text = (ROOT / "manifest.yml").read_text(encoding="utf-8")
+    if many and not url:
+        refuse("--many needs --url: Slack leads browsers back to it")
     if not url:
         typer.echo(text, nl=False)
         return
@@ -237,7 +240,7 @@ def manifest(
 
     if not url.startswith("https://"):
         refuse("--url must begin with https://: Slack calls nothing else")
-    typer.echo(for_http(text, url.rstrip("/")), nl=False)
+    typer.echo(for_http(text, url.rstrip("/"), many=many), nl=False)
 
 
 @app.command()

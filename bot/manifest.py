@@ -8,6 +8,8 @@ from bot.slack import HTTP_SCOPES
 
 #: What Slack sends only by HTTP to an app like this one.
 HTTP_EVENTS: Final = ("function_executed", "link_shared")
+#: How Slack says that a workspace is gone.
+LEAVING: Final = ("app_uninstalled", "tokens_revoked")
 #: The dashboard whose links are shown with numbers.
 DOMAINS: Final = ("app-us1.stannp.com", "app-eu1.stannp.com")
 
@@ -48,8 +50,11 @@ FUNCTIONS: Final[dict[str, Any]] = {
 }
 
 
-def for_http(text: str, url: str) -> str:
-    """`manifest.yml` with this public address (https, without a slash at its end) wherever Slack wants one."""
+def for_http(text: str, url: str, *, many: bool = False) -> str:
+    """`manifest.yml` with this public address (https, without a slash at its end) wherever Slack wants one.
+
+    `many`: for many workspaces, which install from our page, and whose tokens end.
+    """
     events = f"{url}/slack/events"
     app = yaml.safe_load(text)
     for command in app["features"]["slash_commands"]:
@@ -66,4 +71,8 @@ def for_http(text: str, url: str) -> str:
     settings["org_deploy_enabled"] = True
     settings["function_runtime"] = "remote"
     settings["socket_mode_enabled"] = False
+    if many:
+        app["oauth_config"]["redirect_urls"] = [f"{url}/slack/oauth_redirect"]
+        settings["token_rotation_enabled"] = True
+        events_of["bot_events"] = sorted([*events_of["bot_events"], *LEAVING])
     return str(yaml.safe_dump(app, sort_keys=False, allow_unicode=True, width=110))

@@ -20,6 +20,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.addresses import is_slacks
 from bot.installs import INSTALL, REDIRECT
 from bot.metrics import Metrics
 from bot.tenants import Many, Sole
@@ -91,6 +92,7 @@ class Front:
     verifier: SignatureVerifier | None
     flow: AsyncOAuthFlow | None
     takes_webhooks: bool
+    slack_api: str
     slack_is_connected: Callable[[], Awaitable[bool]]
     replays: Replays = field(default_factory=Replays)
 
@@ -103,7 +105,8 @@ class Front:
         if not self._is_genuine(raw, request, signature) or not self.replays.is_first(signature):
             return web.json_response({"error": "invalid signature"}, status=401)
         try:
-            if not is_understood(raw, request.content_type):
+            if not names_only(understood(raw, request.content_type), self.slack_api):
+                log.warning("slack.foreign_address")
                 return web.json_response({"error": "not understood"}, status=400)
             response = await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
         except MALFORMED as error:
@@ -231,18 +234,30 @@ def is_clean(text: str) -> bool:
     return True
 
 
-def is_understood(raw: bytes, content_type: str) -> bool:
-    """Whether this has one of the three shapes that Slack sends: JSON, a form with a payload, or a plain form."""
-    try:
-        text = raw.decode()
-        if content_type == "application/json":
-            return isinstance(json.loads(text), dict) and is_clean(text)
-        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
-        if "payload" in fields:
-            return isinstance(json.loads(fields["payload"]), dict) and is_clean(fields["payload"])
-        return bool(fields) and all("\x00" not in value for value in fields.values())
-    except (ValueError, RecursionError):
-        return False
+def understood(raw: bytes, content_type: str) -> dict[str, Any]:
+    """The body in one of the three shapes that Slack sends: JSON, a form with a payload, or a plain form.
+
+    Raises ValueError (or RecursionError) for anything else.
+    """
+    text = raw.decode()
+    if content_type != "application/json":
+        fields: dict[str, Any] = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
+        if "payload" not in fields:
+            if not fields or any("\x00" in value for value in fields.values()):
+                raise ValueError
+            return fields
+        text = fields["payload"]
+    body = json.loads(text)
+    if not isinstance(body, dict) or not is_clean(text):
+        raise ValueError
+    return body
+
+
+def names_only(body: dict[str, Any], api: str) -> bool:
+    """Whether every address for answers is Slack's own. Bolt itself calls them, for a workspace that is unknown."""
+    named = [body["response_url"]] if body.get("response_url") else []
+    named += [one.get("response_url") for one in body.get("response_urls") or []]
+    return all(isinstance(one, str) and is_slacks(one, api) for one in named)
 
 
 @web.middleware

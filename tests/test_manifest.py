@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bot.listeners import COMMANDS, EVENTS
-from bot.manifest import HTTP_EVENTS, for_http
+from bot.manifest import HTTP_EVENTS, LEAVING, for_http
 from bot.sandbox.methods import METHODS
 from bot.slack import HTTP_SCOPES, SCOPES
 from handlers.automation import STEPS
@@ -27,12 +27,23 @@ def http() -> Any:
     return yaml.safe_load(for_http((ROOT / "manifest.yml").read_text(), "https://mail.example"))
 
 
+def many() -> Any:
+    return yaml.safe_load(for_http((ROOT / "manifest.yml").read_text(), "https://mail.example", many=True))
+
+
+def test_many_workspaces_install_from_our_page_with_tokens_that_end() -> None:
+    assert many()["oauth_config"]["redirect_urls"] == ["https://mail.example/slack/oauth_redirect"]
+    assert many()["settings"]["token_rotation_enabled"] is True
+    assert set(many()["settings"]["event_subscriptions"]["bot_events"]) == {*EVENTS, *HTTP_EVENTS, *LEAVING}
+    assert "redirect_urls" not in http()["oauth_config"], "one workspace's token does not end"
+
+
 def test_scopes_are_exactly_those_with_a_reason() -> None:
     assert set(socket_mode()["oauth_config"]["scopes"]["bot"]) == set(SCOPES)
 
 
 def test_every_method_that_is_called_has_its_scope() -> None:
-    needed = {method.scope for method in METHODS.values() if method.scope not in (None, "app", "step")}
+    needed = {method.scope for method in METHODS.values() if method.scope not in (None, "app", "step", "none")}
     assert needed <= {*SCOPES, *HTTP_SCOPES}
     assert {*SCOPES, *HTTP_SCOPES} - needed == {"commands", "app_mentions:read", "links:read"}
     assert set(http()["oauth_config"]["scopes"]["bot"]) == {*SCOPES, *HTTP_SCOPES}
@@ -64,6 +75,6 @@ def test_http_has_addresses_and_socket_mode_has_none() -> None:
 
 
 @pytest.mark.skipif(not SCHEMA.exists(), reason="Slack's manifest schema does not lie beside this checkout")
-@pytest.mark.parametrize("app", [socket_mode(), http()], ids=["socket", "http"])
+@pytest.mark.parametrize("app", [socket_mode(), http(), many()], ids=["socket", "http", "many"])
 def test_slacks_schema_accepts_it(app: Any) -> None:
     jsonschema.validate(app, json.loads(SCHEMA.read_text()))

@@ -284,7 +284,7 @@ class SlackDouble:
             return "invalid_auth"
         if time.time() > self.older_tokens.get(token, self.token_ends):
             return "token_expired"
-        if scope not in (None, "app", "step") and scope not in self.scopes:
+        if scope not in (None, "app", "step", "none") and scope not in self.scopes:
             return "missing_scope"
         return ""
 

