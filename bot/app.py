@@ -133,7 +133,7 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
             slack_api=settings.slack_api_url,
             slack_is_connected=_connection(handler),
         ))  # fmt: skip
-        scheduler = _start_clock(stack, Timetable(services, tenants, in_flight), part)
+        scheduler = _start_clock(stack, Timetable(services, tenants, in_flight, settings.is_for_many()), part)
         warming = asyncio.create_task(_warm_up(services))
         stack.callback(warming.cancel)
         yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics)

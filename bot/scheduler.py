@@ -31,7 +31,7 @@ WATCH_EVERY: Final = timedelta(minutes=1)
 SETTLE_EVERY: Final = timedelta(minutes=1)
 ERASE_EVERY: Final = timedelta(hours=6)
 PURGE_EVERY: Final = timedelta(minutes=10)
-#: However seldom a workspace's turn comes: with many, some turn comes at any moment.
+#: How often is looked, with many workspaces, whose turn has come.
 LOOK_EVERY: Final = timedelta(seconds=30)
 #: Workspaces taken in one transaction, and worked on at the same time by one process.
 TAKEN: Final = 50
@@ -48,6 +48,8 @@ class Timetable:
     services: Services
     tenants: Tenants
     in_flight: InFlight
+    #: With many workspaces some turn comes at any moment, and a new one should not wait for a whole interval.
+    many: bool = False
     owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     courier: delivery.Courier = field(init=False)
 
@@ -98,7 +100,7 @@ class Timetable:
         """A job that is done for each workspace in its own turn. Looked for more often than it is due."""
         first = {"next_run_time": self.services.clock.now()} if at_once else {}
         tick = partial(self._tick, name, partial(self._for_each, name, every, work, connected=connected))
-        seconds = min(every, LOOK_EVERY).total_seconds()
+        seconds = (min(every, LOOK_EVERY) if self.many else every).total_seconds()
         scheduler.add_job(tick, "interval", seconds=seconds, id=name, **first)
 
     async def _tick(self, name: str, work: Callable[[], Awaitable[None]]) -> None:

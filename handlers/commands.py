@@ -280,9 +280,9 @@ async def subscribe(
     await services.slack.post(ask.channel, message)
     now = services.clock.now()
     await services.memory.write(workspaces.subscribe, ask.workspace.id, ask.channel, campaign_id, wants, ask.user, now)
-    await write_down(services, ask, Act.SUBSCRIBED, what.strip("*"), f"channel {ask.channel}")
     if chosen is not None:
         await services.memory.write(choices.keep, ask.workspace.id, ask.channel, replace(chosen, zone=zone))
+    await write_down(services, ask, Act.SUBSCRIBED, what.strip("*"), f"channel {ask.channel}")
 
 
 async def _switch_off(services: Services, ask: Ask, target: str) -> None:

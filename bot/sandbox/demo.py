@@ -103,7 +103,11 @@ class Sandbox:
     async def _do(self, request: web.Request) -> web.Response:
         """A person types, presses, submits or closes something."""
         wish = await request.json()
-        done = await self._carry_out(wish, str(wish["user"]))
+        try:
+            done = await self._carry_out(wish, str(wish["user"]))
+        except LookupError:
+            # What was pressed was replaced in the same moment.
+            done = "this has just changed: look again"
         return web.json_response({"ok": done == "", "error": done})
 
     async def _carry_out(self, wish: dict[str, Any], user: str) -> str:

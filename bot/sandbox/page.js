@@ -134,6 +134,13 @@ function inputBlock(block) {
     });
     return make("div", {}, make("label", {}, block.label.text), inputNamed(block, line));
   }
+  if (element.type === "multi_users_select") {
+    const picked = element.initial_users ?? [];
+    const people = state.data.users.map((user) => make("label", { class: "box" },
+      make("input", { type: "checkbox", value: user.id, checked: picked.includes(user.id), "data-block": block.block_id, "data-action": element.action_id, "data-people": "yes" }),
+      " ", user.name));
+    return make("div", {}, make("label", {}, block.label.text), ...people);
+  }
   const chosen = (element.initial_options ?? []).map((option) => option.value);
   const boxes = element.options.map((option) => make("label", { class: "box" },
     make("input", { type: "checkbox", value: option.value, checked: chosen.includes(option.value), "data-block": block.block_id, "data-action": element.action_id }),
@@ -246,7 +253,10 @@ function submit() {
     values[block] ??= {};
     if (input.tagName === "SELECT") values[block][action] = { selected_option: { value: input.value } };
     else if (input.type === "text") values[block][action] = { type: "plain_text_input", value: input.value || null };
-    else {
+    else if (input.dataset.people) {
+      values[block][action] ??= { type: "multi_users_select", selected_users: [] };
+      if (input.checked) values[block][action].selected_users.push(input.value);
+    } else {
       values[block][action] ??= { selected_options: [] };
       if (input.checked) values[block][action].selected_options.push({ value: input.value });
     }

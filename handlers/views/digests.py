@@ -6,7 +6,20 @@ from datetime import date
 from typing import Final
 
 from handlers import figures
-from handlers.messages import ALT, Block, Message, actions, button, clip, context, divider, escape, header, section
+from handlers.messages import (
+    ALT,
+    Block,
+    Message,
+    actions,
+    button,
+    clip,
+    clip_plain,
+    context,
+    divider,
+    escape,
+    header,
+    section,
+)
 from handlers.styles import STYLES
 from handlers.views.controls import Action
 from handlers.views.money import Runway, runway_text
@@ -15,6 +28,8 @@ from storage.records import Mix, Money, StoredCampaign
 from storage.statuses import Status
 
 LISTED: Final = 10
+#: Of a campaign's name in an alarm.
+NAME: Final = 100
 
 
 @dataclass(frozen=True)
@@ -114,8 +129,9 @@ def alarm(raised: Sequence[Alarm]) -> Message:
 def _alarm_line(raised: Alarm) -> str:
     share = 100 * raised.returned / raised.mailed
     usual = "" if raised.usual is None else f" Your other mail: {100 * raised.usual:.1f} %."
+    name = escape(clip_plain(raised.campaign.facts.name, NAME))
     return (
-        f":rotating_light: *{escape(raised.campaign.facts.name)}*: {figures.count(raised.returned)} of "
+        f":rotating_light: *{name}*: {figures.count(raised.returned)} of "
         f"{figures.count(raised.mailed)} mailed came back, {share:.1f} %; this channel asked to know above "
         f"{raised.limit} %.{usual}"
     )
