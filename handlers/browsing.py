@@ -9,6 +9,7 @@ from typing import IO, Final
 from sqlalchemy import Connection
 
 from handlers import arguments, exports, figures
+from handlers.approving import write_down
 from handlers.lookups import Outdated, campaign_of, number_of
 from handlers.messages import Block, escape
 from handlers.ports import FileToSend
@@ -16,6 +17,7 @@ from handlers.services import Ask, Services
 from handlers.views import details
 from handlers.views.details import Listing
 from storage import enquiries, listings
+from storage.audits import Act
 from storage.listings import Wish
 from storage.records import CampaignId, PieceId, StoredCampaign, WorkspaceId
 
@@ -91,6 +93,7 @@ async def export(services: Services, ask: Ask, _value: str) -> None:
         name = escape(campaign.facts.name)
         told = f"{figures.pieces(number)} of *{name}*, as asked for in *View details*."
         await services.slack.send_file(ask.user, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
+    await write_down(services, ask, Act.EXPORTED, campaign.facts.name, figures.pieces(number))
 
 
 def _slug(campaign: StoredCampaign) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import tempfile
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -20,7 +21,13 @@ from storage import audits, enquiries, privacy, workspaces
 from storage.audits import Act, Approval
 from storage.records import CampaignId, Rules
 
-PAGE = 15
+PAGE: Final = 15
+#: The settings, as the log names them.
+NAMED: Final = {
+    "cancellers": "who may cancel",
+    "stewards": "who may change settings",
+    "approval_above": "a second person above",
+}
 
 
 class NotYours(Refusal):
@@ -55,17 +62,16 @@ async def save_settings(services: Services, ask: Ask, chosen: Rules, amount: str
 
 
 def _told(before: Rules, after: Rules) -> str:
-    names = ("cancellers", "stewards", "approval_above")
     return "; ".join(
-        f"{name}: {_word(getattr(before, name))} → {_word(getattr(after, name))}"
-        for name in names
+        f"{said}: {_word(getattr(before, name))} → {_word(getattr(after, name))}"
+        for name, said in NAMED.items()
         if getattr(before, name) != getattr(after, name)
     )
 
 
 def _word(value: object) -> str:
     if value is None:
-        return "as set up"
+        return "not set"
     return ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value)
 
 

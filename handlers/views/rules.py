@@ -1,5 +1,6 @@
 """Who may do what, what was done, and what waits for a second person, as people read it."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +27,8 @@ from storage.audits import Approval, Entry
 from storage.records import Money, Rules
 
 WHO: Final = {"admins": "Workspace admins", "everyone": "Everyone but guests", "named": "Only these people"}
+#: A channel in a line of the log.
+CHANNEL: Final = re.compile(r"channel ([CGD][A-Z0-9]+)")
 MOST: Final = Decimal(1_000_000_000)
 
 
@@ -100,7 +103,8 @@ def log_page(lines: Sequence[Entry], older: int | None) -> Block:
 def _line(entry: Entry) -> str:
     who = f"<@{entry.person}>" if entry.person else "Piecewise"
     subject = f" — {escape(entry.subject)}" if entry.subject else ""
-    detail = f"\n{escape(entry.detail)}" if entry.detail else ""
+    said = CHANNEL.sub(r"<#\1>", escape(entry.detail))
+    detail = f"\n{said}" if said else ""
     return f"{figures.stamp(entry.at)} {who} {entry.act}{subject}{detail}"
 
 

@@ -2,19 +2,24 @@
 
 import asyncio
 import csv
+import functools
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 import pytest
+from slack_sdk.oauth.installation_store.models.installation import Installation
 
+from bot.installs import Store
 from bot.sandbox.slack import Channel, User
 from bot.tenants import Many
 from handlers import jobs
-from storage import health, installs, workspaces
+from storage import audits, health, installs, workspaces
 from storage.installs import Place
+from storage.records import NO_PIECE, CampaignId, UserId, WorkspaceId
 from storage.vault import Vault, VaultError, new_key
 from tests.house import ACME, BOLT, House, house
 
@@ -412,3 +417,44 @@ async def test_no_secret_and_no_key_is_in_the_database_in_the_clear(two: House) 
     held = await two.tenants.template.memory.read(everything)
     assert not [one for one in planted if one in held]
     assert "Acme Outdoors" in held
+
+
+async def test_an_organisation_is_one_workspace_of_ours(postgres_url: str) -> None:
+    greeted: list[str] = []
+
+    async def greet(workspace: Any) -> None:
+        greeted.append(workspace.team_id)
+
+    async with house(postgres_url) as made:
+        store = Store(made.tenants, greet)
+        token = {"bot_token": "xoxb-org", "bot_id": "B1", "bot_user_id": "U1", "user_id": "U0CEO"}
+        await store.async_save(
+            Installation(
+                enterprise_id="E0ORG", enterprise_name="Org", team_id=None, is_enterprise_install=True, **token
+            )
+        )
+        assert greeted == ["E0ORG"]
+        found = [await made.tenants.enter("E0ORG", team, True) for team in ("T0ONE", "T0TWO")]
+        assert [one.workspace.team_id for one in found if one] == ["E0ORG", "E0ORG"]
+        assert {one.token for one in found if one} == {"xoxb-org"}
+        # A team of the organisation that installed us by itself has a mail account of its own.
+        await store.async_save(
+            Installation(enterprise_id="E0ORG", team_id="T0ONE", team_name="One", **token | {"bot_token": "xoxb-one"})
+        )
+        own = await made.tenants.enter("E0ORG", "T0ONE", False)
+        assert own is not None
+        assert (own.workspace.team_id, own.token) == ("T0ONE", "xoxb-one")
+        assert await made.tenants.enter("E0OTHER", "T0THREE", False) is None
+        assert await made.tenants.enter(None, None, False) is None
+
+
+async def test_a_request_for_approval_lapses_and_is_decided_once(two: House) -> None:
+    key, memory = WorkspaceId(await id_of(two, ACME)), two.tenants.template.memory
+    now = two.tenants.template.clock.now()
+    number = await memory.write(audits.ask_approval, key, CampaignId(1), NO_PIECE, UserId("U0ANA"), now)
+    decide = functools.partial(memory.write, audits.decide, key, number)
+    assert not await decide("approved", UserId("U0ANA"), now), "not by who asked"
+    assert not await decide("approved", UserId("U0BEN"), now + audits.LAPSES), "not after a day"
+    assert not await memory.write(audits.decide, WorkspaceId(key + 1), number, "approved", UserId("U0BEN"), now)
+    assert await decide("declined", UserId("U0BEN"), now)
+    assert not await decide("approved", UserId("U0BEN"), now), "not twice"
