@@ -5,6 +5,9 @@ from urllib.parse import urlsplit
 
 SLACK: Final = ".slack.com"
 HTTPS: Final = 443
+#: Our own pages of an installation.
+INSTALL: Final = "/slack/install"
+REDIRECT: Final = "/slack/oauth_redirect"
 
 
 def is_slacks(address: str, api: str) -> bool:

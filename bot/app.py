@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import structlog
@@ -15,7 +15,6 @@ from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
@@ -23,7 +22,6 @@ from sqlalchemy import Connection
 
 from bot import slack
 from bot.desk import Desk, InFlight
-from bot.installs import Store, build_flow
 from bot.listeners import build_bolt
 from bot.metrics import Metrics
 from bot.scheduler import Timetable
@@ -41,6 +39,9 @@ from handlers.services import Services, Studio
 from storage import schema, workspaces
 from storage.database import READERS, Database, open_database, sole_user
 from storage.records import Workspace
+
+if TYPE_CHECKING:
+    from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 
 log = structlog.get_logger()
 
@@ -153,9 +154,10 @@ def _leaving(services: Services, tenants: Sole | Many) -> Callable[[Workspace], 
 
 def _flow(
     settings: Settings, tenants: Sole | Many, client: AsyncWebClient, in_flight: InFlight
-) -> AsyncOAuthFlow | None:
+) -> "AsyncOAuthFlow | None":
     if isinstance(tenants, Sole):
         return None
+    from bot.installs import Store, build_flow  # noqa: PLC0415 - one team needs none of it
 
     async def greet(workspace: Workspace) -> None:
         async def work() -> None:

@@ -22,6 +22,7 @@ from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 
+from bot.addresses import INSTALL, REDIRECT
 from bot.slack import HTTP_SCOPES, SCOPES
 from bot.tenants import Keys, Many
 from storage import audits, installs, workspaces
@@ -31,8 +32,6 @@ from storage.records import Workspace
 
 log = structlog.get_logger()
 
-INSTALL: Final = "/slack/install"
-REDIRECT: Final = "/slack/oauth_redirect"
 #: An installation that was begun in a browser must end within this time.
 BEGUN_FOR: Final = timedelta(minutes=10)
 #: What Bolt calls its reasons, and what a person reads. Whatever else comes from the address is not repeated.

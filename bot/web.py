@@ -7,21 +7,19 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.addresses import is_slacks
-from bot.installs import INSTALL, REDIRECT
+from bot.addresses import INSTALL, REDIRECT, is_slacks
 from bot.metrics import Metrics
 from bot.tenants import Many, Sole
 from handlers import pictures, webhooks
@@ -31,6 +29,9 @@ from handlers.services import Services
 from storage import schema
 from storage.records import Workspace
 from storage.workspaces import WorkspaceUnknownError
+
+if TYPE_CHECKING:
+    from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 
 log = structlog.get_logger()
 
@@ -90,7 +91,7 @@ class Front:
     metrics: Metrics
     bolt: AsyncApp | None
     verifier: SignatureVerifier | None
-    flow: AsyncOAuthFlow | None
+    flow: "AsyncOAuthFlow | None"
     takes_webhooks: bool
     slack_api: str
     slack_is_connected: Callable[[], Awaitable[bool]]

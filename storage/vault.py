@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 
 class VaultError(RuntimeError):
@@ -18,6 +19,8 @@ class KeyRefusedError(ValueError):
 
 def new_key() -> str:
     """A fresh key, as PIECEWISE_ENCRYPTION_KEYS wants it."""
+    from cryptography.fernet import Fernet  # noqa: PLC0415 - see `Vault`
+
     return Fernet.generate_key().decode()
 
 
@@ -26,9 +29,12 @@ class Vault:
     """Seals and opens small JSON values (Fernet: AES-128-CBC with HMAC-SHA256). Keys never show in `repr`."""
 
     keys: Sequence[str] = field(repr=False)
-    _fernet: MultiFernet = field(init=False, repr=False)
+    _fernet: "MultiFernet" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        # Seven megabytes that one team with its own settings never needs.
+        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
+
         try:
             fernet = MultiFernet([Fernet(key) for key in self.keys])
         except ValueError:
@@ -41,6 +47,8 @@ class Vault:
 
     def open(self, place: str, sealed: str) -> Any:
         """The value that was sealed for this place; raises VaultError."""
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - see above
+
         try:
             bound, value = json.loads(self._fernet.decrypt(sealed.encode()))
         except InvalidToken:
@@ -51,6 +59,8 @@ class Vault:
 
     def is_current(self, sealed: str) -> bool:
         """Whether the first key alone opens it: after a rotation, all are."""
+        from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415 - see above
+
         try:
             Fernet(self.keys[0]).decrypt(sealed.encode())
         except InvalidToken:

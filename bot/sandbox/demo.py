@@ -18,6 +18,7 @@ from bot.sandbox.slack import BOT_USER, Channel, Posted, SlackDouble, User, View
 from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
+from storage import workspaces
 
 HERE: Final = Path(__file__).parent
 ASSETS: Final = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
@@ -199,7 +200,7 @@ async def sandbox(port: int, day_seconds: float) -> AsyncIterator[Sandbox]:
         stack.push_async_callback(platform.stop)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="piecewise-demo-"))
         app = await stack.enter_async_context(running(_settings(slack, platform, folder)))
-        while not app.scheduler.running or app.in_flight.is_running("tick:poll"):
+        while (await app.services.memory.read(workspaces.by_id, app.workspace.id)).polled_at is None:
             await asyncio.sleep(0.05)
         await slack.command(PEOPLE[0].id, PLACES[0].id, "/mailalerts", "on")
         calendar = asyncio.create_task(made.turn_the_calendar())
