@@ -146,7 +146,7 @@ def commands(number: int, seed: int, secret: str) -> list[bytes]:
     for n in range(number):
         body, kind = encode("slash_commands", {
             "command": "/mailstatus", "text": "Spring", "user_id": f"U0P{n % 50}", "channel_id": "C0OPS", "team_id": "T0ACME",
-            "trigger_id": f"{seed}.{n}", "response_url": "http://127.0.0.1:9/nowhere",
+            "trigger_id": f"{seed}.{n}", "response_url": "https://hooks.slack.com/commands/T/1/x",
         })  # fmt: skip
         headers = sign(secret, body, int(time.time())) | {"Content-Type": kind}
         made.append(http("/slack/events", body if isinstance(body, bytes) else body.encode(), headers))
