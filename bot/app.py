@@ -190,8 +190,8 @@ async def _warm_up(services: Services) -> None:
     await asyncio.get_running_loop().run_in_executor(services.studio.pen, warm_up)
 
 
-async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: Memory) -> Workspace:
-    """Whose bot this is, by its token; raises Trouble when Slack refuses it."""
+async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: Memory) -> tuple[Workspace, str, str]:
+    """Whose bot this is, by its token, and the bot's own ids; raises Trouble when Slack refuses it."""
     try:
         team = await client.auth_test()
     except SlackApiError as error:
@@ -206,7 +206,7 @@ async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: M
         workspaces.note(connection, known.id, **facts)
         return workspaces.by_id(connection, known.id)
 
-    return await memory.write(work)
+    return await memory.write(work), str(team.get("bot_id") or ""), str(team.get("user_id") or "")
 
 
 async def _tenants(
@@ -240,11 +240,11 @@ async def _tenants(
         )
         return made, template
     client = make_client(settings.slack_bot_token.get_secret_value())
-    workspace = await _enter_workspace(settings, client, memory)
+    workspace, bot_id, bot_user = await _enter_workspace(settings, client, memory)
     key, secret = settings.stannp_api_key.get_secret_value(), settings.stannp_webhook_secret.get_secret_value()
     platform, messenger = make_stannp(settings.stannp_api_url, key, secret), make_slack(client, workspace.team_id)
     services = Services(memory, Intake(memory, clock), studio, clock, policy, platform, messenger)
-    return Sole(services, workspace), services
+    return Sole(services, workspace, bot_id, bot_user), services
 
 
 def regions_of(settings: Settings) -> dict[str, Region]:

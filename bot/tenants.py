@@ -68,6 +68,8 @@ class Sole:
 
     services: Services
     workspace: Workspace
+    bot_id: str = ""
+    bot_user: str = ""
 
     async def of(self, workspace_id: WorkspaceId) -> Services:
         if workspace_id != self.workspace.id:
@@ -76,7 +78,8 @@ class Sole:
 
     async def enter(self, _enterprise: str | None, team: str | None, whole: bool) -> "Entry | None":
         """The workspace, unless Slack speaks for another that installed the same app."""
-        return Entry(self.workspace) if whole or team in (None, self.workspace.team_id) else None
+        ours = whole or team in (None, self.workspace.team_id)
+        return Entry(self.workspace, self.bot_id, self.bot_user) if ours else None
 
     def forget(self, _workspace_id: WorkspaceId) -> None:
         return

@@ -6,20 +6,23 @@ import tempfile
 from dataclasses import replace
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
 from handlers import actions, exports
 from handlers.access import require_canceller, require_steward
 from handlers.approving import write_down
 from handlers.lookups import Outdated, number_of, piece_of
-from handlers.messages import escape
-from handlers.ports import FileToSend, Refusal
+from handlers.messages import Message, escape
+from handlers.ports import FileToSend, Outage, Refusal
 from handlers.services import Ask, Services
 from handlers.views import rules, track
 from handlers.views.rules import AmountRefused
 from storage import audits, enquiries, privacy, workspaces
 from storage.audits import Act, Approval
 from storage.records import CampaignId, Rules
+
+log = structlog.get_logger()
 
 PAGE: Final = 15
 #: The settings, as the log names them.
@@ -120,7 +123,7 @@ async def approve(services: Services, ask: Ask, value: str) -> None:
     """*Approve*: a second person who may cancel agrees, and it is done."""
     approval, what = await _decide(services, ask, value, Act.APPROVED)
     message = rules.decided(approval, what, "approved", ask.user, services.clock.now())
-    await services.slack.edit(ask.channel, ask.message_ts, message)
+    await _show_decision(services, ask, message)
     if approval.piece_id:
         await actions.stop_piece(services, ask, await piece_of(services, ask, str(approval.piece_id)))
     else:
@@ -131,7 +134,15 @@ async def decline(services: Services, ask: Ask, value: str) -> None:
     """*Decline*: nothing is cancelled."""
     approval, what = await _decide(services, ask, value, Act.DECLINED)
     message = rules.decided(approval, what, "declined", ask.user, services.clock.now())
-    await services.slack.edit(ask.channel, ask.message_ts, message)
+    await _show_decision(services, ask, message)
+
+
+async def _show_decision(services: Services, ask: Ask, message: Message) -> None:
+    """In the place of the request; what was decided holds also where that is gone."""
+    try:
+        await services.slack.edit(ask.channel, ask.message_ts, message)
+    except (Refusal, Outage) as trouble:
+        log.info("decision.not_shown", reason=type(trouble).__name__, code=trouble.code)
 
 
 async def _decide(services: Services, ask: Ask, value: str, act: Act) -> tuple[Approval, str]:

@@ -144,7 +144,7 @@ async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> N
     if since is None or moved is None or moved - since < SILENCE or workspace.silence_told == since:
         return
     first = await services.memory.read(workspaces.first_subscriber, workspace_id)
-    person = services.policy.installer or workspace.installer or first
+    person = workspace.installer or services.policy.installer or first
     log.warning("webhook.silent", workspace=workspace_id, since=since.isoformat())
     if person:
         try:
