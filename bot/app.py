@@ -231,7 +231,6 @@ async def _tenants(
         made = Many(
             template,
             settings.vault(),
-            session,
             _keys(settings),
             regions_of(settings),
             make_client,
@@ -250,8 +249,8 @@ async def _tenants(
 def regions_of(settings: Settings) -> dict[str, Region]:
     """Where the platform answers, by region (Stannp's API documentation: one host and one currency each)."""
     return {
-        "us": Region("United States and Canada", settings.stannp_api_url, settings.stannp_currency),
-        "eu": Region("United Kingdom and Europe", settings.stannp_eu_api_url, "GBP"),
+        "us": Region(settings.stannp_api_url, settings.stannp_currency),
+        "eu": Region(settings.stannp_eu_api_url, "GBP"),
     }
 
 

@@ -257,7 +257,7 @@ def _alerts_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         campaign = _text(values["campaign"]["campaign"]["selected_option"]["value"])
         wants = [_text(one["value"]) for one in values["wants"]["wants"].get("selected_options") or []]
         digest, quiet, alarm = (_chosen(values, name) for name in ("digest", "quiet", "alarm"))
-        key = f"view:{body.get('trigger_id') or view['id']}"
+        key = _view_key(body)
         desk.take(
             ask, key, lambda services, ask: actions.save_alerts(services, ask, campaign, wants, (digest, quiet, alarm))
         )
@@ -275,7 +275,7 @@ def _cancel_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         view = body["view"]
         metadata = _text(view["private_metadata"])
         ask = Ask(_whose(context), UserId(_text(body["user"]["id"])), ChannelId(metadata.partition("|")[2]))
-        key = f"view:{body.get('trigger_id') or view['id']}"
+        key = _view_key(body)
         desk.take(ask, key, lambda services, ask: actions.cancel_campaign(services, ask, metadata))
 
     return listen
@@ -289,7 +289,7 @@ def _details_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         typed = _text(view["state"]["values"]["search"]["asked"].get("value"))
         ask = Ask(_whose(context), UserId(_text(body["user"]["id"])), ChannelId(""), typed)
         ask = replace(ask, view_id=_text(view["id"]), metadata=_text(view["private_metadata"]))
-        key = f"view:{body.get('trigger_id') or view['id']}"
+        key = _view_key(body)
         desk.take(ask, key, browsing.search)
 
     return listen

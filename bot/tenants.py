@@ -21,11 +21,11 @@ from sqlalchemy import Connection
 
 from bot.slack import Slack, named
 from bot.stannp import Stannp
-from handlers.ports import Account, NotConnected, Outage, Removed, SlackDown, WorkspaceGone
+from handlers.ports import Account, NotConnected, Outage, Removed, SlackDown, Trouble, WorkspaceGone
 from handlers.services import Services
 from storage import installs, leases, workspaces
 from storage.installs import Place
-from storage.records import Money, Workspace, WorkspaceId
+from storage.records import Workspace, WorkspaceId
 from storage.vault import Vault
 from storage.workspaces import WorkspaceUnknownError
 
@@ -48,7 +48,6 @@ TOKEN_BYTES: Final = 32
 class Region:
     """One of the platform's regions. A key of one is refused by the others."""
 
-    name: str
     url: str
     currency: str
 
@@ -112,7 +111,6 @@ class Many:
 
     template: Services
     vault: Vault
-    session: aiohttp.ClientSession
     keys: Keys
     regions: dict[str, Region]
     make_client: Callable[[str], AsyncWebClient]
@@ -240,21 +238,20 @@ class Many:
         except SlackApiError as error:
             trouble = named(error)
             log.warning("token.not_renewed", workspace=workspace_id, code=trouble.code)
-            if isinstance(trouble, Outage):
-                return self._while_it_lasts(found)
-            raise WorkspaceGone(code=trouble.code) from None
+            gone = SlackDown if isinstance(trouble, Outage) else WorkspaceGone
+            return self._while_it_lasts(found, gone(code=trouble.code))
         except (aiohttp.ClientError, TimeoutError):
-            return self._while_it_lasts(found)
+            return self._while_it_lasts(found, SlackDown())
         renewed = found.slack | token_of(dict(answer.data), self._now())  # type: ignore[arg-type]
         await self.keep(workspace_id, Place.SLACK, renewed)
         log.info("token.renewed", workspace=workspace_id)
         return await self._open(workspace_id)
 
-    def _while_it_lasts(self, found: Opened) -> Opened:
-        """Slack cannot be reached: the old token is used until it ends."""
+    def _while_it_lasts(self, found: Opened, trouble: Trouble) -> Opened:
+        """There is no new token: the old one is used until it ends, and only then is that a trouble."""
         ends = _ends(found.slack)
         if ends is not None and ends <= self._now():
-            raise SlackDown
+            raise trouble
         return found
 
     # ---- The mail account ---------------------------------------------------------------------------------------
@@ -264,18 +261,10 @@ class Many:
         place = self.regions[region]
         platform = self.make_stannp(place.url, key, "")
         balance, owner = await platform.balance(), await platform.account()
-        found = await self._open(workspace_id)
-        kept = (found.account or {}) | {"key": key, "region": region}
         now = self._now()
         facts = {"connected_at": now, "currency": place.currency, "balance": balance, "balance_at": now}
-
-        def work(connection: Connection) -> None:
-            installs.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept, now)
-            workspaces.note(connection, workspace_id, **facts)
-
-        await self.template.memory.write(work)
-        self.forget(workspace_id)
-        return Account(owner, Money(balance, place.currency).amount, place.currency)
+        await self._change_account(workspace_id, {"key": key, "region": region}, **facts)
+        return Account(owner, balance, place.currency)
 
     async def webhook(self, workspace_id: WorkspaceId) -> str:
         """See `Accounts.webhook`."""

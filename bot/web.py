@@ -200,7 +200,7 @@ class Front:
             pie = pictures.opened(services.policy.picture_key, request.match_info["token"], services.clock.now())
         except PictureGone:
             raise web.HTTPNotFound from None
-        headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        headers = {"Cache-Control": "private, max-age=3600"}
         return web.Response(body=await services.studio.pie(pie), content_type="image/png", headers=headers)
 
     async def healthy(self, _request: web.Request) -> web.Response:
