@@ -46,7 +46,12 @@ class Stage:
         before = len(self.slack.messages)
         acked = await self.slack.command(user, channel, name, text)
         assert acked.ok, acked
-        return await self.answer(before, user)
+        answer = await self.answer(before, user)
+        if name == "/mailalerts" and text.startswith("on"):
+            # The answer comes a moment before the choice is kept, and only what happens after that is news.
+            at_work = self.app.in_flight.tasks
+            await self.until(lambda: not [task for task in at_work if task.get_name().startswith("command:")])
+        return answer
 
     async def answer(self, before: int, user: str = ANA) -> Posted:
         """The next message that this person can see."""

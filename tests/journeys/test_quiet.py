@@ -37,13 +37,6 @@ def in_channel(stage: Stage, channel: str = OPS) -> list[Posted]:
     return [m for m in stage.slack.messages if m.channel == channel and m.thread_ts is None and m.only_for is None]
 
 
-async def switched_on(stage: Stage) -> None:
-    """`/mailalerts on`, said and done: the answer comes a moment before the choice is kept."""
-    await stage.say("/mailalerts", "on")
-    at_work = stage.app.in_flight.tasks
-    await stage.until(lambda: not [task for task in at_work if task.get_name().startswith("command:")])
-
-
 async def save_alerts(stage: Stage, channel: str, wants: list[str], digest: str = "off") -> None:
     """Opens the settings of a channel, chooses these, and saves."""
     assert (await stage.slack.command(ANA, channel, "/mailalerts")).ok
@@ -64,7 +57,7 @@ def at_hour(clock: FakeClock, hour: int, days: int) -> None:
 
 async def test_a_digest_comes_once_a_day_and_only_with_news(stage: Stage, clock: FakeClock) -> None:
     services, key = by_the_clock(stage, clock), stage.app.workspace.id
-    await switched_on(stage)
+    await stage.say("/mailalerts", "on")
     at_hour(clock, 9, 1)
     before = len(in_channel(stage))
     await digests.watch(services, key)
@@ -109,7 +102,7 @@ async def test_a_balance_that_does_not_cover_the_next_drop_is_told_once_per_cros
 ) -> None:
     services, key = by_the_clock(stage, clock), stage.app.workspace.id
     stage.slack.paced = False
-    await switched_on(stage)
+    await stage.say("/mailalerts", "on")
     day = f"{datetime.now(UTC) + timedelta(days=40):%Y-%m-%d}"
     stage.stannp.campaigns[400] = MailCampaign(400, "Winter drop", "booked", stage.world.now, day, price=Decimal(300))
     told = []
@@ -138,7 +131,7 @@ async def test_too_many_returns_raise_one_alarm_and_none_for_the_past(stage: Sta
     stage.slack.paced = False
     give_back(stage, 300, "Long ago")
     await stage.poll()
-    await switched_on(stage)
+    await stage.say("/mailalerts", "on")
     before = len(in_channel(stage))
     await digests.watch(services, key)
     assert [m.text for m in in_channel(stage)[before:]] == [], "what was there before is no news"
@@ -157,7 +150,7 @@ async def test_too_many_returns_raise_one_alarm_and_none_for_the_past(stage: Sta
 @pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
 async def test_a_card_is_edited_at_most_once_in_its_time_and_catches_up(stage: Stage, clock: FakeClock) -> None:
     services, key = by_the_clock(stage, clock), stage.app.workspace.id
-    await switched_on(stage)
+    await stage.say("/mailalerts", "on")
     pieces = stage.stannp.pieces_of(222)
     pieces[0].move("delivered", stage.world.now)
     await stage.poll()
@@ -184,7 +177,7 @@ def _unsent(stage: Stage) -> bool:
 @pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
 async def test_a_channel_that_switched_off_keeps_its_last_card(stage: Stage, clock: FakeClock) -> None:
     services, key = by_the_clock(stage, clock), stage.app.workspace.id
-    await switched_on(stage)
+    await stage.say("/mailalerts", "on")
     stage.stannp.pieces_of(222)[0].move("delivered", stage.world.now)
     await stage.poll()
     card = await stage.until(lambda: next((m for m in in_channel(stage) if "1 of 12 pieces delivered" in m.text), None))
@@ -199,7 +192,7 @@ async def test_a_channel_that_switched_off_keeps_its_last_card(stage: Stage, clo
 @pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
 async def test_a_card_that_was_deleted_is_posted_anew_once(stage: Stage, clock: FakeClock) -> None:
     services, key = by_the_clock(stage, clock), stage.app.workspace.id
-    await switched_on(stage)
+    await stage.say("/mailalerts", "on")
     pieces = stage.stannp.pieces_of(222)
     pieces[0].move("delivered", stage.world.now)
     await stage.poll()
@@ -244,7 +237,7 @@ async def test_a_whole_campaign_leaves_a_dozen_messages_and_tells_every_return_o
     services, key = by_the_clock(stage, clock), stage.app.workspace.id
     stage.app.scheduler.pause()
     stage.slack.paced = False
-    await switched_on(stage)
+    await stage.say("/mailalerts", "on")
     before = len(in_channel(stage))
     start = clock.now()
     world = World(stage.stannp, seed=11, now=start)
@@ -313,7 +306,7 @@ def test_quiet_hours_are_those_of_the_channels_own_clock() -> None:
 
 
 async def test_in_quiet_hours_news_waits(stage: Stage) -> None:
-    await switched_on(stage)
+    await stage.say("/mailalerts", "on")
     now = datetime.now(UTC)
     memory, key = stage.app.services.memory, stage.app.workspace.id
     await memory.write(choices.hush, key, ChannelId(OPS), now - timedelta(hours=1), now + timedelta(hours=1))
