@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -206,6 +207,19 @@ def rows_changed(connection: Connection, statement: Executable, values: Mapping[
     SQLAlchemy keeps this number for an INSERT only when told to; else it is -1 on PostgreSQL.
     """
     return connection.execute(statement.execution_options(preserve_rowcount=True), values or {}).rowcount
+
+
+#: Not `now()`, which stands still in a transaction.
+TIME: Final = Sql(text("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"), text("SELECT clock_timestamp()"))
+
+
+def database_time(connection: Connection) -> datetime:
+    """This moment by the database's own clock, aware and UTC.
+
+    Leases are compared by it alone: of several machines one may have a wrong clock, or may have been paused.
+    """
+    moment = connection.scalar(TIME.on(connection))
+    return (datetime.fromisoformat(moment) if isinstance(moment, str) else moment).astimezone(UTC)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Turns, repeats and intents: of all who ask, one gets it, on both databases."""
 
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from storage import cancellations, leases
-from storage.database import Database
+from storage.database import Database, database_time
 from storage.records import PieceId, UserId, WorkspaceId
 from tests.fakes import FakeClock
 
@@ -49,3 +51,14 @@ def test_a_piece_is_asked_for_once_unless_it_may_be_tried_again(
     assert [one.piece_id for one in database.read(cancellations.unfinished, key[0], clock.pass_time(minutes=3))] == [7]
     database.write(cancellations.end, *key, outcome, clock.now())
     assert begin() is again
+
+
+def test_the_databases_own_time_is_aware_and_moves_within_a_transaction(database: Database) -> None:
+    def twice(connection: Connection) -> tuple[datetime, datetime]:
+        first = database_time(connection)
+        time.sleep(0.02)
+        return first, database_time(connection)
+
+    first, second = database.write(twice)
+    assert first < second
+    assert abs(second - datetime.now(UTC)) < timedelta(seconds=10)
