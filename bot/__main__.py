@@ -20,7 +20,7 @@ from bot.settings import Settings, SettingsError, load_settings
 from bot.telemetry import set_up_logging
 from handlers.ports import ImportRefusedError, Trouble
 from storage.database import DatabaseBusyError, DatabaseUrlError
-from storage.schema import SchemaOldError
+from storage.schema import SchemaError
 from storage.vault import VaultError
 from storage.workspaces import WorkspaceUnknownError
 
@@ -54,7 +54,7 @@ def carry_out(work: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(work)
     except (
-        SettingsError, SchemaOldError, DatabaseBusyError, DatabaseUrlError, WorkspaceUnknownError, VaultError, Trouble
+        SettingsError, SchemaError, DatabaseBusyError, DatabaseUrlError, WorkspaceUnknownError, VaultError, Trouble
     ) as error:  # fmt: skip
         refuse(str(error))
     except OSError as error:
@@ -130,11 +130,16 @@ def migrate() -> None:
     settings = settings_or_refuse()
     try:
         with sole_user(settings.database_url), contextlib.closing(open_database(settings.database_url)) as database:
-            before = database.read(schema.current)
+            before = database.read(schema.state)
             schema.migrate(database)
-    except DatabaseBusyError as error:
+            after = database.read(schema.state)
+    except (DatabaseBusyError, SchemaError) as error:
         refuse(str(error))
-    out.print(f"Schema {before or 'empty'} → {schema.HEAD}.")
+    if after == before:
+        out.print(f"Schema {after.revision}: nothing to do. Versions from schema {after.oldest} on run on it.")
+    else:
+        now = f"Schema {before.revision or 'empty'} → {after.revision}."
+        out.print(f"{now} Versions from schema {after.oldest} on run on it, also beside each other.")
 
 
 @app.command("import")
@@ -216,7 +221,7 @@ def _interruptible(said: str) -> Iterator[None]:
     except KeyboardInterrupt:
         out.print(f"\n{said}", markup=False)
         raise typer.Exit(130) from None
-    except (ImportRefusedError, SchemaOldError, DatabaseBusyError, WorkspaceUnknownError, VaultError) as error:
+    except (ImportRefusedError, SchemaError, DatabaseBusyError, WorkspaceUnknownError, VaultError) as error:
         refuse(str(error))
     except OSError as error:
         refuse(f"{error.filename or 'The file'}: {error.strerror or error}.")

@@ -98,11 +98,11 @@ def build_client(settings: Settings, session: aiohttp.ClientSession, token: str 
 
 
 def prepare_database(settings: Settings) -> Database:
-    """Opens the database; a fresh SQLite file is migrated, anything else must be at head (SchemaOldError)."""
+    """Opens the database; a fresh SQLite file is migrated, anything else must serve this version (SchemaError)."""
     database = open_database(settings.database_url)
-    if database.writer.dialect.name == "sqlite" and database.read(schema.current) is None:
+    if database.writer.dialect.name == "sqlite" and database.read(schema.state).revision is None:
         schema.migrate(database)
-    schema.require_head(database)
+    schema.require(database)
     return database
 
 

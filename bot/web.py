@@ -208,12 +208,12 @@ class Front:
         return web.json_response({"ok": True})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """Whether work can be done: the database is at this version's schema, and Slack is connected."""
+        """Whether work can be done: the database serves this version, and Slack is connected."""
         try:
-            revision = await self.services.memory.read(schema.current)
+            served = (await self.services.memory.read(schema.state)).serves
         except SQLAlchemyError:
-            revision = None
-        checks = {"database": revision == schema.HEAD, "slack": await self.slack_is_connected()}
+            served = False
+        checks = {"database": served, "slack": await self.slack_is_connected()}
         return web.json_response(checks, status=200 if all(checks.values()) else 503)
 
 

@@ -8,6 +8,7 @@ from storage.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
+    version_table=context.config.attributes["version_table"],
     transaction_per_migration=False,
     render_as_batch=True,
 )

@@ -1,5 +1,6 @@
 """Migrations lead to the schema that the code describes, and back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,17 @@ import storage.accounts  # noqa: F401
 from bot.telemetry import redact
 from storage import schema
 from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
-from storage.schema import SchemaOldError
+from storage.schema import SchemaNewError, SchemaOldError, State
 from storage.tables import campaigns, due_details, metadata, pieces
 
 
 def test_the_migrations_end_in_what_the_code_describes(database: Database) -> None:
+    def ours(name: str | None, kind: str, _parents: object) -> bool:
+        return kind != "table" or name not in (schema.VERSIONS, schema.MINIMUM)
+
     with database.reader.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
-    assert differences == []
+        context = MigrationContext.configure(connection, opts={"include_name": ours})
+        assert compare_metadata(context, metadata) == []
 
 
 def test_there_is_one_head_and_the_code_knows_it() -> None:
@@ -29,9 +33,9 @@ def test_there_is_one_head_and_the_code_knows_it() -> None:
 
 def test_down_and_up_again(database: Database) -> None:
     schema.migrate(database, "base")
-    assert set(inspect(database.reader).get_table_names()) <= {"alembic_version"}
+    assert set(inspect(database.reader).get_table_names()) <= {schema.VERSIONS, schema.MINIMUM}
     schema.migrate(database)
-    schema.require_head(database)
+    schema.require(database)
 
 
 def test_what_was_due_stays_due_through_the_second_migration(database: Database) -> None:
@@ -62,8 +66,60 @@ def test_what_was_due_stays_due_through_the_second_migration(database: Database)
 def test_an_old_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:
     empty = open_database(f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(SchemaOldError, match="piecewise migrate"):
-        schema.require_head(empty)
+        schema.require(empty)
     empty.close()
+
+
+def revisions(database: Database, **change: str) -> tuple[object, object]:
+    """What the two tables hold, after putting this into them."""
+    with database.writer.begin() as connection:
+        for table, revision in change.items():
+            connection.exec_driver_sql(f"UPDATE {table} SET version_num = '{revision}'")
+    tables = ("schema_version", "alembic_version")
+    return tuple(
+        database.read(lambda c, t=t: c.exec_driver_sql(f"SELECT version_num FROM {t}").scalar()) for t in tables
+    )
+
+
+def test_the_first_versions_find_the_revision_that_they_know(database: Database) -> None:
+    assert revisions(database) == (schema.HEAD, "0004")
+    schema.migrate(database)
+    assert revisions(database) == (schema.HEAD, "0004"), "a second time does no harm"
+    schema.migrate(database, "0003")
+    assert revisions(database) == ("0003", "0003"), "a schema serves nobody who needs a later one"
+
+
+@pytest.mark.parametrize("made_by_them", ["0003", "0004"])
+def test_a_database_of_the_first_versions_is_taken_over(database: Database, made_by_them: str) -> None:
+    if made_by_them != schema.HEAD:
+        schema.migrate(database, made_by_them)
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE schema_version")
+    assert database.read(schema.state) == State(made_by_them, made_by_them)
+    schema.migrate(database)
+    assert revisions(database) == (schema.HEAD, schema.OLDEST)
+
+
+def test_a_newer_schema_is_served_until_it_says_otherwise(database: Database) -> None:
+    newer = revisions(database, schema_version="9998")
+    schema.require(database)
+    schema.migrate(database)
+    assert revisions(database) == newer, "it is another version's to keep"
+    assert database.read(schema.state).serves
+    revisions(database, alembic_version="9997")
+    with pytest.raises(SchemaNewError, match="9997"):
+        schema.require(database)
+    with pytest.raises(SchemaNewError, match="9997"):
+        schema.migrate(database)
+
+
+def test_two_who_migrate_at_once_take_turns(postgres_url: str) -> None:
+    made = open_database(postgres_url)
+    schema.migrate(made, "base")
+    with ThreadPoolExecutor(2) as both:
+        list(both.map(schema.migrate, [made, made]))
+    assert revisions(made) == (schema.HEAD, schema.OLDEST)
+    made.close()
 
 
 def test_no_index_holds_what_moves(database: Database) -> None:
