@@ -1,5 +1,7 @@
 """A double of Stannp's API v1 over HTTP. It answers in any of the forms that were seen, and can be slow or rude.
 
+`Rude` names, in one place, everything that Stannp's documents leave open and an account may meet one day.
+
 Not documented, so chosen here: a cancel that comes too late is `success: false` with HTTP 200; a piece of a campaign
 may be cancelled singly while it is `received`.
 """
@@ -8,8 +10,9 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -80,6 +83,125 @@ class Trouble:
     after: bool = False
 
 
+#: Documented are 200, 401, 404, 409 and 500 (API reference, "Response codes"); 403 and 429 come all the same.
+REFUSALS: Final = (403, 404, 429, 500)
+#: Rows of a page where the platform gives fewer than it was asked for.
+SHORT_PAGE: Final = 7
+#: Seconds that a slow answer takes.
+SLOW: Final = 0.2
+#: The Retry-After of a platform that is out of its mind.
+FOR_EVER: Final = 999_999_999
+#: The bytes of a huge answer, unpacked.
+HUGE: Final = 400_000_000
+#: What a bot can do without.
+OPTIONAL: Final = (
+    "users/me", "accounts/balance", "reporting/campaignSingles", "reporting/directMail", "letters/get", "postcards/get",
+)  # fmt: skip
+
+
+def _switch(gap: str) -> Any:
+    return field(default=False, metadata={"gap": gap})
+
+
+def _refusal(gap: str) -> Any:
+    return field(default=0, metadata={"gap": gap, "refusal": True})
+
+
+def _attack(gap: str) -> Any:
+    return field(default=False, metadata={"gap": gap, "attack": True})
+
+
+@dataclass(frozen=True)
+class Rude:
+    """How this account differs from the kind one. Everything is off; `Rude.on("me_403", "short_pages")` switches on.
+
+    `names()` lists what can be switched on alone, `crowds()` what goes together. A refusal is a field that holds the
+    HTTP status which is answered instead, and is named "field_status". `gap` says what the documents leave open.
+    Attacks are what no account does, but a broken or hostile server may: after one the numbers are not the account's.
+    """
+
+    me: int = _refusal("GET users/me is in no reference; one guide calls it user/info")
+    balance: int = _refusal("No key is said to lack accounts/balance, and no key has scopes: but a plan may")
+    singles: int = _refusal("reporting/campaignSingles is in no reference; one client uses it in production")
+    newer_report: int = _refusal("reporting/directMail/list is on the US page alone")
+    timeline: int = _refusal("Whether every plan may read letters/get and postcards/get is said nowhere")
+    short_pages: bool = _switch("The largest `limit` is documented nowhere: a page may hold fewer than asked for")
+    no_offset: bool = _switch("campaigns/list documents neither offset nor limit: both may be ignored")
+    bare_campaigns: bool = _switch("Webhooks hold `[campaign object]`, and that object has no name: only what changed")
+    bare_pieces: bool = _switch("Webhooks hold `[mailpiece object]`: id and status may be all of it")
+    costless_lists: bool = _switch("No list of pieces is promised to carry `cost` or `format`")
+    undated_scans: bool = _switch("The elements of `tracking` are documented nowhere: they may have no dates")
+    strange_scans: bool = _switch("The labels of `tracking` are documented nowhere: they may be any words")
+    handshake_unsigned: bool = _switch(
+        "Whether `test_url` is signed is not said; it comes before a secret can be saved"
+    )
+    webhooks_repeated: bool = _switch("Nothing promises that a call comes once: each comes twice")
+    webhooks_late: bool = _switch("Nothing promises an order: the call before comes again after each call")
+    slow: bool = _switch("No time-out is documented: every answer takes a while")
+    busy_first: bool = _switch("What is answered over the limit is not documented: 429, and a Retry-After of 30 years")
+    odd_limits: bool = _switch("X-RateLimit-Reset is a number of seconds; others send a moment since 1970")
+    endless: bool = _attack("No list says how long it is: this one never ends")
+    huge: bool = _attack("No answer says how long it is: lists come as 400 MB of gzip")
+
+    @classmethod
+    def names(cls, *, attacks: bool = False) -> list[str]:
+        """All that can be switched on, each alone."""
+        found = []
+        for one in fields(cls):
+            if one.metadata.get("refusal"):
+                found += [f"{one.name}_{status}" for status in REFUSALS]
+            elif attacks or not one.metadata.get("attack"):
+                found.append(one.name)
+        return found
+
+    @classmethod
+    def crowds(cls) -> list[list[str]]:
+        """All that goes together: every switch, and every optional call refused, once for each kind of refusal."""
+        refused = [one.name for one in fields(cls) if one.metadata.get("refusal")]
+        rest = [name for name in cls.names() if name.rpartition("_")[0] not in refused]
+        return [[*rest, *(f"{name}_{status}" for name in refused)] for status in REFUSALS]
+
+    @classmethod
+    def on(cls, *names: str) -> "Rude":
+        """With these switched on; raises KeyError for a name that is none of `names(attacks=True)`."""
+        made = cls()
+        for name in names:
+            if name not in cls.names(attacks=True):
+                raise KeyError(name)
+            what, _, status = name.rpartition("_")
+            made = replace(made, **({what: int(status)} if status.isdigit() else {name: True}))
+        return made
+
+    def refuses(self, path: str) -> int:
+        """The status with which this path is refused; 0 for none."""
+        refused = {
+            "users/me": self.me, "accounts/balance": self.balance, "reporting/campaignSingles/": self.singles,
+            "reporting/directMail/": self.newer_report, "letters/get/": self.timeline, "postcards/get/": self.timeline,
+        }  # fmt: skip
+        return next((status for begin, status in refused.items() if path.startswith(begin)), 0)
+
+    def row(self, row: dict[str, Json]) -> dict[str, Json]:
+        """A piece in a list."""
+        return {name: value for name, value in row.items() if not (self.costless_lists and name in ("cost", "format"))}
+
+    def told(self, row: dict[str, Json]) -> dict[str, Json]:
+        """A piece in a webhook's call."""
+        return {name: row[name] for name in ("id", "status")} if self.bare_pieces else row
+
+    def campaign(self, row: dict[str, Json]) -> dict[str, Json]:
+        """A campaign in a webhook's call: Stannp's object has no name (API reference, "Objects")."""
+        kept = (
+            ("id", "updated") if self.bare_campaigns else [name for name in row if name not in ("name", "recipients")]
+        )
+        return {name: row[name] for name in kept}
+
+    def scans(self, scans: list[dict[str, Json]]) -> list[dict[str, Json]]:
+        """A piece's timeline."""
+        if self.strange_scans and scans:
+            scans = [*scans, scans[-1] | {"status": "Sorted at facility"}]
+        return [{**scan, "date": None} for scan in scans] if self.undated_scans else scans
+
+
 @dataclass
 class StannpDouble:
     """One mail account. Start it with `start()`; `url` is then its API's address."""
@@ -103,6 +225,11 @@ class StannpDouble:
     #: Put in place of rows, or beside them: what a broken or hostile answer would hold.
     extra_rows: list[Json] = field(default_factory=list)
     on_cancel: Callable[[Mailpiece], None] | None = None
+    #: What else this account does otherwise than one would wish.
+    rude: Rude = field(default_factory=Rude)
+    #: The last webhook call, and the paths that were refused once (see `Rude`).
+    called: tuple[bytes, str] | None = None
+    refused_once: set[str] = field(default_factory=set)
     base: str = ""
     _runner: web.AppRunner | None = None
 
@@ -150,12 +277,34 @@ class StannpDouble:
         expected = "Basic " + base64.b64encode(f"{self.api_key}:".encode()).decode()
         if request.headers.get("Authorization") != expected:
             return self._refuse("You need an API key or token to access this service", 401)
-        response: web.StreamResponse = await handler(request)
+        response = self._be_rude(path)
+        if self.rude.slow:
+            await asyncio.sleep(SLOW)
+        if response is None and self.rude.huge and path.startswith(("campaigns/list", "reporting/")):
+            return await _pour(request)
+        response = response or await handler(request)
         if trouble and trouble.after:
             return web.Response(status=trouble.status, text=trouble.body)
         response.headers["X-RateLimit-Limit"] = str(self.per_minute)
         response.headers["X-RateLimit-Remaining"] = str(max(self.per_minute - self.used, 0))
-        response.headers["X-RateLimit-Reset"] = "1"
+        response.headers["X-RateLimit-Reset"] = "1764043200" if self.rude.odd_limits else "1"
+        return response
+
+    def _be_rude(self, path: str) -> web.StreamResponse | None:
+        """What is answered instead, if this account refuses the path."""
+        kind = "/".join(path.split("/")[:2])
+        status = self.rude.refuses(path)
+        once = self.rude.busy_first and kind in OPTIONAL and kind not in self.refused_once
+        if once and not status:
+            self.refused_once.add(kind)
+            status = 429
+        if not status:
+            return None
+        if status >= 500:  # noqa: PLR2004 - HTTP
+            return web.Response(status=status, text="<html>Server error</html>")
+        response = self._refuse("Not found" if status == 404 else "You may not do this", status)  # noqa: PLR2004 - HTTP
+        if status == 429:  # noqa: PLR2004 - HTTP
+            response.headers["Retry-After"] = str(FOR_EVER if self.rude.busy_first else 30)
         return response
 
     def _take_trouble(self, path: str) -> Trouble | None:
@@ -203,7 +352,9 @@ class StannpDouble:
 
     async def _campaign_list(self, request: web.Request) -> web.Response:
         rows = [self._campaign_row(campaign) for campaign in self.campaigns.values()]
-        return self._answer(_page(rows, request))
+        return self._answer(
+            rows if self.rude.no_offset else _page(rows, request)[: SHORT_PAGE if self.rude.short_pages else None]
+        )
 
     async def _campaign(self, request: web.Request) -> web.Response:
         campaign = self.campaigns.get(int(request.match_info["id"]))
@@ -234,7 +385,10 @@ class StannpDouble:
         if "directMail/list" not in self.reports:
             return web.Response(status=404, text="Not Found")
         rows = [self._list_row(piece) for piece in self._between(request)]
-        return self._answer([*_page(rows, request), *self.extra_rows])
+        if self.rude.endless:
+            rows = [row | {"id": int(request.query["offset"]) + n} for n, row in enumerate(rows * 500, 900_000_000)]
+            return self._answer(rows[:500])
+        return self._answer([*_page(rows, request)[: SHORT_PAGE if self.rude.short_pages else None], *self.extra_rows])
 
     async def _classic_list(self, request: web.Request) -> web.Response:
         if "list" not in self.reports:
@@ -248,6 +402,9 @@ class StannpDouble:
         return sorted(found, key=lambda piece: piece.id)
 
     def _list_row(self, piece: Mailpiece) -> dict[str, Json]:
+        return self.rude.row(self._row(piece))
+
+    def _row(self, piece: Mailpiece) -> dict[str, Json]:
         return {
             "id": self._id(piece.id),
             "timestamp": _naive(piece.created),
@@ -275,7 +432,8 @@ class StannpDouble:
 
     def detail(self, piece: Mailpiece) -> dict[str, Json]:
         """Everything about a piece, with its timeline."""
-        return self._list_row(piece) | {
+        scans = [{"status": word, "date": _naive(when), "location": where} for when, word, where in piece.scans]
+        return self._row(piece) | {
             "account_id": 5,
             "campaign_id": self._id(piece.campaign_id),
             "firstname": piece.firstname,
@@ -285,7 +443,7 @@ class StannpDouble:
             "city": piece.city,
             "county": piece.county,
             "mailpiece_id": piece.id,
-            "tracking": [{"status": w, "date": _naive(when), "location": where} for when, w, where in piece.scans],
+            "tracking": self.rude.scans(scans),
         }
 
     async def _validate(self, request: web.Request) -> web.Response:
@@ -322,19 +480,39 @@ class StannpDouble:
 
     def delivery(self, pieces: list[Mailpiece], retries: int = 0) -> bytes:
         """A webhook call about these pieces: its body, as Stannp would send it."""
-        rows = [self._list_row(piece) for piece in pieces]
-        body = {
-            "webhook_id": 1234,
-            "event": "mailpiece_status",
-            "created": _naive(datetime.now(UTC)),
-            "retries": retries,
-        }
-        return json.dumps({**body, "mailpieces": rows}).encode()
+        rows = [self.rude.told(self._row(piece)) for piece in pieces]
+        return self._call("mailpiece_status", retries=retries, mailpieces=rows)
+
+    def campaign_delivery(self, campaigns: list[MailCampaign]) -> bytes:
+        """A webhook call about these campaigns. Its objects have no name and no count (API reference, "Objects")."""
+        rows = [self.rude.campaign(self._campaign_row(campaign)) for campaign in campaigns]
+        return self._call("campaign_status", campaigns=rows)
+
+    @staticmethod
+    def _call(event: str, webhook_id: int = 1234, retries: int = 0, **more: Json) -> bytes:
+        body = {"webhook_id": webhook_id, "event": event, "created": _naive(datetime.now(UTC)), "retries": retries}
+        return json.dumps({**body, **more}).encode()
+
+    async def shake_hands(self, address: str) -> int:
+        """What Stannp does when somebody adds a webhook: without a 200 it is not added. Gives the HTTP status."""
+        raw = self._call("test_url", webhook_id=0)
+        signed = "" if self.rude.handshake_unsigned else wire.sign(raw, self.webhook_secret)
+        return await self._post(address, raw, signed)
 
     async def call_webhook(self, address: str, raw: bytes, signature: str | None = None) -> int:
         """Sends a webhook call, signed unless told otherwise; gives the HTTP status."""
         signed = wire.sign(raw, self.webhook_secret) if signature is None else signature
-        headers = {"X-Stannp-Signature": signed, "Content-Type": "application/json"}
+        status = await self._post(address, raw, signed)
+        if self.rude.webhooks_repeated:
+            status = max(status, await self._post(address, raw, signed))
+        if self.rude.webhooks_late and self.called:
+            status = max(status, await self._post(address, *self.called))
+        self.called = (raw, signed)
+        return status
+
+    @staticmethod
+    async def _post(address: str, raw: bytes, signed: str) -> int:
+        headers = {"Content-Type": "application/json"} | ({"X-Stannp-Signature": signed} if signed else {})
         async with (
             aiohttp.ClientSession() as session,
             session.post(address, data=io.BytesIO(raw), headers=headers) as response,
@@ -349,3 +527,20 @@ def _naive(moment: datetime | None) -> str | None:
 def _page(rows: list[Json], request: web.Request) -> list[Json]:
     offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", 1000))
     return rows[offset : offset + limit]
+
+
+async def _pour(request: web.Request) -> web.StreamResponse:
+    """Four hundred megabytes of blanks, as gzip."""
+    response = web.StreamResponse(headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
+    await response.prepare(request)
+    async for chunk in _blanks(HUGE):
+        await response.write(chunk)
+    return response
+
+
+async def _blanks(number: int) -> AsyncIterator[bytes]:
+    packer, blanks = zlib.compressobj(1, wbits=31), b" " * 1_000_000
+    for _ in range(number // len(blanks)):
+        yield packer.compress(blanks)
+        await asyncio.sleep(0)
+    yield packer.compress(b'{"success":true,"data":[]}') + packer.flush()

@@ -7,7 +7,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from bot.sandbox.stannp import MailCampaign, Mailpiece, StannpDouble, Trouble
+from bot.sandbox.stannp import REFUSALS, MailCampaign, Mailpiece, Rude, StannpDouble, Trouble
 from bot.stannp import PAGE, Stannp
 from handlers.ports import (
     CampaignBooked,
@@ -220,3 +220,14 @@ def test_the_key_does_not_show(clock: FakeClock) -> None:
     made = Stannp(None, clock, "https://api-us1.stannp.com/v1", "the-secret-key", "the-webhook-secret")  # type: ignore[arg-type]
     assert "secret" not in repr(made)
     assert made.dashboard("7") == "https://app-us1.stannp.com/campaigns/7"
+
+
+def test_every_rudeness_can_be_switched_on_alone_and_all_of_a_kind_together() -> None:
+    assert all(Rude.on(name) != Rude() for name in Rude.names(attacks=True))
+    assert {"me_403", "timeline_500", "short_pages"} <= set(Rude.names())
+    assert "endless" not in Rude.names()
+    crowds = [Rude.on(*crowd) for crowd in Rude.crowds()]
+    assert [crowd.singles for crowd in crowds] == list(REFUSALS)
+    assert all(crowd.bare_campaigns and crowd.slow and not crowd.huge for crowd in crowds)
+    with pytest.raises(KeyError):
+        Rude.on("kind")
