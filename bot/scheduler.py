@@ -2,21 +2,24 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from bot.desk import InFlight
 from handlers import cards, delivery, digests, jobs, surveys
 from handlers.ports import Trouble
 from handlers.services import Services, Tenants
 from storage import leases, workspaces
+from storage.database import database_time
 from storage.records import WorkspaceId
 
 log = structlog.get_logger()
@@ -36,6 +39,10 @@ LOOK_EVERY: Final = timedelta(seconds=30)
 #: Workspaces taken in one transaction, and worked on at the same time by one process.
 TAKEN: Final = 50
 AT_ONCE: Final = 8
+#: A turn whose work is under way is held so long, and again and again (see `_kept`): who dies loses it after this.
+HELD: Final = timedelta(minutes=1)
+#: What is held: the name of the turn, and the token under which it was won.
+Turns = dict[str, int]
 Job = Callable[[Services, WorkspaceId], Awaitable[None]]
 #: Coalesced and never dropped: APScheduler's own default forgets a tick that is a second late.
 DEFAULTS: Final = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -119,46 +126,84 @@ class Timetable:
 
     async def _for_each(self, name: str, every: timedelta, work: Job, *, connected: bool) -> None:
         """Takes the workspaces whose turn has come, some at the same time, until no turn is left."""
-        turns = asyncio.Semaphore(AT_ONCE)
+        room = asyncio.Semaphore(AT_ONCE)
 
-        async def one(workspace_id: WorkspaceId) -> None:
-            async with turns:
-                structlog.contextvars.bind_contextvars(workspace=workspace_id)
-                await self._guarded(name, partial(self._for_one, work, workspace_id))
+        async def one(workspace_id: WorkspaceId, turns: Turns) -> None:
+            async with room:
+                key = f"{name}:{workspace_id}"
+                if key in turns:
+                    structlog.contextvars.bind_contextvars(workspace=workspace_id)
+                    await self._guarded(name, partial(self._for_one, work, workspace_id))
+                turns.pop(key, None)
 
         taken = await self._take(name, every, connected=connected)
         while taken:
-            await asyncio.gather(*(asyncio.create_task(one(workspace_id)) for workspace_id in taken))
-            taken = await self._take(name, every, connected=connected) if len(taken) == TAKEN else []
+            turns = {f"{name}:{workspace_id}": token for workspace_id, token in taken.items()}
+            async with self._kept(turns, every):
+                await asyncio.gather(*(asyncio.create_task(one(workspace_id, turns)) for workspace_id in taken))
+            taken = await self._take(name, every, connected=connected) if len(taken) == TAKEN else {}
 
     async def _for_one(self, work: Job, workspace_id: WorkspaceId) -> None:
         await work(await self.tenants.of(workspace_id), workspace_id)
 
-    async def _take(self, name: str, every: timedelta, *, connected: bool) -> list[WorkspaceId]:
-        now = self.services.clock.now()
+    async def _take(self, name: str, every: timedelta, *, connected: bool) -> dict[WorkspaceId, int]:
         # A little less than the interval, or a tick that is a millisecond early would lose its turn.
         pause = every * 0.9
-        due = partial(workspaces.due, connected=connected)
-        found = await self.services.memory.read(due, name, now, now + 2 * pause, TAKEN)
+        found = await self.services.memory.read(_due, name, pause, connected)
         if not found:
-            return []
-        return await self.services.memory.write(_win, name, self.owner, now, pause, found)
+            return {}
+        return await self.services.memory.write(_win, name, self.owner, pause, found)
 
     def _once(self, name: str, every: timedelta, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         """The work, done by whichever process is first in this time."""
 
         async def run() -> None:
-            now = self.services.clock.now()
-            if await self.services.memory.write(leases.win, name, self.owner, now, every * 0.9):
-                await work()
+            token = await self.services.memory.write(leases.win, name, self.owner, every * 0.9)
+            if token is not None:
+                async with self._kept({name: token}, every):
+                    await work()
 
         return run
+
+    @asynccontextmanager
+    async def _kept(self, turns: Turns, every: timedelta) -> AsyncIterator[None]:
+        """Holds these turns while their work is under way, however long it takes; what is lost leaves `turns`."""
+        lease = min(every * 0.9, HELD)
+
+        async def beat() -> None:
+            while turns:
+                await asyncio.sleep(lease.total_seconds() / 3)
+                try:
+                    lost = await self.services.memory.write(_extend, dict(turns), lease)
+                except DBAPIError as outage:
+                    log.warning("turns.not_extended", turns=len(turns), reason=type(outage.orig).__name__)
+                    continue
+                for key in lost:
+                    log.warning("turn.lost", turn=key)
+                    turns.pop(key, None)
+
+        beating = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            beating.cancel()
 
     async def _deliver(self) -> None:
         await self.courier.serve()
 
 
+def _due(connection: Connection, name: str, pause: timedelta, connected: bool) -> list[WorkspaceId]:
+    now = database_time(connection)
+    return workspaces.due(connection, name, now, now + 2 * pause, TAKEN, connected=connected)
+
+
 def _win(
-    connection: Connection, name: str, owner: str, now: datetime, every: timedelta, found: list[WorkspaceId]
-) -> list[WorkspaceId]:
-    return [one for one in found if leases.win(connection, f"{name}:{one}", owner, now, every)]
+    connection: Connection, name: str, owner: str, every: timedelta, found: list[WorkspaceId]
+) -> dict[WorkspaceId, int]:
+    won = {one: leases.win(connection, f"{name}:{one}", owner, every) for one in found}
+    return {one: token for one, token in won.items() if token is not None}
+
+
+def _extend(connection: Connection, turns: Turns, lease: timedelta) -> list[str]:
+    """Those that another process has taken meanwhile."""
+    return [key for key, token in sorted(turns.items()) if not leases.extend(connection, key, token, lease)]

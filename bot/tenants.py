@@ -211,7 +211,7 @@ class Many:
         workspace_id, before = found.workspace.id, found.slack
         for _ in range(LOOKS):
             now = self._now()
-            won = await self.template.memory.write(leases.win, f"renew:{workspace_id}", self.owner, now, RENEWAL)
+            won = await self.template.memory.write(leases.win, f"renew:{workspace_id}", self.owner, RENEWAL)
             self.forget(workspace_id)
             again = await self._open(workspace_id)
             if again.slack != before:

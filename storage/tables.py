@@ -296,6 +296,12 @@ channels = Table(
     Column("digested_on", Date),
     #: What the last digest counted, and what was told once already, as JSON.
     Column("state", Text),
+    #: Grows with each lease: who writes under an older one has lost the channel.
+    Column("token", BigInteger, nullable=False, server_default="0"),
+    #: Since when it is not known whether Slack took a message of ours (a lease under way is such a time, too).
+    Column("doubt_since", Moment),
+    #: How often in a row Slack could not be reached, or refused for a while.
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
     postgresql_with={"fillfactor": 50},
 )
 
@@ -417,6 +423,8 @@ leases = Table(
     Column("name", Text, primary_key=True),
     Column("next_at", Moment, nullable=False),
     Column("owner", Text, nullable=False),
+    #: Grows with each turn: who works on under an older one has lost it.
+    Column("token", BigInteger, nullable=False, server_default="0"),
 )
 
 seen = Table(

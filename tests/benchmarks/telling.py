@@ -175,7 +175,7 @@ async def client_ceiling(address: str, number: int) -> float:
 
 TICKER = """
 import asyncio, sys, time
-from datetime import datetime, timedelta, UTC
+from datetime import timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from bot.scheduler import DEFAULTS
 from storage import leases
@@ -184,7 +184,7 @@ from sqlalchemy import text
 database, me, stall = open_database(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 every = timedelta(seconds=0.5)
 def turn(c):
-    if leases.win(c, "bench", me, datetime.now(UTC), every * 0.9):
+    if leases.win(c, "bench", me, every * 0.9):
         c.execute(text("INSERT INTO turns VALUES (:m, :t)"), {"m": me, "t": time.time()})
 async def tick(): database.write(turn)
 async def main():

@@ -14,20 +14,63 @@ from tests.fakes import FakeClock
 EVERY = timedelta(minutes=5)
 
 
-def win(database: Database, clock: FakeClock, owner: str) -> bool:
-    return database.write(leases.win, "poll", owner, clock.now(), EVERY)
+@pytest.fixture
+def database_clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The database's clock, which moves only when told."""
+    monkeypatch.setattr(leases, "database_time", lambda _connection: clock.now())
+    return clock
 
 
-def test_a_tick_is_won_once_per_interval(database: Database, clock: FakeClock) -> None:
-    assert [win(database, clock, owner) for owner in "abc"] == [True, False, False]
-    clock.pass_time(minutes=5)
-    assert [win(database, clock, owner) for owner in "abc"] == [True, False, False]
+def win(database: Database, owner: str) -> int | None:
+    return database.write(leases.win, "poll", owner, EVERY)
 
 
-def test_a_clock_set_back_does_not_silence_a_job(database: Database, clock: FakeClock) -> None:
-    assert win(database, clock, "a")
-    clock.pass_time(days=-3)
-    assert win(database, clock, "a")
+def test_a_tick_is_won_once_per_interval(database: Database, database_clock: FakeClock) -> None:
+    assert [win(database, owner) for owner in "abc"] == [1, None, None]
+    database_clock.pass_time(minutes=5)
+    assert [win(database, owner) for owner in "abc"] == [2, None, None]
+
+
+def test_a_clock_set_back_does_not_silence_a_job(database: Database, database_clock: FakeClock) -> None:
+    assert win(database, "a")
+    database_clock.pass_time(days=-3)
+    assert win(database, "a")
+
+
+def test_work_that_outlasts_its_turn_keeps_it_and_who_lost_it_finds_out(
+    database: Database, database_clock: FakeClock
+) -> None:
+    mine = win(database, "a")
+    assert mine
+    for _ in range(4):
+        database_clock.pass_time(minutes=4)
+        assert database.write(leases.extend, "poll", mine, EVERY)
+        assert win(database, "b") is None
+    # Paused for longer than that: another takes it, under a higher token.
+    database_clock.pass_time(minutes=6)
+    theirs = win(database, "b")
+    assert theirs
+    assert theirs > mine
+    assert not database.write(leases.holds, "poll", mine)
+    assert not database.write(leases.extend, "poll", mine, EVERY)
+    assert not database.write(leases.release, "poll", mine)
+    assert database.write(leases.holds, "poll", theirs)
+    assert database.write(leases.release, "poll", theirs)
+    assert win(database, "c")
+
+
+def test_a_turn_is_never_shortened_by_holding_on_to_it(database: Database, database_clock: FakeClock) -> None:
+    mine = win(database, "a")
+    assert mine
+    assert database.write(leases.extend, "poll", mine, timedelta(seconds=10))
+    database_clock.pass_time(minutes=4)
+    assert win(database, "b") is None
+
+
+def test_a_key_that_was_seen_tomorrow_is_new(database: Database, clock: FakeClock) -> None:
+    assert database.write(leases.first_time, "click:1", clock.now())
+    clock.pass_time(days=-1)
+    assert database.write(leases.first_time, "click:1", clock.now())
 
 
 def test_a_key_is_new_once_and_forgotten_after_an_hour(database: Database, clock: FakeClock) -> None:
