@@ -12,6 +12,18 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+class GroupStopped(RuntimeError):
+    """What was asked for was stopped before it was done. Ask again."""
+
+
+async def settled(work: Awaitable[T]) -> tuple[T | None, BaseException | None]:
+    """What it gave, or whatever ended it: also a cancellation from within, which is no cancellation of the caller."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait([task])
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    return (task.result() if error is None else None), error
+
+
 @dataclass(eq=False)
 class Rider(Generic[T]):
     """Something that waits for its transaction. `done` ends when that has been committed, or has failed."""
@@ -24,16 +36,22 @@ class Rider(Generic[T]):
         if not self.done.done():
             self.done.set_result(None)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Ends it with this error. Never as cancelled: whoever waits would end in silence."""
         if not self.done.done():
-            self.done.set_exception(error)
+            # These two mean something else to whoever awaits.
+            told = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            self.done.set_exception(error if told else GroupStopped(GroupStopped.__doc__))
             # Whoever asked may have gone; then nobody is to be told.
             self.done.exception()
 
 
 @dataclass
 class Group(Generic[T]):
-    """Carries what it is given to `commit`, in groups of a weight up to `limit`. `commit` ends each rider."""
+    """Carries what it is given to `commit`, in groups of a weight up to `limit`. `commit` ends each rider.
+
+    Whom it leaves open fails with what ended it, whatever that is.
+    """
 
     commit: Callable[[list[Rider[T]]], Awaitable[None]]
     limit: int
@@ -58,13 +76,13 @@ class Group(Generic[T]):
     async def _work(self) -> None:
         try:
             while self.waiting:
-                group = self._next()
+                group, error = self._next(), None
                 try:
-                    await self.commit(group)
+                    _, error = await settled(self.commit(group))
                 finally:
+                    # Also when we are being stopped: nobody may wait for ever.
                     for rider in group:
-                        # Only when we are being stopped: nobody may wait for ever.
-                        rider.done.cancel()
+                        rider.fail(error or GroupStopped(GroupStopped.__doc__))
         finally:
             self.worker = None
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
-from handlers.grouping import Group, Rider
+from handlers.grouping import Group, Rider, settled
 from storage import mailings
 from storage.database import Database
+from storage.failures import is_outage
 from storage.mailings import Applied
 from storage.records import Batch, WorkspaceId
 
@@ -62,7 +62,7 @@ class Memory:
     async def together(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for something small: what is asked for meanwhile shares its transaction.
 
-        When one of them fails, each is done again by itself.
+        When one of them fails, in whatever way, each is done again by itself.
         """
         asked = Asked(lambda connection: work(connection, *args, **kwargs))
         await self.group.board(asked).done
@@ -72,19 +72,17 @@ class Memory:
         def work(connection: Connection) -> list[Any]:
             return [rider.what.work(connection) for rider in riders]
 
-        try:
-            results = await self.write(work)
-        except (SQLAlchemyError, LookupError, ValueError) as error:
-            if len(riders) == 1 or isinstance(error, (OperationalError, InterfaceError)):
-                for rider in riders:
-                    rider.fail(error)
-                return
+        results, error = await settled(self.write(work))
+        if error is None:
+            for rider, result in zip(riders, results or [], strict=True):
+                rider.what.result = result
+                rider.succeed()
+        elif len(riders) == 1 or is_outage(error):
+            for rider in riders:
+                rider.fail(error)
+        else:
             for rider in riders:
                 await self._do_together([rider])
-            return
-        for rider, result in zip(riders, results, strict=True):
-            rider.what.result = result
-            rider.succeed()
 
     async def checkpoint(self) -> None:
         """See `Database.checkpoint`."""

@@ -1,0 +1,59 @@
+"""What goes wrong for one does not reach its neighbors: in a shared transaction, and with a secret that is closed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from storage import workspaces
+from tests.house import ACME, BOLT, House, house
+
+
+@pytest.fixture
+async def two(postgres_url: str) -> AsyncIterator[House]:
+    """Both installed and connected."""
+    async with house(postgres_url) as made:
+        for team in (ACME, BOLT):
+            await made.install(team)
+            await made.connect(team)
+        yield made
+
+
+async def test_clicks_of_a_removed_workspace_take_no_neighbor_with_them(two: House) -> None:
+    memory = two.tenants.template.memory
+    gone = await memory.read(workspaces.by_team, ACME)
+    await two.say(ACME, "/mailstatus", "help")
+    # Another process was told of the removal: this one still has the workspace open.
+    await memory.write(workspaces.note, gone.id, removed_at=two.tenants.template.clock.now())
+    before = len(two.slack(BOLT).messages)
+    held = asyncio.create_task(memory.write(lambda _connection: time.sleep(1)))
+    await asyncio.sleep(0.1)
+    # All of these wait behind the one above, and so share the next transaction.
+    asked = [two.slack(ACME).command("U0ANA", "C0MAIL", "/mailstatus", "help")]
+    asked += [two.slack(BOLT).command("U0BOB", "C0MAIL", "/mailtrack", f"nothing-{n}") for n in range(30)]
+    assert all(one.ok for one in await asyncio.gather(*asked))
+    await held
+    await two.until(lambda: len(two.slack(BOLT).messages) >= before + 30, 10)
+    await two.until(lambda: [m for m in two.slack(ACME).messages if "was removed from this workspace" in m.text], 10)
+
+
+@pytest.mark.parametrize("raised", [LookupError, asyncio.CancelledError, SystemError, KeyError])
+async def test_whatever_one_of_a_group_raises_is_its_own_alone(two: House, raised: type[BaseException]) -> None:
+    memory = two.tenants.template.memory
+
+    def breaks(_connection: Any) -> None:
+        raise raised
+
+    held = asyncio.create_task(memory.write(lambda _connection: time.sleep(0.3)))
+    await asyncio.sleep(0.05)
+    done = await asyncio.gather(
+        *(memory.together(lambda _connection, n=n: n) for n in range(5)),
+        memory.together(breaks),
+        *(memory.together(lambda _connection, n=n: n) for n in range(5)),
+        return_exceptions=True,
+    )
+    await held
+    assert [*done[:5], *done[6:]] == [*range(5), *range(5)]
+    assert isinstance(done[5], Exception)
