@@ -88,8 +88,12 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
 }
 
 
-#: Each of these changes what the next one builds upon, and none opens a page, which could not wait.
-IN_TURN: Final = frozenset({Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST, Action.HOME_PAGE})
+#: Each of these shows something else in the same place, and none opens a page, which could not wait: they are answered
+#: one after the other, and the last one stands. Pressed again it shows the same again, so none is a double click.
+IN_TURN: Final = frozenset({
+    Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST, Action.HOME_PAGE, Action.CHOOSE_RANGE,
+    Action.DETAILS_FILTER, Action.DETAILS_NEXT, Action.RETURNS_NEXT, Action.RETURN_REASON, Action.AUDIT_OLDER,
+})  # fmt: skip
 #: What guests may press: it shows again what their channel was shown.
 LOOKING: Final = frozenset({Action.REFRESH, Action.CHOOSE_RANGE, Action.TRACK, Action.OPEN_DASHBOARD})
 HANDLERS: Final = {action.value: handler for action, handler in ACTIONS.items()}
@@ -212,12 +216,12 @@ def _action(desk: Desk) -> Callable[..., Awaitable[None]]:
         pressed = body["actions"][0]
         ask = _pressed_by(context, body)
         place = ask.view_id or (body.get("container") or {}).get("message_ts", "")
+        key, in_turn = f"action:{ask.trigger_id}", pressed["action_id"] in IN_TURN
         # Slack gives each click of a double click an id of its own.
-        ask = replace(ask, click=f"click:{ask.user}:{place}:{pressed['action_id']}:{_value(pressed)}")
-        ask = replace(ask, open_to_guests=pressed["action_id"] in LOOKING)
+        click = "" if in_turn else f"click:{ask.user}:{place}:{pressed['action_id']}:{_value(pressed)}"
+        ask = replace(ask, click=click, open_to_guests=pressed["action_id"] in LOOKING)
         handler = HANDLERS.get(pressed["action_id"], _outdated)
         value = _value(pressed)
-        key, in_turn = f"action:{ask.trigger_id}", pressed["action_id"] in IN_TURN
         desk.take(ask, key, lambda services, ask: handler(services, ask, value), in_turn=in_turn)
 
     return listen

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from handlers.ports import SECRET_REFUSED, is_secret
 from handlers.services import Policy
 from storage.database import DatabaseUrlError, parse_url
 from storage.vault import KeyRefusedError, Vault
@@ -45,7 +46,8 @@ class Settings(BaseSettings):
     stannp_api_key: SecretStr = Field(NOTHING, description="The mail account's API key")
     stannp_api_url: str = Field("https://api-us1.stannp.com/v1", description="The mail account's region")
     stannp_webhook_secret: SecretStr = Field(
-        NOTHING, description="HTTP: the secret given to Stannp's webhook; without it the webhook is off"
+        NOTHING,
+        description="HTTP: the secret given to Stannp's webhook, at least 8 characters; without it the webhook is off",
     )
     stannp_eu_api_url: str = Field(
         "https://api-eu1.stannp.com/v1", description="Many workspaces: the region of accounts in the UK and the EU"
@@ -103,6 +105,14 @@ class Settings(BaseSettings):
     @classmethod
     def _app_token(cls, value: SecretStr) -> SecretStr:
         return _begins(value, "xapp-", "the app-level token of *Basic Information*")
+
+    @field_validator("stannp_webhook_secret")
+    @classmethod
+    def _secret(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and not is_secret(text):
+            raise ValueError(SECRET_REFUSED)
+        return value
 
     @field_validator("slack_api_url")
     @classmethod

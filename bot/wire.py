@@ -351,6 +351,9 @@ def _listed(body: Mapping[str, Json], name: str) -> Json:
 
 
 def _check_signature(raw: bytes, headers: Mapping[str, str], secret: str) -> None:
+    if not secret.strip():
+        # HMAC takes an empty key like any other, and everybody can sign with it.
+        raise SignatureRefused
     lowered = {name.casefold(): value for name, value in headers.items()}
     given = next((lowered[name] for name in SIGNATURE_HEADERS if name in lowered), "")
     # Bytes, since comparing text refuses anything beyond ASCII with an error of its own.

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 
 from handlers.messages import Message, Picture
 from storage.records import Batch, Campaign, Mix, Recipient, WorkspaceId
@@ -255,6 +255,16 @@ class Account:
     owner: str
     balance: Decimal
     currency: str
+
+
+#: A shorter secret could be guessed, and an empty one signs for everybody.
+SHORTEST_SECRET: Final = 8
+SECRET_REFUSED: Final = f"must have at least {SHORTEST_SECRET} characters: anybody could guess a shorter one"
+
+
+def is_secret(text: str) -> bool:
+    """Whether this can be a webhook's secret."""
+    return len(text.strip()) >= SHORTEST_SECRET
 
 
 class Accounts(Protocol):

@@ -114,7 +114,7 @@ class Ask:
     metadata: str = ""
     #: Which version of their Home the asker saw.
     view_hash: str = ""
-    #: Which button of which message was pressed by whom; "" for anything but a button.
+    #: Which button of which message was pressed by whom; "" for anything that may be said twice.
     click: str = ""
     #: Of another organisation, or a guest: sees what the channel was shown, and no more.
     guest: bool = False

@@ -9,7 +9,7 @@ from handlers import home
 from handlers.access import require_steward
 from handlers.approving import write_down
 from handlers.messages import section
-from handlers.ports import Accounts, HomeChanged, Outage, Refusal, Trouble
+from handlers.ports import SECRET_REFUSED, Accounts, HomeChanged, Outage, Refusal, Trouble, is_secret
 from handlers.services import Ask, Services
 from handlers.views import setup, track
 from storage import audits, installs
@@ -121,8 +121,13 @@ async def new_webhook(services: Services, ask: Ask, _value: str) -> None:
 
 
 async def save_webhook(services: Services, ask: Ask, secret: str) -> None:
-    """The webhook's secret was submitted."""
+    """The webhook's secret was submitted. One that protects nothing is asked for again."""
     await require_steward(services, ask)
+    if not is_secret(secret):
+        address = await _accounts(services).webhook(ask.workspace.id)
+        again = setup.webhook_form(address, note=f"The secret {SECRET_REFUSED}. Nothing was saved.")
+        await services.slack.update_view(ask.view_id, again)
+        return
     await _accounts(services).keep_webhook_secret(ask.workspace.id, secret)
     await write_down(services, ask, Act.WEBHOOK, "secret")
     await services.slack.update_view(ask.view_id, track.modal("Webhook", setup.webhook_saved()))

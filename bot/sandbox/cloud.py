@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from bot.sandbox.slack import BOT_USER, Acked, SlackDouble
+from bot.sandbox.slack import BOT_USER, Acked, SlackDouble, _faulty
 from bot.sandbox.slack import _arguments as arguments_of
 
 Json = Any
@@ -51,6 +51,8 @@ class SlackCloud:
     codes: dict[str, Grant] = field(default_factory=dict)
     refreshes: dict[str, Grant] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
+    #: Tokens of installations that are no more, and whose they were: Slack says `account_inactive` to them.
+    ended: dict[str, str] = field(default_factory=dict)
     installed: dict[str, str] = field(default_factory=dict)
     renewals: int = 0
     problems: list[str] = field(default_factory=list)
@@ -183,7 +185,16 @@ class SlackCloud:
         for team in self.teams.values():
             if token == team.bot_token or token in team.older_tokens:
                 return await team._api(request)  # noqa: SLF001 - its own parts
-        return web.json_response({"ok": False, "error": "invalid_auth"})
+        return self._refuse(request.match_info["method"], token)
+
+    def _refuse(self, method: str, token: str) -> web.Response:
+        """A token that is not good; an outage comes first."""
+        if token not in self.ended:
+            return web.json_response({"ok": False, "error": "invalid_auth"})
+        team = self.teams[self.ended[token]]
+        team.calls.append((method, {}))
+        fault = team._take_fault(method)  # noqa: SLF001 - its own parts
+        return _faulty(fault) if fault else web.json_response({"ok": False, "error": "account_inactive"})
 
     async def _of_team(self, request: web.Request) -> web.Response:
         team = self.teams[request.match_info["team"]]
@@ -193,6 +204,7 @@ class SlackCloud:
     async def uninstall(self, team: str) -> list[Acked]:
         """Somebody removes the app from a workspace: its tokens are no more, and both events come."""
         gone = self.teams[team]
+        self.ended |= dict.fromkeys([gone.bot_token, *gone.older_tokens], team)
         gone.bot_token, gone.older_tokens = f"xoxb-none-{uuid.uuid4().hex}", {}
         self._forget(one for one, grant in self.refreshes.items() if grant.team == team)
         self.installed.pop(team, None)

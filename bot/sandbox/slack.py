@@ -694,16 +694,20 @@ class SlackDouble:
         event |= {"thread_ts": thread_ts} if thread_ts else {}
         return await self._send_event(event)
 
-    async def tell(self, event: dict[str, Json]) -> Acked:
-        """Slack tells of something that happened to the app: that it was removed, or its tokens revoked."""
-        return await self._send_event(event)
+    async def tell(self, event: dict[str, Json], *, at: float | None = None, event_id: str = "") -> Acked:
+        """Slack tells of something that happened to the app: that it was removed, or its tokens revoked.
 
-    async def _send_event(self, event: dict[str, Json]) -> Acked:
+        `at`: when it happened (`time.time()`), for an event that comes late; the same `event_id`: once more.
+        """
+        return await self._send_event(event, at, event_id)
+
+    async def _send_event(self, event: dict[str, Json], at: float | None = None, event_id: str = "") -> Acked:
         body = {
             "type": "event_callback",
             "team_id": self.team,
             "api_app_id": "A0",
-            "event_id": f"Ev{uuid.uuid4().hex}",
+            "event_id": event_id or f"Ev{uuid.uuid4().hex}",
+            "event_time": int(time.time() if at is None else at),
             "event": event,
         }
         return await self.deliver("events_api", body)

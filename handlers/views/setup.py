@@ -15,7 +15,7 @@ from handlers.messages import (
     section,
     select,
 )
-from handlers.ports import Account
+from handlers.ports import SHORTEST_SECRET, Account
 from handlers.views.controls import Action, Form
 
 KEY_LIMIT = 200
@@ -71,12 +71,13 @@ def connect_form(regions: Mapping[str, str], region: str = "", note: str = "") -
 def webhook_form(address: str, *, note: str = "") -> Block:
     """Where the platform is to call, and the secret with which it signs."""
     secret: Block = {"type": "plain_text_input", "action_id": "secret", "max_length": KEY_LIMIT}
+    secret["min_length"] = SHORTEST_SECRET
     blocks = [
         *([section(f":warning: {escape(note)}")] if note else []),
         section(
             "In Stannp's dashboard → *Settings* → *Webhooks* → *Add*:\n1. Paste this address:\n"
             f"```{escape(address)}```\n2. Choose all events about mailpieces and campaigns.\n"
-            "3. Type a secret of your own there, and the same one here."
+            f"3. Type a secret of your own there, of at least {SHORTEST_SECRET} characters, and the same one here."
         ),
         input_block("Webhook secret", "secret", secret),
         context("Keep the address to yourselves. *New address* puts this one out of use."),

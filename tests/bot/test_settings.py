@@ -25,6 +25,13 @@ def test_a_complete_environment(environment: pytest.MonkeyPatch) -> None:
     assert load_settings().require_run() is Mode.HTTP
 
 
+@pytest.mark.parametrize("secret", ["   ", "short"])
+def test_a_webhook_secret_that_protects_nothing_is_refused(environment: pytest.MonkeyPatch, secret: str) -> None:
+    environment.setenv("STANNP_WEBHOOK_SECRET", secret)
+    with pytest.raises(SettingsError, match="STANNP_WEBHOOK_SECRET must have at least 8 characters"):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", FULL)
 def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)

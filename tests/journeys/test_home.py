@@ -68,6 +68,27 @@ async def test_two_choices_at_once_end_in_the_later_one(stage: Stage) -> None:
     await home(stage, "today, ")
 
 
+async def test_the_last_of_quick_choices_is_shown_though_it_was_chosen_a_moment_ago(stage: Stage) -> None:
+    shown = await open_home(stage)
+    for chosen in ("All time", "Today", "All time"):
+        await stage.press(shown, "home_range", chosen)
+    await stage.until(lambda: not stage.app.in_flight.tasks)
+    last = stage.slack.homes[ANA]
+    menu = find_element(last.view["blocks"], "home_range")
+    assert menu["initial_option"]["text"]["text"] == "All time"
+    assert "17 pieces" in everything(last)
+
+
+async def test_the_last_of_quick_filters_is_shown(stage: Stage) -> None:
+    listed = await opened_details(stage)
+    names = [o["text"]["text"] for o in find_element(listed.view["blocks"], "details_filter")["options"]]
+    first, second = next(n for n in names if "Returned" in n), next(n for n in names if "Cancelled" in n)
+    for chosen in (first, second, first):
+        await stage.press(listed, "details_filter", chosen)
+    await stage.until(lambda: not stage.app.in_flight.tasks)
+    assert "No piece of this campaign is at Returned" in everything(stage.slack.stack_of(ANA)[-1])
+
+
 @pytest.mark.parametrize("stage", [{"piecewise_public_url": "https://mail.example"}], indirect=True)
 async def test_with_an_outside_address_home_shows_the_pie(stage: Stage) -> None:
     await stage.press(await open_home(stage), "home_range", "All time")
