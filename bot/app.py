@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from bot import slack
 from bot.desk import Desk, InFlight
+from bot.door import Door, Room, log_once, open_files
 from bot.listeners import build_bolt
 from bot.metrics import Metrics
 from bot.scheduler import Timetable
@@ -29,7 +30,7 @@ from bot.settings import Mode, Settings
 from bot.slack import Slack
 from bot.stannp import Stannp
 from bot.tenants import Keys, Many, Region, Sole, Unconnected
-from bot.web import LIMITS, Front, build_web
+from bot.web import LIMITS, Front, build_metrics, build_web
 from handlers import welcome
 from handlers.charts import warm_up
 from handlers.intake import Intake
@@ -82,6 +83,8 @@ class App:
     mode: Mode
     port: int
     metrics: Metrics
+    #: Where /metrics listens; 0 where it does not.
+    metrics_port: int = 0
 
     @property
     def workspace(self) -> Workspace:
@@ -110,6 +113,7 @@ def prepare_database(settings: Settings) -> Database:
 async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[App]:
     """Starts everything, and stops it in order: no new work, finish what is under way, close what is open."""
     mode = settings.require_run()
+    room = Room.of(open_files())
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.database_url))
         database = prepare_database(settings)
@@ -125,7 +129,7 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
         bolt = build_bolt(client, tenants.enter, desk, _leaving(services, tenants))
         handler = await _connect(stack, settings, bolt) if mode is Mode.SOCKET and part is not Part.WORK else None
         hears = part is not Part.WORK
-        port = await _listen(stack, settings, Front(
+        front = Front(
             services, tenants, metrics,
             bolt=bolt if mode is Mode.HTTP and hears else None,
             verifier=SignatureVerifier(settings.slack_signing_secret.get_secret_value()) if mode is Mode.HTTP else None,
@@ -133,11 +137,12 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
             takes_webhooks=hears and settings.takes_webhooks(),
             slack_api=settings.slack_api_url,
             slack_is_connected=_connection(handler),
-        ))  # fmt: skip
+        )  # fmt: skip
+        port, metrics_port = await _listen(stack, settings, front, room), await _show_metrics(stack, settings, front)
         scheduler = _start_clock(stack, Timetable(services, tenants, in_flight, settings.is_for_many()), part)
         warming = asyncio.create_task(_warm_up(services))
         stack.callback(warming.cancel)
-        yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics)
+        yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics, metrics_port)
         log.info("shutdown.begun", in_flight=len(in_flight.tasks))
 
 
@@ -272,12 +277,27 @@ def _connection(handler: AsyncSocketModeHandler | None) -> Callable[[], Awaitabl
     return connected
 
 
-async def _listen(stack: AsyncExitStack, settings: Settings, front: Front) -> int:
+async def _listen(stack: AsyncExitStack, settings: Settings, front: Front, room: Room) -> int:
     runner = web.AppRunner(build_web(front), access_log=None, **LIMITS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, settings.piecewise_host, settings.piecewise_port)
-    await site.start()
+    assert runner.server is not None  # noqa: S101 - made by `setup`
+    loop = asyncio.get_running_loop()
+    log_once(loop)
+    door = Door(runner.server, room.front, settings.piecewise_peer_connections)
+    listening = await loop.create_server(door, settings.piecewise_host, settings.piecewise_port)
+    stack.callback(listening.close)
+    return int(listening.sockets[0].getsockname()[1])
+
+
+async def _show_metrics(stack: AsyncExitStack, settings: Settings, front: Front) -> int:
+    host, _, port = settings.piecewise_metrics_address.rpartition(":")
+    if not host:
+        return 0
+    runner = web.AppRunner(build_metrics(front), access_log=None, **LIMITS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host.strip("[]"), int(port)).start()
     return int(runner.addresses[0][1])
 
 

@@ -58,6 +58,13 @@ class Settings(BaseSettings):
     database_url: str = Field("sqlite:///piecewise.db", description="sqlite:///FILE or postgresql://…")
     piecewise_host: str = Field("127.0.0.1", description="Where HTTP listens")
     piecewise_port: int = Field(3000, description="Where HTTP listens", ge=0, le=65535)
+    piecewise_metrics_address: str = Field(
+        "", description="Where /metrics listens, HOST:PORT, for Prometheus alone; without it there is none"
+    )
+    piecewise_peer_connections: int = Field(
+        200, description="HTTP: connections that one outside address may hold; a proxy on a private one is not counted",
+        ge=1, le=10_000,
+    )  # fmt: skip
     piecewise_public_url: str = Field(
         "", description="HTTP: the outside address, https://…, for pictures in Home; without it Home shows bars of text"
     )
@@ -128,6 +135,14 @@ class Settings(BaseSettings):
     @classmethod
     def _public(cls, value: str) -> str:
         return _address(value).rstrip("/") if value else ""
+
+    @field_validator("piecewise_metrics_address")
+    @classmethod
+    def _listening(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isascii() and port.isdigit() and int(port) <= 65535):  # noqa: PLR2004 - ports
+            raise ValueError("must be an address and a port, like 127.0.0.1:9464")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -20,6 +20,7 @@ from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.addresses import INSTALL, REDIRECT, is_slacks
+from bot.door import note_request
 from bot.metrics import Metrics
 from bot.tenants import Many, Sole
 from handlers import pictures, webhooks
@@ -186,10 +187,8 @@ class Front:
             response.cookies[name]["samesite"] = cookie["samesite"] or "Lax"
         return response
 
-    async def show_metrics(self, request: web.Request) -> web.Response:
-        """For Prometheus, from inside: what came through a proxy is not answered."""
-        if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded")):
-            raise web.HTTPNotFound
+    async def show_metrics(self, _request: web.Request) -> web.Response:
+        """For Prometheus, at an address of its own."""
         text = await self.metrics.text(self.services)
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
@@ -266,6 +265,7 @@ async def boundary(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """The boundary round every route: nothing of what broke goes outside but a reference."""
+    note_request(request)
     try:
         return await handler(request)
     except web.HTTPException:
@@ -289,7 +289,6 @@ def build_web(front: Front) -> web.Application:
     app.on_response_prepare.append(harden)
     app.router.add_get("/healthz", front.healthy)
     app.router.add_get("/readyz", front.ready)
-    app.router.add_get("/metrics", front.show_metrics)
     if front.services.policy.public_url:
         app.router.add_get("/pictures/{token}", front.picture)
     if front.bolt is not None:
@@ -300,4 +299,12 @@ def build_web(front: Front) -> web.Application:
     if front.takes_webhooks:
         many = isinstance(front.tenants, Many)
         app.router.add_post("/webhooks/stannp/{token}" if many else "/webhooks/stannp", front.stannp)
+    return app
+
+
+def build_metrics(front: Front) -> web.Application:
+    """What only the operator may read, and no proxy passes on: it listens somewhere else."""
+    app = web.Application(middlewares=[boundary])
+    app.on_response_prepare.append(harden)
+    app.router.add_get("/metrics", front.show_metrics)
     return app

@@ -154,6 +154,7 @@ def settings_for(
         "stannp_eu_api_url": mail[BOLT].url,
         "database_url": database_url,
         "piecewise_port": port,
+        "piecewise_metrics_address": "127.0.0.1:0",
         "piecewise_public_url": f"http://127.0.0.1:{port}",
         "piecewise_encryption_keys": new_key(),
         "piecewise_poll_seconds": 3600,

@@ -342,7 +342,8 @@ async def test_the_metrics_tell_how_it_stands_and_name_nobody(two: House) -> Non
     await polled(two)
     await two.say(ACME, "/mailstatus")
     async with aiohttp.ClientSession() as session:
-        async with session.get(f"{two.public}/metrics") as answer:
+        assert two.app is not None
+        async with session.get(f"http://127.0.0.1:{two.app.metrics_port}/metrics") as answer:
             text = await answer.text()
         async with session.get(f"{two.public}/metrics", headers={"X-Forwarded-For": "203.0.113.9"}) as outside:
             assert outside.status == 404

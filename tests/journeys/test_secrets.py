@@ -101,6 +101,9 @@ async def trouble_of_all_kinds(two: House) -> str:
     await two.say(ACME, "/mailstatus", "spring")
     mail.troubles.clear()
     async with aiohttp.ClientSession() as session:
+        assert two.app is not None
+        async with session.get(f"http://127.0.0.1:{two.app.metrics_port}/metrics") as answer:
+            shown += [await answer.text(), str(answer.headers)]
         for path in (
             "/metrics",
             "/healthz",

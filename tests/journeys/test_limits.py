@@ -1,0 +1,111 @@
+"""One crowd takes no more than its share: connections that say nothing, and what only the operator may read."""
+
+import asyncio
+import contextlib
+import resource
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.sandbox.slack import SlackDouble
+from bot.sandbox.stannp import StannpDouble
+from tests.house import free_port, house
+from tests.journeys.conftest import ANA, OPS
+from tests.journeys.test_process import environment
+
+__all__ = ["environment"]
+
+FILES, MUTE = 1024, 1134
+
+
+async def test_the_metrics_have_an_address_of_their_own(sqlite_url: str) -> None:
+    async with house(sqlite_url) as made, aiohttp.ClientSession() as session:
+        # A proxy that names nobody for whom it asks.
+        async with session.get(f"{made.public}/metrics") as answer:
+            assert answer.status == 404, f"/metrics answers a proxy: {answer.status}"
+        assert made.app is not None
+        async with session.get(f"http://127.0.0.1:{made.app.metrics_port}/metrics") as answer:
+            assert "piecewise_outbox_depth" in await answer.text()
+
+
+async def mute_connections(port: int, number: int, held: contextlib.AsyncExitStack) -> None:
+    for _ in range(number):
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(0.5):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            held.callback(writer.close)
+
+
+async def test_connections_that_say_nothing_leave_room_for_those_that_do(
+    environment: dict[str, str], doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path
+) -> None:
+    slack, port, log = doubles[0], free_port(), tmp_path / "log.txt"
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 2 * MUTE:
+        pytest.skip(f"this machine lets one process open no {2 * MUTE} files")
+    env = environment | {"SLACK_SIGNING_SECRET": slack.signing_secret, "PIECEWISE_PORT": str(port)}
+    del env["SLACK_APP_TOKEN"]
+    async with contextlib.AsyncExitStack() as held:
+        with log.open("wb") as written:
+            process = await asyncio.create_subprocess_exec(
+                "/bin/sh", "-c", f'ulimit -n {FILES} && exec "$0" -m bot run', sys.executable,
+                env=env, cwd=tmp_path, stdout=written, stderr=written,
+            )  # fmt: skip
+        try:
+            async with asyncio.timeout(30):
+                while "ready" not in log.read_text():
+                    await asyncio.sleep(0.05)
+            await mute_connections(port, MUTE, held)
+            slack.events_url = f"http://127.0.0.1:{port}/slack/events"
+            acked = []
+            for _ in range(5):
+                with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+                    async with asyncio.timeout(3):
+                        acked.append((await slack.command(ANA, OPS, "/mailtrack", "help")).ok)
+            size = log.stat().st_size
+            assert (acked, size < 50_000) == ([True] * 5, True), f"acknowledged {acked}, the log has {size} bytes"
+        finally:
+            process.kill()
+            await process.wait()
+
+
+async def ends(reader: asyncio.StreamReader, seconds: float = 5) -> bool:
+    """Whether the other side closes it within this time."""
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        return await asyncio.wait_for(reader.read(), seconds) == b""
+    return False
+
+
+async def test_one_outside_address_holds_so_many_connections_and_who_says_nothing_is_closed(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bot import door
+
+    monkeypatch.setattr(door, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(door, "outside_address", lambda _peer: "203.0.113.9")
+    async with house(sqlite_url, piecewise_peer_connections=3) as made, contextlib.AsyncExitStack() as held:
+        readers = []
+        for _ in range(4):
+            reader, writer = await asyncio.open_connection("127.0.0.1", made.settings.piecewise_port)
+            held.callback(writer.close)
+            readers.append(reader)
+        assert await ends(readers[3], 0.5), "a fourth connection was let in"
+        # Half of a head is no request.
+        writer.write(b"GET /healthz HTTP/1.1\r\n")
+        assert all(await asyncio.gather(*(ends(reader) for reader in readers[:3])))
+        async with aiohttp.ClientSession() as session, session.get(f"{made.public}/healthz") as answer:
+            assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        (("203.0.113.9", 1), ""), (("8.8.8.8", 1), "8.8.8.8"), (("::ffff:8.8.8.8", 1, 0, 0), "8.8.8.8"),
+        (("2001:4860::8", 1, 0, 0), "2001:4860::8"), (("127.0.0.1", 1), ""), (("10.1.2.3", 1), ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_proxy_on_a_private_address_is_not_counted(peer: object, counted: str) -> None:
+    from bot.door import outside_address
+
+    assert outside_address(peer) == counted
