@@ -137,15 +137,18 @@ def status(value: Json) -> tuple[Status | None, str]:
 
 
 def campaign(row: Json) -> Campaign:
-    """A campaign; raises UnreadableError without an id."""
+    """What this row tells of a campaign; raises UnreadableError without an id.
+
+    The objects of webhooks have no name and may lack more (Stannp's API reference, "Objects").
+    """
     ref = identity(_get(row, "id"))
     if not ref:
         raise UnreadableError("a campaign without an id")
     return Campaign(
         ref=ref,
-        name=text(row.get("name")) or f"Campaign {ref}",
-        status=text(row.get("status")),
-        kind=text(row.get("type")),
+        name=text(row.get("name")) or None,
+        status=text(row.get("status")) or None,
+        kind=text(row.get("type")) or None,
         created_at=moment(row.get("created")),
         updated_at=moment(row.get("updated")),
         send_on=day(row.get("send_date")),

@@ -12,8 +12,8 @@ from storage import details
 from storage.arrivals import fold_text
 from storage.database import sql
 from storage.records import (
-    Campaign,
     CampaignId,
+    KnownCampaign,
     Mix,
     PieceId,
     Recipient,
@@ -56,7 +56,7 @@ def campaign(connection: Connection, workspace_id: WorkspaceId, campaign_id: Cam
 def _campaign(row: Row[Any]) -> StoredCampaign:
     return StoredCampaign(
         id=CampaignId(row.id),
-        facts=Campaign(
+        facts=KnownCampaign(
             ref=row.ref,
             name=row.name,
             status=row.status,

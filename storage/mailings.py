@@ -5,12 +5,12 @@ is a statement over the whole batch, so a batch of ten thousand costs little mor
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, func
+from sqlalchemy import Connection, bindparam, func
 
 from storage import arrivals, details, movements, outbox, stage, tally
 from storage.database import upsert
@@ -18,6 +18,9 @@ from storage.records import Batch, Campaign, Change, WorkspaceId
 from storage.tables import campaigns
 
 T = TypeVar("T")
+#: What may be told of a campaign, beside its ref.
+TEXTS: Final = ("name", "status", "kind")
+FACTS: Final = ("created_at", "updated_at", "send_on", "recipients", "cost")
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ def _sliced(things: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
 
 
 def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: Batch) -> None:
-    known = {campaign.ref: campaign for campaign in batch.campaigns}
+    known: dict[str, Campaign] = {}
+    for campaign in batch.campaigns:
+        known[campaign.ref] = _fuller(campaign, known.get(campaign.ref))
     named = {piece.campaign_ref for piece in batch.pieces if piece.campaign_ref}
     if named - known.keys():
         _insert_stubs(connection, workspace_id, named - known.keys())
@@ -98,22 +103,36 @@ def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: B
         return
     statement = upsert(connection, campaigns)
     new = statement.excluded
-    keep = {name: func.coalesce(new[name], campaigns.c[name]) for name in ("created_at", "send_on", "recipients")}
+    # A name stands in for itself only where the campaign is new: what was told is asked for, not what is inserted.
+    told: dict[str, Any] = {name: func.coalesce(bindparam(f"told_{name}"), campaigns.c[name]) for name in TEXTS}
+    facts = {name: func.coalesce(new[name], campaigns.c[name]) for name in FACTS}
     statement = statement.on_conflict_do_update(
-        index_elements=[campaigns.c.workspace_id, campaigns.c.ref],
-        set_=keep
-        | {name: new[name] for name in ("name", "status", "kind", "updated_at")}
-        | {"cost": func.coalesce(new.cost, campaigns.c.cost)},
+        index_elements=[campaigns.c.workspace_id, campaigns.c.ref], set_=told | facts
     )
-    connection.execute(statement, [_campaign_row(workspace_id, known[ref]) for ref in sorted(known)])
+    rows = [
+        _campaign_row(workspace_id, known[ref]) | {f"told_{name}": getattr(known[ref], name) for name in TEXTS}
+        for ref in sorted(known)
+    ]
+    connection.execute(statement, rows)
+
+
+def _fuller(campaign: Campaign, earlier: Campaign | None) -> Campaign:
+    """What both tell; where both do, the later."""
+    if earlier is None:
+        return campaign
+    untold = {name: getattr(earlier, name) for name in (*TEXTS, *FACTS) if getattr(campaign, name) is None}
+    return replace(campaign, **untold)
 
 
 def _insert_stubs(connection: Connection, workspace_id: WorkspaceId, refs: Iterable[str]) -> None:
-    rows = [_campaign_row(workspace_id, Campaign(ref=ref, name=f"Campaign {ref}")) for ref in sorted(refs)]
+    rows = [_campaign_row(workspace_id, Campaign(ref)) for ref in sorted(refs)]
     connection.execute(upsert(connection, campaigns).on_conflict_do_nothing(), rows)
 
 
 def _campaign_row(workspace_id: WorkspaceId, campaign: Campaign) -> dict[str, Any]:
-    row = {name: getattr(campaign, name) for name in ("ref", "name", "status", "kind", "recipients", "cost")}
-    moments = {name: getattr(campaign, name) for name in ("created_at", "updated_at", "send_on")}
-    return {"workspace_id": workspace_id} | row | moments
+    """A row for a campaign that is met for the first time."""
+    facts = {name: getattr(campaign, name) for name in FACTS}
+    texts = {"name": campaign.name or f"Campaign {campaign.ref}", "status": campaign.status, "kind": campaign.kind}
+    return (
+        {"workspace_id": workspace_id, "ref": campaign.ref} | facts | {key: told or "" for key, told in texts.items()}
+    )

@@ -74,12 +74,15 @@ NOBODY = Recipient()
 
 @dataclass(frozen=True)
 class Campaign:
-    """A campaign as the platform describes it. `status` is the platform's word, kept verbatim."""
+    """A campaign as one message tells of it: what it does not tell is None, and is never written.
+
+    `status` is the platform's word, kept verbatim.
+    """
 
     ref: str
-    name: str
-    status: str = ""
-    kind: str = ""
+    name: str | None = None
+    status: str | None = None
+    kind: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     send_on: date | None = None
@@ -88,8 +91,17 @@ class Campaign:
 
 
 @dataclass(frozen=True)
+class KnownCampaign(Campaign):
+    """All that was ever told of a campaign. Its name stands in for itself until one is told; other texts are ""."""
+
+    name: str = ""
+    status: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
 class Piece:
-    """A piece as the platform describes it.
+    """A piece as one message tells of it: what it does not tell is None (of texts: ""), and is never written.
 
     Without `created_at` it cannot be counted, so such a description only adds to a piece that is known already.
     `campaign_ref` is None while it is not known to which campaign it belongs, and "" when it belongs to none.
@@ -199,7 +211,7 @@ class StoredCampaign:
     """A campaign with what we know of its way."""
 
     id: CampaignId
-    facts: Campaign
+    facts: KnownCampaign
     handed_over_first: datetime | None = None
     handed_over_last: datetime | None = None
     delivered_first: datetime | None = None
