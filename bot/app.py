@@ -21,6 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 
 from bot import slack
+from bot.departures import departures
 from bot.desk import Desk, InFlight
 from bot.door import Door, Room, log_once, open_files
 from bot.listeners import build_bolt
@@ -34,6 +35,7 @@ from bot.web import LIMITS, Front, build_metrics, build_web
 from handlers import welcome
 from handlers.charts import warm_up
 from handlers.intake import Intake
+from handlers.leaving import Leaving
 from handlers.memory import Memory
 from handlers.ports import SlackDown, Trouble
 from handlers.services import Services, Studio
@@ -126,7 +128,8 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
         stack.push_async_callback(in_flight.drain, DRAIN)
         desk = Desk(tenants, memory, services.clock, in_flight)
         client = build_client(settings, session)
-        bolt = build_bolt(client, tenants.enter, desk, _leaving(services, tenants))
+        leaving = Leaving(services, tenants)
+        bolt = build_bolt(client, tenants.enter, desk, departures(tenants, leaving, in_flight))
         handler = await _connect(stack, settings, bolt) if mode is Mode.SOCKET and part is not Part.WORK else None
         hears = part is not Part.WORK
         front = Front(
@@ -139,22 +142,11 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
             slack_is_connected=_connection(handler),
         )  # fmt: skip
         port, metrics_port = await _listen(stack, settings, front, room), await _show_metrics(stack, settings, front)
-        scheduler = _start_clock(stack, Timetable(services, tenants, in_flight, settings.is_for_many()), part)
+        scheduler = _start_clock(stack, Timetable(services, tenants, in_flight, leaving, settings.is_for_many()), part)
         warming = asyncio.create_task(_warm_up(services))
         stack.callback(warming.cancel)
         yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics, metrics_port)
         log.info("shutdown.begun", in_flight=len(in_flight.tasks))
-
-
-def _leaving(services: Services, tenants: Sole | Many) -> Callable[[Workspace], Awaitable[None]]:
-    async def leave(workspace: Workspace) -> None:
-        if isinstance(tenants, Sole):
-            log.error("removed", do="Install the app again, and set SLACK_BOT_TOKEN to its new token.")
-            return
-        await welcome.leave(services, workspace)
-        tenants.forget(workspace.id)
-
-    return leave
 
 
 def _flow(

@@ -83,7 +83,9 @@ class Store(AsyncInstallationStore, AsyncOAuthStateStore):
         whole = bool(made.is_enterprise_install)
         team, name = (made.enterprise_id, made.enterprise_name) if whole else (made.team_id, made.team_name)
         known = workspaces.ensure(connection, str(team), str(name or team), "")
-        facts = {"installer": made.user_id, "removed_at": None, "purge_at": None}
+        facts = {
+            "installer": made.user_id, "installed_at": now, "leaving_at": None, "removed_at": None, "purge_at": None,
+        }  # fmt: skip
         workspaces.note(connection, known.id, **facts)
         kept: dict[str, Any] = {
             "token": made.bot_token, "bot_id": made.bot_id, "bot_user": made.bot_user_id,

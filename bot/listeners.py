@@ -106,9 +106,7 @@ async def _outdated(_services: Services, _ask: Ask, _value: str) -> None:
 Enter = Callable[[str | None, str | None, bool], Awaitable[Entry | None]]
 
 
-def build_bolt(
-    client: AsyncWebClient, enter: Enter, desk: Desk, leave: Callable[[Workspace], Awaitable[None]]
-) -> AsyncApp:
+def build_bolt(client: AsyncWebClient, enter: Enter, desk: Desk, left: Callable[..., Awaitable[None]]) -> AsyncApp:
     """The Bolt app with all listeners. The most used command is registered first: Bolt tries them in order."""
 
     async def authorize(context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None) -> Any:
@@ -151,21 +149,9 @@ def build_bolt(
     app.event("function_executed")(_step(desk))
     app.event("link_shared")(_links(desk))
     app.event("app_home_opened")(_home(desk))
-    app.event("app_uninstalled")(_left(enter, leave))
-    app.event("tokens_revoked")(_left(enter, leave))
+    app.event("app_uninstalled")(left)
+    app.event("tokens_revoked")(left)
     return app
-
-
-def _left(enter: Enter, leave: Callable[[Workspace], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def listen(context: AsyncBoltContext, event: Body) -> None:
-        # Of a user's own token we have none; without the bot's nothing can be done any more.
-        if event["type"] == "app_uninstalled" or (event.get("tokens") or {}).get("bot"):
-            # Bolt does not authorise these: what they are about may be gone already.
-            found = await enter(context.enterprise_id, context.team_id, bool(context.is_enterprise_install))
-            if found is not None:
-                await leave(found.workspace)
-
-    return listen
 
 
 def _text(value: Any) -> str:

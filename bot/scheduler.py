@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.desk import InFlight
 from handlers import cards, delivery, digests, jobs, surveys
+from handlers.leaving import Leaving
 from handlers.ports import Trouble
 from handlers.services import Services, Tenants
 from storage import leases, workspaces
@@ -33,6 +34,7 @@ SILENCE_EVERY: Final = timedelta(minutes=5)
 WATCH_EVERY: Final = timedelta(minutes=1)
 SETTLE_EVERY: Final = timedelta(minutes=1)
 ERASE_EVERY: Final = timedelta(hours=6)
+LEAVING_EVERY: Final = timedelta(minutes=1)
 PURGE_EVERY: Final = timedelta(minutes=10)
 #: How often is looked, with many workspaces, whose turn has come.
 LOOK_EVERY: Final = timedelta(seconds=30)
@@ -55,6 +57,7 @@ class Timetable:
     services: Services
     tenants: Tenants
     in_flight: InFlight
+    leaving: Leaving
     #: With many workspaces some turn comes at any moment, and a new one should not wait for a whole interval.
     many: bool = False
     owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -81,6 +84,8 @@ class Timetable:
         self._add_for_each(scheduler, "erase", ERASE_EVERY, jobs.erase)
         # What every worker may do at every tick: it leases what it works on, or wins its row first.
         self._add(scheduler, "tidy", TIDY_EVERY, self._once("tidy", TIDY_EVERY, partial(jobs.tidy, self.services)))
+        look_again = self._once("leaving", LEAVING_EVERY, self.leaving.look_again)
+        self._add(scheduler, "leaving", LEAVING_EVERY, look_again)
         purge = partial(jobs.purge, self.services)
         self._add(scheduler, "purge", PURGE_EVERY, self._once("purge", PURGE_EVERY, purge))
         self._add(scheduler, "deliver", self.services.policy.pace, self._deliver)

@@ -207,6 +207,9 @@ class Slack:
         unfurls = {url: {"blocks": list(message.blocks)} for url, message in shown.items()}
         await self._call(lambda: self.client.chat_unfurl(channel=channel, ts=ts, unfurls=unfurls))
 
+    async def test(self) -> None:
+        await self._call(self.client.auth_test)
+
     async def person(self, user: str) -> Person:
         kept = self.people.get(user)
         if kept and self.clock.now() - kept[0] < PERSON_KEPT:

@@ -351,6 +351,10 @@ class Messenger(Protocol):
         """Shows these under the links of somebody's message."""
         ...
 
+    async def test(self) -> None:
+        """Asks whether the bot's token is good; raises WorkspaceGone with Slack's own word when it is not."""
+        ...
+
     async def person(self, user: str) -> Person:
         """Who this is."""
         ...

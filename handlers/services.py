@@ -92,6 +92,10 @@ class Tenants(Protocol):
         """
         ...
 
+    def forget(self, workspace_id: WorkspaceId) -> None:
+        """What is kept of this workspace in this process is read anew the next time."""
+        ...
+
 
 @dataclass(frozen=True)
 class Ask:

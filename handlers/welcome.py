@@ -1,9 +1,6 @@
-"""Arriving and leaving: greets who installed us, connects the mail account and its webhook, and ends it all."""
-
-from datetime import datetime
+"""Arriving: greets who installed us, and connects the mail account and its webhook."""
 
 import structlog
-from sqlalchemy import Connection
 
 from handlers import home
 from handlers.access import require_steward
@@ -12,7 +9,6 @@ from handlers.messages import section
 from handlers.ports import SECRET_REFUSED, Accounts, HomeChanged, Outage, Refusal, Trouble, is_secret
 from handlers.services import Ask, Services
 from handlers.views import setup, track
-from storage import audits, installs
 from storage.audits import Act
 from storage.records import Workspace
 
@@ -37,18 +33,6 @@ async def greet(services: Services, workspace: Workspace) -> None:
     await services.slack.post(workspace.installer, setup.welcome(workspace.name))
     if workspace.connected_at is None:
         await services.slack.publish_home(workspace.installer, setup.first_steps(steward=True), "")
-
-
-async def leave(services: Services, workspace: Workspace) -> None:
-    """Slack took us out of the workspace: its secrets go now, and what else is kept some time later."""
-    now = services.clock.now()
-    await services.memory.write(_leave, workspace, now, now + services.policy.keep_removed)
-    log.info("removed", workspace=workspace.id)
-
-
-def _leave(connection: Connection, workspace: Workspace, now: datetime, purge_at: datetime) -> None:
-    installs.remove(connection, workspace.id, now, purge_at)
-    audits.note(connection, workspace.id, "", Act.REMOVED, now)
 
 
 def _accounts(services: Services) -> Accounts:

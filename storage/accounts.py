@@ -12,6 +12,19 @@ secrets = Table(
     Column("place", Text, primary_key=True),
     Column("sealed", Text, nullable=False),
     Column("sealed_at", Moment, nullable=False),
+    #: When a new token was asked for with what is sealed here; None once that is known to have ended.
+    Column("renewing_at", Moment),
+)
+
+#: What only a person can mend, from when on, until when it can still be mended, and when somebody was told.
+troubles = Table(
+    "troubles",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+    Column("told_at", Moment),
 )
 
 #: An installation that was begun in a browser, for ten minutes.

@@ -94,11 +94,28 @@ def forget_begun(connection: Connection, now: datetime) -> int:
     return rows_changed(connection, delete(install_states).where(install_states.c.expires_at <= now))
 
 
-def remove(connection: Connection, workspace_id: WorkspaceId, now: datetime, purge_at: datetime) -> None:
-    """Slack took the app out: nothing is answered, polled or told from now on, and its secrets go at once."""
-    facts = {"removed_at": now, "purge_at": purge_at, "connected_at": None, "webhook_key": None}
+def sealed(connection: Connection, workspace_id: WorkspaceId, place: Place) -> str | None:
+    """The secret as it is kept, to be compared with what is kept later; None when there is none."""
+    mine = secrets.c.workspace_id == workspace_id, secrets.c.place == place.value
+    found: str | None = connection.scalar(select(secrets.c.sealed).where(*mine))
+    return found
+
+
+def remove(
+    connection: Connection, workspace_id: WorkspaceId, tested: str | None, now: datetime, purge_at: datetime
+) -> bool:
+    """Slack took the app out: nothing is answered, polled or told from now on, and its secrets go at once.
+
+    Only while Slack's secret is still the one that was `tested`: a newer installation loses nothing. Gives whether.
+    """
+    # Locked in the order in which an installation writes them.
+    connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update())
+    if sealed(connection, workspace_id, Place.SLACK) != tested:
+        return False
+    facts = {"removed_at": now, "purge_at": purge_at, "leaving_at": None, "connected_at": None, "webhook_key": None}
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))
     connection.execute(delete(secrets).where(secrets.c.workspace_id == workspace_id))
+    return True
 
 
 def purge_due(connection: Connection, now: datetime) -> list[WorkspaceId]:

@@ -197,8 +197,11 @@ class Workspace:
     #: When Stannp last called us, and for which silence somebody was told.
     webhook_at: datetime | None = None
     silence_told: datetime | None = None
-    #: Who installed the bot; "" when that is not known.
+    #: Who installed the bot; "" when that is not known. And when.
     installer: str = ""
+    installed_at: datetime | None = None
+    #: When Slack said that the bot was taken out, as long as that is not clear.
+    leaving_at: datetime | None = None
     #: When Slack took the bot out: it answers nothing from then on.
     removed_at: datetime | None = None
     #: When a mail account was connected.

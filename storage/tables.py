@@ -96,8 +96,11 @@ workspaces = Table(
     #: When Stannp last called us, and for which silence somebody was told.
     Column("webhook_at", Moment),
     Column("silence_told", Moment),
-    #: Who installed us, when we were removed (and so answer nothing), and when what is kept goes.
+    #: Who installed us and when, when Slack said that we were removed (until that is clear), when we were (and so
+    #: answer nothing), and when what is kept goes.
     Column("installer", Text),
+    Column("installed_at", Moment),
+    Column("leaving_at", Moment),
     Column("removed_at", Moment),
     Column("purge_at", Moment),
     #: When a mail account was connected; without one nothing is polled.
@@ -400,8 +403,11 @@ people = Table(
     Column("workspace_id", Integer, primary_key=True),
     #: A Slack user.
     Column("person", Text, primary_key=True),
-    #: The range of their Home, as `arguments.keep` writes it.
+    #: The range of their Home, as `arguments.keep` writes it; "" for none yet.
     Column("span", Text, nullable=False),
+    #: Whether Slack says that they are a guest, or of another organisation, and when it last said so.
+    Column("outside", Boolean),
+    Column("known_at", Moment),
 )
 
 cancellations = Table(

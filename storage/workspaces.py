@@ -73,6 +73,12 @@ def due(
     return [WorkspaceId(found) for found in connection.scalars(rows.limit(limit)).all()]
 
 
+def leaving(connection: Connection) -> list[WorkspaceId]:
+    """The workspaces of which Slack said that they removed us, as long as that is not clear."""
+    said = workspaces.c.leaving_at.is_not(None), workspaces.c.removed_at.is_(None)
+    return [WorkspaceId(one) for one in connection.scalars(select(workspaces.c.id).where(*said)).all()]
+
+
 def _one(row: Row[Any] | None) -> Workspace:
     if row is None:
         raise WorkspaceUnknownError(WorkspaceUnknownError.__doc__)
@@ -90,6 +96,8 @@ def _one(row: Row[Any] | None) -> Workspace:
         webhook_at=row.webhook_at,
         silence_told=row.silence_told,
         installer=row.installer or "",
+        installed_at=row.installed_at,
+        leaving_at=row.leaving_at,
         removed_at=row.removed_at,
         connected_at=row.connected_at,
         rules=_rules(row.rules),

@@ -41,7 +41,7 @@ GLOBAL = {
     "outbox.settle": "by the rows that were claimed", "outbox.cards_of": "parcels carry their workspace",
     "outbox.block": "parcels carry their workspace", "outbox.keep_card": "parcels carry their workspace",
     "workspaces.by_team": "finds a workspace", "workspaces.by_webhook": "finds a workspace", "workspaces.due": "ids alone",
-    "workspaces.ensure": "makes a workspace", "workspaces.every": "ids and names, for the clock",
+    "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
     "movements.lay_out": "the batch of mailings.apply", "movements.move": "the batch of mailings.apply",
     "movements.stretch_campaigns": "the batch of mailings.apply", "stage.begin": "a batch", "stage.load": "a batch",
 }  # fmt: skip
@@ -115,7 +115,7 @@ def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], th
     given = COMMON | theirs | {"workspace_id": ours["workspace_id"]}
     given |= {
         "audits.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "returns.count_places": {"after": 0},
-        "choices.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "transits.count": {"after": 0}, "installs.purge_some": {"now": NOW},
+        "choices.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "transits.count": {"after": 0}, "installs.purge_some": {"now": NOW}, "installs.remove": {"tested": None},
     }.get(name, {})  # fmt: skip
     return {one: given[one] for one in inspect.signature(function).parameters if one in given and one != "facts"}
 

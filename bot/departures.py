@@ -1,0 +1,50 @@
+"""Which of Slack's events may mean that we were removed: kept before they are acknowledged, then looked into."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncBoltContext
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.desk import InFlight
+from bot.tenants import Entry, Many, Sole
+from handlers.leaving import Leaving
+from handlers.ports import Trouble
+from storage.records import WorkspaceId
+
+log = structlog.get_logger()
+
+Body = Mapping[str, Any]
+
+
+def departures(tenants: Sole | Many, leaving: Leaving, in_flight: InFlight) -> Callable[..., Awaitable[None]]:
+    """The listener of `app_uninstalled` and `tokens_revoked`."""
+
+    async def look(workspace_id: WorkspaceId) -> None:
+        try:
+            await leaving.look(workspace_id)
+        except (Trouble, SQLAlchemyError) as trouble:
+            # It stands in the database: the clock comes back to it.
+            log.warning("leaving.not_looked_into", workspace=workspace_id, reason=type(trouble).__name__)
+
+    async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
+        # Bolt does not authorise these: what they are about may be gone already.
+        found = await tenants.enter(context.enterprise_id, context.team_id, bool(context.is_enterprise_install))
+        if found is None or not _is_ours(event, found):
+            return
+        workspace_id, clock = found.workspace.id, leaving.services.clock
+        at = datetime.fromtimestamp(float(body["event_time"]), UTC) if "event_time" in body else clock.now()
+        if await leaving.hear(workspace_id, str(body["event_id"]), at):
+            in_flight.start(look(workspace_id), name=f"leaving:{workspace_id}")
+
+    return listen
+
+
+def _is_ours(event: Body, found: Entry) -> bool:
+    """Whether this is about the bot's own token: people's tokens we have none of, and other bots are not ours."""
+    if event["type"] == "app_uninstalled":
+        return True
+    bots = (event.get("tokens") or {}).get("bot") or []
+    return bool(bots) and found.bot_user in ("", *bots)
