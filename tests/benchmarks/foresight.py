@@ -77,6 +77,7 @@ def bench_foresight(quick: bool) -> list[Result]:
             day = (forecasts.later(TODAY, expected.quantile(0.8)) - TODAY).days
             late += new.landed_by(day) >= 0.8 * new.landed_by(60)
             dated += 1
+        assert told == 11 * dated > 0
         share = 100 * inside / told
         name = f"80 % band from {history} campaigns: true shares inside it"
         results.append(Result(name, share, 80.0, share / 80, "75–85 %", 75 <= share <= 85, "%"))

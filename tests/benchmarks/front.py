@@ -1,9 +1,8 @@
 """What comes in by HTTP: webhooks that are kept before they are answered, and commands that are acknowledged."""
 
-import asyncio
+import itertools
 import json
 import os
-import random
 import shutil
 import statistics
 import subprocess
@@ -16,8 +15,9 @@ from bot import wire
 from bot.sandbox.slack import encode, sign
 from storage import tally
 from storage.database import open_database
-from tests.benchmarks.data import START, Account, ref_of
-from tests.benchmarks.harness import Result, alternate, helper, http, judged, load, p99
+from storage.records import Source
+from tests.benchmarks.data import START, STRIDE, TEAM, Account, ref_of, strays, told_by
+from tests.benchmarks.harness import Result, alternate, done, helper, http, judged, load, p99, until_done
 
 STATUSES = ("printing", "handed_over", "in_transit", "local_delivery", "delivered")
 #: Adds a millisecond to each fsync, which here costs a tenth of that, and on real disks one to five.
@@ -30,12 +30,15 @@ int fdatasync(int fd) { static int (*f)(int); if (!f) f = dlsym(RTLD_NEXT, "fdat
 """
 
 
-def webhooks(account: Account, number: int, seed: int, secret: str) -> list[bytes]:
-    """Signed calls, each of one piece at one of its stages, with what Stannp repeats about it each time."""
-    dice = random.Random(seed)
+#: Whose turn it is: no piece is told of twice, for what is known already costs nothing to keep.
+turn_of = itertools.count()
+
+
+def webhooks(account: Account, number: int, secret: str) -> list[bytes]:
+    """Signed calls, each of another piece at one of its stages, with what Stannp repeats about it each time."""
     made = []
-    for n in range(number):
-        piece, stage = dice.randrange(account.pieces), dice.randrange(len(STATUSES))
+    for n in itertools.islice(turn_of, number):
+        piece, stage = n * STRIDE % account.pieces, n % len(STATUSES)
         handed_over = START + timedelta(minutes=piece * 37 % 100_000)
         row = {
             "id": ref_of(piece), "timestamp": "2026-02-01 09:00:00", "status": STATUSES[stage],
@@ -51,13 +54,28 @@ def webhooks(account: Account, number: int, seed: int, secret: str) -> list[byte
 async def rates(
     account: Account, connections: int, number: int, rounds: int, *words: str, env: dict[str, str] | None = None
 ) -> tuple[list[float], list[float], float, float]:
-    """Webhooks a second of ours and of the floor, in turns, and the 99th percentile of each in milliseconds."""
+    """Webhooks a second of ours and of the floor, in turns, and the 99th percentile of each in milliseconds.
+
+    Raises AssertionError unless each call was kept: its piece was told of in this account, and has moved.
+    """
+    told, moved = told_by(account, Source.WEBHOOK)
     with helper("server", account.url, *words, env=env) as (_process, ready):
+        sent: dict[int, list[bytes]] = {}
 
         def calls(turn: int) -> list[bytes]:
-            return webhooks(account, number, seed=turn * 1000 + connections, secret=ready["secrets"][1])
+            # Asked for twice a turn, for ours and for the floor.
+            if turn not in sent:
+                sent[turn] = webhooks(account, number, secret=ready["secrets"][1])
+            return sent[turn]
 
+        before = (await done(ready)).get("merged", 0)
         ours, floor, slow, bare = await alternate(ready, calls, connections, rounds)
+        assert "bulk" not in str(words) or (await done(ready)).get("merged", 0) > before, "measured nothing: no bulk"
+    number_sent, (told_now, moved_now) = sum(map(len, sent.values())), told_by(account, Source.WEBHOOK)
+    assert told_now - told == moved_now - moved == number_sent, (
+        f"measured nothing: of {number_sent:,} pieces that were told of {told_now - told:,} were kept, "
+        f"and {moved_now - moved:,} moved"
+    )
     return ours, floor, statistics.median(map(p99, slow)), statistics.median(map(p99, bare))
 
 
@@ -117,6 +135,7 @@ async def bench_webhooks(account: Account, quick: bool, folder: Path) -> list[Re
     results.append(await bench_beside_bulk(account, late, number, rounds))
     with closing(open_database(account.url)) as database:
         assert database.read(tally.drift, account.workspace_id) == []
+    assert strays(account) == 0, f"measured nothing: {strays(account):,} changes wait for pieces that we know"
     return results
 
 
@@ -126,8 +145,10 @@ async def bench_beside_bulk(account: Account, alone: float, number: int, rounds:
     if account.kind == "SQLite":
         _, _, beside, _ = await rates(account, 16, number // 2, rounds, f"bulk={account.pieces}")
     else:
-        with helper("server", account.url, f"bulk={account.pieces}"):
+        with helper("server", account.url, f"bulk={account.pieces}") as (_process, other):
+            before = (await done(other)).get("merged", 0)
             _, _, beside, _ = await rates(account, 16, number // 2, rounds)
+            assert (await done(other)).get("merged", 0) > before, "measured nothing: no bulk"
     return judged(f"webhook p99 beside a bulk import ÷ without, {account.kind}", beside, alone, beside / alone, goal)
 
 
@@ -145,7 +166,7 @@ def commands(number: int, seed: int, secret: str) -> list[bytes]:
     made = []
     for n in range(number):
         body, kind = encode("slash_commands", {
-            "command": "/mailstatus", "text": "Spring", "user_id": f"U0P{n % 50}", "channel_id": "C0OPS", "team_id": "T0ACME",
+            "command": "/mailstatus", "text": "Spring", "user_id": f"U0P{n % 50}", "channel_id": "C0OPS", "team_id": TEAM,
             "trigger_id": f"{seed}.{n}", "response_url": "https://hooks.slack.com/commands/T/1/x",
         })  # fmt: skip
         headers = sign(secret, body, int(time.time())) | {"Content-Type": kind}
@@ -158,12 +179,15 @@ async def bench_ack(account: Account, quick: bool) -> list[Result]:
     number, rounds = 400 if quick else 2000, 3 if quick else 7
     for words, cases in (("bare", {1: 0.60, 16: 0.45}), ("queries", {16: 0.25})):
         with helper("server", account.url, words) as (_process, ready):
+            asked = 0
             for connections, goal in cases.items():
 
                 def calls(turn: int, connections: int = connections, secret: str = ready["secrets"][0]) -> list[bytes]:
                     return commands(number, turn * 10 + connections, secret)
 
                 ours, floor, times, _ = await alternate(ready, calls, connections, rounds)
+                asked += number * (rounds + 1)
+                await until_done(ready, "taken" if words == "bare" else "looked", asked)
                 mine, theirs = statistics.median(ours), statistics.median(floor)
                 name = "slash command to ack" if words == "bare" else f"ack and two queries, {account.kind}"
                 results.append(
@@ -186,7 +210,7 @@ async def bench_ack(account: Account, quick: bool) -> list[Result]:
         for turn in range(3 if quick else 9):
             _, times = await load(ready["port"], commands(200, 100 + turn, ready["secrets"][0]), 200)
             late.append(p99(times))
-            await asyncio.sleep(0.2)
+            await until_done(ready, "looked", 50 + 200 * len(late))
     worst = statistics.median(late)
     results.append(judged("burst of 200 commands at once, all acknowledged: p99 ÷ 500 ms", worst, 500, worst / 500, 1))
     return results

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 ROOT = Path(__file__).parent.parent.parent
+#: Work that was acknowledged must be done within so many seconds.
+PATIENCE = 60.0
 
 
 @dataclass
@@ -110,6 +114,20 @@ async def load(port: int, requests: list[bytes], connections: int) -> tuple[floa
     begin = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(connections)))
     return len(requests) / (time.perf_counter() - begin), times
+
+
+async def done(ready: dict[str, Any]) -> dict[str, int]:
+    """What a helper's server says was really done."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{ready['floor']}/done") as answer:
+        return dict(await answer.json())
+
+
+async def until_done(ready: dict[str, Any], what: str, number: int) -> None:
+    """Returns when so much was done; raises AssertionError when it is more, or is not that much in time."""
+    end = time.perf_counter() + PATIENCE
+    while (found := (await done(ready)).get(what, 0)) < number and time.perf_counter() < end:
+        await asyncio.sleep(0.05)
+    assert found == number, f"measured nothing: {what} {found:,} of {number:,}"
 
 
 def p99(times: list[float]) -> float:

@@ -16,9 +16,11 @@ from sqlalchemy import Connection, func, select, text
 
 from storage import enquiries, mailings, schema, tally, workspaces
 from storage.database import Database, open_database
+from storage.mailings import Applied
 from storage.records import CampaignId
+from storage.statuses import Status
 from storage.tables import pieces
-from tests.benchmarks.data import Account, batches, heard, ref_of
+from tests.benchmarks.data import Account, batches, changes_kept, heard, ref_of
 from tests.benchmarks.harness import ROOT, Result, compared, judged, turns
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -54,6 +56,10 @@ def bench_mix(accounts: list[Account]) -> list[Result]:
         lambda _n: database.read(enquiries.mix, account.workspace_id, FIRST),
         lambda _n: database.read(lambda c: c.execute(counted).all()),
     )
+    scanned = dict(row._tuple() for row in database.read(lambda c: c.execute(counted).all()))
+    mixed = database.read(enquiries.mix, account.workspace_id, FIRST).counts
+    assert scanned == {int(status): number for status, number in mixed.items() if number}, (scanned, mixed)
+    assert sum(scanned.values()) == size, f"measured nothing: {scanned} of {size:,}"
     with database.writer.begin() as connection:
         connection.exec_driver_sql("DROP INDEX covering")
     # Such a ratio grows with the campaign, so what it shall be is known for a million only.
@@ -77,7 +83,7 @@ def bench_find(accounts: list[Account]) -> list[Result]:
 
         def floor(turn: int, number: int = account.pieces, database: Database = database) -> object:
             wanted = by_number.where(pieces.c.id == turn * 7919 % number + 1)
-            return database.read(lambda c: c.execute(wanted).all())
+            return database.read(lambda c: c.execute(wanted).one())
 
         asked: dict[str, tuple[Callable[[int], str], float]] = {
             "id": (lambda n: ref_of(n * 7919 % account.pieces), 1.5),
@@ -86,6 +92,8 @@ def bench_find(accounts: list[Account]) -> list[Result]:
         }
         for what, (ask, goal) in asked.items():
             mine, theirs = turns(150, lambda n, ask=ask: database.read(enquiries.find_pieces, key, ask(n), 25), floor)  # type: ignore[misc]
+            found = [len(database.read(enquiries.find_pieces, key, ask(n), 25)) for n in range(150)]
+            assert min(found) > 0, f"measured nothing: find by {what} found no piece"
             one = compared(
                 f"find by {what} at {named(account.pieces)} ÷ by primary key, {account.kind}", mine, theirs, goal
             )
@@ -109,14 +117,18 @@ def bench_ingest(account: Account, number: int) -> list[Result]:
     """Changes into the ledger with all that it keeps, beside their resolved rows into a copy of the history's table."""
     told = heard(account, number)
     parts = batches(told, BATCH)
+    before, merged = changes_kept(account), Applied()
     gc.collect()
     gc.freeze()
     began = time.perf_counter()
     for batch in parts:
-        account.database.write(mailings.apply, account.workspace_id, batch, NOW)
+        merged += account.database.write(mailings.apply, account.workspace_id, batch, NOW)
     one = number / (time.perf_counter() - began)
     assert account.database.read(tally.drift, account.workspace_id) == []
-    floor = bare_ingest(account, number)
+    different = len({(change.piece_ref, change.status, change.occurred_at) for change in told})
+    assert merged.recorded > different * 0.9, f"measured nothing: {merged} of {different:,} changes"
+    assert changes_kept(account) == before + merged.recorded
+    floor = bare_ingest(account, merged.recorded)
     size = named(account.pieces)
     if account.kind == "SQLite":
         return [
@@ -140,7 +152,9 @@ def bench_ingest(account: Account, number: int) -> list[Result]:
             unit="rows/s",
         )
     ]
+    before = changes_kept(account)
     two = ingest_by_two(account, heard(account, number, seed=2))
+    assert changes_kept(account) > before + different * 0.8, "measured nothing: the two wrote little"
     assert account.database.read(tally.drift, account.workspace_id) == []
     results.append(
         judged(f"the same by two connections, at {size}", two, floor, two / floor, 0.70, at_least=True, unit="rows/s")
@@ -155,21 +169,25 @@ def ingest_by_two(account: Account, told: list[Any]) -> float:
         ready, done = os.pipe()
         pid = os.fork()
         if pid == 0:
-            database = open_database(account.url)
-            mine = batches([c for c in told if crc32(c.piece_ref.encode()) % 2 == half], BATCH)
-            gc.freeze()
-            os.write(done, b"r")
-            for batch in mine:
-                database.write(mailings.apply, account.workspace_id, batch, NOW)
-            os.write(done, b"e")
-            os._exit(0)
+            try:
+                database = open_database(account.url)
+                mine = batches([c for c in told if crc32(c.piece_ref.encode()) % 2 == half], BATCH)
+                gc.freeze()
+                os.write(done, b"r")
+                for batch in mine:
+                    database.write(mailings.apply, account.workspace_id, batch, NOW)
+                os.write(done, b"e")
+            finally:
+                # Never back into the parent's work, whatever happened: that nothing more was written tells it.
+                os._exit(0)
+        os.close(done)
         children.append((pid, ready))
     for _pid, ready in children:
         os.read(ready, 1)
     began = time.perf_counter()
     for pid, ready in children:
-        os.read(ready, 1)
-        os.waitpid(pid, 0)
+        ended, (_, status) = os.read(ready, 1), os.waitpid(pid, 0)
+        assert ended == b"e", f"one of two importers broke: {status}"
     return len(told) / (time.perf_counter() - began)
 
 
@@ -197,6 +215,8 @@ def bare_ingest(account: Account, number: int) -> float:
                 with cursor.copy("COPY bare FROM STDIN") as copy:
                     copy.write(lines)
     rate = len(rows) / (time.perf_counter() - began)
+    kept = database.read(lambda c: c.execute(text("SELECT count(*) FROM bare")).scalar_one())
+    assert kept == len(rows) == number, f"measured nothing: {kept:,} of {number:,} rows are in the floor's table"
     with database.writer.begin() as connection:
         connection.exec_driver_sql("DROP TABLE bare")
     return rate
@@ -225,6 +245,7 @@ def bench_advance(account: Account) -> list[Result]:
     rows, written = account.database.write(advance, 8)
     time.sleep(1.5)
     after = account.database.read(lambda c: c.execute(stats).one())
+    assert rows == min(50_000, account.pieces // 100), f"measured nothing: {rows:,} advanced"
     hot = (after[1] - before[1]) / max(after[0] - before[0], 1)
     account.database.write(tally.repair, account.workspace_id)
     return [
@@ -266,6 +287,11 @@ def bench_import_memory(quick: bool, folder: Path) -> list[Result]:
         watching.join()
         seconds = time.perf_counter() - begin
         peaks.append(peak[0])
+        database = open_database(url)
+        landed = select(func.count()).where(pieces.c.status == int(Status.DELIVERED))
+        kept = database.read(lambda c, landed=landed: c.execute(landed).scalar_one())  # type: ignore[misc]
+        database.close()
+        assert kept == number, f"measured nothing: {kept:,} of {number:,} pieces were imported"
     return [
         judged(
             f"memory of importing {named(large)} rows ÷ {named(small)} rows, SQLite",

@@ -33,6 +33,12 @@ def bench_pages(account: Account) -> list[Result]:
     (by_status,) = turns(40, lambda _n: page(Wish(Status.RECEIVED), far))
     (by_name,) = turns(40, lambda n: page(Wish(asked=f"jane smith{n * 7}"), None))
     (home,) = turns(30, lambda _n: database.read(lambda c: (enquiries.mixes(c, key), enquiries.campaigns_of(c, key))))
+    for wish, after in ((Wish(), None), (Wish(), far), (Wish(Status.RECEIVED), far)):
+        full = len(page(wish, after)) == PAGE  # type: ignore[arg-type]
+        assert full or (after and pages < FAR), f"measured nothing: {wish} after {after} gave no page"
+    assert all(page(Wish(asked=f"jane smith{n * 7}"), None) for n in range(40)), "measured nothing: no name was found"
+    total = sum(mix.total for mix in database.read(enquiries.mixes, key).values())
+    assert total >= account.pieces, f"measured nothing: Home shows {total:,} of {account.pieces:,} pieces"
     where = f"{number:,} pieces, {kind}"
     return [
         compared(f"details: page {pages:,} ÷ page 1, of {where}", late, first, 1.2),
@@ -70,6 +76,7 @@ def _export(account: Account, number: int) -> list[Result]:
     _write_all(account, sink)
     seconds = time.perf_counter() - begun
     assert sink.lines == number
+    assert [_write_all(account, Sink(), pages) for pages in (2, 20)] == [2 * HANDFUL, min(20 * HANDFUL, number)]
     peaks = [_peak(account, pages) for pages in (2, 20)]
     name = f"export of {number:,} pieces as CSV, {account.kind}"
     return [
@@ -84,14 +91,18 @@ def _export(account: Account, number: int) -> list[Result]:
     ]
 
 
-def _write_all(account: Account, sink: Sink, pages: int | None = None) -> None:
+def _write_all(account: Account, sink: Sink, pages: int | None = None) -> int:
+    """Writes so many handfuls (None: all); gives how many rows these were."""
     after: PieceId | None = None
+    rows = 0
     while pages != 0:
         found = account.database.read(listings.page, account.workspace_id, FIRST, Wish(), after, HANDFUL)
         if not found:
             break
         exports.write_rows(sink, found)  # type: ignore[arg-type]
         after, pages = found[-1].id, None if pages is None else pages - 1
+        rows += len(found)
+    return rows
 
 
 def _peak(account: Account, pages: int) -> float:

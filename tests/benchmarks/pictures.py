@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
@@ -76,6 +76,12 @@ def bench_pie(quick: bool) -> list[Result]:
     ours, stock, pillow = turns(
         len(pies), lambda n: fresh(pies[n]), lambda n: stock_pie(pies[n]), lambda n: pillow_pie(pies[n])
     )
+    for pie in (pies[0], pies[-1]):
+        drawn = [Image.open(io.BytesIO(draw(pie))) for draw in (fresh, stock_pie, pillow_pie)]
+        assert {one.size for one in drawn} == {(1280, 800)}, "measured nothing: the three are not of one size"
+        colors = [{color for _, color in one.convert("RGB").getcolors(2**20)} for one in drawn[:2]]
+        missing = [p.colour for p in slices(pie) if any(ImageColor.getrgb(p.colour) not in found for found in colors)]
+        assert not missing, f"measured nothing: wedges are missing: {missing}"
     heaviest = max(len(fresh(pie)) for pie in pies) / 1024
     return [
         compared("pie, warm ÷ stock matplotlib", ours, stock, 0.30),
@@ -85,7 +91,9 @@ def bench_pie(quick: bool) -> list[Result]:
 
 
 def bench_cold(quick: bool) -> list[Result]:
-    ours = "from handlers.charts import Pie, draw_pie; draw_pie(Pie('x', 'y', (1,) * 8, 0))"
+    ours = (
+        "from handlers.charts import Pie, draw_pie; assert draw_pie(Pie('x', 'y', (1,) * 8, 0)).startswith(b'\\x89PNG')"
+    )
     floor = "import matplotlib.figure, matplotlib.backends.backend_agg"
     mine, theirs = turns(3 if quick else 9, timed_process(ours), timed_process(floor))
     return [compared("pie, cold process ÷ importing figure + Agg", mine, theirs, 1.25)]
@@ -130,8 +138,8 @@ async def bench_start(quick: bool, folder: Path) -> list[Result]:
             sys.executable, "-m", "bot", "run", env=environment, cwd=folder, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr
-        while b" ready" not in await process.stderr.readline():
-            pass
+        while b" ready" not in (line := await process.stderr.readline()):
+            assert line, "measured nothing: the bot ended before it was ready"
         ready.append((time.perf_counter() - begin) * 1000)
         await asyncio.sleep(0.1)
         memory = next(
@@ -143,7 +151,7 @@ async def bench_start(quick: bool, folder: Path) -> list[Result]:
         await process.wait()
         begin = time.perf_counter()
         floor = await asyncio.create_subprocess_exec(sys.executable, "-c", LIBRARIES + "; import os; os._exit(0)")
-        await floor.wait()
+        assert await floor.wait() == 0, "measured nothing: the libraries could not be imported"
         bare.append((time.perf_counter() - begin) * 1000)
     await slack.stop()
     await stannp.stop()

@@ -1,13 +1,15 @@
 """The bot as a process to send load to, with the floors beside it on the same kind of server. Prints its ports.
 
 Words: the database's address, then any of: alone (one transaction for each webhook), bare (acknowledge, and do no
-work), queries (acknowledge, and two queries), bulk (a large batch is merged meanwhile, over and over).
+work), queries (acknowledge, and two queries), bulk=N (a large batch is merged meanwhile, over and over). `/done`, beside
+the floors, tells what was really done, so that whoever measures can see that it was.
 """
 
 import asyncio
 import json
 import logging
 import sys
+from collections import Counter
 from typing import Any
 
 from aiohttp import web
@@ -25,6 +27,9 @@ from storage.records import CampaignId
 from tests.benchmarks import data
 from tests.journeys.conftest import people_and_places, settings_for
 
+#: Commands whose work began (`taken`), second queries that were answered (`looked`), changes of a bulk that are kept.
+done: Counter[str] = Counter()
+
 
 async def floor(slack_secret: str, stannp_secret: str) -> int:
     verifier = SignatureVerifier(slack_secret)
@@ -41,17 +46,23 @@ async def floor(slack_secret: str, stannp_secret: str) -> int:
     app = web.Application()
     app.router.add_post("/slack/events", slack)
     app.router.add_post("/webhooks/stannp", stannp)
+    app.router.add_get("/done", tell)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return int(runner.addresses[0][1])
 
 
+async def tell(_request: web.Request) -> web.Response:
+    return web.json_response(done)
+
+
 async def merge_for_ever(app: App, account: data.Account) -> None:
     seed = 100
     while True:
         for batch in data.batches(data.heard(account, 20_000, seed), 2_000):
-            await app.services.memory.learn(account.workspace_id, batch, app.services.clock.now())
+            applied = await app.services.memory.learn(account.workspace_id, batch, app.services.clock.now())
+            done["merged"] += applied.recorded
         seed += 1
 
 
@@ -69,9 +80,10 @@ async def main() -> None:
         if "alone" in words:
             app.services.intake.group.limit = 1
         if "bare" in words:
-            Desk.take = lambda *_a, **_k: None  # type: ignore[assignment,method-assign]
+            Desk.take = nothing_more  # type: ignore[assignment,method-assign]
         if "queries" in words:
             Desk.take = two_queries  # type: ignore[assignment,method-assign]
+        assert app.workspace.team_id == data.TEAM
         with_bulk = [w for w in words if w.startswith("bulk=")]
         tasks = []
         if with_bulk:
@@ -83,11 +95,18 @@ async def main() -> None:
         await asyncio.Event().wait()
 
 
+def nothing_more(_desk: Desk, _ask: Any, _key: str, _work: Any, **_more: Any) -> None:
+    done["taken"] += 1
+
+
 def two_queries(desk: Desk, ask: Any, key: str, _work: Any, **_more: Any) -> None:
     async def look() -> None:
         memory = desk.memory
-        await memory.together(_admit, ask, key, desk.clock.now())
-        await memory.read(enquiries.mix, desk.workspace.id, CampaignId(1))
+        done["taken"] += 1
+        workspace = await memory.together(_admit, ask, key, desk.clock.now())
+        assert workspace is not None, f"{key} was handled before"
+        mix = await memory.read(enquiries.mix, workspace.id, CampaignId(1))
+        done["looked"] += mix.total > 0
 
     desk.in_flight.start(look(), name=key)
 

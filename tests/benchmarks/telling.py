@@ -101,8 +101,9 @@ async def bench_pace(url: str, quick: bool) -> list[Result]:
     ideal = 2 * campaigns - 1
     with helper("fakeslack", "paced") as (_process, ready):
         spent, _, counts = await served(database, f"http://127.0.0.1:{ready['port']}")
-    database.close()
     assert counts["messages"] == channels * campaigns * 2, counts
+    assert untold(database) == 0
+    database.close()
     wrong = counts.get("too early", 0) + counts.get("out of order", 0)
     name = f"{channels:,} channels × {2 * campaigns} messages at one a second ÷ ideal"
     return [
@@ -120,10 +121,13 @@ async def bench_fold(url: str, quick: bool) -> list[Result]:
     with helper("fakeslack") as (_process, ready):
         address = f"http://127.0.0.1:{ready['port']}"
         ceiling = await client_ceiling(address, channels)
-        spent, turns, _ = await served(database, address)
+        spent, turns, counts = await served(database, address)
         again = await client_ceiling(address, channels)
-    database.close()
     assert turns == channels, turns
+    # The ceiling sends as many before, and they are counted with ours.
+    assert counts["messages"] >= 2 * channels, counts
+    assert untold(database) == 0
+    database.close()
     floor, mine = (ceiling + again) / 2, channels / spent
     return [
         judged(
@@ -136,6 +140,13 @@ async def bench_fold(url: str, quick: bool) -> list[Result]:
             unit="msg/s",
         )
     ]
+
+
+def untold(database: Database) -> int:
+    """Rows of news that were not told."""
+    return int(
+        database.read(lambda c: c.execute(text("SELECT count(*) FROM outbox WHERE sent_at IS NULL")).scalar_one())
+    )
 
 
 def with_cards(database: Database) -> None:
@@ -226,6 +237,7 @@ def bench_turns(url: str) -> list[Result]:
     alone.wait()
     stalled = [at for _, at in took()]
     gaps = [b - a for a, b in itertools.pairwise(stalled)]
+    assert max(gaps) > 2, f"measured nothing: the process did not stall: {gaps}"
     place = gaps.index(max(gaps))
     extra = sum(gap < 0.3 for gap in gaps[place : place + 2])
     crowd = {name: start(name) for name in ("a", "b", "c")}
@@ -238,6 +250,7 @@ def bench_turns(url: str) -> list[Result]:
         process.kill()
         process.wait()
     after = [at for owner, at in took() if at > killed and owner != last]
+    assert len(after) > 1, "measured nothing: nobody took over"
     double = [b - a for (_, a), (_, b) in itertools.pairwise(took()) if 0 < b - a < 0.25]
     database.close()
     return [
