@@ -102,6 +102,22 @@ def build_client(settings: Settings, session: aiohttp.ClientSession, token: str 
     )
 
 
+@dataclass(frozen=True)
+class Sessions:
+    """Connections that go out, in pools of their own: what is slow in one keeps nobody waiting in another."""
+
+    asking: aiohttp.ClientSession
+    telling: aiohttp.ClientSession
+    mail: aiohttp.ClientSession
+
+
+async def _connect_out(stack: AsyncExitStack, room: Room) -> Sessions:
+    async def pool(limit: int) -> aiohttp.ClientSession:
+        return await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit)))
+
+    return Sessions(await pool(room.asking), await pool(room.telling), await pool(room.mail))
+
+
 def prepare_database(settings: Settings) -> Database:
     """Opens the database; a fresh SQLite file is migrated, anything else must serve this version (SchemaError)."""
     database = open_database(settings.database_url)
@@ -121,13 +137,13 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
         database = prepare_database(settings)
         stack.callback(database.close)
         memory, studio = _threads(stack, database)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        sessions = await _connect_out(stack, room)
         metrics = Metrics(memory)
-        tenants, services = await _tenants(settings, session, memory, studio, metrics)
+        tenants, services = await _tenants(settings, sessions, memory, studio, metrics)
         in_flight = InFlight()
         stack.push_async_callback(in_flight.drain, DRAIN)
         desk = Desk(tenants, memory, services.clock, in_flight)
-        client = build_client(settings, session)
+        client = build_client(settings, sessions.asking)
         leaving = Leaving(services, tenants)
         bolt = build_bolt(client, tenants.enter, desk, departures(tenants, leaving, in_flight))
         handler = await _connect(stack, settings, bolt) if mode is Mode.SOCKET and part is not Part.WORK else None
@@ -207,19 +223,20 @@ async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: M
 
 
 async def _tenants(
-    settings: Settings, session: aiohttp.ClientSession, memory: Memory, studio: Studio, metrics: Metrics
+    settings: Settings, sessions: Sessions, memory: Memory, studio: Studio, metrics: Metrics
 ) -> tuple[Sole | Many, Services]:
     """Whose requests are answered: the settings' own workspace, or every one that installed us."""
     clock = SystemClock()
 
     def make_slack(client: AsyncWebClient, team: str) -> Slack:
-        return Slack(client, session, clock, settings.piecewise_timezone, team, metrics)
+        poster = build_client(settings, sessions.telling, client.token or "")
+        return Slack(client, sessions.asking, clock, settings.piecewise_timezone, team, metrics, poster=poster)
 
     def make_stannp(url: str, key: str, secret: str) -> Stannp:
-        return Stannp(session, clock, url, key, secret)
+        return Stannp(sessions.mail, clock, url, key, secret)
 
     def make_client(token: str) -> AsyncWebClient:
-        return build_client(settings, session, token)
+        return build_client(settings, sessions.asking, token)
 
     policy = settings.policy()
     if settings.is_for_many():

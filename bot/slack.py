@@ -1,5 +1,6 @@
 """Slack's Web API for one workspace: `handlers.ports.Messenger`, with every error code turned into a named failure."""
 
+import asyncio
 import io
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -67,6 +68,10 @@ PEOPLE_KEPT: Final = 5000
 PATIENCE: Final = 5.0
 UPLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=300)
 ANSWER_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+#: Calls of one workspace at once: for people who wait, and posts. Its own others wait; those of another do not.
+ASKING: Final = 40
+SENDING: Final = 100
+Ask = Callable[[], Awaitable[AsyncSlackResponse]]
 
 
 class Meter(Protocol):
@@ -89,10 +94,18 @@ class Slack:
     team: str = ""
     meter: Meter | None = None
     people: dict[str, tuple[datetime, Person]] = field(default_factory=dict)
+    #: Posts, edits and files have connections of their own: whoever waits for a modal does not wait for them.
+    poster: AsyncWebClient | None = None
+    asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKING))
+    sending: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SENDING))
+
+    @property
+    def _poster(self) -> AsyncWebClient:
+        return self.poster or self.client
 
     async def post(self, channel: str, message: Message, *, thread: str | None = None, broadcast: bool = False) -> str:
-        sent = await self._call(
-            lambda: self.client.chat_postMessage(
+        sent = await self._send(
+            lambda: self._poster.chat_postMessage(
                 channel=channel,
                 text=message.text,
                 blocks=message.blocks,
@@ -105,8 +118,8 @@ class Slack:
 
     async def edit(self, channel: str, ts: str, message: Message) -> None:
         # Text without blocks would remove the blocks: both always go together.
-        await self._call(
-            lambda: self.client.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+        await self._send(
+            lambda: self._poster.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
         )
 
     async def answer(self, response_url: str, message: Message, *, replace: bool = False) -> None:
@@ -120,6 +133,7 @@ class Slack:
         }
         async with (
             _outages_named(),
+            self.asking,
             self.session.post(response_url, json=body, timeout=ANSWER_TIMEOUT, allow_redirects=False) as response,
         ):
             if response.status == 429:  # noqa: PLR2004 - HTTP
@@ -142,8 +156,8 @@ class Slack:
 
     async def upload(self, picture: Picture) -> str:
         # Without a channel the file stays the bot's own: the message that shows it makes it visible to its readers.
-        done = await self._call(
-            lambda: self.client.files_upload_v2(
+        done = await self._send(
+            lambda: self._poster.files_upload_v2(
                 content=picture.png, filename=picture.filename, title=picture.title, alt_txt=picture.alt[:1000]
             )
         )
@@ -168,23 +182,23 @@ class Slack:
         return str(shown["view"].get("hash") or "")
 
     async def send_file(self, user: str, file: FileToSend) -> None:
-        opened = await self._call(lambda: self.client.conversations_open(users=user))
+        opened = await self._send(lambda: self._poster.conversations_open(users=user))
         length = file.content.seek(0, io.SEEK_END)
-        place = await self._call(lambda: self.client.files_getUploadURLExternal(filename=file.filename, length=length))
+        place = await self._send(lambda: self._poster.files_getUploadURLExternal(filename=file.filename, length=length))
         file.content.seek(0)
         if not is_slacks(place["upload_url"], self.client.base_url):
             raise SlackRefused("Slack named an address for the file that is not its own.")
         # The SDK's own helper reads the whole file into memory first.
         async with (
             _outages_named(),
-            self.session.post(
+            (self._poster.session or self.session).post(
                 place["upload_url"], data=file.content, timeout=UPLOAD_TIMEOUT, allow_redirects=False
             ) as response,
         ):
             if response.status != 200:  # noqa: PLR2004 - HTTP
                 raise SlackDown(code=str(response.status))
-        await self._call(
-            lambda: self.client.files_completeUploadExternal(
+        await self._send(
+            lambda: self._poster.files_completeUploadExternal(
                 files=[{"id": place["file_id"], "title": file.title}],
                 channel_id=opened["channel"]["id"],
                 initial_comment=file.comment,
@@ -234,16 +248,24 @@ class Slack:
         theirs = {user.get("team_id"), (user.get("enterprise_user") or {}).get("enterprise_id")} - {None, ""}
         return bool(self.team and theirs and self.team not in theirs)
 
-    async def _call(self, ask: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
+    async def _call(self, ask: Ask) -> AsyncSlackResponse:
+        return await self._patiently(ask, self.asking)
+
+    async def _send(self, ask: Ask) -> AsyncSlackResponse:
+        return await self._patiently(ask, self.sending)
+
+    async def _patiently(self, ask: Ask, places: asyncio.Semaphore) -> AsyncSlackResponse:
         try:
-            return await self._once(ask)
+            async with places:
+                return await self._once(ask)
         except SlackBusy as busy:
             if busy.retry_after is None or busy.retry_after > PATIENCE:
                 raise
             await self.clock.sleep(busy.retry_after)
-            return await self._once(ask)
+            async with places:
+                return await self._once(ask)
 
-    async def _once(self, ask: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
+    async def _once(self, ask: Ask) -> AsyncSlackResponse:
         began, outcome = time.monotonic(), "ok"
         try:
             async with _outages_named():

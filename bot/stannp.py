@@ -1,5 +1,6 @@
 """Stannp over HTTPS: addresses, keys, time-outs, the request limit, and every refusal named."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -36,6 +37,8 @@ T = TypeVar("T")
 
 #: Connect and whole answer, in seconds. Lists of an account's pieces can be long in coming.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
+#: Requests of one account at once: a slow one does not take the connections of the others.
+AT_ONCE: Final = 8
 READ_TRIES: Final = 3
 PAGE: Final = 500
 #: Stop asking when this few requests are left in the minute, and wait for the next (a production client's rule).
@@ -83,6 +86,7 @@ class Stannp:
     webhook_secret: str = field(default="", repr=False)
     jitter: Callable[[], float] = random.random
     allowance: Allowance = field(default_factory=Allowance)
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def account(self) -> str:
         answer = await self._read("users/me")
@@ -222,6 +226,7 @@ class Stannp:
         headers = {"Authorization": aiohttp.encode_basic_auth(self.api_key, "")}
         async with (
             _outages_named(),
+            self.places,
             self.session.request(
                 method, f"{self.base_url}/{path}", params=query, data=form, headers=headers, timeout=TIMEOUT,
                 # Plain HTTP may suspend the key, and a redirect could lead there.

@@ -54,8 +54,8 @@ REST: Final = timedelta(seconds=30)
 #: How long a channel that Slack refuses is left alone before its next news is tried.
 UNBLOCK: Final = timedelta(minutes=10)
 #: Channels that are being written to at once, in all and of one workspace: enough for a thousand a second.
-AT_ONCE: Final = 600
-AT_ONCE_EACH: Final = 300
+AT_ONCE: Final = 300
+AT_ONCE_EACH: Final = 100
 #: Channels claimed in one transaction, and parcels recorded in one.
 CLAIMED: Final = 200
 RECORDED: Final = 500

@@ -132,6 +132,12 @@ class Fault:
     times: int = 1
     #: The call is carried out, but its answer is lost.
     after: bool = False
+    #: The answer comes so many seconds late; where nothing else is wrong, it is the usual one.
+    delay: float = 0
+
+    @property
+    def refuses(self) -> bool:
+        return bool(self.error) or self.status != 200  # noqa: PLR2004 - HTTP
 
 
 @dataclass
@@ -244,7 +250,7 @@ class SlackDouble:
     async def _api(self, request: web.Request) -> web.Response:
         name = request.match_info["method"]
         arguments = await _arguments(request)
-        fault = self._take_fault(name)
+        fault = await late(self._take_fault(name))
         if fault and not fault.after:
             return _faulty(fault)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -523,7 +529,7 @@ class SlackDouble:
 
     async def _answer(self, request: web.Request) -> web.Response:
         """An answer address: five uses in thirty minutes."""
-        fault = self._take_fault("response_url")
+        fault = await late(self._take_fault("response_url"))
         if fault:
             return _faulty(fault)
         answering = self.answers.get(request.match_info["token"])
@@ -797,6 +803,14 @@ async def _arguments(request: web.Request) -> dict[str, Json]:
         return dict(json.loads(await request.read() or b"{}"))
     form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)} | dict(request.query)
     return {key: json.loads(value) if value[:1] in ("[", "{") else value for key, value in form.items()}
+
+
+async def late(fault: Fault | None) -> Fault | None:
+    """The fault after its delay; None where that was all."""
+    if fault is None:
+        return None
+    await asyncio.sleep(fault.delay)
+    return fault if fault.refuses or not fault.delay else None
 
 
 def _faulty(fault: Fault) -> web.Response:

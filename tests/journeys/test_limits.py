@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import resource
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from bot.sandbox.slack import SlackDouble
+from bot.sandbox.slack import Channel, Fault, SlackDouble
 from bot.sandbox.stannp import StannpDouble
-from tests.house import free_port, house
+from handlers.views import words
+from storage import workspaces
+from storage.records import WorkspaceId
+from tests.house import ACME, BOLT, House, free_port, house
 from tests.journeys.conftest import ANA, OPS
 from tests.journeys.test_process import environment
 
@@ -109,3 +113,34 @@ def test_a_proxy_on_a_private_address_is_not_counted(peer: object, counted: str)
     from bot.door import outside_address
 
     assert outside_address(peer) == counted
+
+
+@pytest.fixture
+async def two(postgres_url: str) -> AsyncIterator[House]:
+    """Both companies, installed and connected, and read every second."""
+    async with house(postgres_url, piecewise_poll_seconds=1) as made:
+        for team in (ACME, BOLT):
+            await made.install(team)
+            await made.connect(team)
+        yield made
+
+
+async def id_of(two: House, team: str) -> WorkspaceId:
+    return (await two.tenants.template.memory.read(workspaces.by_team, team)).id
+
+
+async def test_slow_posts_of_one_workspace_keep_no_modal_of_another_from_opening(two: House) -> None:
+    slack = two.slack(ACME)
+    for number in range(150):
+        slack.add_channel(Channel(f"C0SLOW{number}", f"slow-{number}"))
+    slack.faults.append(Fault("chat.postMessage", delay=10, times=150))
+    services = await two.tenants.of(await id_of(two, ACME))
+    posts = [asyncio.create_task(services.slack.post(f"C0SLOW{n}", words.plain("news"))) for n in range(150)]
+    try:
+        await two.until(lambda: slack.faults[0].times <= 50)
+        assert (await two.slack(BOLT).command("U0BOB", "C0MAIL", "/mailalerts")).ok
+        await two.until(lambda: "Mail alerts" in str(two.slack(BOLT).stack_of("U0BOB")), 2.5)
+    finally:
+        for post in posts:
+            post.cancel()
+        await asyncio.gather(*posts, return_exceptions=True)
