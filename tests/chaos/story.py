@@ -76,6 +76,8 @@ class Story:
     said: dict[str, set[Status]] = field(default_factory=dict)
     queue: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     over: bool = False
+    #: How many seconds late a scan may be told, at most.
+    late: int = 3000
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
@@ -105,13 +107,16 @@ class Story:
             await self.stannp.stop()
         return self.verdict
 
-    async def _begin(self) -> None:
+    def _furnish(self) -> None:
         people_and_places(self.slack)
         self.slack.add_channel(Channel("C0NORTH", "north"))
         start = datetime.now(UTC) - timedelta(days=9)
         world = World(self.stannp, seed=self.seed, now=start)
         for number in range(3):
             world.add_campaign(500 + number, f"Drop {number}", start, SIZE // 3, leaves=timedelta(days=400))
+
+    async def _begin(self) -> None:
+        self._furnish()
         database = open_database(self.url)
         schema.migrate(database)
         workspace = database.write(workspaces.ensure, "T0ACME", "Acme", "USD")
@@ -144,18 +149,21 @@ class Story:
     async def _start(self) -> None:
         self.process = await self._launch(self.port)
 
-    async def _launch(self, port: int, *words: str) -> asyncio.subprocess.Process:
-        environment = {
+    def _environment(self, port: int) -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT),
             "SLACK_BOT_TOKEN": self.slack.bot_token, "SLACK_APP_TOKEN": self.slack.app_token, "SLACK_API_URL": self.slack.url,
             "STANNP_API_KEY": self.stannp.api_key, "STANNP_API_URL": self.stannp.url,
             "STANNP_WEBHOOK_SECRET": self.stannp.webhook_secret, "DATABASE_URL": self.url, "PIECEWISE_PORT": str(port),
             "PIECEWISE_POLL_SECONDS": "2", "PIECEWISE_SETTLE_SECONDS": "0", "PIECEWISE_FRESH_SECONDS": "0",
         }  # fmt: skip
+
+    async def _launch(self, port: int, *words: str) -> asyncio.subprocess.Process:
         log = (self.folder / "log.txt").open("ab")
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "run", *words, env=environment, cwd=self.folder, stdout=log, stderr=log
-        )
+            sys.executable, "-m", "bot", "run", *words,
+            env=self._environment(port), cwd=self.folder, stdout=log, stderr=log,
+        )  # fmt: skip
         log.close()
         return process
 
@@ -193,7 +201,7 @@ class Story:
         else:
             # Scans are missed, and some pieces go straight home.
             word = ORDER[min(rank + self.dice.choice((1, 1, 1, 2, 3)), len(ORDER) - 1)]
-        moment = datetime.now(UTC) - timedelta(seconds=self.dice.randrange(3000))
+        moment = datetime.now(UTC) - timedelta(seconds=self.dice.randrange(self.late))
         piece.move(word, moment, scanned=self.dice.random() < 0.8)
         self.reached.setdefault(str(piece.id), set()).add(ALIASES[word])
 
