@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers import actions
-from handlers.access import GuestsLook
+from handlers.access import as_guest, is_outside
 from handlers.memory import Memory
 from handlers.messages import Message
 from handlers.ports import Clock, Removed, Trouble
@@ -97,11 +97,12 @@ class Desk:
         if workspace is None:
             log.info("listener.repeated", key=key)
             return
-        ask = replace(ask, workspace=workspace)
-        if ask.user:
-            ask = replace(ask, guest=ask.guest or await _is_guest(services, ask))
+        ask = replace(ask, workspace=workspace, at=self.clock.now())
+        if ask.user and not ask.guest:
+            outside = await is_outside(services, ask)
+            ask = replace(ask, guest=outside is not False, unknown=outside is None)
         if ask.guest and not ask.open_to_guests:
-            raise GuestsLook
+            raise as_guest(ask)
         await work(services, ask)
 
     async def _say(self, services: Services | None, ask: Ask, message: Message) -> None:
@@ -111,15 +112,6 @@ class Desk:
             await actions.refused(services, ask, message.text)
         except Trouble as trouble:
             log.warning("listener.unheard", reason=type(trouble).__name__, code=trouble.code)
-
-
-async def _is_guest(services: Services, ask: Ask) -> bool:
-    """Whether Slack says that this person is not of the team. What may not be done by guests asks once more."""
-    try:
-        return (await services.slack.person(ask.user)).outside
-    except Trouble as trouble:
-        log.info("person.unknown", reason=type(trouble).__name__)
-        return False
 
 
 def _admit(connection: Connection, ask: Ask, key: str, now: datetime) -> Workspace | None:

@@ -96,6 +96,11 @@ IN_TURN: Final = frozenset({
 })  # fmt: skip
 #: What guests may press: it shows again what their channel was shown.
 LOOKING: Final = frozenset({Action.REFRESH, Action.CHOOSE_RANGE, Action.TRACK, Action.OPEN_DASHBOARD})
+#: What shows numbers alone.
+NAMELESS: Final = frozenset({
+    Action.REFRESH, Action.CHOOSE_RANGE, Action.OPEN_DASHBOARD, Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST,
+    Action.HOME_PAGE, Action.HOME_REFRESH,
+})  # fmt: skip
 HANDLERS: Final = {action.value: handler for action, handler in ACTIONS.items()}
 
 
@@ -188,6 +193,7 @@ def _command(desk: Desk, handler: Callable[[Services, Ask], Awaitable[None]]) ->
             trigger_id=_text(body.get("trigger_id")),
             guest=_is_foreign(context),
             open_to_guests=handler in (commands.mail_status, commands.mail_track),
+            nameless=handler is commands.mail_status,
         )
         # What opens a page cannot wait its turn: Slack lets it do so for three seconds only.
         in_turn = handler is not commands.mail_alerts
@@ -206,6 +212,7 @@ def _action(desk: Desk) -> Callable[..., Awaitable[None]]:
         # Slack gives each click of a double click an id of its own.
         click = "" if in_turn else f"click:{ask.user}:{place}:{pressed['action_id']}:{_value(pressed)}"
         ask = replace(ask, click=click, open_to_guests=pressed["action_id"] in LOOKING)
+        ask = replace(ask, nameless=pressed["action_id"] in NAMELESS)
         handler = HANDLERS.get(pressed["action_id"], _outdated)
         value = _value(pressed)
         desk.take(ask, key, lambda services, ask: handler(services, ask, value), in_turn=in_turn)
@@ -242,7 +249,7 @@ def _alerts_form(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         await ack()
         view = body["view"]
-        ask = Ask(_whose(context), UserId(_text(body["user"]["id"])), ChannelId(_text(view["private_metadata"])))
+        ask = replace(_submitted(context, body), channel=ChannelId(_text(view["private_metadata"])), view_id="")
         values = view["state"]["values"]
         campaign = _text(values["campaign"]["campaign"]["selected_option"]["value"])
         wants = [_text(one["value"]) for one in values["wants"]["wants"].get("selected_options") or []]
@@ -264,7 +271,7 @@ def _cancel_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         await ack()
         view = body["view"]
         metadata = _text(view["private_metadata"])
-        ask = Ask(_whose(context), UserId(_text(body["user"]["id"])), ChannelId(metadata.partition("|")[2]))
+        ask = replace(_submitted(context, body), channel=ChannelId(metadata.partition("|")[2]), view_id="")
         key = _view_key(body)
         desk.take(ask, key, lambda services, ask: actions.cancel_campaign(services, ask, metadata))
 
@@ -277,8 +284,7 @@ def _details_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         # A plain acknowledgement would close the modal: it stays as it is until the answer takes its place.
         await ack(response_action="update", view={key: view[key] for key in SENT_BACK if view.get(key)})
         typed = _text(view["state"]["values"]["search"]["asked"].get("value"))
-        ask = Ask(_whose(context), UserId(_text(body["user"]["id"])), ChannelId(""), typed)
-        ask = replace(ask, view_id=_text(view["id"]), metadata=_text(view["private_metadata"]))
+        ask = replace(_submitted(context, body), text=typed, metadata=_text(view["private_metadata"]))
         key = _view_key(body)
         desk.take(ask, key, browsing.search)
 
@@ -338,7 +344,7 @@ def _people(values: Body, name: str) -> list[str]:
 
 
 def _submitted(context: AsyncBoltContext, body: Body) -> Ask:
-    """Who submitted a modal that stays open."""
+    """Who submitted a modal, which stays open if it has a `view_id`."""
     user = UserId(_text(body["user"]["id"]))
     return Ask(_whose(context), user, ChannelId(""), view_id=_text(body["view"]["id"]), guest=_is_foreign(context))
 
@@ -357,6 +363,7 @@ def _message_shortcut(desk: Desk) -> Callable[..., Awaitable[None]]:
             text=_all_text(body.get("message") or {}),
             response_url=_text(body.get("response_url")),
             trigger_id=_text(body.get("trigger_id")),
+            guest=_is_foreign(context),
         )
         desk.take(ask, f"shortcut:{ask.trigger_id}", commands.track_in_message)
 
@@ -382,8 +389,9 @@ def _home(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         if event.get("tab") != "home":
             return
-        ask = Ask(_whose(context), UserId(_text(event["user"])), ChannelId(""))
+        ask = Ask(_whose(context), UserId(_text(event["user"])), ChannelId(""), guest=_is_foreign(context))
         ask = replace(ask, view_hash=_text((event.get("view") or {}).get("hash")), open_to_guests=True)
+        ask = replace(ask, nameless=True)
         desk.take(ask, f"event:{body['event_id']}", home.look)
 
     return listen
@@ -415,7 +423,7 @@ def _links(desk: Desk) -> Callable[..., Awaitable[None]]:
             ChannelId(_text(event["channel"])),
             message_ts=_text(event["message_ts"]),
         )
-        ask = replace(ask, guest=_is_foreign(context), open_to_guests=True)
+        ask = replace(ask, guest=_is_foreign(context), open_to_guests=True, nameless=True)
         desk.take(ask, f"event:{body['event_id']}", lambda services, ask: automation.unfurl(services, ask, urls))
 
     return listen

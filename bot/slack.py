@@ -5,7 +5,7 @@ import io
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -224,15 +224,15 @@ class Slack:
     async def test(self) -> None:
         await self._call(self.client.auth_test)
 
-    async def person(self, user: str) -> Person:
-        kept = self.people.get(user)
-        if kept and self.clock.now() - kept[0] < PERSON_KEPT:
+    async def person(self, user: str, *, since: datetime | None = None) -> Person:
+        kept, now = self.people.get(user), self.clock.now()
+        if kept and kept[0] >= (since or now - PERSON_KEPT):
             return kept[1]
         found = await self._call(lambda: self.client.users_info(user=user))
-        person = self._person(found["user"])
+        person = replace(self._person(found["user"]), as_of=now)
         if len(self.people) >= PEOPLE_KEPT:
             self.people.clear()
-        self.people[user] = (self.clock.now(), person)
+        self.people[user] = (now, person)
         return person
 
     def _person(self, user: dict[str, Any]) -> Person:

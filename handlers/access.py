@@ -1,9 +1,23 @@
-"""May this person do this here? The workspace's own rules say who may; guests see what their channel was shown."""
+"""May this person do this here? The workspace's own rules say who may; guests see what their channel was shown.
 
-from handlers.ports import Person, Refusal
+Whom Slack does not name is a guest. What may be looked at falls back, for some hours, on what Slack last said; what
+changes something does not.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from handlers.ports import Person, Refusal, Trouble
 from handlers.services import Ask, Policy, Services
-from storage import privacy
+from storage import privacy, workspaces
 from storage.records import NO_PIECE, CampaignId, PieceId, Rules, StoredPiece
+
+log = structlog.get_logger()
+
+#: So long somebody may go on looking as who Slack last said they are, while it does not answer.
+LAST_KNOWN: Final = timedelta(hours=12)
 
 
 class NotAllowed(Refusal):
@@ -16,6 +30,10 @@ class NotSteward(Refusal):
 
 class GuestsLook(Refusal):
     """As a guest you can look at what Piecewise has shown in this channel, and no more. Ask somebody of the team."""
+
+
+class Unrecognized(Refusal):
+    """Slack isn't telling me right now who you are, so I can't do this. Nothing was changed; try again in a minute."""
 
 
 def _is_among(chosen: frozenset[str], user: str, person: Person) -> bool:
@@ -33,23 +51,59 @@ def may_steward(rules: Rules, user: str, person: Person) -> bool:
     return not person.outside and (person.is_admin or _is_among(rules.stewards, user, person))
 
 
+async def is_outside(services: Services, ask: Ask) -> bool | None:
+    """Whether Slack says that the asker is no member of the team; None when it neither says so nor did so lately."""
+    began = ask.at or services.clock.now()
+    try:
+        person = await services.slack.person(ask.user, since=None if ask.nameless else began)
+    except Trouble as trouble:
+        log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
+        return await services.memory.read(workspaces.last_known, ask.workspace.id, ask.user, began - LAST_KNOWN)
+    if person.as_of is not None and person.as_of >= began:
+        await services.memory.together(workspaces.note_person, ask.workspace.id, ask.user, person.outside, began)
+    return person.outside
+
+
+def as_guest(ask: Ask) -> Refusal:
+    """Why a guest is refused."""
+    return Unrecognized() if ask.unknown else GuestsLook()
+
+
+async def _at_this_moment(services: Services, ask: Ask) -> Person:
+    """The asker as Slack knows them now: what changes something is never decided from memory. Raises Unrecognized."""
+    try:
+        return await services.slack.person(ask.user, since=ask.at or services.clock.now())
+    except Trouble as trouble:
+        log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
+        raise Unrecognized from None
+
+
 async def require_canceller(services: Services, ask: Ask) -> None:
-    """Raises NotAllowed unless the asker may cancel mail."""
-    person = await services.slack.person(ask.user)
+    """Raises NotAllowed unless Slack says now that the asker may cancel mail."""
+    person = await _at_this_moment(services, ask)
     if not may_cancel(services.policy, ask.workspace.rules, ask.user, person):
         raise NotAllowed
 
 
 async def require_steward(services: Services, ask: Ask) -> None:
-    """Raises NotSteward unless the asker may change settings."""
-    if not may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user)):
+    """Raises NotSteward unless Slack says now that the asker may change settings."""
+    if not may_steward(ask.workspace.rules, ask.user, await _at_this_moment(services, ask)):
         raise NotSteward
 
 
-async def require_insider(services: Services, ask: Ask) -> None:
+async def is_steward(services: Services, ask: Ask) -> bool:
+    """Whether to show what only stewards may press; pressing it asks again. No, while Slack does not say."""
+    try:
+        return may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
+    except Trouble as trouble:
+        log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
+        return False
+
+
+def require_insider(ask: Ask) -> None:
     """Raises GuestsLook for guests."""
-    if ask.guest or (await services.slack.person(ask.user)).outside:
-        raise GuestsLook
+    if ask.guest:
+        raise as_guest(ask)
 
 
 async def may_see(services: Services, ask: Ask, campaign_id: CampaignId, piece_id: PieceId = NO_PIECE) -> bool:
@@ -64,7 +118,7 @@ async def require_shown(
 ) -> None:
     """Raises GuestsLook when a guest asks for what their channel was not shown."""
     if not await may_see(services, ask, campaign_id, piece.id if piece else NO_PIECE):
-        raise GuestsLook
+        raise as_guest(ask)
 
 
 async def note_shown(services: Services, ask: Ask, campaign_id: CampaignId, piece_id: PieceId = NO_PIECE) -> None:

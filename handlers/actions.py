@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from handlers import commands, expectations, forecasts, replies, surveys
-from handlers.access import note_shown, require_canceller
+from handlers.access import note_shown, require_canceller, require_shown
 from handlers.approving import ask_second, needs_second, write_down
 from handlers.arguments import Range
 from handlers.cancelling import cancel_all, cancel_piece, stoppable
@@ -77,6 +77,7 @@ async def track_piece(services: Services, ask: Ask, value: str) -> None:
     if not ask.view_id:
         await replies.to_asker(services, ask, await commands.piece_message(services, ask, piece))
         return
+    await require_shown(services, ask, piece.campaign_id, piece)
     waiting = track.modal("Tracking", [section("Asking Stannp for the latest scans…")])
     view_id = await services.slack.push_view(ask.trigger_id, waiting)
     message = await commands.piece_message(services, ask, piece)

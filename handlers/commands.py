@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers import arguments, expectations, figures, matching, replies
-from handlers.access import may_see, may_steward, note_shown, require_insider, require_shown
+from handlers.access import is_steward, may_see, note_shown, require_insider, require_shown
 from handlers.approving import write_down
 from handlers.arguments import ALL_TIME, AlertsAsk, Range
 from handlers.charts import Pie
@@ -43,7 +43,7 @@ async def mail_status(services: Services, ask: Ask) -> None:
     exact = matching.exactly(asked, known) if asked else []
     name, span = (asked, None) if exact else arguments.split_range(asked, today)
     if not name:
-        await require_insider(services, ask)
+        require_insider(ask)
         message = await account_message(services, ask, span or arguments.this_month(today), today)
         await replies.to_channel(services, ask, message)
         return
@@ -107,7 +107,7 @@ async def campaign_message(
 
 async def account_message(services: Services, ask: Ask, span: Range, today: date) -> Message:
     """The whole account's answer with its picture."""
-    await require_insider(services, ask)
+    require_insider(ask)
     fresh = await refresh_account(services, ask.workspace)
 
     def look(connection: Connection) -> tuple[list[status.Line], status.Standing]:
@@ -196,7 +196,7 @@ async def piece_message(services: Services, ask: Ask, piece: StoredPiece) -> Mes
     """A piece's timeline, read again just now."""
     await require_shown(services, ask, piece.campaign_id, piece)
     news = await refresh_piece(services, ask.workspace, piece)
-    steward = not ask.guest and may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
+    steward = not ask.guest and await is_steward(services, ask)
 
     def look(connection: Connection) -> Message:
         scans = enquiries.timeline(connection, ask.workspace.id, piece.id)

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers import arguments, commands, figures, pictures
-from handlers.access import may_steward
+from handlers.access import is_steward
 from handlers.arguments import Range
 from handlers.charts import Pie
 from handlers.freshness import Freshness, refresh_account
@@ -52,10 +52,10 @@ async def _show(services: Services, ask: Ask, *, page: int = 0, note: str = "") 
 async def look(services: Services, ask: Ask, value: str = "") -> None:
     """Somebody opens the tab, or wants newer numbers: at once what is known, and then what the account says now."""
     if ask.guest:
-        await services.slack.publish_home(ask.user, setup.for_guests(), "")
+        await services.slack.publish_home(ask.user, setup.for_guests(unknown=ask.unknown), "")
         return
     if ask.workspace.connected_at is None:
-        steward = may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
+        steward = await is_steward(services, ask)
         await services.slack.publish_home(ask.user, setup.first_steps(steward=steward), "")
         return
     page = _page_of(value)
@@ -74,7 +74,7 @@ def _page_of(value: str) -> int:
 async def _build(services: Services, ask: Ask, fresh: Freshness, page: int, note: str) -> Block:
     today = await commands.today_of(services, ask)
     report = await services.memory.read(_look, ask, today, fresh, page, note)
-    steward = may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
+    steward = await is_steward(services, ask)
     report = replace(report, steward=steward, account=services.accounts is not None)
     return home.home(_with_picture(services, report))
 

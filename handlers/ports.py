@@ -236,6 +236,8 @@ class Person:
     is_admin: bool
     #: Of another organisation (Slack Connect), or a guest of this one.
     outside: bool = False
+    #: When Slack was asked.
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -355,6 +357,6 @@ class Messenger(Protocol):
         """Asks whether the bot's token is good; raises WorkspaceGone with Slack's own word when it is not."""
         ...
 
-    async def person(self, user: str) -> Person:
-        """Who this is."""
+    async def person(self, user: str, *, since: datetime | None = None) -> Person:
+        """Who this is, as Slack said at this moment or later; None for within the last hour."""
         ...

@@ -3,7 +3,7 @@
 import asyncio
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -122,5 +122,11 @@ class Ask:
     click: str = ""
     #: Of another organisation, or a guest: sees what the channel was shown, and no more.
     guest: bool = False
+    #: Taken for a guest only because Slack does not say who it is.
+    unknown: bool = False
+    #: The answer names no recipient and changes nothing that is shared: who asks may be known from the last hour.
+    nameless: bool = False
+    #: When its answering began.
+    at: datetime | None = None
     #: Whether a guest may ask this at all.
     open_to_guests: bool = False

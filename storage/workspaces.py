@@ -143,6 +143,22 @@ def keep_span(connection: Connection, workspace_id: WorkspaceId, person: UserId,
     )
 
 
+def note_person(
+    connection: Connection, workspace_id: WorkspaceId, person: UserId, outside: bool, now: datetime
+) -> None:
+    """Remembers whether Slack says that this person is no member of the team."""
+    said = {"outside": outside, "known_at": now}
+    adding = upsert(connection, people).values(workspace_id=workspace_id, person=person, span="", **said)
+    connection.execute(adding.on_conflict_do_update(index_elements=list(people.primary_key.columns), set_=said))
+
+
+def last_known(connection: Connection, workspace_id: WorkspaceId, person: UserId, earliest: datetime) -> bool | None:
+    """Whether Slack last said that this person is no member of the team; None when that is longer ago."""
+    mine = people.c.workspace_id == workspace_id, people.c.person == person, people.c.known_at >= earliest
+    found: bool | None = connection.scalar(select(people.c.outside).where(*mine))
+    return found
+
+
 def first_subscriber(connection: Connection, workspace_id: WorkspaceId) -> UserId | None:
     """Who first asked to be told of anything; None while nobody has."""
     mine = select(subscriptions.c.created_by).where(subscriptions.c.workspace_id == workspace_id)

@@ -47,9 +47,11 @@ def first_steps(*, steward: bool) -> Block:
     return {"type": "home", "blocks": blocks}
 
 
-def for_guests() -> Block:
-    """Home for a guest."""
+def for_guests(*, unknown: bool = False) -> Block:
+    """Home for a guest, or for somebody of whom Slack does not say whether they are one."""
     text = "As a guest you see what Piecewise shows in the channels that you share. Ask there with `/mailstatus`."
+    if unknown:
+        text = "Slack isn't telling me right now who you are. Open this page again in a minute."
     return {"type": "home", "blocks": [header("Hello"), section(text)]}
 
 

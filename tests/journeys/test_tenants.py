@@ -1,12 +1,14 @@
 """Installations and people that change while the bot runs: late events, doubtful tokens, guests, and revoked keys."""
 
+import copy
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from bot import wire
-from bot.sandbox.slack import BOT_USER, Fault
+from bot.sandbox.slack import BOT_USER, Fault, Posted, User, View
+from handlers import jobs
 from handlers.leaving import Leaving
 from storage import installs, workspaces
 from storage.installs import Place
@@ -123,3 +125,109 @@ async def test_home_refuses_a_secret_that_protects_nothing(acme: House, secret: 
     raw, mail = b'{"event": "mailpiece_status"}', acme.mail[ACME]
     address = await acme.tenants.webhook(key)
     assert await mail.call_webhook(address, raw, wire.sign(raw, secret)) == 401
+
+
+# ---- Who somebody is --------------------------------------------------------------------------------------------
+
+
+SILENT = "users.info"
+
+
+@pytest.fixture
+async def shown(acme: House) -> House:
+    """The mail is known, and a guest is in the channel."""
+    key = (await workspace_of(acme)).id
+    acme.mail[ACME].pieces_of(222)[0].move("returned", acme.tenants.template.clock.now())
+    await jobs.poll(await acme.tenants.of(key), key)
+    acme.slack(ACME).add_user(User("U0OUT", "Pat Partner", restricted=True))
+    return acme
+
+
+def silence(made: House) -> None:
+    """Slack does not say who anybody is."""
+    made.slack(ACME).faults.append(Fault(SILENT, status=429, retry_after=60, times=10_000))
+
+
+async def refused(made: House, user: str, where: Posted | View, action: str, value: str | None = None) -> str:
+    """What this person reads who presses this."""
+    slack = made.slack(ACME)
+    before, open_before = len(slack.messages), len(slack.stack_of(user))
+    # As it was shown: a refusal takes a modal's place.
+    assert (await slack.press(user, copy.deepcopy(where), action, value)).ok
+    await idle(made)
+    said = [m.text for m in slack.messages[before:] if m.only_for in (None, user)]
+    stack = slack.stack_of(user)
+    assert len(stack) <= max(open_before, 1), "nothing was opened"
+    return " ".join(said) or str([view.view for view in slack.views.values()])
+
+
+async def test_whom_slack_does_not_name_sees_no_list_and_gets_no_file(shown: House) -> None:
+    slack, mail = shown.slack(ACME), shown.mail[ACME]
+    answer = await shown.say(ACME, "/mailstatus", "Acme Outdoors spring")
+    await slack.press("U0ANA", answer, "view_details")
+    listed = copy.deepcopy(await shown.modal(ACME, "U0ANA", "Export CSV"))
+    silence(shown)
+    for where, action in ((answer, "view_details"), (listed, "details_export"), (answer, "returns_desk")):
+        said = await refused(shown, "U0OUT", where, action)
+        assert "isn't telling me" in said, said
+    assert not slack.files or all(not file.name.endswith(".csv") for file in slack.files.values())
+    tracked = await shown.say(ACME, "/mailtrack", str(mail.pieces_of(222)[1].id), "U0OUT")
+    assert mail.pieces_of(222)[1].lastname not in str(tracked.blocks)
+    for name in ("/mailalerts", "/mailstatus"):
+        said = (await shown.say(ACME, name, "on" if name == "/mailalerts" else "", "U0OUT")).text
+        assert "isn't telling me" in said, said
+
+
+async def test_who_was_known_a_while_ago_goes_on_looking_while_slack_is_silent(shown: House) -> None:
+    slack = shown.slack(ACME)
+    answer = await shown.say(ACME, "/mailstatus", "Acme Outdoors spring")
+    silence(shown)
+    # As after a restart: only what the database holds is known.
+    shown.tenants.opened.clear()
+    await slack.press("U0ANA", answer, "view_details")
+    await shown.modal(ACME, "U0ANA", "Export CSV")
+
+
+async def test_who_became_a_guest_is_asked_for_again_at_each_step(shown: House) -> None:
+    slack = shown.slack(ACME)
+    answer = await shown.say(ACME, "/mailstatus", "Acme Outdoors spring")
+    await slack.press("U0ANA", answer, "view_details")
+    listed = copy.deepcopy(await shown.modal(ACME, "U0ANA", "Export CSV"))
+    slack.users["U0ANA"].restricted = True
+    for action, value in (("details_filter", "Returned (1)"), ("details_export", None), ("track_piece", None)):
+        said = await refused(shown, "U0ANA", listed, action, value)
+        assert "As a guest" in said, (action, said)
+    assert (await slack.submit("U0ANA", listed, {"search": {"asked": {"type": "plain_text_input", "value": "a"}}})).ok
+    await idle(shown)
+    assert "As a guest" in str(slack.stack_of("U0ANA")[-1].view)
+
+
+async def test_a_demoted_admin_neither_cancels_nor_changes_settings(shown: House) -> None:
+    slack, mail = shown.slack(ACME), shown.mail[ACME]
+    answer = await shown.say(ACME, "/mailstatus", "Acme Outdoors autumn")
+    await slack.press("U0ANA", answer, "cancel_campaign")
+    dry = await shown.modal(ACME, "U0ANA", "confirm_cancel_campaign")
+    home = await shown.until(
+        lambda: slack.homes["U0ANA"] if "open_settings" in str(slack.homes["U0ANA"].view) else None
+    )
+    slack.users["U0ANA"].is_admin = False
+    before = len(slack.messages)
+    assert (await slack.submit("U0ANA", dry)).ok
+    await idle(shown)
+    assert "may not cancel" in " ".join(m.text for m in slack.messages[before:])
+    assert all(piece.status != "cancelled" for piece in mail.pieces_of(223))
+    for action in ("open_settings", "open_audit_log", "connect_account", "set_up_webhook"):
+        assert "may not change settings" in await refused(shown, "U0ANA", home, action)
+
+
+async def test_rights_that_cannot_be_asked_for_are_no_rights(shown: House) -> None:
+    slack, mail = shown.slack(ACME), shown.mail[ACME]
+    answer = await shown.say(ACME, "/mailstatus", "Acme Outdoors autumn")
+    await slack.press("U0ANA", answer, "cancel_campaign")
+    dry = await shown.modal(ACME, "U0ANA", "confirm_cancel_campaign")
+    silence(shown)
+    before = len(slack.messages)
+    assert (await slack.submit("U0ANA", dry)).ok
+    await idle(shown)
+    assert "isn't telling me" in " ".join(m.text for m in slack.messages[before:])
+    assert all(piece.status != "cancelled" for piece in mail.pieces_of(223))
