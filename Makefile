@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 4
 
-.PHONY: demo test lint chaos soak fuzz audit bench coverage lock clean
+.PHONY: demo test lint chaos soak rude fuzz audit bench coverage lock clean
 
 demo: $(STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -24,6 +24,12 @@ lint: $(STAMP)
 # Kills the program some hundred times while mail moves, and compares every row and message with the truth.
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+# Every journey with every rudeness of Slack and of the mail platform: each switch alone, and all together. Long;
+# `RUDE=slack:busy` for one switch. `make test` meets a sample that changes by the day.
+RUDE ?= each
+rude: $(STAMP)
+	@PIECEWISE_RUDE=$(RUDE) $(BIN)/python -m pytest -n $(WORKERS) tests/journeys $(ARGS)
 
 # The long form of what `make test` does in short: a campaign of 100,000 pieces, told from its first day to its last.
 soak: $(STAMP)

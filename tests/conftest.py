@@ -12,9 +12,15 @@ from sqlalchemy import text
 from bot.telemetry import set_up_logging
 from storage import schema
 from storage.database import Database, open_database
+from tests import rudeness
 from tests.fakes import FakeClock
 
 _numbers = itertools.count(1)
+
+
+def pytest_report_header() -> str:
+    """How to play today's sample of rude platforms again."""
+    return f"rude platforms: the sample of PIECEWISE_RUDE_DAY={rudeness.DAY}"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,7 @@ Every breach is answered as Slack would, and kept in `problems`.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import io
@@ -15,7 +16,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -141,6 +142,59 @@ class Fault:
 
 
 @dataclass
+class Rude:
+    """What Slack may do within its documents and seldom does. Each switch alone, or all together; all are off at first.
+
+    The turns are counted for each method, so that the same story meets the same trouble.
+    """
+
+    #: Every answer takes a third of a second (nothing is promised about how long a call takes).
+    slow: bool = False
+    #: Every sixth call of a method is refused with 429 and `Retry-After: 1` (docs.slack.dev: apis/web-api/rate-limits).
+    busy: bool = False
+    #: Every fifth upload step is answered 503 without being carried out (docs.slack.dev: "service_unavailable").
+    down: bool = False
+    #: Every fourth edit of a message, a modal or a Home is carried out, and its answer is lost on the way.
+    lost: bool = False
+    #: Every delivery comes twice at the same moment (docs.slack.dev: apis/events-api, "duplicate").
+    doubled: bool = False
+    #: Every delivery comes again a second after it was acknowledged, as a retry.
+    again: bool = False
+    #: `users.info` leaves out whatever is false or empty, and the time zone (only people who chose one have it).
+    sparse: bool = False
+    #: Every post that names its pictures is refused until a second has passed, whatever the upload said.
+    unready: bool = False
+    #: Answers carry warnings and fields that nobody has documented, and `ok` comes last.
+    chatty: bool = False
+    _turns: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The switches."""
+        return [one.name for one in fields(cls) if not one.name.startswith("_")]
+
+    def _nth(self, switch: str, method: str, every: int) -> bool:
+        turn = self._turns[f"{switch}:{method}"] = self._turns.get(f"{switch}:{method}", 0) + 1
+        return turn % every == 0
+
+    def meets(self, method: str) -> "Fault | None":
+        """What this call meets instead of an answer."""
+        if self.busy and method != "apps.connections.open" and self._nth("busy", method, 6):
+            return Fault(method, error="ratelimited", status=429, retry_after=1)
+        if self.down and method.startswith("files.") and self._nth("down", "files", 5):
+            return Fault(method, status=503)
+        if self.lost and method in EDITS and self._nth("lost", method, 4):
+            return Fault(method, status=502, after=True)
+        return None
+
+
+#: Calls that do the same when they are made again.
+EDITS: Final = frozenset({"chat.update", "views.update", "views.publish"})
+SLOW: Final = 0.3
+AGAIN_AFTER: Final = 1.0
+
+
+@dataclass
 class Acked:
     """What the bot answered to a delivery: `error` is what the person would read instead of nothing."""
 
@@ -184,11 +238,13 @@ class SlackDouble:
     calls: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    rude: Rude = field(default_factory=Rude)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
     waiting: dict[str, asyncio.Future[Json]] = field(default_factory=dict)
     recent: dict[str, deque[float]] = field(default_factory=dict)
     version: int = 0
     base: str = ""
+    _later: list[asyncio.Task[None]] = field(default_factory=list)
     _count: Any = field(default_factory=lambda: itertools.count(1))
     _runner: web.AppRunner | None = None
     _session: aiohttp.ClientSession | None = None
@@ -219,6 +275,9 @@ class SlackDouble:
 
     async def stop(self) -> None:
         """Closes every socket and stops listening."""
+        for task in self._later:
+            task.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
         for socket in list(self.sockets):
             await socket.close()
         if self._session:
@@ -250,6 +309,8 @@ class SlackDouble:
     async def _api(self, request: web.Request) -> web.Response:
         name = request.match_info["method"]
         arguments = await _arguments(request)
+        if self.rude.slow:
+            await asyncio.sleep(SLOW)
         fault = await late(self._take_fault(name))
         if fault and not fault.after:
             return _faulty(fault)
@@ -261,6 +322,9 @@ class SlackDouble:
         headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
         if answer.get("error") == "ratelimited":
             return web.json_response(answer, status=429, headers={"Retry-After": "1"})
+        if self.rude.chatty:
+            extra = {"warning": "superfluous_charset", "response_metadata": {"warnings": ["superfluous_charset"]}}
+            answer = extra | {"is_something_new": None} | answer
         return web.json_response(answer, headers=headers)
 
     def _take_fault(self, name: str) -> Fault | None:
@@ -268,7 +332,7 @@ class SlackDouble:
             if fault.method in (name, "*") and fault.times > 0:
                 fault.times -= 1
                 return fault
-        return None
+        return self.rude.meets(name)
 
     def _answer_call(self, name: str, arguments: dict[str, Json], token: str) -> dict[str, Json]:
         refusal = self._refuse(name, arguments, token)
@@ -323,6 +387,8 @@ class SlackDouble:
             "is_restricted": user.restricted,
             "is_stranger": bool(user.team),
         }
+        if self.rude.sparse:
+            told = {key: value for key, value in told.items() if value and key != "tz"}
         return {"ok": True, "user": told}
 
     def _team_of(self, user: str) -> str:
@@ -436,7 +502,7 @@ class SlackDouble:
             file = self.files.get(one["id"])
             if file is None or not file.data:
                 return {"ok": False, "error": "file_not_found"}
-            file.ready_at = time.monotonic() + self.file_delay
+            file.ready_at = time.monotonic() + max(self.file_delay, 1.0 if self.rude.unready else 0.0)
             done.append({"id": file.id, "title": one.get("title", "")})
         if arguments.get("channel_id"):
             place = self._place(arguments["channel_id"])
@@ -729,20 +795,42 @@ class SlackDouble:
 
     async def deliver(self, kind: str, body: dict[str, Json]) -> Acked:
         """Sends something to the bot, and waits three seconds for its acknowledgement."""
-        acked = await (self._deliver_http(kind, body) if self.events_url else self._deliver_socket(kind, body))
+        acked = await self._deliver_rudely(kind, body)
         self.changed()
         if acked.ok and kind == "slash_commands" and isinstance(acked.body, dict) and acked.body.get("text"):
             answering = Answering(body["channel_id"], body["user_id"], time.monotonic())
             self._show_privately(answering, acked.body["text"], acked.body.get("blocks") or [])
         return acked
 
-    async def _deliver_socket(self, kind: str, body: dict[str, Json]) -> Acked:
+    async def _deliver_rudely(self, kind: str, body: dict[str, Json]) -> Acked:
+        """Once; or twice at the same moment; or again a while after it was acknowledged."""
+        if self.rude.again:
+            self._later.append(asyncio.create_task(self._deliver_again(kind, body)))
+        if not self.rude.doubled:
+            return await self._deliver_once(kind, body)
+        first, second = await asyncio.gather(self._deliver_once(kind, body), self._deliver_once(kind, body))
+        # A form's errors, and an answer within the acknowledgement, may come with either of the two.
+        return second if second.ok and second.body and not first.body else first
+
+    async def _deliver_again(self, kind: str, body: dict[str, Json]) -> None:
+        await asyncio.sleep(AGAIN_AFTER)
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            await self._deliver_once(kind, body, retry=1)
+
+    async def _deliver_once(self, kind: str, body: dict[str, Json], retry: int = 0) -> Acked:
+        if self.events_url:
+            return await self._deliver_http(kind, body, retry)
+        return await self._deliver_socket(kind, body, retry)
+
+    async def _deliver_socket(self, kind: str, body: dict[str, Json], retry: int = 0) -> Acked:
         live = [socket for socket in self.sockets if not socket.closed]
         if not live:
             return Acked(False, "dispatch_failed")
         envelope = uuid.uuid4().hex
         self.waiting[envelope] = asyncio.get_running_loop().create_future()
         message = {"envelope_id": envelope, "type": kind, "payload": body, "accepts_response_payload": True}
+        if retry:
+            message |= {"retry_attempt": retry, "retry_reason": "timeout"}
         await live[next(self._count) % len(live)].send_json(message)
         try:
             return Acked(True, body=await asyncio.wait_for(self.waiting[envelope], ACK_SECONDS))
@@ -751,9 +839,12 @@ class SlackDouble:
         finally:
             del self.waiting[envelope]
 
-    async def _deliver_http(self, kind: str, body: dict[str, Json]) -> Acked:
+    async def _deliver_http(self, kind: str, body: dict[str, Json], retry: int = 0) -> Acked:
         raw, content = encode(kind, body)
-        return await self.send_raw(raw, sign(self.signing_secret, raw, int(time.time())) | {"Content-Type": content})
+        headers = sign(self.signing_secret, raw, int(time.time())) | {"Content-Type": content}
+        if retry:
+            headers |= {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"}
+        return await self.send_raw(raw, headers)
 
     async def send_raw(self, raw: bytes, headers: Mapping[str, str]) -> Acked:
         """Sends these very bytes to the bot's address, as Slack or somebody else would."""

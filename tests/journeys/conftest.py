@@ -15,6 +15,7 @@ from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers import jobs
+from tests.rudeness import be_rude, chosen_for
 
 PATIENCE = 20.0
 ANA, BEN = "U0ANA", "U0BEN"
@@ -109,10 +110,25 @@ def people_and_places(slack: SlackDouble) -> None:
     slack.add_channel(Channel(OUTSIDE, "random", bot_in=False))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Some journeys are made a second time, among rude platforms."""
+    if "doubles" in metafunc.fixturenames:
+        chosen = chosen_for(metafunc)
+        if chosen != [""]:
+            metafunc.parametrize("rudeness", chosen, ids=[one or "calm" for one in chosen], indirect=True)
+
+
 @pytest.fixture
-async def doubles() -> AsyncIterator[tuple[SlackDouble, StannpDouble]]:
+def rudeness(request: pytest.FixtureRequest) -> str:
+    """The switch that is on: see tests/rudeness.py."""
+    return str(getattr(request, "param", ""))
+
+
+@pytest.fixture
+async def doubles(rudeness: str) -> AsyncIterator[tuple[SlackDouble, StannpDouble]]:
     """Slack and Stannp, listening."""
     slack, stannp = SlackDouble(file_delay=0.1), StannpDouble(per_minute=100_000)
+    be_rude(rudeness, slack, stannp)
     await slack.start()
     await stannp.start()
     people_and_places(slack)

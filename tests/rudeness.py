@@ -1,0 +1,50 @@
+"""Which journeys also meet rude platforms: a sample that changes by the day, or all of them on request.
+
+A rudeness is a switch of one double, "slack:busy" or "mail:late", or "everything" for all that can be on together.
+`PIECEWISE_RUDE` names one, or is "each" for every switch on every journey; `PIECEWISE_RUDE_DAY=2026-11-25` plays the
+sample of that day again.
+"""
+
+import os
+import random
+from datetime import UTC, datetime
+from typing import Final
+
+import pytest
+
+from bot.sandbox import slack, stannp
+from bot.sandbox.slack import SlackDouble
+from bot.sandbox.stannp import StannpDouble
+
+EVERYTHING: Final = "everything"
+SWITCHES: Final = (
+    *(f"slack:{name}" for name in slack.Rude.names()),
+    *(f"mail:{name}" for name in stannp.Rude.names()),
+    EVERYTHING,
+)
+#: Of a journey's tries, so many take part in the day's sample.
+SHARE: Final = 0.07
+# Workers are started by the process that set it: at midnight they must not choose another sample than it did.
+DAY: Final = os.environ.setdefault("PIECEWISE_RUDE_DAY", str(datetime.now(UTC).date()))
+ASKED: Final = os.environ.get("PIECEWISE_RUDE", "")
+
+
+def chosen_for(metafunc: pytest.Metafunc) -> list[str]:
+    """The rudenesses that this test meets, "" for a day without trouble; [""] for most."""
+    calm = next(metafunc.definition.iter_markers("calm"), None)
+    exempt = frozenset(calm.args if calm else ())
+    able = [one for one in SWITCHES if one not in exempt and not (calm and not exempt)]
+    if ASKED:
+        return able if ASKED == "each" else [one for one in able if one == ASKED]
+    chance = random.Random(f"{DAY} {metafunc.definition.nodeid}")
+    return ["", chance.choice(able)] if able and chance.random() < SHARE else [""]
+
+
+def be_rude(name: str, slack_double: SlackDouble, mail: StannpDouble) -> None:
+    """Switches this rudeness on."""
+    for double, kind, names in (
+        (slack_double, "slack", slack.Rude.names()),
+        (mail, "mail", stannp.Rude.together()),
+    ):
+        for one in names if name == EVERYTHING else [name.partition(":")[2]] * name.startswith(f"{kind}:"):
+            setattr(double.rude, one, True)
