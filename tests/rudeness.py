@@ -1,8 +1,9 @@
 """Which journeys also meet rude platforms: a sample that changes by the day, or all of them on request.
 
-A rudeness is a switch of one double, "slack:busy" or "mail:late", or "everything" for all that can be on together.
-`PIECEWISE_RUDE` names one, or is "each" for every switch on every journey; `PIECEWISE_RUDE_DAY=2026-11-25` plays the
-sample of that day again.
+A rudeness is a switch of one double, "slack:busy" or "mail:slow", or "everything_1" for all
+that can be on together.
+`PIECEWISE_RUDE` names one, or is "each" for every switch on every journey; `PIECEWISE_RUDE_DAY` plays the sample of
+that day again.
 """
 
 import os
@@ -16,11 +17,12 @@ from bot.sandbox import slack, stannp
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 
-EVERYTHING: Final = "everything"
+#: All switches that go together, once for each way in which the mail account may refuse what it need not offer.
+CROWDS: Final = {f"everything_{number}": names for number, names in enumerate(stannp.Rude.crowds(), 1)}
 SWITCHES: Final = (
     *(f"slack:{name}" for name in slack.Rude.names()),
     *(f"mail:{name}" for name in stannp.Rude.names()),
-    EVERYTHING,
+    *CROWDS,
 )
 #: Of a journey's tries, so many take part in the day's sample.
 SHARE: Final = 0.07
@@ -42,9 +44,10 @@ def chosen_for(metafunc: pytest.Metafunc) -> list[str]:
 
 def be_rude(name: str, slack_double: SlackDouble, mail: StannpDouble) -> None:
     """Switches this rudeness on."""
-    for double, kind, names in (
-        (slack_double, "slack", slack.Rude.names()),
-        (mail, "mail", stannp.Rude.together()),
-    ):
-        for one in names if name == EVERYTHING else [name.partition(":")[2]] * name.startswith(f"{kind}:"):
-            setattr(double.rude, one, True)
+    whose, _, switch = name.partition(":")
+    if name in CROWDS:
+        slack_double.rude, mail.rude = slack.Rude.on(*slack.Rude.names()), stannp.Rude.on(*CROWDS[name])
+    elif whose == "slack":
+        slack_double.rude = slack.Rude.on(switch)
+    elif whose == "mail":
+        mail.rude = stannp.Rude.on(switch)

@@ -173,6 +173,14 @@ class Rude:
         """The switches."""
         return [one.name for one in fields(cls) if not one.name.startswith("_")]
 
+    @classmethod
+    def on(cls, *names: str) -> "Rude":
+        """With these switched on."""
+        made = cls()
+        for name in names:
+            setattr(made, name, True)
+        return made
+
     def _nth(self, switch: str, method: str, every: int) -> bool:
         turn = self._turns[f"{switch}:{method}"] = self._turns.get(f"{switch}:{method}", 0) + 1
         return turn % every == 0

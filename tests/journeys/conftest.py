@@ -15,7 +15,7 @@ from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers import jobs
-from tests.rudeness import be_rude, chosen_for
+from tests.rudeness import ASKED, be_rude, chosen_for
 
 PATIENCE = 20.0
 ANA, BEN = "U0ANA", "U0BEN"
@@ -112,10 +112,18 @@ def people_and_places(slack: SlackDouble) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Some journeys are made a second time, among rude platforms."""
-    if "doubles" in metafunc.fixturenames:
+    if "rudeness" in metafunc.fixturenames:
         chosen = chosen_for(metafunc)
         if chosen != [""]:
             metafunc.parametrize("rudeness", chosen, ids=[one or "calm" for one in chosen], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where a rudeness was asked for, only the journeys that can meet it are made."""
+    if ASKED:
+        idle = [one for one in items if not getattr(one, "callspec", None) or "rudeness" not in one.callspec.params]
+        config.hook.pytest_deselected(items=idle)
+        items[:] = [one for one in items if one not in set(idle)]
 
 
 @pytest.fixture

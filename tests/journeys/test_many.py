@@ -23,15 +23,17 @@ from storage.installs import Place
 from storage.records import NO_PIECE, CampaignId, UserId, WorkspaceId
 from storage.vault import Vault, VaultError, new_key
 from tests.house import ACME, BOLT, House, house
+from tests.rudeness import be_rude
 
 HELPER = {ACME: "U0ACM2", BOLT: "U0BOL2"}
 
 
 @pytest.fixture
-async def two(postgres_url: str) -> AsyncIterator[House]:
+async def two(postgres_url: str, rudeness: str) -> AsyncIterator[House]:
     """Both installed and connected."""
     async with house(postgres_url) as made:
         for team in (ACME, BOLT):
+            be_rude(rudeness, made.slack(team), made.mail[team])
             await made.install(team)
             await made.connect(team)
         yield made
