@@ -14,12 +14,13 @@ from typing import Annotated, Any, Never
 import structlog
 import typer
 from rich.console import Console
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.settings import Settings, SettingsError, load_settings
 from bot.telemetry import set_up_logging
 from handlers.ports import ImportRefusedError, Trouble
-from storage.database import DatabaseBusyError, DatabaseUrlError
+from storage.database import DatabaseBusyError, DatabaseDownError, DatabaseUrlError
+from storage.failures import is_outage, reason_of, says_why
 from storage.schema import SchemaError
 from storage.vault import VaultError
 from storage.workspaces import WorkspaceUnknownError
@@ -52,7 +53,8 @@ def settings_or_refuse() -> Settings:
 def carry_out(work: Coroutine[Any, Any, None]) -> None:
     """Runs it; a failure that a person can act on ends as a sentence."""
     try:
-        asyncio.run(work)
+        with _database_in_words():
+            asyncio.run(work)
     except (
         SettingsError, SchemaError, DatabaseBusyError, DatabaseUrlError, WorkspaceUnknownError, VaultError, Trouble
     ) as error:  # fmt: skip
@@ -129,7 +131,11 @@ def migrate() -> None:
 
     settings = settings_or_refuse()
     try:
-        with sole_user(settings.database_url), contextlib.closing(open_database(settings.database_url)) as database:
+        with (
+            _database_in_words(),
+            sole_user(settings.database_url),
+            contextlib.closing(open_database(settings.database_url)) as database,
+        ):
             before = database.read(schema.state)
             schema.migrate(database)
             after = database.read(schema.state)
@@ -217,7 +223,8 @@ def forget(
 def _interruptible(said: str) -> Iterator[None]:
     """Ctrl-C ends with a sentence that says how to go on; a failure that a person can act on, as it says itself."""
     try:
-        yield
+        with _database_in_words():
+            yield
     except KeyboardInterrupt:
         out.print(f"\n{said}", markup=False)
         raise typer.Exit(130) from None
@@ -225,8 +232,21 @@ def _interruptible(said: str) -> Iterator[None]:
         refuse(str(error))
     except OSError as error:
         refuse(f"{error.filename or 'The file'}: {error.strerror or error}.")
-    except OperationalError as error:
-        refuse(f"The database could not keep it ({type(error.orig).__name__}): is the disk full? Then run this again.")
+
+
+@contextlib.contextmanager
+def _database_in_words() -> Iterator[None]:
+    """A database that is in trouble ends as a sentence."""
+    try:
+        yield
+    except DatabaseDownError as error:
+        refuse(str(error))
+    except SQLAlchemyError as error:
+        if not is_outage(error):
+            raise
+        if not says_why(error):
+            refuse(str(DatabaseDownError.__doc__))
+        refuse(f"The database could not do it ({reason_of(error)}): is its disk full? Then run this again.")
 
 
 @app.command()

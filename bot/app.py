@@ -1,6 +1,7 @@
 """The composition root: the only file that knows concrete classes on both sides. Starts and stops everything."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +20,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot import slack
 from bot.departures import departures
@@ -40,7 +42,8 @@ from handlers.memory import Memory
 from handlers.ports import SlackDown, Trouble
 from handlers.services import Services, Studio
 from storage import schema, workspaces
-from storage.database import READERS, Database, open_database, sole_user
+from storage.database import READERS, Database, DatabaseDownError, database_time, open_database, sole_user
+from storage.failures import is_outage, reason_of
 from storage.records import Workspace
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ log = structlog.get_logger()
 
 #: How long work under way may take when we are asked to stop.
 DRAIN: Final = 20.0
+#: How long (in seconds) we wait at the start for a database that does not answer yet, and how often we ask.
+START_PATIENCE, START_PAUSE = 60.0, 2.0
 WARM_UP_AFTER: Final = 3.0
 SOCKET_PATIENCE: Final = 30.0
 SLACK_TIMEOUT: Final = 15
@@ -121,10 +126,32 @@ async def _connect_out(stack: AsyncExitStack, room: Room) -> Sessions:
 def prepare_database(settings: Settings) -> Database:
     """Opens the database; a fresh SQLite file is migrated, anything else must serve this version (SchemaError)."""
     database = open_database(settings.database_url)
+    require_schema(database)
+    return database
+
+
+def require_schema(database: Database) -> None:
+    """Migrates a fresh SQLite file; raises SchemaError for anything else that does not serve this version."""
     if database.writer.dialect.name == "sqlite" and database.read(schema.state).revision is None:
         schema.migrate(database)
     schema.require(database)
-    return database
+
+
+async def await_database(database: Database) -> None:
+    """Waits until it answers: both may be starting. Raises DatabaseDownError when that takes too long."""
+    end = time.monotonic() + START_PATIENCE
+    while True:
+        try:
+            await asyncio.to_thread(database.read, database_time)
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            if time.monotonic() > end:
+                raise DatabaseDownError(DatabaseDownError.__doc__) from None
+            log.warning("database.waited_for", reason=reason_of(error), again_in=START_PAUSE)
+        else:
+            return
+        await asyncio.sleep(START_PAUSE)
 
 
 @asynccontextmanager
@@ -134,8 +161,10 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
     room = Room.of(open_files())
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.database_url))
-        database = prepare_database(settings)
+        database = open_database(settings.database_url)
         stack.callback(database.close)
+        await await_database(database)
+        await asyncio.to_thread(require_schema, database)
         memory, studio = _threads(stack, database)
         sessions = await _connect_out(stack, room)
         metrics = Metrics(memory)

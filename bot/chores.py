@@ -39,7 +39,7 @@ def _opened(settings: Settings, team: str = "") -> Iterator[tuple[Database, list
             known = [database.read(workspaces.by_team, team)] if team else database.read(workspaces.every)
             if not known:
                 raise WorkspaceUnknownError(NO_WORKSPACE)
-            yield database, known
+            yield database.patient, known
         finally:
             database.close()
 

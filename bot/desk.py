@@ -14,10 +14,11 @@ from handlers import actions
 from handlers.access import as_guest, is_outside
 from handlers.memory import Memory
 from handlers.messages import Message
-from handlers.ports import Clock, Removed, Trouble
+from handlers.ports import Clock, MemoryDown, Removed, Trouble
 from handlers.services import Ask, Services, Tenants
 from handlers.views import words
 from storage import leases, workspaces
+from storage.failures import is_outage, reason_of
 from storage.records import UserId, Workspace
 
 log = structlog.get_logger()
@@ -88,7 +89,11 @@ class Desk:
         except Trouble as trouble:
             log.info("listener.refused", key=key, reason=type(trouble).__name__, code=trouble.code)
             await self._say(services, ask, words.plain(str(trouble)))
-        except Exception:
+        except Exception as error:
+            if is_outage(error):
+                log.error("listener.no_database", key=key, reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
+                await self._say(services, ask, words.plain(str(MemoryDown())))
+                return
             log.exception("listener.broke", key=key)
             await self._say(services, ask, words.failed(reference))
 

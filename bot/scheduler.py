@@ -21,6 +21,7 @@ from handlers.ports import Trouble
 from handlers.services import Services, Tenants
 from storage import leases, workspaces
 from storage.database import database_time
+from storage.failures import is_outage, reason_of
 from storage.records import WorkspaceId
 
 log = structlog.get_logger()
@@ -126,7 +127,10 @@ class Timetable:
             await work()
         except Trouble as trouble:
             log.warning("tick.troubled", tick=name, reason=type(trouble).__name__, code=trouble.code, text=str(trouble))
-        except Exception:
+        except Exception as error:
+            if is_outage(error):
+                log.error("tick.no_database", tick=name, reason=reason_of(error))  # noqa: TRY400 - said by every tick
+                return
             log.exception("tick.broke", tick=name, reference=uuid.uuid4().hex[:8])
 
     async def _for_each(self, name: str, every: timedelta, work: Job, *, connected: bool) -> None:

@@ -4,6 +4,7 @@ The workspace is always an argument. What is opened is kept for half a minute, s
 at once enough; a token that is about to end is renewed before it is used, by one process at a time.
 """
 
+import asyncio
 import hashlib
 import secrets
 import uuid
@@ -18,12 +19,14 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.slack import Slack, named
 from bot.stannp import Stannp
 from handlers.ports import Account, NotConnected, Outage, Removed, SlackDown, Trouble, WorkspaceGone
 from handlers.services import Services
 from storage import installs, leases, workspaces
+from storage.failures import is_outage
 from storage.installs import Place
 from storage.records import Workspace, WorkspaceId
 from storage.vault import Vault
@@ -39,6 +42,8 @@ KEPT: Final = 5000
 RENEW_BEFORE: Final = timedelta(hours=2)
 #: Who finds another process renewing waits so long (in seconds), as long as its own token is no more.
 RENEWAL: Final = timedelta(seconds=30)
+#: How long (in seconds) is looked again for what is open already, while the database hangs.
+LOOK_SECONDS: Final = 1.5
 LOOKS: Final = 40
 LOOK: Final = 0.25
 TOKEN_BYTES: Final = 32
@@ -169,7 +174,14 @@ class Many:
         kept = self.opened.get(workspace_id)
         if kept is not None and self._now() - kept.looked_at < KEPT_FOR:
             return kept
-        workspace, slack, account = await self.template.memory.read(_look, self.vault, workspace_id)
+        try:
+            # Slack waits three seconds; what was opened before is good for an answer that says what is wrong.
+            async with asyncio.timeout(None if kept is None else LOOK_SECONDS):
+                workspace, slack, account = await self.template.memory.read(_look, self.vault, workspace_id)
+        except (SQLAlchemyError, TimeoutError) as error:
+            if kept is None or not (is_outage(error) or isinstance(error, TimeoutError)):
+                raise
+            return kept
         if workspace.removed_at is not None:
             self.forget(workspace_id)
             raise Removed

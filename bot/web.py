@@ -28,6 +28,8 @@ from handlers.pictures import PictureGone
 from handlers.ports import NotConnected, Overloaded, Removed, WorkspaceGone
 from handlers.services import Services
 from storage import schema
+from storage.database import prove_writable
+from storage.failures import reason_of
 from storage.records import Workspace
 from storage.workspaces import WorkspaceUnknownError
 
@@ -43,6 +45,8 @@ SIGNATURES_KEPT: Final = 20_000
 
 
 BODY_SECONDS: Final = 10
+#: Whoever asks whether we are ready does not wait for long.
+READY_SECONDS: Final = 2
 #: What reading something of the wrong shape raises.
 MALFORMED: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
 FIELDS: Final = 100
@@ -116,7 +120,7 @@ class Front:
             log.warning("slack.not_understood", reason=type(error).__name__)
             return web.json_response({"error": "not understood"}, status=400)
         except SQLAlchemyError as error:
-            log.error("slack.not_admitted", reason=type(error).__name__)  # noqa: TRY400 - each of a crowd would say it
+            log.error("slack.not_admitted", reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
             response = web.json_response({"error": "try again"}, status=503)
         if response.status >= 500:  # noqa: PLR2004 - HTTP
             # Slack may repeat what failed within the same second, and so with the same signature.
@@ -154,7 +158,7 @@ class Front:
             log.warning("webhook.overloaded")
             return web.json_response({"error": "busy"}, status=503, headers={"Retry-After": "5"})
         except SQLAlchemyError as error:
-            log.error("webhook.not_kept", reason=type(error).__name__)  # noqa: TRY400 - each of a crowd would say it
+            log.error("webhook.not_kept", reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
             return web.json_response({"error": "not stored"}, status=503)
         return web.json_response({}, status=status)
 
@@ -206,13 +210,20 @@ class Front:
         """Alive."""
         return web.json_response({"ok": True})
 
+    async def _database_serves(self) -> bool:
+        """Whether it answers, serves this version, and takes writes again if the last one failed or hangs."""
+        memory = self.services.memory
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                if not memory.database.is_well():
+                    await memory.write(prove_writable)
+                return (await memory.read(schema.state)).serves
+        except (SQLAlchemyError, TimeoutError):
+            return False
+
     async def ready(self, _request: web.Request) -> web.Response:
         """Whether work can be done: the database serves this version, and Slack is connected."""
-        try:
-            served = (await self.services.memory.read(schema.state)).serves
-        except SQLAlchemyError:
-            served = False
-        checks = {"database": served, "slack": await self.slack_is_connected()}
+        checks = {"database": await self._database_serves(), "slack": await self.slack_is_connected()}
         return web.json_response(checks, status=200 if all(checks.values()) else 503)
 
 

@@ -11,12 +11,13 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.grouping import Group, Rider
 from handlers.memory import Memory
 from handlers.ports import Clock, Overloaded, PayloadRefused
 from storage import mailings, workspaces
+from storage.failures import is_outage, reason_of
 from storage.records import Batch, WorkspaceId
 
 log = structlog.get_logger()
@@ -29,8 +30,6 @@ WAITING: Final = 5000
 NOTED_EVERY: Final = timedelta(minutes=1)
 #: What a bad value raises, in the database or on the way to it.
 POISON: Final = (SQLAlchemyError, ValueError, TypeError, ArithmeticError)
-#: The database itself is in trouble: none can be kept, and trying each would only take longer.
-OUTAGE: Final = (OperationalError, InterfaceError)
 
 Call = tuple[WorkspaceId, Batch]
 
@@ -79,12 +78,14 @@ class Intake:
             calls = [rider.what for rider in riders]
             silent = self._silent({workspace_id for workspace_id, _ in calls}, now)
             await self.memory.write(_apply_all, calls, silent, now)
-        except OUTAGE as outage:
-            log.warning("intake.outage", calls=len(riders), reason=type(outage.orig).__name__)
-            for rider in riders:
-                rider.fail(outage)
-        except POISON as poison:
-            log.warning("intake.poisoned", calls=len(riders), reason=type(poison).__name__)
+        except POISON as error:
+            if is_outage(error):
+                # None can be kept, and trying each would only take longer.
+                log.warning("intake.outage", calls=len(riders), reason=reason_of(error))
+                for rider in riders:
+                    rider.fail(error)
+                return
+            log.warning("intake.poisoned", calls=len(riders), reason=reason_of(error))
             for rider in riders:
                 await (self._keep_together([rider]) if len(riders) > 1 else self._keep_what_can_be(rider))
         else:
@@ -105,10 +106,10 @@ class Intake:
             try:
                 await self.memory.write(mailings.apply, workspace_id, part, self.clock.now())
                 kept += _weight(part)
-            except OUTAGE as outage:
-                rider.fail(outage)
-                return
-            except POISON:
+            except POISON as error:
+                if is_outage(error):
+                    rider.fail(error)
+                    return
                 refused += 1
         log.warning("intake.refused", kept=kept, refused=refused)
         if kept:

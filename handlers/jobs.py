@@ -205,7 +205,7 @@ async def purge(services: Services) -> None:
 async def recount(services: Services, workspace_id: WorkspaceId) -> None:
     """Compares the counts of a part of the campaigns with their pieces: each night another part, all within a week."""
     night = services.clock.now().toordinal() % NIGHTS
-    found = await services.memory.read(tally.drift, workspace_id, night, NIGHTS)
+    found = await services.memory.read_long(tally.drift, workspace_id, night, NIGHTS)
     if found:
         campaigns = sorted({one.campaign_id for one in found})
         log.error("recount.drift", workspace=workspace_id, counts=len(found), campaigns=campaigns[:10], do=REPAIR)

@@ -54,6 +54,11 @@ class Memory:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.readers, lambda: self.database.read(work, *args, **kwargs))
 
+    async def read_long(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what reads much and nobody waits for."""
+        loop, patient = asyncio.get_running_loop(), self.database.patient
+        return await loop.run_in_executor(self.readers, lambda: patient.read(work, *args, **kwargs))
+
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work(connection, …)` in one transaction, on the writing thread."""
         loop = asyncio.get_running_loop()

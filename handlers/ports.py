@@ -9,7 +9,7 @@
     └── Outage             it may pass: `retry_after` seconds when that is known
         ├── PlatformDown  PlatformBusy
         ├── SlackDown  SlackBusy
-        └── Overloaded
+        └── Overloaded  MemoryDown
 
 A failure's text is its docstring unless the raiser knows better.
 """
@@ -128,6 +128,10 @@ class SlackBusy(Outage):
 
 class Overloaded(Outage):
     """More arrives than can be kept. Try again in a moment."""
+
+
+class MemoryDown(Outage):
+    """My own database is not answering right now, so I cannot look. Please try again in a minute."""
 
 
 class ImportRefusedError(ValueError):

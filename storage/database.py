@@ -2,7 +2,11 @@
 
 import contextlib
 import fcntl
+import os
 import re
+import socket
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +17,7 @@ from typing import IO, Any, Concatenate, Final, ParamSpec, TypeVar
 from sqlalchemy import (
     URL,
     Connection,
+    Dialect,
     Engine,
     Executable,
     Table,
@@ -24,8 +29,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from storage.failures import READ_ONLY, state_of
+from storage.watchdog import Watchdog
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +43,14 @@ READERS = 4
 #: PostgreSQL undid the transaction for the sake of another, and says that it may be tried again.
 CROSSED: Final = frozenset({"40001", "40P01"})
 TRIES: Final = 5
+#: What libpq is told unless DATABASE_URL says otherwise (postgresql.org/docs: libpq-connect; the last is milliseconds).
+#: Of several hosts the one that takes writes is wanted, and a standby is none.
+CONNECTING: Final = {
+    "connect_timeout": "5", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3",
+    "tcp_user_timeout": "10000", "target_session_attrs": "read-write", "application_name": "piecewise",
+}  # fmt: skip
+#: A connection that was idle for so many seconds is asked whether it lives, and has so many to say so.
+PING_AFTER, PING_SECONDS = 5.0, 2.0
 #: Pages of SQLite's log after which a writer clears it itself (256 MB): normally `checkpoint` has done so before.
 LOG_PAGES: Final = 65_536
 
@@ -42,14 +59,31 @@ class DatabaseBusyError(RuntimeError):
     """Another Piecewise already uses this SQLite file. Stop it first, or use PostgreSQL to run several."""
 
 
+class DatabaseDownError(RuntimeError):
+    """The database does not answer. Is it running, and are host, user and password in DATABASE_URL right?"""
+
+
 class DatabaseUrlError(ValueError):
     """DATABASE_URL must begin with sqlite:/// or postgresql://."""
 
 
+#: Several hosts between the user and the database's name.
+HOSTS: Final = re.compile(r"^(postgres\w*(?:\+\w+)?://(?:[^@/?]*@)?)([^@/?]+,[^@/?]+)(/[^?]*)?(?:\?(.*))?$")
+
+
+def _as_query(found: re.Match[str]) -> str:
+    """The hosts as SQLAlchemy wants them: `?host=a:5432&host=b:5432`."""
+    hosts = "&".join(f"host={host}" for host in found[2].split(","))
+    return f"{found[1]}{found[3] or '/'}?{hosts}" + (f"&{found[4]}" if found[4] else "")
+
+
 def parse_url(text: str) -> URL:
-    """The URL with the driver we use; raises DatabaseUrlError for a database that we do not know."""
+    """The URL with the driver we use; raises DatabaseUrlError for a database that we do not know.
+
+    Several hosts may be written as libpq does: `postgresql://name@a:5432,b:5432/piecewise`.
+    """
     try:
-        url = make_url(text)
+        url = make_url(HOSTS.sub(_as_query, text))
     except (ArgumentError, ValueError):
         # The cause is left out: its text may hold the password.
         raise DatabaseUrlError(DatabaseUrlError.__doc__) from None
@@ -61,17 +95,58 @@ def parse_url(text: str) -> URL:
     raise DatabaseUrlError(DatabaseUrlError.__doc__)
 
 
-class Database:
-    """Runs a unit of work in one transaction. `read` and `write` are plain calls: bring your own thread."""
+@dataclass(frozen=True)
+class Limits:
+    """How many seconds a statement, a wait for a lock, and a unit of work may take."""
 
-    def __init__(self, reader: Engine, writer: Engine) -> None:
+    statement: int
+    lock: int
+    unit: int
+
+    def statements(self, local: str = "") -> str:
+        """As PostgreSQL is told, in milliseconds."""
+        times = {"statement_timeout": self.statement, "lock_timeout": self.lock}
+        return "; ".join(f"SET {local} {name} = {1000 * seconds}" for name, seconds in times.items())
+
+
+#: What somebody waits for; and imports, migrations, recounts.
+SHORT: Final = Limits(statement=8, lock=5, unit=10)
+LONG: Final = Limits(statement=1800, lock=300, unit=1860)
+#: A transaction in which nothing happens for so many seconds is ended by PostgreSQL: its process was paused or is gone.
+IDLE: Final = 15
+
+
+class Database:
+    """Runs a unit of work in one transaction. `read` and `write` are plain calls: bring your own thread.
+
+    A unit that takes longer than `limits` is cut off, with the error of a broken connection.
+    """
+
+    def __init__(self, reader: Engine, writer: Engine, watchdog: Watchdog, limits: Limits = SHORT) -> None:
         self.reader = reader
         self.writer = writer
+        self.watchdog = watchdog
+        self.limits = limits
+
+    @property
+    def patient(self) -> "Database":
+        """The same database for work that may take long: bulk imports, migrations, recounts."""
+        return Database(self.reader, self.writer, self.watchdog, LONG)
 
     def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work(connection, …)` on a reading connection."""
-        with self.reader.connect() as connection:
+        if self.limits is LONG and not self.is_file:
+            # Only in a transaction its longer limits end with it.
+            return self.write(work, *args, **kwargs)
+        with self._unit(writes=False), self.reader.connect() as connection:
             return work(connection, *args, **kwargs)
+
+    def is_well(self) -> bool:
+        """Whether the last unit that wrote went well, and none hangs now."""
+        return self.watchdog.is_well()
+
+    def _unit(self, *, writes: bool) -> contextlib.AbstractContextManager[None]:
+        return self.watchdog.unit(self.limits.unit, writes=writes, is_short=self.limits is SHORT)
 
     def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work(connection, …)` in one transaction: committed on return, undone on any raise.
@@ -82,12 +157,14 @@ class Database:
             try:
                 return self._write_once(work, *args, **kwargs)
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in CROSSED:
+                if state_of(error) not in CROSSED:
                     raise
         return self._write_once(work, *args, **kwargs)
 
     def _write_once(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with self.writer.begin() as connection:
+        with self._unit(writes=True), self.writer.begin() as connection:
+            if self.limits is LONG and not self.is_file:
+                connection.exec_driver_sql(LONG.statements("LOCAL"))
             return work(connection, *args, **kwargs)
 
     @property
@@ -106,6 +183,7 @@ class Database:
                 connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
+        self.watchdog.close()
         self.reader.dispose()
         self.writer.dispose()
 
@@ -115,35 +193,113 @@ def open_database(text: str) -> Database:
     url = parse_url(text)
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url)
+    url, watchdog = _with_limits(url), Watchdog(_hang_up)
     # Reads run in autocommit: that saves two of three round trips, and each read is one statement.
-    reader = create_engine(
-        url, pool_size=READERS, pool_pre_ping=True, isolation_level="AUTOCOMMIT", hide_parameters=True
-    )
-    writer = create_engine(url, pool_size=2, pool_pre_ping=True, hide_parameters=True)
+    reader = create_engine(url, pool_size=READERS, isolation_level="AUTOCOMMIT", hide_parameters=True)
+    writer = create_engine(url, pool_size=2, hide_parameters=True)
+    for engine in (reader, writer):
+        _look_after(engine, watchdog)
     event.listen(writer, "rollback", _forget_tables)
-    return Database(reader, writer)
+    return Database(reader, writer, watchdog)
+
+
+def _with_limits(url: URL) -> URL:
+    """PostgreSQL's URL with the times after which a connection, a statement or a lock is given up."""
+    options = f"-c statement_timeout={SHORT.statement}s -c lock_timeout={SHORT.lock}s"
+    options += f" -c idle_in_transaction_session_timeout={IDLE}s"
+    # What the URL itself asks for comes last, and so holds.
+    given = url.query.get("options", "")
+    query = CONNECTING | dict(url.query) | {"options": f"{options} {given}".strip()}
+    return url.set(query=query)
+
+
+def _look_after(engine: Engine, watchdog: Watchdog) -> None:
+    """The watchdog hears of each connection of this engine: when it is made, handed out, and closed."""
+
+    def connect(dialect: Dialect, _entry: ConnectionPoolEntry, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        driver: Any = dialect.loaded_dbapi
+        try:
+            connection = dialect.connect(*args, **params)
+        except driver.Error:
+            watchdog.fell_silent()
+            raise
+        watchdog.hold(connection)
+        return connection
+
+    def hand_out(connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        idle = time.monotonic() - entry.info.get("used", time.monotonic())
+        if idle > PING_AFTER:
+            # Only where it costs nothing: who asks all the time would notice the way there and back.
+            watchdog.hold(connection, PING_SECONDS)
+            _ping(engine, connection)
+        watchdog.hold(connection)
+
+    def take_back(_connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info["used"] = time.monotonic()
+
+    def release(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        watchdog.release(connection)
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "checkout", hand_out)
+    event.listen(engine, "checkin", take_back)
+    event.listen(engine, "close", release)
+    event.listen(engine, "handle_error", _leave_standby)
+
+
+def _ping(engine: Engine, connection: Any) -> None:
+    driver: Any = engine.dialect.loaded_dbapi
+    try:
+        engine.dialect.do_ping(connection)
+    except driver.Error as error:
+        raise DisconnectionError("the connection was gone") from error
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    """A server that takes no writes any more is left: the next connection looks for the one that does."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
+
+
+def _hang_up(connection: Any) -> None:
+    """Ends a connection to PostgreSQL under the thread that waits for it; its own descriptor stays as it is."""
+    if connection.closed:
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _open_sqlite(url: URL) -> Database:
     # Errors must not carry the values: they are names and addresses.
     reader = create_engine(url, pool_size=READERS, hide_parameters=True)
     writer = create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
+    watchdog = Watchdog(sqlite3.Connection.interrupt)
     for engine, begin in ((reader, "BEGIN"), (writer, "BEGIN IMMEDIATE")):
+        event.listen(engine, "checkout", lambda connection, _entry, _proxy: watchdog.hold(connection))
+        event.listen(engine, "close", lambda connection, _entry: watchdog.release(connection))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_with(begin))
     event.listen(writer, "rollback", _forget_tables)
-    return Database(reader, writer)
+    return Database(reader, writer, watchdog)
 
 
 def _forget_tables(connection: Connection) -> None:
     """Temporary tables made in a transaction that was undone are gone; so are the notes that they are there."""
-    connection.info.clear()
+    # With a connection that broke everything of it is gone anyway.
+    if not connection.invalidated:
+        connection.info.clear()
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
     # Transactions are begun by us (see _begin_with): the driver's own way would begin them late and deferred.
     connection.isolation_level = None
-    pragmas = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "temp_store=MEMORY", "cache_size=-32768")
+    pragmas = (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={1000 * SHORT.lock}",
+        "temp_store=MEMORY",
+        "cache_size=-32768",
+    )
     for pragma in (*pragmas, f"wal_autocheckpoint={LOG_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -220,6 +376,11 @@ def database_time(connection: Connection) -> datetime:
     """
     moment = connection.scalar(TIME.on(connection))
     return (datetime.fromisoformat(moment) if isinstance(moment, str) else moment).astimezone(UTC)
+
+
+def prove_writable(connection: Connection) -> None:
+    """Changes nothing, and raises where nothing can be changed."""
+    connection.exec_driver_sql("UPDATE leases SET owner = owner WHERE 1 = 0")
 
 
 @contextmanager

@@ -48,6 +48,11 @@ def state_of(error: BaseException | None) -> str:
     return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
 
 
+def says_why(error: BaseException | None) -> bool:
+    """Whether the database itself said what is wrong; else it was not reached."""
+    return bool(state_of(error) or getattr(getattr(error, "orig", None), "sqlite_errorcode", None))
+
+
 def reason_of(error: BaseException | None) -> str:
     """Why, without a value: the code and the name of the error. Its text may quote who a piece was sent to."""
     orig = getattr(error, "orig", None) or error

@@ -89,7 +89,7 @@ def migrate(database: Database, target: str = "head") -> None:
     A schema that is newer than this version is left alone. Raises SchemaNewError if it does not serve this version.
     """
     # Work that crossed the traffic of a running bot is undone by PostgreSQL, and done again.
-    database.write(_migrate, target)
+    database.patient.write(_migrate, target)
 
 
 def _migrate(connection: Connection, target: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
 from storage import schema
+from storage.database import DatabaseDownError
 from tests.journeys.conftest import ANA, OPS, a_small_world
 
 ROOT = Path(__file__).parent.parent.parent
@@ -163,3 +164,22 @@ async def test_the_manifest_is_printed_for_both_ways(environment: dict[str, str]
     code, said = await piecewise(environment, tmp_path, "manifest", "--url", "https://mail.example/")
     assert (code, "request_url: https://mail.example/slack/events" in said) == (0, True)
     assert (await piecewise(environment, tmp_path, "manifest", "--url", "http://x"))[0] == 1
+
+
+AT_ONCE = "import bot.app; bot.app.START_PATIENCE = 1; from bot.__main__ import main; main()"
+
+
+@pytest.mark.parametrize("words", [("-c", AT_ONCE, "run"), ("-m", "bot", "migrate"), ("-m", "bot", "recount")])
+async def test_a_database_that_is_not_there_is_named_in_one_sentence(
+    environment: dict[str, str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    environment["DATABASE_URL"] = "postgresql://piecewise:planted@127.0.0.1:9/piecewise"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *words, env=environment, cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    lines = [line for line in out.decode().splitlines() if "database.waited_for" not in line]
+    assert process.returncode == 1
+    assert lines == ["✗ " + " ".join(str(DatabaseDownError.__doc__).split())]
+    assert words[-1] != "run" or "database.waited_for" in out.decode()
