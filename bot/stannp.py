@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -25,6 +25,7 @@ from handlers.ports import (
     PlatformBusy,
     PlatformDown,
     PlatformRefused,
+    ReadCut,
     Refusal,
     ReportPage,
     TooLate,
@@ -43,8 +44,16 @@ READ_TRIES: Final = 3
 PAGE: Final = 500
 #: Stop asking when this few requests are left in the minute, and wait for the next (a production client's rule).
 SPARE: Final = 10
-#: A page that repeats this often means that the server ignores `offset`.
-MOST_PAGES: Final = 20_000
+#: What one answer may hold, unpacked: 140,000 pieces of a campaign, or a page of 500 some sixty times over.
+MOST_BYTES: Final = 16_000_000
+#: What one reading of a list may take: a million pieces, and no more than this of bytes and time.
+MOST_PAGES: Final = 2000
+MOST_BYTES_READ: Final = 512_000_000
+LONGEST_READ: Final = timedelta(minutes=10)
+#: Longer than this no pause is believed, in seconds.
+LONGEST_PAUSE: Final = 3600
+#: Answers with more bytes are read off the loop.
+SMALL: Final = 64_000
 NEWER, CLASSIC = "directMail/list", "list"
 #: The US dashboard's own address, per facts on keys and settings; campaigns are listed there by id.
 DASHBOARDS: Final = {
@@ -73,6 +82,29 @@ class Answer:
 
     status: int
     data: Any
+    #: Bytes, unpacked.
+    size: int = 0
+
+
+@dataclass
+class Measure:
+    """What one reading of a list has taken so far."""
+
+    clock: Clock
+    began: datetime
+    pages: int = 0
+    size: int = 0
+
+    def next_page(self) -> None:
+        """Before each page; raises ReadCut when it is enough."""
+        if self.pages >= MOST_PAGES:
+            raise ReadCut(f"Stannp's list did not end after {self.pages:,} pages. What was read is kept.")
+        if self.clock.now() - self.began > LONGEST_READ:
+            minutes = LONGEST_READ // timedelta(minutes=1)
+            raise ReadCut(f"Stannp's list did not end within {minutes} minutes. What was read is kept.")
+        if self.size > MOST_BYTES_READ:
+            raise ReadCut(f"Stannp's list did not end after {self.size // 10**6:,} MB. What was read is kept.")
+        self.pages += 1
 
 
 @dataclass
@@ -97,17 +129,27 @@ class Stannp:
 
     async def campaigns(self) -> list[Campaign]:
         found: dict[str, Campaign] = {}
-        offset = 0
-        while True:
-            # `offset` and `limit` are not documented here: where they are ignored, the second page brings nothing new.
-            answer = await self._read("campaigns/list", {"offset": str(offset), "limit": str(PAGE)})
-            page, bad = wire.campaigns(answer.data)
-            self._report("campaign", bad)
-            fresh = [one for one in page if one.ref not in found]
-            found.update((one.ref, one) for one in fresh)
-            if len(page) < PAGE or not fresh:
-                return list(found.values())
-            offset += PAGE
+        offset, measure = 0, self._measure()
+        try:
+            while True:
+                # `offset` and `limit` are not documented here, nor how many a page may hold: the list ends where a page
+                # brings nothing new.
+                measure.next_page()
+                answer = await self._read("campaigns/list", {"offset": str(offset), "limit": str(PAGE)})
+                measure.size += answer.size
+                page, bad = await asyncio.to_thread(wire.campaigns, answer.data)
+                self._report("campaign", bad)
+                fresh = [one for one in page if one.ref not in found]
+                if not fresh:
+                    return list(found.values())
+                found.update((one.ref, one) for one in fresh)
+                offset += len(wire.rows(answer.data, "campaigns", "data"))
+        except ReadCut as cut:
+            cut.campaigns = tuple(found.values())
+            raise
+
+    def _measure(self) -> Measure:
+        return Measure(self.clock, self.clock.now())
 
     async def campaign(self, ref: str) -> Campaign:
         answer = await self._read(f"campaigns/get/{ref}", missing=CampaignUnknown)
@@ -115,42 +157,69 @@ class Stannp:
 
     async def campaign_pieces(self, ref: str) -> Batch:
         answer = await self._read(f"reporting/campaignSingles/{ref}", missing=NotOffered)
-        batch, bad = wire.pieces(answer.data, self.clock.now(), Source.POLL, campaign_ref=ref)
-        self._report("piece", bad)
-        return batch
+        return await self._pieces(answer.data, ref)
 
     async def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
+        measure = self._measure()
+        instead: Trouble | None = None
         if route != CLASSIC:
             try:
-                async for page in self._newer_report(first, last):
+                async for page in self._newer_report(first, last, measure):
                     yield page
-            except NotOffered:
-                if route == NEWER:
+            except Trouble as trouble:
+                if _is_final(trouble) or (isinstance(trouble, ReadCut) and measure.pages > 1):
                     raise
+                log.warning("stannp.newer_report", reason=type(trouble).__name__, code=trouble.code)
+                instead = trouble
             else:
                 return
-        answer = await self._read(f"reporting/list/{first}/{last}", missing=NotOffered)
-        yield self._page(answer.data, CLASSIC)
+        try:
+            async for page in self._classic_report(first, last, measure):
+                yield replace(page, instead=instead)
+        except NotOffered:
+            raise instead or NotOffered from None
 
-    async def _newer_report(self, first: date, last: date) -> AsyncIterator[ReportPage]:
+    async def _newer_report(self, first: date, last: date, measure: Measure) -> AsyncIterator[ReportPage]:
+        """How many a page may hold is documented nowhere: followed until one brings nothing new."""
         path = f"reporting/directMail/list/{first}T00:00:00.000Z/{last}T23:59:59.999Z"
         seen: set[str] = set()
-        for number in range(MOST_PAGES):
-            query = {"offset": str(number * PAGE), "limit": str(PAGE), "sort_by": "created", "order_by": "asc"}
+        offset = 0
+        while True:
+            measure.next_page()
+            query = {"offset": str(offset), "limit": str(PAGE), "sort_by": "created", "order_by": "asc"}
             answer = await self._read(path, query, missing=NotOffered)
-            page = self._page(answer.data, NEWER)
+            measure.size += answer.size
+            page = ReportPage(await self._pieces(answer.data), NEWER)
             refs = {piece.ref for piece in page.batch.pieces} | {change.piece_ref for change in page.batch.changes}
-            if number and refs <= seen:
+            if offset and refs <= seen:
                 return
             seen |= refs
             yield page
-            if len(wire.rows(answer.data, "singles", "data")) < PAGE:
+            if not refs:
                 return
+            offset += len(wire.rows(answer.data, "singles", "data"))
 
-    def _page(self, data: Any, route: str) -> ReportPage:
-        batch, bad = wire.pieces(data, self.clock.now(), Source.POLL)
+    async def _classic_report(self, first: date, last: date, measure: Measure) -> AsyncIterator[ReportPage]:
+        """It has no pages: what is too much for one answer is asked for by half as many days."""
+        measure.next_page()
+        try:
+            answer = await self._read(f"reporting/list/{first}/{last}", missing=NotOffered)
+        except ReadCut:
+            if first >= last:
+                raise
+        else:
+            measure.size += answer.size
+            yield ReportPage(await self._pieces(answer.data), CLASSIC)
+            return
+        middle = first + (last - first) // 2
+        for begin, end in ((first, middle), (middle + timedelta(days=1), last)):
+            async for page in self._classic_report(begin, end, measure):
+                yield page
+
+    async def _pieces(self, data: Any, campaign_ref: str | None = None) -> Batch:
+        batch, bad = await asyncio.to_thread(wire.pieces, data, self.clock.now(), Source.POLL, campaign_ref)
         self._report("piece", bad)
-        return ReportPage(batch, route)
+        return batch
 
     async def summary(self, first: date, last: date) -> Mix:
         return self._understood(wire.summary, (await self._read(f"reporting/summary/{first}/{last}")).data)
@@ -234,8 +303,9 @@ class Stannp:
             ) as response,
         ):  # fmt: skip
             self._note_limit(response.headers)
-            raw = await response.read()
-            return _understand(response.status, response.headers, raw, missing)
+            raw = await _within(response.content)
+            heard = response.status, response.headers, raw, missing
+            return _understand(*heard) if len(raw) < SMALL else await asyncio.to_thread(_understand, *heard)
 
     async def _keep_within_limit(self) -> None:
         pause = self.allowance.wait(self.clock.now())
@@ -274,6 +344,21 @@ def _collections(kind: str) -> tuple[str, ...]:
     return ("postcards",) if "postcard" in kind else ("postcards", "letters")
 
 
+async def _within(content: aiohttp.StreamReader) -> bytes:
+    """The whole body, unpacked as it comes; raises ReadCut when it is too much."""
+    raw = bytearray()
+    async for chunk in content.iter_chunked(SMALL):
+        raw += chunk
+        if len(raw) > MOST_BYTES:
+            raise ReadCut(f"Stannp's answer holds more than {MOST_BYTES // 10**6} MB. It was not read to its end.")
+    return bytes(raw)
+
+
+def _is_final(trouble: Trouble) -> bool:
+    """Whether the key itself is refused (401 is documented for nothing else): no other request will be answered."""
+    return isinstance(trouble, KeyRefused) and trouble.code == "401"
+
+
 @asynccontextmanager
 async def _outages_named() -> AsyncIterator[None]:
     try:
@@ -290,11 +375,11 @@ def _understand(status: int, headers: Mapping[str, str], raw: bytes, missing: ty
     refusal = wire.refusal_text(body)
     if status == 429 or (status == 503 and "Retry-After" in headers):  # noqa: PLR2004 - HTTP
         pause = wire.whole(headers.get("Retry-After")) or wire.whole(headers.get("X-RateLimit-Reset"))
-        raise PlatformBusy(code=str(status), retry_after=float(pause or 60))
+        raise PlatformBusy(code=str(status), retry_after=float(min(pause or 60, LONGEST_PAUSE)))
     # 409 answers a repeated request with the first one's success.
     if status in (200, 409) and body is not None and refusal is None:
         try:
-            return Answer(status, wire.unwrap(body))
+            return Answer(status, wire.unwrap(body), len(raw))
         except wire.UnreadableError:
             refusal = "an empty answer"
     raise _named(status, refusal, missing)

@@ -2,7 +2,7 @@
 
     Trouble
     ├── Refusal            a person can act on it: the text says what happened and what to do
-    │   ├── KeyRefused  PieceUnknown  CampaignUnknown  TooLate  NotOffered  CampaignBooked  PlatformRefused
+    │   ├── KeyRefused  PieceUnknown  CampaignUnknown  TooLate  NotOffered  CampaignBooked  PlatformRefused (ReadCut)
     │   ├── SignatureRefused  PayloadRefused
     │   └── NotInChannel  ChannelClosed  ScopeMissing  WorkspaceGone  MessageGone  PictureRefused  HomeChanged
     │       SlackRefused
@@ -68,6 +68,13 @@ class CampaignBooked(Refusal):
 
 class PlatformRefused(Refusal):
     """Stannp refused the request."""
+
+
+class ReadCut(PlatformRefused):
+    """Stannp's list does not end. What was read is kept."""
+
+    #: What was read, where it was campaigns.
+    campaigns: "tuple[Campaign, ...]" = ()
 
 
 class PlatformDown(Outage):
@@ -152,10 +159,14 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A page of the account's pieces. `route` names the reporting address that answered; remember it."""
+    """A page of the account's pieces. `route` names the reporting address that answered; remember it.
+
+    `instead` is why the address that tells more did not answer, where that is so.
+    """
 
     batch: Batch
     route: str
+    instead: Trouble | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +198,7 @@ class MailPlatform(Protocol):
         ...
 
     async def campaigns(self) -> list[Campaign]:
-        """Every campaign of the account."""
+        """Every campaign of the account. Raises ReadCut, with what was read, for a list that does not end."""
         ...
 
     async def campaign(self, ref: str) -> Campaign:
@@ -199,7 +210,8 @@ class MailPlatform(Protocol):
         ...
 
     def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
-        """The account's pieces of these days, page by page, by the route that answered before."""
+        """The account's pieces of these days, page by page, by the route that answered before. Raises ReadCut after
+        the last page that it gives of a list that does not end."""
         ...
 
     async def summary(self, first: date, last: date) -> Mix:

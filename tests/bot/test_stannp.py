@@ -1,8 +1,10 @@
 """The platform's adapter against its double, over real sockets: every endpoint, form and refusal."""
 
+import resource
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import aiohttp
 import pytest
@@ -231,3 +233,75 @@ def test_every_rudeness_can_be_switched_on_alone_and_all_of_a_kind_together() ->
     assert all(crowd.bare_campaigns and crowd.slow and not crowd.huge for crowd in crowds)
     with pytest.raises(KeyError):
         Rude.on("kind")
+
+
+async def test_lists_are_followed_until_a_page_brings_nothing_new(stannp: Stannp, double: StannpDouble) -> None:
+    double.rude = Rude.on("short_pages")
+    double.pieces = {n: a_mailpiece(n) for n in range(1, 21)}
+    double.campaigns = {n: MailCampaign(n, "x", "draft", BORN) for n in range(1, 21)}
+    assert sum(count for _, count in await pages(stannp)) == 20
+    assert len(await stannp.campaigns()) == 20
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize("route", [None, "directMail/list"])
+async def test_the_classic_report_answers_where_the_newer_one_does_not(
+    stannp: Stannp, double: StannpDouble, status: int, route: str | None
+) -> None:
+    double.rude = Rude.on(f"newer_report_{status}")
+    assert await pages(stannp, route) == [("list", 2)]
+
+
+async def test_a_list_that_does_not_end_is_cut_and_what_was_read_is_kept(
+    stannp: Stannp, double: StannpDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.stannp.MOST_PAGES", 4, raising=False)
+    double.rude = Rude.on("endless")
+    read: list[int] = []
+
+    async def read_on() -> None:
+        async for page in stannp.pieces(BORN.date(), BORN.date(), None):
+            read.append(len(page.batch.pieces))
+            assert len(read) < 9, "it goes on for ever"
+
+    with pytest.raises(PlatformRefused, match="did not end after 4 pages"):
+        await read_on()
+    assert read == [500] * 4
+
+
+async def test_a_list_that_takes_too_long_is_cut_and_what_was_read_is_kept(
+    stannp: Stannp, double: StannpDouble, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.stannp.MOST_PAGES", 9, raising=False)
+    double.rude = Rude.on("endless")
+    read: list[int] = []
+
+    async def read_on() -> None:
+        async for page in stannp.pieces(BORN.date(), BORN.date(), None):
+            read.append(len(page.batch.pieces))
+            clock.pass_time(minutes=6)
+
+    with pytest.raises(PlatformRefused, match="did not end within 10 minutes"):
+        await read_on()
+    assert read == [500] * 2
+
+
+@pytest.mark.parametrize("what", ["campaigns", "singles", "report"])
+async def test_an_answer_without_measure_is_not_read_to_its_end(
+    stannp: Stannp, double: StannpDouble, what: str
+) -> None:
+    double.rude = Rude.on("huge")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reading = {"campaigns": stannp.campaigns, "report": partial(pages, stannp)}
+    with pytest.raises(PlatformRefused, match="more than 16 MB"):
+        await reading.get(what, partial(stannp.campaign_pieces, "222"))()
+    # Kilobytes, on Linux.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+async def test_a_pause_without_measure_is_an_hour(stannp: Stannp, double: StannpDouble) -> None:
+    double.rude = Rude.on("busy_first")
+    with pytest.raises(PlatformBusy) as caught:
+        await stannp.balance()
+    assert caught.value.retry_after == 3600
+    assert await stannp.balance() == Decimal("214.42")
