@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot.desk import InFlight
+from bot.lanes import Lanes
 from handlers import cards, delivery, digests, jobs, surveys
 from handlers.leaving import Leaving
 from handlers.ports import Trouble
@@ -39,14 +41,19 @@ LEAVING_EVERY: Final = timedelta(minutes=1)
 PURGE_EVERY: Final = timedelta(minutes=10)
 #: How often is looked, with many workspaces, whose turn has come.
 LOOK_EVERY: Final = timedelta(seconds=30)
-#: Workspaces taken in one transaction, and worked on at the same time by one process.
+#: Workspaces taken in one transaction; no more are taken while so many wait for a place.
 TAKEN: Final = 50
-AT_ONCE: Final = 8
+#: A reading of a mail account may be stopped anywhere, and is after this time.
+READING: Final = timedelta(hours=1)
 #: A turn whose work is under way is held so long, and again and again (see `_kept`): who dies loses it after this.
 HELD: Final = timedelta(minutes=1)
 #: What is held: the name of the turn, and the token under which it was won.
 Turns = dict[str, int]
 Job = Callable[[Services, WorkspaceId], Awaitable[None]]
+#: A job in its place: for this workspace, if the turn is still ours by then.
+Work = Callable[[WorkspaceId, Callable[[], bool]], Awaitable[None]]
+#: Seconds between two looks whether fewer wait for a place.
+CROWDED: Final = 0.2
 #: Coalesced and never dropped: APScheduler's own default forgets a tick that is a second late.
 DEFAULTS: Final = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
 
@@ -63,6 +70,9 @@ class Timetable:
     many: bool = False
     owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     courier: delivery.Courier = field(init=False)
+    lanes: defaultdict[str, Lanes] = field(default_factory=lambda: defaultdict(Lanes))
+    #: The jobs that are just taking turns.
+    taking: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "courier", delivery.Courier(self.services, self.tenants))
@@ -75,7 +85,7 @@ class Timetable:
         if not works:
             return scheduler
         every = self.services.policy.poll_every
-        self._add_for_each(scheduler, "poll", every, jobs.poll, at_once=True, connected=True)
+        self._add_for_each(scheduler, "poll", every, jobs.poll, at_once=True, connected=True, limit=READING)
         self._add_for_each(scheduler, "settle", SETTLE_EVERY, jobs.settle_cancellations)
         self._add_for_each(scheduler, "survey", SURVEY_EVERY, surveys.survey)
         self._add_for_each(scheduler, "cards", self._card_pace(), cards.refresh)
@@ -109,16 +119,22 @@ class Timetable:
         *,
         at_once: bool = False,
         connected: bool = False,
+        limit: timedelta | None = None,
     ) -> None:
-        """A job that is done for each workspace in its own turn. Looked for more often than it is due."""
-        first = {"next_run_time": self.services.clock.now()} if at_once else {}
-        tick = partial(self._tick, name, partial(self._for_each, name, every, work, connected=connected))
-        seconds = (min(every, LOOK_EVERY) if self.many else every).total_seconds()
-        scheduler.add_job(tick, "interval", seconds=seconds, id=name, **first)
+        """A job that is done for each workspace in its own turn. Looked for more often than it is due.
 
-    async def _tick(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        `limit`: how long it may take for one, where it may be stopped anywhere.
+        """
+        first = {"next_run_time": self.services.clock.now()} if at_once else {}
+        seconds = limit.total_seconds() if limit else None
+        each = partial(self._for_each, name, every, partial(self._in_place, name, work, seconds), connected=connected)
+        tick = partial(self._tick, name, each, beside=True)
+        pause = (min(every, LOOK_EVERY) if self.many else every).total_seconds()
+        scheduler.add_job(tick, "interval", seconds=pause, id=name, **first)
+
+    async def _tick(self, name: str, work: Callable[[], Awaitable[None]], *, beside: bool = False) -> None:
         # The scheduler cancels what it runs when it stops; a task of ours is waited for instead.
-        if not self.in_flight.is_running(f"tick:{name}"):
+        if beside or not self.in_flight.is_running(f"tick:{name}"):
             self.in_flight.start(self._guarded(name, work), name=f"tick:{name}")
 
     async def _guarded(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -133,27 +149,50 @@ class Timetable:
                 return
             log.exception("tick.broke", tick=name, reference=uuid.uuid4().hex[:8])
 
-    async def _for_each(self, name: str, every: timedelta, work: Job, *, connected: bool) -> None:
-        """Takes the workspaces whose turn has come, some at the same time, until no turn is left."""
-        room = asyncio.Semaphore(AT_ONCE)
+    async def _for_each(self, name: str, every: timedelta, work: Work, *, connected: bool) -> None:
+        """Takes the workspaces whose turn has come, until none is left. The next tick goes on beside the slow ones."""
+        if name in self.taking:
+            return
+        self.taking.add(name)
+        batches: list[asyncio.Task[None]] = []
+        try:
+            taken = await self._take(name, every, connected=connected)
+            while taken:
+                batches.append(asyncio.create_task(self._work_off(name, every, work, taken)))
+                more = len(taken) == TAKEN
+                while more and self.lanes[name].waiting >= TAKEN // 2:
+                    await self.services.clock.sleep(CROWDED)
+                taken = await self._take(name, every, connected=connected) if more else {}
+        except asyncio.CancelledError:
+            for batch in batches:
+                batch.cancel()
+            raise
+        finally:
+            self.taking.discard(name)
+            await asyncio.gather(*batches)
 
-        async def one(workspace_id: WorkspaceId, turns: Turns) -> None:
-            async with room:
-                key = f"{name}:{workspace_id}"
-                if key in turns:
-                    structlog.contextvars.bind_contextvars(workspace=workspace_id)
-                    await self._guarded(name, partial(self._for_one, work, workspace_id))
-                turns.pop(key, None)
+    async def _work_off(self, name: str, every: timedelta, work: Work, taken: dict[WorkspaceId, int]) -> None:
+        turns = {f"{name}:{workspace_id}": token for workspace_id, token in taken.items()}
 
-        taken = await self._take(name, every, connected=connected)
-        while taken:
-            turns = {f"{name}:{workspace_id}": token for workspace_id, token in taken.items()}
-            async with self._kept(turns, every):
-                await asyncio.gather(*(asyncio.create_task(one(workspace_id, turns)) for workspace_id in taken))
-            taken = await self._take(name, every, connected=connected) if len(taken) == TAKEN else {}
+        async def one(workspace_id: WorkspaceId) -> None:
+            structlog.contextvars.bind_contextvars(workspace=workspace_id)
+            key = f"{name}:{workspace_id}"
+            await self._guarded(name, partial(work, workspace_id, lambda: key in turns))
+            turns.pop(key, None)
 
-    async def _for_one(self, work: Job, workspace_id: WorkspaceId) -> None:
-        await work(await self.tenants.of(workspace_id), workspace_id)
+        async with self._kept(turns, every):
+            await asyncio.gather(*(asyncio.create_task(one(workspace_id)) for workspace_id in taken))
+
+    async def _in_place(
+        self, name: str, work: Job, seconds: float | None, workspace_id: WorkspaceId, is_ours: Callable[[], bool]
+    ) -> None:
+        try:
+            async with self.lanes[name].place(f"{workspace_id}", seconds):
+                # Another process may have taken the turn while this one waited for its place.
+                if is_ours():
+                    await work(await self.tenants.of(workspace_id), workspace_id)
+        except TimeoutError:
+            log.warning("turn.stopped", tick=name, limit=seconds)
 
     async def _take(self, name: str, every: timedelta, *, connected: bool) -> dict[WorkspaceId, int]:
         # A little less than the interval, or a tick that is a millisecond early would lose its turn.

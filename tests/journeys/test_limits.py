@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.slack import Channel, Fault, SlackDouble
-from bot.sandbox.stannp import StannpDouble
+from bot.sandbox.stannp import StannpDouble, Trouble
 from handlers.views import words
 from storage import workspaces
 from storage.records import WorkspaceId
@@ -144,3 +144,50 @@ async def test_slow_posts_of_one_workspace_keep_no_modal_of_another_from_opening
         for post in posts:
             post.cancel()
         await asyncio.gather(*posts, return_exceptions=True)
+
+
+async def test_a_slow_mail_account_leaves_no_other_unread(two: House) -> None:
+    def polls(team: str) -> int:
+        return two.mail[team].requests.count("GET campaigns/list")
+
+    await two.until(lambda: polls(ACME) and polls(BOLT))
+    two.mail[ACME].troubles.append(Trouble("", status=0, delay=12, times=99))
+    slow = len(two.mail[ACME].requests)
+    await two.until(lambda: len(two.mail[ACME].requests) > slow)
+    before = polls(BOLT)
+    try:
+        await two.until(lambda: polls(BOLT) >= before + 3, 9)
+    finally:
+        two.mail[ACME].troubles.clear()
+    assert polls(ACME) <= polls(BOLT), "its turn is not begun again while it lasts"
+
+
+async def test_who_is_slow_holds_a_place_for_a_moment_and_waits_among_the_slow_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bot import lanes
+
+    for name, value in (("PATIENCE", 0.05), ("AT_ONCE", 2), ("SLOW", 1), ("OVERTIME", 3)):
+        monkeypatch.setattr(lanes, name, value)
+    made, hold, stopped, done = lanes.Lanes(), asyncio.Event(), [], []
+
+    async def work(key: str, *, slow: bool) -> None:
+        try:
+            async with made.place(key, seconds=60):
+                if slow:
+                    await hold.wait()
+            done.append(key)
+        except TimeoutError:
+            stopped.append(key)
+
+    slow = [asyncio.create_task(work(f"slow{n}", slow=True)) for n in range(6)]
+    await asyncio.sleep(0.3)
+    assert len(stopped) == 3, "of six slow ones three go on, and the others are stopped"
+    await asyncio.wait_for(work("quick", slow=False), 1)
+    again = [asyncio.create_task(work(key, slow=True)) for key in stopped]
+    await asyncio.sleep(0.02)
+    await asyncio.wait_for(asyncio.gather(*(work(f"quick{n}", slow=False) for n in range(4))), 1)
+    assert made.slow.locked()
+    hold.set()
+    await asyncio.gather(*slow, *again)
+    assert len(done) == 3 + 5 + 3
