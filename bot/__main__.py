@@ -32,7 +32,7 @@ out = Console(highlight=False, soft_wrap=True)
 log = structlog.get_logger()
 
 WorkspaceOption = Annotated[str, typer.Option("--workspace", help="With many workspaces: whose, by its team id, T….")]
-ROOT = Path(__file__).resolve().parent.parent
+MANIFEST = Path(__file__).parent / "manifest.yml"
 
 
 def refuse(text: str) -> Never:
@@ -255,7 +255,7 @@ def manifest(
     many: Annotated[bool, typer.Option("--many", help="For many workspaces, which install from your page.")] = False,
 ) -> None:
     """Print the Slack app manifest to paste at api.slack.com/apps."""
-    text = (ROOT / "manifest.yml").read_text(encoding="utf-8")
+    text = MANIFEST.read_text(encoding="utf-8")
     if many and not url:
         refuse("--many needs --url: Slack leads browsers back to it")
     if not url:

@@ -14,7 +14,7 @@ from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
 from storage import schema
 from storage.database import DatabaseDownError
-from tests.journeys.conftest import ANA, OPS, a_small_world
+from tests.journeys.conftest import ANA, OPS, a_small_world, settings_for
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -183,3 +183,14 @@ async def test_a_database_that_is_not_there_is_named_in_one_sentence(
     assert process.returncode == 1
     assert lines == ["✗ " + " ".join(str(DatabaseDownError.__doc__).split())]
     assert words[-1] != "run" or "database.waited_for" in out.decode()
+
+
+async def test_jobs_that_come_due_while_it_stops_are_not_begun_and_not_logged_as_errors(
+    doubles: tuple[SlackDouble, StannpDouble], sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from bot.app import running
+
+    async with running(settings_for(*doubles, sqlite_url, "http")) as app:
+        for job in app.scheduler.get_jobs():
+            job.modify(next_run_time=app.services.clock.now())
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("apscheduler")] == []

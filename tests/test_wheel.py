@@ -1,0 +1,68 @@
+"""What is built holds all that runs: the commands work from the wheel alone, in an empty folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from storage import schema
+from storage.vault import new_key
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the wheel was unpacked into. It is built from a copy: a build writes beside its sources."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    for name in ("bot", "handlers", "storage"):
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "manifest.yml"):
+        shutil.copy(ROOT / name, source)
+    build = "from setuptools.build_meta import build_wheel; print(build_wheel('.'))"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    with zipfile.ZipFile(next(source.glob("*.whl"))) as wheel:
+        wheel.extractall(target)
+    return target
+
+
+def say(installed: Path, folder: Path, *words: str) -> tuple[int, str]:
+    """The exit code of a command of the wheel and what it said, in this folder, with settings for many workspaces."""
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(installed), "SLACK_CLIENT_ID": "1.2",
+        "SLACK_CLIENT_SECRET": "s", "SLACK_SIGNING_SECRET": "s", "PIECEWISE_ENCRYPTION_KEYS": new_key(),
+        "PIECEWISE_PUBLIC_URL": "https://mail.example",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, *words], check=False, env=environment, cwd=folder, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_program_that_is_tried_here_is_the_wheels(installed: Path, tmp_path: Path) -> None:
+    code, said = say(installed, tmp_path, "-c", "import bot, storage; print(bot.__file__, storage.__file__)")
+    assert (code, said.count(str(installed))) == (0, 2)
+    assert {"page.html", "page.css", "page.js"} <= {file.name for file in (installed / "bot/sandbox").iterdir()}
+
+
+def test_the_manifest_is_printed_from_a_wheel(installed: Path, tmp_path: Path) -> None:
+    assert say(installed, tmp_path, "-m", "bot", "manifest") == (0, (ROOT / "manifest.yml").read_text())
+    code, said = say(installed, tmp_path, "-m", "bot", "manifest", "--many", "--url", "https://mail.example")
+    assert (code, "https://mail.example/slack/oauth_redirect" in said) == (0, True)
+
+
+def test_a_fresh_folder_is_checked_without_leaving_anything_in_it_and_then_migrated(
+    installed: Path, tmp_path: Path
+) -> None:
+    code, said = say(installed, tmp_path, "-m", "bot", "check")
+    assert (code, "Traceback" in said) == (0, False), said
+    assert "no file yet" in said
+    assert list(tmp_path.iterdir()) == []
+    code, said = say(installed, tmp_path, "-m", "bot", "migrate")
+    assert (code, f"Schema empty → {schema.HEAD}." in said) == (0, True), said
+    code, said = say(installed, tmp_path, "-m", "bot", "check")
+    assert (code, "0 installed" in said) == (0, True), said
