@@ -6,13 +6,16 @@ whose program still runs on it. The second is what the first versions knew, and 
 that was migrated by a newer version goes on serving them.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from storage.database import Database
+from storage.failures import state_of
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 #: The revision that this version needs: the last of the migrations.
@@ -26,6 +29,11 @@ VERSIONS: Final = "schema_version"
 MINIMUM: Final = "alembic_version"
 #: Two migrations at once would be in each other's way; on PostgreSQL the second one waits for this number.
 TURN: Final = 0x5049_4543
+#: Seconds. While a migration waits for a table, all who come after it wait, too: so it waits briefly, and tries again.
+LOCK_PATIENCE: Final = 2.0
+LOCK_PAUSE: Final = 1.0
+LOCK_TRIES: Final = 60
+LOCKED: Final = "55P03"
 
 
 class SchemaError(RuntimeError):
@@ -38,6 +46,10 @@ class SchemaOldError(SchemaError):
 
 class SchemaNewError(SchemaError):
     """The schema no longer has what this version needs."""
+
+
+class SchemaBusyError(SchemaError):
+    """A backup or an import holds the tables. Nothing was changed: run it again when that is over"""
 
 
 @dataclass(frozen=True)
@@ -86,10 +98,18 @@ def _row(connection: Connection, table: str) -> str | None:
 def migrate(database: Database, target: str = "head") -> None:
     """Runs the migrations that are missing (or, for an older target, takes them back), in one transaction.
 
-    A schema that is newer than this version is left alone. Raises SchemaNewError if it does not serve this version.
+    A schema that is newer than this version is left alone. Raises SchemaNewError if it does not serve this version, and
+    SchemaBusyError when others held its tables for minutes.
     """
-    # Work that crossed the traffic of a running bot is undone by PostgreSQL, and done again.
-    database.patient.write(_migrate, target)
+    for _ in range(LOCK_TRIES):
+        try:
+            # Work that crossed the traffic of a running bot is undone by PostgreSQL, and done again.
+            return database.patient.write(_migrate, target)
+        except DBAPIError as error:
+            if state_of(error) != LOCKED:
+                raise
+        time.sleep(LOCK_PAUSE)
+    raise SchemaBusyError(SchemaBusyError.__doc__)
 
 
 def _migrate(connection: Connection, target: str) -> None:
@@ -99,6 +119,7 @@ def _migrate(connection: Connection, target: str) -> None:
 
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": TURN})
+        connection.execute(text(f"SET LOCAL lock_timeout = {int(1000 * LOCK_PATIENCE)}"))
     before = state(connection)
     if target == "head" and before.revision is not None and before.revision > HEAD:
         before.require()

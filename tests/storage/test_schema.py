@@ -14,7 +14,7 @@ import storage.accounts  # noqa: F401
 from bot.telemetry import redact
 from storage import schema
 from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
-from storage.schema import SchemaNewError, SchemaOldError, State
+from storage.schema import SchemaBusyError, SchemaNewError, SchemaOldError, State
 from storage.tables import campaigns, due_details, metadata, pieces
 
 
@@ -118,6 +118,27 @@ def test_two_who_migrate_at_once_take_turns(postgres_url: str) -> None:
     schema.migrate(made, "base")
     with ThreadPoolExecutor(2) as both:
         list(both.map(schema.migrate, [made, made]))
+    assert revisions(made) == (schema.HEAD, schema.OLDEST)
+    made.close()
+
+
+def test_a_migration_that_has_to_wait_lets_the_traffic_pass(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "LOCK_PATIENCE", 0.2)
+    made = open_database(postgres_url)
+    schema.migrate(made, "0004")
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'channels'::regclass"
+    with ThreadPoolExecutor(1) as other:
+        with made.writer.begin() as long_reading:
+            long_reading.exec_driver_sql("SELECT * FROM channels")
+            migrating = other.submit(schema.migrate, made)
+            while not made.read(lambda c: c.exec_driver_sql(waits).scalar()):
+                assert not migrating.done()
+            assert made.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM channels").scalar()) == 0
+            assert not migrating.done()
+            monkeypatch.setattr(schema, "LOCK_TRIES", 1)
+            with pytest.raises(SchemaBusyError, match="run it again"):
+                schema.migrate(made)
+        migrating.result()
     assert revisions(made) == (schema.HEAD, schema.OLDEST)
     made.close()
 
