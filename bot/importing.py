@@ -6,11 +6,13 @@ What is learned here is history: channels are not told of it.
 
 import csv
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import io
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from bot import wire
 from handlers.ports import ImportRefusedError, MailPlatform
@@ -21,8 +23,10 @@ from storage.records import Batch, Campaign, Change, Source, WorkspaceId
 
 #: Rows in one transaction; so many more make it no quicker.
 ROWS: Final = 5_000
-#: A longer line is no row of ours: its rest is skipped without being kept in memory.
-LONGEST_LINE: Final = 64_000
+#: So many bytes in one transaction at most, for its refused rows are held until it is kept.
+PORTION: Final = 4_000_000
+#: A longer row is none of ours: its rest is skipped without being kept in memory. Below what `csv` takes for a cell.
+LONGEST_ROW: Final = 64_000
 #: Lines that one quoted cell may span.
 MOST_LINES: Final = 20
 SNIFFED: Final = 65_536
@@ -56,6 +60,13 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+#: What stands in the cells of a line.
+CELLS: Final = re.compile(r'[^",\r\n]+')
+#: The first end of a line.
+ENDING: Final = re.compile(rb"\r*\n|\r")
+TOO_LONG: Final = f"the row is longer than {LONGEST_ROW:,} bytes"
+
+
 @dataclass(frozen=True)
 class Row:
     """A record of the file: where it stands, where the next begins, and its cells or why it is refused."""
@@ -65,42 +76,71 @@ class Row:
     cells: list[str]
     text: str
     refusal: str = ""
+    #: How many lines of the file it takes.
+    lines: int = 1
 
 
 def read_rows(file: IO[bytes], start: int, line: int) -> Iterator[Row]:
     """The records from this byte on; `line` is the number of its line. Never holds more than a few lines."""
     file.seek(start)
     while first := _read_line(file):
-        begun, text, refusal = line, *_decoded(first)
-        line += 1
-        mark, marked = file.tell(), line
-        whole, broken = text, refusal
-        # A cell in quotes may go on in the next lines.
-        while not broken and whole.count('"') % 2 and line - begun < MOST_LINES and (more := _read_line(file)):
-            added, broken = _decoded(more)
-            whole, line = whole + added, line + 1
-        if not refusal and (broken or whole.count('"') % 2):
-            # It does not: only this line is refused, and the next ones are read as rows of their own.
-            file.seek(mark)
-            line, refusal = marked, "a quote is opened and not closed"
-        text = text if refusal else whole
-        if text.strip() or refusal:
-            yield _row(begun, file.tell(), text, refusal)
+        text, refusal = _decoded(first)
+        row = _refused(line, file.tell(), text, refusal) if refusal else _record(file, text, line)
+        if row.text.strip() or row.refusal:
+            yield row
+        line += row.lines
+
+
+def _record(file: IO[bytes], first: str, line: int) -> Row:
+    """The record that begins with this line: a cell in quotes may go on in the next ones."""
+    mark, lines, size = file.tell(), [first], len(first)
+
+    def told() -> Iterator[str]:
+        nonlocal size
+        yield first
+        # It asks for another line only where a quote is still open.
+        while len(lines) < MOST_LINES and (more := _read_line(file)):
+            added, refusal = _decoded(more)
+            if refusal:
+                break
+            size += len(added)
+            # Of a row that is too long only its form is looked at, to find its end.
+            lines.append(added if size <= LONGEST_ROW else CELLS.sub("x", added))
+            yield lines[-1]
+
+    try:
+        cells = next(csv.reader(told(), strict=True), [])
+    except csv.Error as error:
+        broken = "new-line" in str(error)
+        reason = (
+            "a line break stands in a cell without quotes around it" if broken else "a quote is opened and not closed"
+        )
+        # Only its first line is refused, and the next ones are read as rows of their own.
+        file.seek(mark)
+        return _refused(line, mark, first, reason)
+    text = "".join(lines)
+    if size > LONGEST_ROW:
+        return replace(_refused(line, file.tell(), first[:80], TOO_LONG), lines=len(lines))
+    return Row(line, file.tell(), cells, text.rstrip("\r\n"), lines=len(lines))
+
+
+def _refused(line: int, end: int, text: str, reason: str) -> Row:
+    return Row(line, end, [], text.rstrip("\r\n"), reason)
 
 
 def _read_line(file: IO[bytes]) -> bytes:
     """The next line; of one that is too long, its beginning: the rest is read and dropped."""
-    line = file.readline(LONGEST_LINE)
+    line = file.readline(LONGEST_ROW)
     rest = line
-    while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
-        rest = file.readline(LONGEST_LINE)
+    while len(rest) == LONGEST_ROW and not rest.endswith(b"\n"):
+        rest = file.readline(LONGEST_ROW)
     return line
 
 
 def _decoded(line: bytes) -> tuple[str, str]:
     """The line as text, or its readable beginning and why it is refused."""
-    if len(line) >= LONGEST_LINE:
-        return line[:80].decode(errors="replace"), f"the line is longer than {LONGEST_LINE:,} bytes"
+    if len(line) >= LONGEST_ROW:
+        return line[:80].decode(errors="replace"), TOO_LONG
     if b"\0" in line:
         return line.replace(b"\0", b"").decode(errors="replace"), "the line holds a NUL character"
     try:
@@ -114,15 +154,32 @@ def _decoded(line: bytes) -> tuple[str, str]:
         return line.decode(errors="replace"), "the line is neither UTF-8 nor Windows-1252"
 
 
-def _row(line: int, end: int, text: str, refusal: str) -> Row:
-    cells = [] if refusal else next(csv.reader(text.splitlines(keepends=True)), [])
-    return Row(line, end, cells, text.rstrip("\r\n"), refusal)
+class _Unified(io.RawIOBase):
+    """A file whose lines end in a carriage return alone, with line feeds instead: every byte stays at its place."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        return self.file.seek(place, whence)
+
+    def readinto(self, into: Any) -> int:
+        found = self.file.read(len(into)).replace(b"\r", b"\n")
+        into[: len(found)] = found
+        return len(found)
 
 
 @dataclass(frozen=True)
 class CsvFile:
     """A file that can be imported: its columns, where its rows begin, and the key under which its progress is kept."""
 
+    lines: IO[bytes]
     columns: list[str]
     start: int
     size: int
@@ -131,15 +188,19 @@ class CsvFile:
 
 def open_source(file: IO[bytes]) -> CsvFile:
     """Reads the header; raises ImportRefusedError for what is no CSV with the columns that are needed."""
-    head = file.read(SNIFFED)
-    file.seek(0, 2)
+    key = hashlib.file_digest(file, "sha256").hexdigest()[:32]  # type: ignore[arg-type] # typeshed's protocol, not ours
     size = file.tell()
+    file.seek(0)
+    head = file.read(SNIFFED)
     if not head.strip():
         raise ImportRefusedError("The file is empty.")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in head[:2]:
         raise ImportRefusedError("The file is UTF-16. Save it as CSV UTF-8, then import it again.")
     bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
-    header = next(read_rows(file, bom, 1), None)
+    ending = ENDING.search(head)
+    # Only this kind of line is known to nothing below.
+    lines = io.BufferedReader(_Unified(file)) if ending and ending[0] == b"\r" else file
+    header = next(read_rows(lines, bom, 1), None)
     if header is None or header.refusal:
         raise ImportRefusedError(f"The first line is not a header: {header.refusal if header else 'it is empty'}.")
     columns = [_column(cell) for cell in header.cells]
@@ -149,8 +210,16 @@ def open_source(file: IO[bytes]) -> CsvFile:
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise ImportRefusedError(f"The first line names a column twice: {', '.join(twice)}.")
-    key = hashlib.sha256(head + str(size).encode()).hexdigest()[:32]
-    return CsvFile(columns, header.end, size, f"csv:{key}")
+    return CsvFile(lines, columns, header.end, size, f"csv:{key}")
+
+
+def _line_at(source: CsvFile, place: int) -> int:
+    """The number of the line that begins at this byte."""
+    source.lines.seek(0)
+    number, left = 1, place
+    while left and (block := source.lines.read(min(left, SNIFFED))):
+        number, left = number + block.count(b"\n"), left - len(block)
+    return number
 
 
 def _column(cell: str) -> str:
@@ -164,7 +233,9 @@ def read_piece(columns: list[str], row: Row, now: datetime) -> Batch:
         raise wire.UnreadableError(row.refusal)
     if len(row.cells) > len(columns):
         raise wire.UnreadableError(f"it has {len(row.cells)} cells, and the header {len(columns)}")
-    cells = {column: cell.strip() for column, cell in zip(columns, row.cells, strict=False) if column and cell.strip()}
+    # A line break of any kind inside a cell parts two words.
+    told = ((column, " ".join(cell.split())) for column, cell in zip(columns, row.cells, strict=False))
+    cells = {column: cell for column, cell in told if column and cell}
     if cells.get("timestamp") and wire.moment(cells["timestamp"]) is None:
         raise wire.UnreadableError("its date is not written like 2026-10-31 or 2026-10-31 14:05")
     if cells.get("status_date") and wire.moment(cells["status_date"]) is None:
@@ -179,6 +250,13 @@ def read_piece(columns: list[str], row: Row, now: datetime) -> Batch:
     named = cells.get("campaign_name")
     ref = batch.pieces[0].campaign_ref
     return replace(batch, campaigns=(Campaign(ref, named),)) if named and ref else batch
+
+
+#: Its day would be made up, and with it the counts of that day.
+STRANGER: Final = (
+    "piece {} is not known, and the row does not say when it was ordered: add a column timestamp, or bring its piece in"
+    " first (piecewise sync), then import this row again"
+)
 
 
 class SideFile:
@@ -198,12 +276,16 @@ class SideFile:
 
     def _open(self) -> IO[str]:
         """Behind the rows that are recorded: those written after the last portion that was kept come again."""
-        recorded = []
-        if self.kept and self.path.exists():
-            with self.path.open(newline="", encoding="utf-8") as old:
-                recorded = list(csv.reader(old))[1 : self.kept + 1]
-        handle = self.path.open("w", newline="", encoding="utf-8")
-        csv.writer(handle).writerows([self.HEADER, *recorded])
+        if not (self.kept and self.path.exists()):
+            handle = self.path.open("w", newline="", encoding="utf-8")
+            csv.writer(handle).writerow(self.HEADER)
+            return handle
+        handle = self.path.open("r+", newline="", encoding="utf-8")
+        recorded = csv.reader(iter(handle.readline, ""))
+        for _ in range(self.kept + 1):
+            next(recorded, None)
+        handle.seek(handle.tell())
+        handle.truncate()
         return handle
 
     def flush(self) -> None:
@@ -228,7 +310,7 @@ def import_file(
         side = SideFile(path.with_suffix(".refused.csv"), reached.refused)
         report(reached, source.size)
         try:
-            for batch, reached in _portions(file, source, reached, side):  # noqa: B020 - it goes on from there
+            for batch, reached in _portions(database, workspace_id, source, reached, side):  # noqa: B020 - goes on there
                 side.flush()
                 database.write(imports.advance, workspace_id, source.key, batch, reached, datetime.now(UTC))
                 report(reached, source.size)
@@ -243,22 +325,48 @@ def key_of(path: Path) -> str:
         return open_source(file).key
 
 
-def _portions(file: IO[bytes], source: CsvFile, reached: Progress, side: SideFile) -> Iterator[tuple[Batch, Progress]]:
+def _portions(
+    database: Database, workspace_id: WorkspaceId, source: CsvFile, reached: Progress, side: SideFile
+) -> Iterator[tuple[Batch, Progress]]:
+    """The rows that can be kept, with how far they reach; the others are in the side file by then."""
     start = max(reached.position, source.start)
-    found: list[Batch] = []
-    kept, refused, now = reached.kept, reached.refused, datetime.now(UTC)
-    # The header is a line, too; with cells over several lines this is a row's number rather than a line's.
-    for number, row in enumerate(read_rows(file, start, kept + refused + 2), 1):
-        try:
-            found.append(read_piece(source.columns, row, now))
-            kept += 1
-        except wire.UnreadableError as error:
-            side.write(row, str(error))
-            refused += 1
-        if number % ROWS == 0:
-            yield mailings.merged(found), Progress(row.end, kept, refused)
-            found, now = [], datetime.now(UTC)
-    yield mailings.merged(found), Progress(source.size, kept, refused)
+    kept, refused = reached.kept, reached.refused
+    rows = read_rows(source.lines, start, _line_at(source, start))
+    while portion := _some(rows):
+        found, now = list[tuple[Row, Batch]](), datetime.now(UTC)
+        reasons: list[tuple[Row, str]] = []
+        for row in portion:
+            try:
+                found.append((row, read_piece(source.columns, row, now)))
+            except wire.UnreadableError as error:
+                reasons.append((row, str(error)))
+        strangers = _strangers(database, workspace_id, [batch for _, batch in found])
+        for row, batch in found:
+            if batch.pieces[0].ref in strangers:
+                reasons.append((row, STRANGER.format(batch.pieces[0].ref)))
+        for row, reason in sorted(reasons, key=lambda one: one[0].line):
+            side.write(row, reason)
+        kept, refused = kept + len(portion) - len(reasons), refused + len(reasons)
+        batches = [batch for _, batch in found if batch.pieces[0].ref not in strangers]
+        yield mailings.merged(batches), Progress(portion[-1].end, kept, refused)
+    yield Batch(), Progress(source.size, kept, refused)
+
+
+def _some(rows: Iterator[Row]) -> list[Row]:
+    """The next rows: so many, or so many bytes of them."""
+    found: list[Row] = []
+    for row in rows:
+        found.append(row)
+        if len(found) == ROWS or row.end - found[0].end > PORTION:
+            break
+    return found
+
+
+def _strangers(database: Database, workspace_id: WorkspaceId, batches: Sequence[Batch]) -> set[str]:
+    """Pieces that nobody told us of, and of which these do not say when they were ordered: nothing can be kept."""
+    dated = {piece.ref for batch in batches for piece in batch.pieces if piece.created_at}
+    undated = {piece.ref for batch in batches for piece in batch.pieces} - dated
+    return undated - database.read(imports.known, workspace_id, sorted(undated)) if undated else undated
 
 
 async def sync(

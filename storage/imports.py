@@ -1,5 +1,6 @@
 """How far each import has come. Noted in the transaction that keeps the rows, so the two never differ."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 from storage import mailings
 from storage.database import upsert
 from storage.records import Batch, WorkspaceId
-from storage.tables import imports
+from storage.tables import imports, pieces
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ def progress(connection: Connection, workspace_id: WorkspaceId, key: str) -> Pro
     """How far this import has come; zeros when it was never begun."""
     row = connection.execute(select(imports).where(*_key(workspace_id, key))).first()
     return Progress(row.position, row.kept, row.refused) if row else Progress()
+
+
+def known(connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]) -> set[str]:
+    """Which of these pieces there are, by their ids at the platform. At most a portion of them."""
+    mine = pieces.c.workspace_id == workspace_id, pieces.c.ref.in_(refs)
+    return set(connection.scalars(select(pieces.c.ref).where(*mine)))
 
 
 def advance(

@@ -24,7 +24,7 @@ from storage import enquiries, imports, tally, workspaces
 from storage.database import Database, open_database
 from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want, Workspace, WorkspaceId
 from storage.statuses import Status
-from storage.tables import changes, outbox, pieces
+from storage.tables import changes, orphans, outbox, pieces
 
 ROOT = Path(__file__).parent.parent.parent
 HEAD = "id,campaign_id,campaign_name,timestamp,status,status_date,location,name,address,city,state,zip,cost"
@@ -90,8 +90,8 @@ BAD = {
     row(905) + ",more,and more": "it has 15 cells, and the header 13",
     row(906, name='"open'): "a quote is opened and not closed",
     row(907, name="nu\0l"): "NUL",
-    row(908, name="x" * 100_000): "longer than 64,000 bytes",
-    "9," * 1_000_000: "longer than 64,000 bytes",
+    row(908, name="x" * 100_000): "the row is longer than 64,000 bytes",
+    "9," * 1_000_000: "the row is longer than 64,000 bytes",
 }
 
 
@@ -285,3 +285,101 @@ def test_recount_names_what_differs_and_corrects_it(database_url: str, tmp_path:
     assert "Old spring, ordered 2025-03-01, Returned: 1 counted too few." in said
     assert "2 counts were corrected" in piecewise("recount", "--repair")[1]
     assert piecewise("recount")[0] == 0
+
+
+ODD_BREAKS = {1: "Jane\x0bDoe", 2: "Jane\x85Doe", 3: "Jane\u2028Doe", 4: '"Jane\nDoe"', 5: "Jane\x1cDoe"}
+
+
+def test_a_cell_may_hold_any_kind_of_line_break_and_its_row_is_kept(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "breaks.csv"
+    path.write_text("\n".join([HEAD, *(row(n, name=name) for n, name in ODD_BREAKS.items()), row(9)]) + "\n")
+    assert bring(database, workspace, path).kept == len(ODD_BREAKS) + 1
+    found = [database.read(enquiries.find_pieces, workspace.id, str(n), 1)[0] for n in ODD_BREAKS]
+    # Behind the name stands the rest of its row.
+    assert {(piece.recipient.name, piece.recipient.city) for piece in found} == {("Jane Doe", "Austin")}
+
+
+def test_a_cell_that_is_too_long_and_one_that_is_never_closed_are_refused_and_what_follows_is_kept(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "wide.csv"
+    wide = '"' + "\n".join("y" * 20_000 for _ in range(8)) + '"'
+    lines = [
+        HEAD,
+        row(1),
+        row(2, name=wide),
+        row(3, name='5" card'),
+        row(4),
+        row(5, name='6" card'),
+        row(6, name="a\rb"),
+    ]
+    path.write_text("\n".join([*lines, row(7)]), newline="")
+    assert bring(database, workspace, path).kept == 5
+    # Line 3 holds eight lines of a cell.
+    assert [(int(line), reason) for line, reason, _ in refused(path)] == [
+        (3, "the row is longer than 64,000 bytes"),
+        (14, "a line break stands in a cell without quotes around it"),
+    ]
+    assert set(database.read(lambda c: c.scalars(select(pieces.c.ref)).all())) == set("13457")
+
+
+@pytest.mark.parametrize("ending", ["\r", "\r\n", "\n", "\r\r\n"])
+def test_lines_may_end_in_any_way(database: Database, workspace: Workspace, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "mac.csv"
+    path.write_text(ending.join([HEAD, row(1), row(2, status="??"), "", row(3, status="??"), row(4)]), newline="")
+    done = bring(database, workspace, path)
+    assert (done.kept, done.refused, done.position) == (2, 2, path.stat().st_size)
+    assert [int(line) for line, _, _ in refused(path)] == [3, 5]
+
+
+def test_a_row_of_a_piece_that_nobody_knows_is_refused_unless_it_says_when_that_was_ordered(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    first = tmp_path / "first.csv"
+    first.write_text("\n".join([HEAD, row(1, status="producing")]))
+    bring(database, workspace, first)
+    path = tmp_path / "statuses.csv"
+    path.write_text("id,status,timestamp\n1,delivered,\n2,delivered,\n3,delivered,2025-03-01\n3,returned,\n")
+    done = bring(database, workspace, path)
+    assert (done.kept, done.refused) == (3, 1)
+    assert [(line, reason.partition(":")[0]) for line, reason, _ in refused(path)] == [
+        ("3", "piece 2 is not known, and the row does not say when it was ordered")
+    ]
+    stand = database.read(lambda c: dict(c.execute(select(pieces.c.ref, pieces.c.status)).all()))
+    assert stand == {"1": Status.DELIVERED, "3": Status.RETURNED}
+    assert counted(database, orphans) == 0
+
+
+def test_a_corrected_file_of_equal_size_is_another_file(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "same.csv"
+    lines = [HEAD, *(row(n) for n in range(1, 1001))]
+    path.write_text("\n".join([*lines, row(2000, status="delivared")]))
+    assert bring(database, workspace, path).refused == 1
+    path.write_text("\n".join([*lines, row(2000, status="delivered")]))
+    assert bring(database, workspace, path).refused == 0
+    assert database.read(enquiries.find_pieces, workspace.id, "2000", 1)
+
+
+def test_what_is_refused_after_a_stop_has_its_own_line_also_behind_cells_of_several_lines(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "stopped.csv"
+    many = [row(n, name='"Jane\nDoe"') for n in range(1, ROWS + 1)]
+    path.write_text("\n".join([HEAD, row(0), *many, "", row(0), row(9_999_999)]))
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(reached: imports.Progress, _size: int) -> None:
+        if reached.position:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        import_file(database, workspace.id, path, stop)
+    assert bring(database, workspace, path).refused == 2
+    assert [int(line) for line, _, _ in refused(path)] == [2, 2 * ROWS + 4]
+    assert counted(database, pieces) == ROWS + 1
