@@ -113,6 +113,32 @@ def test_a_newer_schema_is_served_until_it_says_otherwise(database: Database) ->
         schema.migrate(database)
 
 
+def shape(database: Database) -> dict[str, dict[str, tuple[str, bool]]]:
+    """Of each table: its columns with their type, and whether a row must name them. Unique indexes count as such."""
+    found = inspect(database.reader)
+    made = {}
+    for table in found.get_table_names():
+        key = found.get_pk_constraint(table)["constrained_columns"]
+        made[table] = {
+            one["name"]: (str(one["type"]), not one["nullable"] and one["default"] is None and [one["name"]] != key)
+            for one in found.get_columns(table)
+        }
+        made[table] |= {str(one["name"]): ("unique", True) for one in found.get_indexes(table) if one["unique"]}
+        made[table] |= {str(one["name"]): ("unique", True) for one in found.get_unique_constraints(table)}
+    return made
+
+
+def test_the_oldest_version_that_is_served_finds_all_it_knows_and_need_not_know_the_rest(database: Database) -> None:
+    now = shape(database)
+    schema.migrate(database, schema.OLDEST)
+    before = shape(database)
+    for table, known in before.items():
+        assert known.items() <= now[table].items(), f"{table}: raise schema.OLDEST, or leave it for the next version"
+        added = {name for name, (_, is_needed) in now[table].items() if is_needed} - set(known)
+        assert added == set(), f"{table}: the version before names none of these"
+    schema.migrate(database)
+
+
 def test_two_who_migrate_at_once_take_turns(postgres_url: str) -> None:
     made = open_database(postgres_url)
     schema.migrate(made, "base")
