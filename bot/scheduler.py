@@ -17,11 +17,11 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.desk import InFlight
 from bot.lanes import Lanes
-from handlers import cards, delivery, digests, jobs, surveys
+from handlers import cards, delivery, digests, jobs, problems, surveys
 from handlers.leaving import Leaving
 from handlers.ports import Trouble
 from handlers.services import Services, Tenants
-from storage import leases, workspaces
+from storage import installs, leases, workspaces
 from storage.database import database_time
 from storage.failures import is_outage, reason_of
 from storage.records import WorkspaceId
@@ -37,6 +37,7 @@ SILENCE_EVERY: Final = timedelta(minutes=5)
 WATCH_EVERY: Final = timedelta(minutes=1)
 SETTLE_EVERY: Final = timedelta(minutes=1)
 ERASE_EVERY: Final = timedelta(hours=6)
+RENEW_EVERY: Final = 10
 LEAVING_EVERY: Final = timedelta(minutes=1)
 PURGE_EVERY: Final = timedelta(minutes=10)
 #: How often is looked, with many workspaces, whose turn has come.
@@ -85,16 +86,21 @@ class Timetable:
         if not works:
             return scheduler
         every = self.services.policy.poll_every
-        self._add_for_each(scheduler, "poll", every, jobs.poll, at_once=True, connected=True, limit=READING)
+        self._add_for_each(scheduler, "poll", every, problems.poll, at_once=True, connected=True, limit=READING)
         self._add_for_each(scheduler, "settle", SETTLE_EVERY, jobs.settle_cancellations)
         self._add_for_each(scheduler, "survey", SURVEY_EVERY, surveys.survey)
         self._add_for_each(scheduler, "cards", self._card_pace(), cards.refresh)
         self._add_for_each(scheduler, "watch", WATCH_EVERY, digests.watch)
-        self._add_for_each(scheduler, "silence", SILENCE_EVERY, jobs.listen_for_silence)
+        self._add_for_each(scheduler, "silence", SILENCE_EVERY, problems.watch)
         self._add_for_each(scheduler, "recount", RECOUNT_EVERY, jobs.recount)
         self._add_for_each(scheduler, "erase", ERASE_EVERY, jobs.erase)
         # What every worker may do at every tick: it leases what it works on, or wins its row first.
         self._add(scheduler, "tidy", TIDY_EVERY, self._once("tidy", TIDY_EVERY, partial(jobs.tidy, self.services)))
+        if self.many:
+            # At once after a start: a renewal that a crash interrupted is taken up while Slack still allows it.
+            now = self.services.clock.now()
+            renewals = partial(self._tick, "renewals", self._renew)
+            scheduler.add_job(renewals, "interval", seconds=RENEW_EVERY, id="renewals", next_run_time=now)
         look_again = self._once("leaving", LEAVING_EVERY, self.leaving.look_again)
         self._add(scheduler, "leaving", LEAVING_EVERY, look_again)
         purge = partial(jobs.purge, self.services)
@@ -235,6 +241,11 @@ class Timetable:
             yield
         finally:
             beating.cancel()
+
+    async def _renew(self) -> None:
+        """Takes up renewals of Slack's tokens whose end is not known."""
+        for workspace_id in await self.services.memory.read(installs.renewals):
+            await self.tenants.of(workspace_id)
 
     async def _deliver(self) -> None:
         await self.courier.serve()

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     )
     piecewise_installer: str = Field(
         "",
-        description="The Slack user id to tell when Stannp's webhook falls silent; else who first subscribed a channel",
+        description="The Slack user id to tell of a silent webhook or a refused key; else who first subscribed",
     )
     piecewise_encryption_keys: SecretStr = Field(
         NOTHING, description="Many workspaces: keys of stored secrets, comma-separated; the first seals, all open"

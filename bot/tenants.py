@@ -7,7 +7,6 @@ at once enough; a token that is about to end is renewed before it is used, by on
 import asyncio
 import hashlib
 import secrets
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,10 +24,11 @@ from bot.slack import Slack, named
 from bot.stannp import Stannp
 from handlers.ports import Account, NotConnected, Outage, Removed, SlackDown, Trouble, WorkspaceGone
 from handlers.services import Services
-from storage import installs, leases, workspaces
+from storage import installs, troubles, workspaces
 from storage.failures import is_outage
 from storage.installs import Place
 from storage.records import Workspace, WorkspaceId
+from storage.troubles import Kind
 from storage.vault import Vault
 from storage.workspaces import WorkspaceUnknownError
 
@@ -38,12 +38,18 @@ log = structlog.get_logger()
 KEPT_FOR: Final = timedelta(seconds=30)
 #: Workspaces whose clients are kept open in one process.
 KEPT: Final = 5000
-#: A token is renewed so long before it ends (Slack's rotated tokens live for twelve hours).
-RENEW_BEFORE: Final = timedelta(hours=2)
-#: Who finds another process renewing waits so long (in seconds), as long as its own token is no more.
-RENEWAL: Final = timedelta(seconds=30)
+#: A token is renewed so long before it ends (Slack's rotated tokens live for twelve hours): when Slack refuses, so long
+#: is left for a person to install us again.
+RENEW_BEFORE: Final = timedelta(hours=6)
+#: What ends sooner than this cannot wait.
+SOON: Final = timedelta(seconds=30)
+#: After this time (a little more than a call to Slack may take) who asked for a token without an end counts as dead.
+RENEWAL: Final = timedelta(seconds=20)
+#: So long after a refusal Slack is asked again.
+REFUSED: Final = timedelta(minutes=10)
 #: How long (in seconds) is looked again for what is open already, while the database hangs.
 LOOK_SECONDS: Final = 1.5
+#: Who finds another process renewing waits so long (in seconds), as long as its own token is no more.
 LOOKS: Final = 40
 LOOK: Final = 0.25
 TOKEN_BYTES: Final = 32
@@ -106,6 +112,8 @@ class Opened:
     services: Services
     workspace: Workspace
     slack: dict[str, Any] = field(repr=False)
+    #: Slack's secret as it is kept.
+    sealed: str = field(repr=False)
     account: dict[str, Any] | None = field(repr=False)
     looked_at: datetime
 
@@ -121,7 +129,9 @@ class Many:
     make_client: Callable[[str], AsyncWebClient]
     make_stannp: Callable[[str, str, str], Stannp]
     make_slack: Callable[[AsyncWebClient, str], Slack]
-    owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    #: Renewals under way, and until when another one may wait.
+    renewing: set[asyncio.Task[Opened]] = field(default_factory=set)
+    not_before: dict[WorkspaceId, datetime] = field(default_factory=dict)
     opened: OrderedDict[WorkspaceId, Opened] = field(default_factory=OrderedDict)
     numbers: dict[str, WorkspaceId] = field(default_factory=dict)
 
@@ -158,8 +168,7 @@ class Many:
     async def of(self, workspace_id: WorkspaceId) -> Services:
         """See `Tenants.of`. Renews a token that is about to end."""
         found = await self._open(workspace_id)
-        ends = _ends(found.slack)
-        if ends is not None and ends - self._now() < RENEW_BEFORE:
+        if self._is_ending(found):
             found = await self._renew(found)
         return found.services
 
@@ -177,7 +186,7 @@ class Many:
         try:
             # Slack waits three seconds; what was opened before is good for an answer that says what is wrong.
             async with asyncio.timeout(None if kept is None else LOOK_SECONDS):
-                workspace, slack, account = await self.template.memory.read(_look, self.vault, workspace_id)
+                workspace, sealed, slack, account = await self.template.memory.read(_look, self.vault, workspace_id)
         except (SQLAlchemyError, TimeoutError) as error:
             if kept is None or not (is_outage(error) or isinstance(error, TimeoutError)):
                 raise
@@ -185,9 +194,9 @@ class Many:
         if workspace.removed_at is not None:
             self.forget(workspace_id)
             raise Removed
-        if slack is None:
+        if slack is None or sealed is None:
             raise WorkspaceGone
-        made = self._made(workspace, slack, account, kept)
+        made = self._made(workspace, sealed, slack, account, kept)
         self.opened[workspace_id] = made
         self.opened.move_to_end(workspace_id)
         if len(self.opened) > KEPT:
@@ -195,7 +204,12 @@ class Many:
         return made
 
     def _made(
-        self, workspace: Workspace, slack: dict[str, Any], account: dict[str, Any] | None, kept: Opened | None
+        self,
+        workspace: Workspace,
+        sealed: str,
+        slack: dict[str, Any],
+        account: dict[str, Any] | None,
+        kept: Opened | None,
     ) -> Opened:
         """What did not change goes on being used: the clients know people, and how fast they may ask."""
         same = kept is not None and kept.slack == slack
@@ -205,7 +219,7 @@ class Many:
         else:
             platform = self._platform(account)
         services = replace(self.template, slack=messenger, platform=platform, accounts=self)
-        return Opened(services, workspace, slack, account, self._now())
+        return Opened(services, workspace, slack, sealed, account, self._now())
 
     def _messenger(self, workspace: Workspace, slack: dict[str, Any]) -> Slack:
         return self.make_slack(self.make_client(slack["token"]), workspace.team_id)
@@ -218,30 +232,42 @@ class Many:
 
     # ---- Tokens that end ----------------------------------------------------------------------------------------
 
+    def _is_ending(self, found: Opened) -> bool:
+        ends, now = _ends(found.slack), self._now()
+        if ends is None or ends - now >= RENEW_BEFORE:
+            return False
+        # Lately tried in vain: as long as the token is good, that can wait.
+        return ends <= now + SOON or self.not_before.get(found.workspace.id, now) <= now
+
     async def _renew(self, found: Opened) -> Opened:
         """A new token in the place of one that is about to end. Of all processes, one asks Slack for it."""
         workspace_id, before = found.workspace.id, found.slack
         for _ in range(LOOKS):
-            now = self._now()
-            won = await self.template.memory.write(leases.win, f"renew:{workspace_id}", self.owner, RENEWAL)
+            if await self.template.memory.write(installs.begin_renewal, workspace_id, found.sealed, RENEWAL):
+                # It goes on when who asked for it does not: what Slack answers must be recorded.
+                task = asyncio.create_task(self._exchange(found))
+                self.renewing.add(task)
+                task.add_done_callback(self.renewing.discard)
+                return await asyncio.shield(task)
             self.forget(workspace_id)
-            again = await self._open(workspace_id)
-            if again.slack != before:
-                return again
-            if won:
-                return await self._ask_for_a_token(again)
+            found = await self._open(workspace_id)
             ends = _ends(before)
-            if ends is not None and ends > now + timedelta(seconds=30):
-                # The old one is still good: the other process may take its time.
-                return again
+            if found.slack != before or (ends is not None and ends > self._now() + SOON):
+                # Done, or the old one is still good: the other process may take its time.
+                return found
             await self.template.clock.sleep(LOOK)
         raise SlackDown
 
-    async def _ask_for_a_token(self, found: Opened) -> Opened:
+    async def _exchange(self, found: Opened) -> Opened:
+        """Asks Slack for a new token, records it, and only then lets the old one go.
+
+        Slack takes a refresh token again for a short time after its first use, and the old token stays good until it
+        ends (docs.slack.dev: authentication/using-token-rotation). So an answer that was lost is asked for once more,
+        and who must install us again has hours to do so.
+        """
         workspace_id = found.workspace.id
-        client = self.make_client("")
         try:
-            answer = await client.oauth_v2_access(
+            answer = await self.make_client("").oauth_v2_access(
                 client_id=self.keys.client_id,
                 client_secret=self.keys.client_secret,
                 grant_type="refresh_token",
@@ -250,19 +276,52 @@ class Many:
         except SlackApiError as error:
             trouble = named(error)
             log.warning("token.not_renewed", workspace=workspace_id, code=trouble.code)
-            gone = SlackDown if isinstance(trouble, Outage) else WorkspaceGone
-            return self._while_it_lasts(found, gone(code=trouble.code))
+            if isinstance(trouble, Outage):
+                return self._while_it_lasts(found, SlackDown(code=trouble.code), RENEWAL)
+            await self.template.memory.write(_refuse, found, self._now())
+            return self._while_it_lasts(found, WorkspaceGone(code=trouble.code), REFUSED)
         except (aiohttp.ClientError, TimeoutError):
-            return self._while_it_lasts(found, SlackDown())
-        renewed = found.slack | token_of(dict(answer.data), self._now())  # type: ignore[arg-type]
-        await self.keep(workspace_id, Place.SLACK, renewed)
-        log.info("token.renewed", workspace=workspace_id)
+            return self._while_it_lasts(found, SlackDown(), RENEWAL)
+        old = {name: found.slack[name] for name in ("token", "ends")}
+        renewed = found.slack | token_of(dict(answer.data), self._now()) | {"before": old}  # type: ignore[arg-type]
+        if await self._record(workspace_id, found.slack["refresh"], renewed):
+            await self._prove(workspace_id, renewed)
         return await self._open(workspace_id)
 
-    def _while_it_lasts(self, found: Opened, trouble: Trouble) -> Opened:
+    async def _record(self, workspace_id: WorkspaceId, refresh: str, renewed: dict[str, Any]) -> bool:
+        """Keeps it, for as long as that takes; gives whether, for there may be a newer installation."""
+        while True:
+            try:
+                kept = await self.template.memory.write(_keep, self.vault, workspace_id, refresh, renewed, self._now())
+            except SQLAlchemyError as error:
+                log.error("token.not_recorded", workspace=workspace_id, reason=type(error).__name__)  # noqa: TRY400 - said each second
+                await self.template.clock.sleep(1)
+            else:
+                self.forget(workspace_id)
+                log.info("token.renewed" if kept else "token.outrun", workspace=workspace_id)
+                return kept
+
+    async def _prove(self, workspace_id: WorkspaceId, renewed: dict[str, Any]) -> None:
+        """The old token goes when the new one works. Should Slack refuse that, the old one stays while it lasts."""
+        proven = {name: value for name, value in renewed.items() if name != "before"}
+        try:
+            await self.make_client(renewed["token"]).auth_test()
+        except SlackApiError as error:
+            trouble = named(error)
+            log.warning("token.not_proven", workspace=workspace_id, code=trouble.code)
+            if isinstance(trouble, Outage):
+                return
+            proven |= renewed["before"]
+            self.not_before[workspace_id] = self._now() + RENEWAL
+        except (aiohttp.ClientError, TimeoutError):
+            return
+        await self._record(workspace_id, renewed["refresh"], proven)
+
+    def _while_it_lasts(self, found: Opened, trouble: Trouble, pause: timedelta) -> Opened:
         """There is no new token: the old one is used until it ends, and only then is that a trouble."""
-        ends = _ends(found.slack)
-        if ends is not None and ends <= self._now():
+        ends, now = _ends(found.slack), self._now()
+        self.not_before[found.workspace.id] = now + pause
+        if ends is not None and ends <= now:
             raise trouble
         return found
 
@@ -305,6 +364,8 @@ class Many:
         def work(connection: Connection) -> None:
             kept = installs.secret(connection, self.vault, workspace_id, Place.ACCOUNT) or {}
             installs.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept | change, now)
+            if "key" in change:
+                troubles.end(connection, workspace_id, Kind.KEY)
             if facts:
                 workspaces.note(connection, workspace_id, **facts)
 
@@ -343,8 +404,26 @@ def _ends(slack: dict[str, Any]) -> datetime | None:
 
 def _look(
     connection: Connection, vault: Vault, workspace_id: WorkspaceId
-) -> tuple[Workspace, dict[str, Any] | None, dict[str, Any] | None]:
+) -> tuple[Workspace, str | None, dict[str, Any] | None, dict[str, Any] | None]:
     workspace = workspaces.by_id(connection, workspace_id)
-    places = (Place.SLACK, Place.ACCOUNT)
-    slack, account = (installs.secret(connection, vault, workspace_id, place) for place in places)
-    return workspace, slack, account
+    sealed = installs.sealed(connection, workspace_id, Place.SLACK)
+    slack = installs.opened(vault, workspace_id, Place.SLACK, sealed)
+    return workspace, sealed, slack, installs.secret(connection, vault, workspace_id, Place.ACCOUNT)
+
+
+def _keep(
+    connection: Connection,
+    vault: Vault,
+    workspace_id: WorkspaceId,
+    refresh: str,
+    renewed: dict[str, Any],
+    now: datetime,
+) -> bool:
+    troubles.end(connection, workspace_id, Kind.TOKEN)
+    return installs.keep_renewed(connection, vault, workspace_id, refresh, renewed, now)
+
+
+def _refuse(connection: Connection, found: Opened, now: datetime) -> None:
+    """Slack gave nothing: that is told, while there is time to mend it."""
+    installs.end_renewal(connection, found.workspace.id, found.sealed)
+    troubles.begin(connection, found.workspace.id, Kind.TOKEN, now, _ends(found.slack))

@@ -19,12 +19,13 @@ from handlers.lookups import Outdated
 from handlers.messages import Block
 from handlers.ports import HomeChanged
 from handlers.services import Ask, Services
-from handlers.views import home, setup
+from handlers.views import home, problems, setup
 from handlers.views.controls import Action
 from handlers.views.home import Report
 from handlers.views.money import runway_of, runway_text
 from handlers.views.status import Line
-from storage import enquiries, workspaces
+from storage import enquiries, troubles, workspaces
+from storage.troubles import Problem
 
 log = structlog.get_logger()
 
@@ -73,13 +74,16 @@ def _page_of(value: str) -> int:
 
 async def _build(services: Services, ask: Ask, fresh: Freshness, page: int, note: str) -> Block:
     today = await commands.today_of(services, ask)
-    report = await services.memory.read(_look, ask, today, fresh, page, note)
-    steward = await is_steward(services, ask)
-    report = replace(report, steward=steward, account=services.accounts is not None)
+    report, wrong = await services.memory.read(_look, ask, today, fresh, page, note)
+    many, url = services.accounts is not None, services.policy.public_url
+    lasting = [problems.text(one, many=many, public_url=url) for one in wrong]
+    report = replace(report, steward=await is_steward(services, ask), account=many, problems=lasting)
     return home.home(_with_picture(services, report))
 
 
-def _look(connection: Connection, ask: Ask, today: date, fresh: Freshness, page: int, note: str) -> Report:
+def _look(
+    connection: Connection, ask: Ask, today: date, fresh: Freshness, page: int, note: str
+) -> tuple[Report, list[Problem]]:
     kept = workspaces.span_of(connection, ask.workspace.id, ask.user) or arguments.DEFAULT_PRESET
     span = arguments.kept(kept, today)
     mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
@@ -90,7 +94,8 @@ def _look(connection: Connection, ask: Ask, today: date, fresh: Freshness, page:
     everything = enquiries.mixes(connection, ask.workspace.id)
     runway = runway_of(known, everything, standing.balance, today)
     said = runway_text(runway) if runway else ""
-    return Report(standing, lines, kept, min(page, last), note=note, runway=said, known=standing.as_of is not None)
+    report = Report(standing, lines, kept, min(page, last), note=note, runway=said, known=standing.as_of is not None)
+    return report, troubles.of(connection, ask.workspace.id)
 
 
 def _with_picture(services: Services, report: Report) -> Report:

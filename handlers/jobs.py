@@ -8,6 +8,7 @@ import structlog
 from handlers import surveys
 from handlers.cancelling import Settled, settle_abandoned
 from handlers.freshness import read_balance
+from handlers.installer import tell
 from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
@@ -143,15 +144,9 @@ async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> N
     since = workspace.webhook_at
     if since is None or moved is None or moved - since < SILENCE or workspace.silence_told == since:
         return
-    first = await services.memory.read(workspaces.first_subscriber, workspace_id)
-    person = workspace.installer or services.policy.installer or first
     log.warning("webhook.silent", workspace=workspace_id, since=since.isoformat())
-    if person:
-        try:
-            await services.slack.post(person, words.silent(since))
-        except Refusal as refusal:
-            log.info("silence.untold", reason=type(refusal).__name__)
-    await services.memory.write(workspaces.note, workspace_id, silence_told=since)
+    if await tell(services, workspace, words.silent(since)):
+        await services.memory.write(workspaces.note, workspace_id, silence_told=since)
 
 
 async def settle_cancellations(services: Services, workspace_id: WorkspaceId) -> None:

@@ -5,14 +5,14 @@ that is copied to another workspace does not open there.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, or_, select, tuple_, update
 
 from storage.accounts import install_states, secrets
-from storage.database import rows_changed, upsert
+from storage.database import database_time, rows_changed, upsert
 from storage.records import WorkspaceId
 from storage.tables import changes, leases, metadata, pieces, workspaces
 from storage.vault import Vault
@@ -36,16 +36,60 @@ def keep_secret(
     connection: Connection, vault: Vault, workspace_id: WorkspaceId, place: Place, value: dict[str, Any], now: datetime
 ) -> None:
     """Keeps the secret, in place of an earlier one."""
-    kept = {"sealed": vault.seal(bound(workspace_id, place), value), "sealed_at": now}
+    kept = {"sealed": vault.seal(bound(workspace_id, place), value), "sealed_at": now, "renewing_at": None}
     adding = upsert(connection, secrets).values(workspace_id=workspace_id, place=place.value, **kept)
     connection.execute(adding.on_conflict_do_update(index_elements=list(secrets.primary_key.columns), set_=kept))
 
 
 def secret(connection: Connection, vault: Vault, workspace_id: WorkspaceId, place: Place) -> dict[str, Any] | None:
     """The secret, opened; None when there is none. Raises VaultError."""
-    mine = secrets.c.workspace_id == workspace_id, secrets.c.place == place.value
-    sealed = connection.scalar(select(secrets.c.sealed).where(*mine))
-    return None if sealed is None else dict(vault.open(bound(workspace_id, place), sealed))
+    return opened(vault, workspace_id, place, sealed(connection, workspace_id, place))
+
+
+def opened(vault: Vault, workspace_id: WorkspaceId, place: Place, kept: str | None) -> dict[str, Any] | None:
+    """What was sealed; None for None. Raises VaultError."""
+    return None if kept is None else dict(vault.open(bound(workspace_id, place), kept))
+
+
+def begin_renewal(connection: Connection, workspace_id: WorkspaceId, tested: str, lasts: timedelta) -> bool:
+    """Whether we may ask for a new token in the place of this one: of all processes one, for so long.
+
+    That it was asked for stands here until its end is known: a crash may have come between Slack's answer and its
+    record, and Slack takes the same refresh token again for a short time alone.
+    """
+    now = database_time(connection)
+    asked = secrets.c.renewing_at
+    free = or_(asked.is_(None), asked <= now - lasts, asked > now + lasts)
+    turn = update(secrets).where(*_slacks(workspace_id), secrets.c.sealed == tested, free).values(renewing_at=now)
+    return rows_changed(connection, turn) == 1
+
+
+def end_renewal(connection: Connection, workspace_id: WorkspaceId, tested: str) -> None:
+    """Slack gave no new token in the place of this one."""
+    mine = update(secrets).where(*_slacks(workspace_id), secrets.c.sealed == tested)
+    connection.execute(mine.values(renewing_at=None))
+
+
+def keep_renewed(
+    connection: Connection, vault: Vault, workspace_id: WorkspaceId, refresh: str, value: dict[str, Any], now: datetime
+) -> bool:
+    """Keeps a token that was had with this refresh token, unless there is a newer installation; gives whether."""
+    held = connection.scalar(select(secrets.c.sealed).where(*_slacks(workspace_id)).with_for_update())
+    # Not compared sealed: keys may have been rotated meanwhile.
+    if (opened(vault, workspace_id, Place.SLACK, held) or {}).get("refresh") != refresh:
+        return False
+    keep_secret(connection, vault, workspace_id, Place.SLACK, value, now)
+    return True
+
+
+def renewals(connection: Connection) -> list[WorkspaceId]:
+    """The workspaces for whose token another was asked for, with no end known."""
+    asked = select(secrets.c.workspace_id).where(secrets.c.renewing_at.is_not(None))
+    return [WorkspaceId(one) for one in connection.scalars(asked).all()]
+
+
+def _slacks(workspace_id: WorkspaceId) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return secrets.c.workspace_id == workspace_id, secrets.c.place == Place.SLACK.value
 
 
 def drop_secret(connection: Connection, workspace_id: WorkspaceId, place: Place) -> None:

@@ -4,6 +4,7 @@ Each workspace is a `SlackDouble`. Tokens are single-use where Slack's are: a co
 is refused, and kept in `problems`.
 """
 
+import asyncio
 import base64
 import html
 import time
@@ -54,6 +55,13 @@ class SlackCloud:
     #: Tokens of installations that are no more, and whose they were: Slack says `account_inactive` to them.
     ended: dict[str, str] = field(default_factory=dict)
     installed: dict[str, str] = field(default_factory=dict)
+    #: A refresh token may be used again so many seconds after its use ("a short grace period", docs.slack.dev:
+    #: authentication/using-token-rotation).
+    grace: float = 0
+    used: dict[str, tuple[Grant, float]] = field(default_factory=dict)
+    #: While it is set to an event, a refresh is carried out and its answer held back until then; `holding` says so.
+    hold: asyncio.Event | None = None
+    holding: bool = False
     renewals: int = 0
     problems: list[str] = field(default_factory=list)
     base: str = ""
@@ -145,12 +153,17 @@ class SlackCloud:
             return {"ok": False, "error": "bad_client_secret"}
         renewing = given.get("grant_type") == "refresh_token"
         ticket = str(given.get("refresh_token") if renewing else given.get("code"))
+        grant, until = self.used.get(ticket, (None, 0.0))
+        if grant is not None and time.time() < until:
+            return self._issue(grant)
         if ticket in self.spent:
             self.problems.append(f"oauth.v2.access: a {'refresh token' if renewing else 'code'} was used twice")
         grant = (self.refreshes if renewing else self.codes).pop(ticket, None)
         if grant is None or (not renewing and given.get("redirect_uri") != grant.redirect):
             return {"ok": False, "error": "invalid_refresh_token" if renewing else "invalid_code"}
         self.spent.add(ticket)
+        if renewing:
+            self.used[ticket] = grant, time.time() + self.grace
         self.renewals += renewing
         return self._issue(grant)
 
@@ -158,7 +171,8 @@ class SlackCloud:
         """A token that ends, and the only one with which the next can be had."""
         team = self.teams[grant.team]
         if team.token_ends != float("inf"):
-            team.older_tokens[team.bot_token] = team.token_ends
+            # Two tokens are good at a time; the oldest goes.
+            team.older_tokens = {team.bot_token: team.token_ends}
         team.bot_token, team.token_ends = f"xoxe.xoxb-1-{uuid.uuid4().hex}", time.time() + self.lifetime
         team.scopes = set(grant.scopes)
         refresh = f"xoxe-1-{uuid.uuid4().hex}"
@@ -180,7 +194,11 @@ class SlackCloud:
             if basic.startswith("Basic "):
                 login, _, password = base64.b64decode(basic[6:]).decode().partition(":")
                 given |= {"client_id": login, "client_secret": password}
-            return web.json_response(self._exchange(given))
+            answer = self._exchange(given)
+            if self.hold is not None and given.get("grant_type") == "refresh_token":
+                self.holding = True
+                await self.hold.wait()
+            return web.json_response(answer)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         for team in self.teams.values():
             if token == team.bot_token or token in team.older_tokens:

@@ -51,6 +51,8 @@ class Report:
     #: Whether this person may change settings, and whether the mail account is connected from here.
     steward: bool = False
     account: bool = False
+    #: What only a person can mend, in words.
+    problems: Sequence[str] = ()
 
 
 def home(report: Report) -> Block:
@@ -59,6 +61,7 @@ def home(report: Report) -> Block:
     total = figures.pieces(standing.mix.total)
     blocks = [
         header("Your mail"),
+        *(section(f":warning: {one}") for one in report.problems),
         _range_row(report),
         *([context(f":warning: {escape(report.note)}")] if report.note else []),
         section(f"*{total}* ordered {escape(standing.span.label)}\n{money_line(standing)}"),

@@ -1,19 +1,25 @@
 """Installations and people that change while the bot runs: late events, doubtful tokens, guests, and revoked keys."""
 
+import asyncio
+import contextlib
 import copy
 import time
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bot import wire
+from bot.app import running
 from bot.sandbox.slack import BOT_USER, Fault, Posted, User, View
 from handlers import jobs
 from handlers.leaving import Leaving
+from handlers.views import words
 from storage import installs, workspaces
+from storage.database import open_database
 from storage.installs import Place
 from storage.records import Workspace, WorkspaceId
-from tests.house import ACME, House, house
+from tests.house import ACME, House, doubles, house
 
 UNINSTALLED = {"type": "app_uninstalled"}
 REVOKED = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [BOT_USER]}}
@@ -231,3 +237,155 @@ async def test_rights_that_cannot_be_asked_for_are_no_rights(shown: House) -> No
     await idle(shown)
     assert "isn't telling me" in " ".join(m.text for m in slack.messages[before:])
     assert all(piece.status != "cancelled" for piece in mail.pieces_of(223))
+
+
+# ---- What only a person can mend --------------------------------------------------------------------------------
+
+
+async def tick(made: House, name: str) -> None:
+    """The clock comes to this job, whenever it was last done."""
+    assert made.app is not None
+    await made.tenants.template.memory.write(lambda c: c.exec_driver_sql("DELETE FROM leases"))
+    await made.app.scheduler.get_job(name).func()
+    await made.until(lambda: not made.app.in_flight.is_running(f"tick:{name}"))
+
+
+def told(made: House, word: str, user: str = "U0ANA") -> list[str]:
+    """The direct messages to this person that hold this word."""
+    return [m.text for m in made.slack(ACME).messages if m.channel == f"D{user}" and word in m.text]
+
+
+async def home_of(made: House) -> str:
+    slack = made.slack(ACME)
+    assert (await slack.open_home("U0ANA")).ok
+    await idle(made)
+    return str(slack.homes["U0ANA"].view)
+
+
+async def test_a_revoked_mail_key_is_told_once_with_what_to_do_and_until_it_works_again(shown: House) -> None:
+    mail = shown.mail[ACME]
+    mail.api_key = "another"
+    for _ in range(12):
+        await tick(shown, "poll")
+    assert len(told(shown, "no longer accepts")) == 1
+    assert "*Mail account*" in told(shown, "no longer accepts")[0]
+    assert "no longer accepts" in await home_of(shown)
+    mail.api_key = "acme-key"
+    await tick(shown, "poll")
+    assert "no longer accepts" not in await home_of(shown)
+    mail.api_key = "another"
+    await tick(shown, "poll")
+    assert len(told(shown, "no longer accepts")) == 2, "it is news again"
+
+
+async def test_who_cannot_be_told_is_not_the_last_to_be_asked(shown: House) -> None:
+    slack, key = shown.slack(ACME), (await workspace_of(shown)).id
+    await shown.say(ACME, "/mailalerts", "on", "U0ACM2")
+    del slack.users["U0ANA"]
+    shown.mail[ACME].api_key = "another"
+    await tick(shown, "poll")
+    assert len(told(shown, "no longer accepts", "U0ACM2")) == 1
+    assert key
+
+
+# ---- Tokens that end --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def ending(sqlite_url: str) -> AsyncIterator[House]:
+    """One workspace, whose token is about to end."""
+    async with house(sqlite_url) as made:
+        made.cloud.lifetime = 3600
+        await made.install(ACME)
+        await idle(made)
+        made.cloud.lifetime = 43_200
+        made.tenants.opened.clear()
+        yield made
+
+
+async def test_a_new_token_is_recorded_however_often_the_database_fails(
+    ending: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, keep, failures = (await workspace_of(ending)).id, installs.keep_secret, [1, 2]
+
+    def failing(*args: object) -> None:
+        if failures:
+            failures.pop()
+            raise OperationalError("UPDATE", {}, RuntimeError("gone"))
+        keep(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(installs, "keep_secret", failing)
+    await renewed(ending)
+    kept = await ending.tenants.template.memory.read(installs.secret, ending.tenants.vault, key, Place.SLACK)
+    assert kept is not None
+    assert kept["refresh"] in ending.cloud.refreshes, "the one with which the next can be had"
+    assert kept["token"] == ending.slack(ACME).bot_token
+
+
+async def renewed(made: House) -> None:
+    """The token is asked for until it is another."""
+    key, before = (await workspace_of(made)).id, made.cloud.renewals
+    await made.tenants.template.memory.write(lambda c: c.exec_driver_sql("DELETE FROM leases"))
+    with contextlib.suppress(OperationalError):
+        await made.tenants.of(key)
+    await made.until(lambda: made.cloud.renewals > before)
+
+
+async def test_a_renewal_never_overwrites_a_newer_installation(ending: House) -> None:
+    key = (await workspace_of(ending)).id
+    ending.cloud.hold = asyncio.Event()
+    asking = asyncio.create_task(ending.tenants.of(key))
+    await ending.until(lambda: ending.cloud.holding)
+    await ending.install(ACME)
+    newest = ending.slack(ACME).bot_token
+    ending.cloud.hold.set()
+    await asking
+    kept = await ending.tenants.template.memory.read(installs.secret, ending.tenants.vault, key, Place.SLACK)
+    assert kept is not None
+    assert kept["token"] == newest
+
+
+async def test_a_refused_renewal_is_told_in_time_and_until_the_app_is_installed_again(ending: House) -> None:
+    ending.cloud.refreshes.clear()
+    key = (await workspace_of(ending)).id
+    for _ in range(3):
+        await ending.tenants.of(key)
+        await tick(ending, "silence")
+    said = told(ending, "renew my access")
+    assert len(said) == 1
+    assert "/slack/install" in said[0]
+    ending.cloud.lifetime = 43_200
+    await ending.install(ACME)
+    await ending.connect(ACME)
+    assert "renew my access" not in await home_of(ending)
+
+
+async def test_a_crash_between_slack_s_answer_and_its_record_costs_nothing(sqlite_url: str) -> None:
+    async with doubles(sqlite_url) as made:
+        made.cloud.grace, made.cloud.lifetime, made.cloud.hold = 60, 3600, asyncio.Event()
+        async with running(made.settings) as app:
+            made.app = app
+            made.cloud.send_to(f"{made.public}/slack/events")
+            await made.install(ACME)
+            key = (await workspace_of(made)).id
+            asking = asyncio.create_task(made.tenants.of(key))
+            await made.until(lambda: made.cloud.holding)
+            asking.cancel()
+            # As by SIGKILL: the answer never comes to be recorded.
+            for task in list(made.tenants.renewing):
+                task.cancel()
+        made.cloud.hold, made.cloud.lifetime, lost = None, 43_200, made.slack(ACME).bot_token
+        long_ago = "UPDATE secrets SET renewing_at = renewing_at - 60000000"
+        with open_database(sqlite_url).writer.begin() as connection:
+            connection.exec_driver_sql(long_ago)
+        async with running(made.settings) as app:
+            made.app = app
+            # Nobody asks for anything: it is finished by itself, and soon, as Slack's grace is short.
+            await made.until(lambda: made.slack(ACME).bot_token != lost)
+            await idle(made)
+            services = await made.tenants.of(key)
+            await services.slack.post("C0MAIL", words.plain("still here"))
+            kept = await made.tenants.template.memory.read(installs.secret, made.tenants.vault, key, Place.SLACK)
+            assert kept is not None
+            assert kept["refresh"] in made.cloud.refreshes
+    assert made.cloud.every_problem() == []

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 import storage
-from storage import audits, choices, imports, installs, mailings, outbox, privacy, returns, workspaces
+from storage import audits, choices, imports, installs, mailings, outbox, privacy, returns, troubles, workspaces
 from storage.audits import Act
 from storage.database import Database
 from storage.enquiries import Days
@@ -22,6 +22,7 @@ from storage.outbox import Card, Parcel
 from storage.records import Choices, Rules, Want
 from storage.statuses import Status
 from storage.tables import metadata
+from storage.troubles import Kind
 from storage.vault import Vault, new_key
 from tests.builders import a_batch, a_campaign, a_change, a_piece
 
@@ -41,7 +42,7 @@ GLOBAL = {
     "outbox.settle": "by the rows that were claimed", "outbox.cards_of": "parcels carry their workspace",
     "outbox.block": "parcels carry their workspace", "outbox.keep_card": "parcels carry their workspace",
     "workspaces.by_team": "finds a workspace", "workspaces.by_webhook": "finds a workspace", "workspaces.due": "ids alone",
-    "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
+    "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "installs.renewals": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
     "movements.lay_out": "the batch of mailings.apply", "movements.move": "the batch of mailings.apply",
     "movements.stretch_campaigns": "the batch of mailings.apply", "stage.begin": "a batch", "stage.load": "a batch",
 }  # fmt: skip
@@ -86,6 +87,7 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     parcel = Parcel(key, channel, campaign, ())
     outbox.keep_card(connection, parcel, Card(f"1.{word}", "shows"))
     installs.keep_secret(connection, VAULT, key, Place.ACCOUNT, {"key": f"{word}key"}, NOW)
+    troubles.begin(connection, key, Kind.KEY, NOW)
     number = audits.ask_approval(connection, key, campaign, 0, f"U0{word}", NOW)
     audits.note(connection, key, f"U0{word}", Act.INSTALLED, NOW, subject=word)
     privacy.show(connection, key, channel, campaign, 0)
@@ -106,7 +108,7 @@ COMMON: dict[str, Any] = {
     "choices": Choices("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": Place.ACCOUNT,
     "value": {"key": "ours"}, "purge_at": NOW, "batch": a_batch(a_piece("BETA1", "c1"), a_change("BETA1", Status.RETURNED)),
     "reached": Progress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
-    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "part": 0, "parts": 1, "facts": {},
+    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "part": 0, "parts": 1, "facts": {},
 }  # fmt: skip
 
 
