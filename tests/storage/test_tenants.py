@@ -31,6 +31,7 @@ VAULT = Vault([new_key()])
 #: What has no workspace of its own, and why that is right.
 GLOBAL = {
     "database.rows_changed": "runs a statement", "database.run": "runs a statement", "database.upsert": "makes a statement",
+    "database.prove_writable": "no row at all",
     "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.state": "the schema",
     "installs.begin": "a browser, not a workspace yet", "installs.consume": "a browser", "installs.forget_begun": "browsers",
     "installs.every_sealed": "for the operator's check", "installs.purge_due": "ids alone, for the clock",
