@@ -19,8 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.settings import Settings, SettingsError, load_settings
 from bot.telemetry import set_up_logging
 from handlers.ports import ImportRefusedError, Trouble
-from storage.database import DatabaseBusyError, DatabaseDownError, DatabaseUrlError
+from storage.database import DatabaseDownError, DatabaseUrlError
 from storage.failures import is_outage, reason_of, says_why
+from storage.files import DatabaseBusyError
 from storage.schema import SchemaError
 from storage.vault import VaultError
 from storage.workspaces import WorkspaceUnknownError

@@ -167,6 +167,9 @@ def forget(settings: Settings, ref: str, out: Console, team: str = "") -> None:
             audits.note(connection, known[0].id, "", Act.ERASED, now, subject=f"piece {ref}", detail="command line")
 
         database.write(work)
+        cleared = database.clear_log()
+    if not cleared:
+        out.print("Another program reads the database: its log (-wal) holds it until that ends and the bot has run.")
     out.print(f"Who piece {ref} was sent to is no longer kept here. Have Stannp remove its copy as well.", markup=False)
 
 

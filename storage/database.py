@@ -1,7 +1,6 @@
 """Opens the database: one engine that reads, one that writes, and what differs between SQLite and PostgreSQL."""
 
 import contextlib
-import fcntl
 import os
 import re
 import socket
@@ -11,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -34,6 +32,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.failures import READ_ONLY, state_of
+from storage.files import SameFile, held
 from storage.watchdog import Watchdog
 
 P = ParamSpec("P")
@@ -43,6 +42,8 @@ READERS = 4
 #: PostgreSQL undid the transaction for the sake of another, and says that it may be tried again.
 CROSSED: Final = frozenset({"40001", "40P01"})
 TRIES: Final = 5
+#: SQLite's log is cut so often, in seconds: who was forgotten stands in it until then.
+CLEAR_EVERY: Final = 600.0
 #: What libpq is told unless DATABASE_URL says otherwise (postgresql.org/docs: libpq-connect; the last is milliseconds).
 #: Of several hosts the one that takes writes is wanted, and a standby is none.
 CONNECTING: Final = {
@@ -53,10 +54,6 @@ CONNECTING: Final = {
 PING_AFTER, PING_SECONDS = 5.0, 2.0
 #: Pages of SQLite's log after which a writer clears it itself (256 MB): normally `checkpoint` has done so before.
 LOG_PAGES: Final = 65_536
-
-
-class DatabaseBusyError(RuntimeError):
-    """Another Piecewise already uses this SQLite file. Stop it first, or use PostgreSQL to run several."""
 
 
 class DatabaseDownError(RuntimeError):
@@ -127,6 +124,7 @@ class Database:
         self.writer = writer
         self.watchdog = watchdog
         self.limits = limits
+        self.cleared = time.monotonic()
 
     @property
     def patient(self) -> "Database":
@@ -181,6 +179,24 @@ class Database:
             # Outside of any transaction, and so past SQLAlchemy, which would begin one.
             with contextlib.closing(self.reader.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if time.monotonic() - self.cleared > CLEAR_EVERY:
+                self.clear_log()
+
+    def clear_log(self) -> bool:
+        """SQLite: cuts its log, in which the pages still stand as they were before. Gives whether it could be done now.
+
+        It waits for nobody: while another reads or writes it is not done. Nothing to do on PostgreSQL.
+        """
+        if not self.is_file:
+            return True
+        with contextlib.closing(self.reader.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={1000 * SHORT.lock}")
+        if not busy:
+            self.cleared = time.monotonic()
+        return not busy
 
     def close(self) -> None:
         self.watchdog.close()
@@ -274,7 +290,12 @@ def _open_sqlite(url: URL) -> Database:
     reader = create_engine(url, pool_size=READERS, hide_parameters=True)
     writer = create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
     watchdog = Watchdog(sqlite3.Connection.interrupt)
+    file = SameFile(url.database) if url.database and url.database != ":memory:" else None
     for engine, begin in ((reader, "BEGIN"), (writer, "BEGIN IMMEDIATE")):
+        if file is not None:
+            event.listen(engine, "do_connect", file.require)
+            event.listen(engine, "connect", lambda _connection, _entry: file.remember())
+            event.listen(engine, "begin", file.require)
         event.listen(engine, "checkout", lambda connection, _entry, _proxy: watchdog.hold(connection))
         event.listen(engine, "close", lambda connection, _entry: watchdog.release(connection))
         event.listen(engine, "connect", _prepare_sqlite)
@@ -298,6 +319,8 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
         "synchronous=FULL",
         f"busy_timeout={1000 * SHORT.lock}",
         "temp_store=MEMORY",
+        # What is deleted is overwritten, whatever this build of SQLite does by itself.
+        "secure_delete=ON",
         "cache_size=-32768",
     )
     for pragma in (*pragmas, f"wal_autocheckpoint={LOG_PAGES}"):
@@ -387,19 +410,11 @@ def prove_writable(connection: Connection) -> None:
 def sole_user(text: str) -> Iterator[None]:
     """Holds a SQLite file for this process alone; does nothing for PostgreSQL.
 
-    Raises DatabaseBusyError when another process holds it. The lock ends with the process, however it ends.
+    Raises DatabaseBusyError when another process holds it, by whatever name.
     """
     url = parse_url(text)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         yield
         return
-    with Path(url.database + ".lock").open("w") as handle:
-        _lock(handle)
+    with held(url.database):
         yield
-
-
-def _lock(handle: IO[str]) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise DatabaseBusyError(DatabaseBusyError.__doc__) from None

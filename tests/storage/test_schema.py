@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 import storage.accounts  # noqa: F401
 from bot.telemetry import redact
 from storage import schema
-from storage.database import Database, DatabaseBusyError, DatabaseUrlError, open_database, parse_url, sole_user
+from storage.database import Database, DatabaseUrlError, open_database, parse_url, sole_user
+from storage.files import DatabaseBusyError
 from storage.schema import SchemaBusyError, SchemaNewError, SchemaOldError, State
 from storage.tables import campaigns, due_details, metadata, pieces
 
