@@ -16,7 +16,7 @@ from bot.app import SystemClock, build_client
 from bot.settings import Settings, SettingsError
 from bot.stannp import Stannp
 from handlers.ports import Trouble
-from storage import installs, schema, workspaces
+from storage import aside, installs, schema, workspaces
 from storage.database import open_database, parse_url
 from storage.vault import VaultError
 
@@ -39,10 +39,11 @@ async def check(settings: Settings) -> list[Line]:
     async with aiohttp.ClientSession() as session:
         if settings.is_for_many():
             lines.append(_database(settings))
-            lines += _vault(settings) if lines[-1].ok and not _missing_file(settings) else []
+            lines += [*_vault(settings), *_aside(settings)] if lines[-1].ok and not _missing_file(settings) else []
             return lines
         lines += await _slack(settings, session)
         lines.append(_database(settings))
+        lines += _aside(settings) if lines[-1].ok and not _missing_file(settings) else []
         lines.append(await _platform(settings, session))
     return lines
 
@@ -159,6 +160,19 @@ def _database(settings: Settings) -> Line:
     finally:
         database.close()
     return Line("Database", True, f"{kind}, schema {found.revision}")
+
+
+def _aside(settings: Settings) -> list[Line]:
+    """What the database refused for good, if anything."""
+    database = open_database(settings.database_url)
+    try:
+        found = database.read(aside.look)
+    finally:
+        database.close()
+    if found is None:
+        return []
+    kept = f"{found.number} could not be kept; the newest, {found.newest.ref}, on {found.at:%Y-%m-%d}"
+    return [Line("Kept aside", False, f"{kept}: {found.newest.reason}. All else goes on; please report this")]
 
 
 async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Line:

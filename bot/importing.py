@@ -312,7 +312,7 @@ def import_file(
         try:
             for batch, reached in _portions(database, workspace_id, source, reached, side):  # noqa: B020 - goes on there
                 side.flush()
-                database.write(imports.advance, workspace_id, source.key, batch, reached, datetime.now(UTC))
+                imports.keep(database, workspace_id, source.key, batch, reached, datetime.now(UTC))
                 report(reached, source.size)
         finally:
             side.close()
@@ -380,18 +380,18 @@ async def sync(
     reached = database.read(imports.progress, workspace_id, key)
     first = max(since, date.fromordinal(reached.position) if reached.position else since)
     campaigns = tuple(await platform.campaigns())
-    database.write(mailings.apply, workspace_id, Batch(campaigns=campaigns), datetime.now(UTC))
+    imports.keep(database, workspace_id, key, Batch(campaigns=campaigns), reached, datetime.now(UTC))
     while first <= today:
         last, route = min(first + SPAN, today + timedelta(days=1)), None
         async for page in platform.pieces(first, last, route):
             route, now = page.route, datetime.now(UTC)
             reached = Progress(first.toordinal(), reached.kept + len(page.batch.pieces), reached.refused)
             for portion in mailings.portions(_as_history(page.batch, now), ROWS):
-                database.write(imports.advance, workspace_id, key, portion, reached, now)
+                imports.keep(database, workspace_id, key, portion, reached, now)
         first = last + timedelta(days=1) if last > today else last
         # The last days are asked for again next time: they are not over.
         reached = replace(reached, position=min(first, today).toordinal())
-        database.write(imports.advance, workspace_id, key, Batch(), reached, datetime.now(UTC))
+        imports.keep(database, workspace_id, key, Batch(), reached, datetime.now(UTC))
         yield min(last, today), reached
 
 

@@ -1,6 +1,6 @@
 """Webhook calls on their way into memory: those that arrive together share one transaction, and wait for it.
 
-A call that cannot be kept fails alone, and of a call with a bad object the good ones are kept.
+Of a call with an object that the database refuses the others are kept.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.grouping import Group, Rider
 from handlers.memory import Memory
-from handlers.ports import Clock, Overloaded, PayloadRefused
+from handlers.ports import Clock, Overloaded
 from storage import mailings, workspaces
+from storage.aside import POISON
 from storage.failures import is_outage, reason_of
 from storage.records import Batch, WorkspaceId
 
@@ -28,8 +28,6 @@ GROUP: Final = 1000
 WAITING: Final = 5000
 #: That the platform called is written down so often at most.
 NOTED_EVERY: Final = timedelta(minutes=1)
-#: What a bad value raises, in the database or on the way to it.
-POISON: Final = (SQLAlchemyError, ValueError, TypeError, ArithmeticError)
 
 Call = tuple[WorkspaceId, Batch]
 
@@ -58,8 +56,7 @@ class Intake:
     async def keep(self, workspace_id: WorkspaceId, batch: Batch) -> None:
         """Returns when this is committed.
 
-        Raises Overloaded when it did not come to it, PayloadRefused when nothing in it could be stored, or what the
-        database raised when that is in trouble.
+        Raises Overloaded when it did not come to it, or what the database raised when that is in trouble.
         """
         rider: Rider[Call] | None = None
         try:
@@ -99,23 +96,18 @@ class Intake:
         return sorted(one for one in callers if one not in self.noted or now - self.noted[one] > NOTED_EVERY)
 
     async def _keep_what_can_be(self, rider: Rider[Call]) -> None:
-        """Something in this call is refused by the database: the rest of it is kept, piece by piece."""
+        """Something in this call is refused by the database: the rest of it is kept, and that kept aside.
+
+        Told again it would be refused again, and failed calls pause the webhook: so the call is taken.
+        """
         workspace_id, batch = rider.what
-        kept = refused = 0
-        for part in mailings.portions(batch, 1):
-            try:
-                await self.memory.write(mailings.apply, workspace_id, part, self.clock.now())
-                kept += _weight(part)
-            except POISON as error:
-                if is_outage(error):
-                    rider.fail(error)
-                    return
-                refused += 1
-        log.warning("intake.refused", kept=kept, refused=refused)
-        if kept:
-            rider.succeed()
+        try:
+            await self.memory.sift(workspace_id, batch, self.clock.now())
+        except POISON as outage:
+            rider.fail(outage)
         else:
-            rider.fail(PayloadRefused())
+            self.kept += _weight(batch)
+            rider.succeed()
 
 
 def _apply_all(connection: Connection, calls: Sequence[Call], silent: Sequence[WorkspaceId], now: datetime) -> None:

@@ -13,7 +13,7 @@ from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
 from handlers.views import cancel, words
-from storage import details, enquiries, installs, leases, privacy, tally, workspaces
+from storage import aside, details, enquiries, installs, leases, privacy, tally, workspaces
 from storage.records import Batch, Campaign, Mix, Money, StoredCampaign, Workspace, WorkspaceId
 from storage.statuses import FINAL
 
@@ -169,6 +169,7 @@ def _late_answer(workspace: Workspace, settled: Settled) -> Message:
 async def tidy(services: Services) -> None:
     """Folds tallies and forgets what Slack will not send again."""
     await services.memory.write(tally.fold)
+    await services.memory.write(aside.forget, services.clock.now())
     await services.memory.write(leases.forget, services.clock.now())
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
+import structlog
 from sqlalchemy import Connection
 
 from handlers.grouping import Group, Rider, settled
-from storage import mailings
+from storage import aside, mailings
+from storage.aside import POISON, Sieve
 from storage.database import Database
 from storage.failures import is_outage
 from storage.mailings import Applied
@@ -18,6 +20,8 @@ from storage.records import Batch, WorkspaceId
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 #: Pieces in one transaction: a webhook that arrives meanwhile waits for one portion (some 50 ms), not a whole report.
 PORTION: Final = 1000
@@ -100,6 +104,23 @@ class Memory:
         """
         total = Applied()
         for portion in mailings.portions(batch, PORTION):
-            total += await self.write(mailings.apply, workspace_id, portion, now)
+            total += await self.sift(workspace_id, portion, now)
             self.learned += len(portion.pieces) + len(portion.changes) + len(portion.campaigns)
+        return total
+
+    async def sift(self, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> Applied:
+        """Merges a batch at once, or, where the database refuses something in it for good, all but that.
+
+        What is refused is kept aside with its reason.
+        """
+        total, sieve = Applied(), Sieve([batch])
+        while sieve.todo:
+            part = sieve.todo.pop()
+            try:
+                total += await self.write(mailings.apply, workspace_id, part, now)
+            except POISON as error:
+                sieve.refuse(part, error)
+        if sieve.refused:
+            log.warning("ledger.refused", number=len(sieve.refused), reason=sieve.refused[-1].reason)
+            await self.write(aside.keep, workspace_id, sieve.refused, now)
         return total

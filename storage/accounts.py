@@ -78,3 +78,14 @@ shown = Table(
     #: 0 for the campaign itself.
     Column("piece_id", BigInteger, primary_key=True),
 )
+
+#: What the database refuses for good, by its id at the platform, with the reason: see `aside`. Nothing of a recipient.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("ref", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from storage import stage
 from storage.database import Sql, run, sql
 from storage.records import NOBODY, Change, Piece, Source, WorkspaceId
+from storage.stage import cut_text
 from storage.statuses import OTHER, status_of
 from storage.tables import Moment
 
@@ -20,6 +21,8 @@ TEXTS: Final = (
 )  # fmt: skip
 #: What says who it was sent to; state and country alone do not.
 PERSONAL: Final = ("name", "name_key", "surname_key", "address_key", "company", "address", "city", "postcode")
+#: Bytes of what is searched by its beginning; and of kind and format, which together are the key of a count.
+LONGEST_KEY, LONGEST_KIND = 1000, 400
 SPACES: Final = re.compile(r"[\s,.]+")
 
 
@@ -29,6 +32,11 @@ def fold_text(text: str) -> str:
         plain = unicodedata.normalize("NFKD", text)
         text = "".join(c for c in plain if not unicodedata.combining(c))
     return SPACES.sub(" ", text).strip().casefold()
+
+
+def search_key(text: str) -> str:
+    """The folded text as far as it is compared: what is longer would not fit into an index."""
+    return cut_text(fold_text(text), LONGEST_KEY)
 
 
 def meet(connection: Connection, workspace_id: WorkspaceId, described: Sequence[Piece], now: datetime) -> int:
@@ -59,26 +67,26 @@ def meet(connection: Connection, workspace_id: WorkspaceId, described: Sequence[
 
 def _row(piece: Piece, now: datetime) -> tuple[Any, ...]:
     who = piece.recipient or NOBODY
-    name_key = fold_text(who.name)
+    name_key = search_key(who.name)
     first, _, last = name_key.rpartition(" ")
     return (
         piece.ref,
         piece.campaign_ref,
         piece.created_at.date() if piece.created_at else None,
         piece.cost,
-        piece.kind,
-        piece.format,
+        cut_text(piece.kind, LONGEST_KIND),
+        cut_text(piece.format, LONGEST_KIND),
         piece.created_at,
         piece.dispatched_at,
         who.name,
         name_key,
         f"{last} {first}".strip(),
-        fold_text(who.address),
+        search_key(who.address),
         who.company,
         who.address,
         who.city,
         who.region,
-        who.postcode,
+        cut_text(who.postcode, LONGEST_KEY),
         who.country,
         now,
         piece.detailed,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, text, union_all
 
 from storage import details
-from storage.arrivals import fold_text
+from storage.arrivals import search_key
 from storage.database import sql
 from storage.records import (
     CampaignId,
@@ -166,7 +166,7 @@ def find_pieces(connection: Connection, workspace_id: WorkspaceId, asked: str, l
     exact = connection.execute(BY_REF, {"workspace": workspace_id, "ref": asked}).all()
     if exact:
         return [_piece(row) for row in exact]
-    key, zipped = fold_text(asked), asked.strip().upper()
+    key, zipped = search_key(asked), asked.strip().upper()
     if not key:
         return []
     values = {"workspace": workspace_id, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, select
 
-from storage import mailings
-from storage.database import upsert
+from storage import aside, mailings
+from storage.aside import POISON, Refused, Sieve
+from storage.database import Database, upsert
 from storage.records import Batch, WorkspaceId
 from storage.tables import imports, pieces
 
@@ -41,6 +42,29 @@ def advance(
     row = {"position": reached.position, "kept": reached.kept, "refused": reached.refused, "updated_at": now}
     adding = upsert(connection, imports).values(workspace_id=workspace_id, key=key, **row)
     connection.execute(adding.on_conflict_do_update(index_elements=list(imports.primary_key.columns), set_=row))
+
+
+def keep(
+    database: Database, workspace_id: WorkspaceId, key: str, batch: Batch, reached: Progress, now: datetime
+) -> list[Refused]:
+    """The same, in as many transactions as it takes where the database refuses something in it for good.
+
+    What is refused is kept aside, and given.
+    """
+    sieve = Sieve([])
+    try:
+        database.write(advance, workspace_id, key, batch, reached, now)
+    except POISON as error:
+        sieve.refuse(batch, error)
+        while sieve.todo:
+            part = sieve.todo.pop()
+            try:
+                database.write(mailings.apply, workspace_id, part, now)
+            except POISON as again:
+                sieve.refuse(part, again)
+        database.write(aside.keep, workspace_id, sieve.refused, now)
+        database.write(advance, workspace_id, key, Batch(), reached, now)
+    return sieve.refused
 
 
 def forget(connection: Connection, workspace_id: WorkspaceId, key: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from storage import enquiries
-from storage.arrivals import fold_text
+from storage.arrivals import search_key
 from storage.enquiries import LAST
 from storage.records import CampaignId, PieceId, StoredPiece, WorkspaceId
 from storage.statuses import Status
@@ -46,7 +46,7 @@ def page(
 
 
 def _alike(connection: Connection, wish: Wish, values: dict[str, Any]) -> list[int]:
-    key, zipped = fold_text(wish.asked), wish.asked.strip().upper()
+    key, zipped = search_key(wish.asked), wish.asked.strip().upper()
     if not key:
         return []
     values |= {"ref": wish.asked, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}

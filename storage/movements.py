@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from storage import stage
 from storage.database import Sql, run, sql
 from storage.records import Change, Source, WorkspaceId
-from storage.stage import microseconds
+from storage.stage import cut_text, microseconds
 from storage.statuses import NOTABLE, OTHER, Status
 from storage.tables import EPOCH, MICROSECOND, Moment
 
@@ -23,6 +23,9 @@ Key = tuple[str, int, int, str, str]
 Facts = tuple[int, int, int]
 #: Where a change has no moment of its own.
 UNKNOWN: Final = 0
+#: Bytes of a place or a foreign word, which are part of a change's key; and characters that never are so many.
+LONGEST_PLACE: Final = 500
+LONG: Final = LONGEST_PLACE // 4
 #: What came in by these is news; the others tell of the past.
 TELLING: Final = (Source.WEBHOOK, Source.POLL)
 
@@ -50,11 +53,14 @@ def lay_out(connection: Connection, told: Iterable[tuple[datetime, Iterable[Chan
             status = change.status
             occurred = (change.occurred_at - EPOCH) // MICROSECOND
             moment = occurred if change.exact else UNKNOWN
+            place = change.place
+            if len(place) > LONG:
+                place = cut_text(place, LONGEST_PLACE)
             if status is None:
-                key: Key = (change.piece_ref, OTHER, moment, change.place, change.word)
+                key: Key = (change.piece_ref, OTHER, moment, place, cut_text(change.word, LONGEST_PLACE))
             else:
                 # A known status needs no word: two spellings of one scan are one scan.
-                key = (change.piece_ref, status, moment, change.place, "")
+                key = (change.piece_ref, status, moment, place, "")
             kept = earliest.get(key)
             if kept is None:
                 earliest[key] = (occurred, recorded, change.source)
