@@ -113,6 +113,14 @@ class Settings(BaseSettings):
     def _app_token(cls, value: SecretStr) -> SecretStr:
         return _begins(value, "xapp-", "the app-level token of *Basic Information*")
 
+    @field_validator("slack_signing_secret", "slack_client_secret")
+    @classmethod
+    def _not_blank(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and not text.strip():
+            raise ValueError("is blank: copy it from your Slack app's page *Basic Information*")
+        return value
+
     @field_validator("stannp_webhook_secret")
     @classmethod
     def _secret(cls, value: SecretStr) -> SecretStr:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.slack import Slack, named
 from bot.stannp import Stannp
+from handlers.leaving import ENDED
 from handlers.ports import Account, NotConnected, Outage, Removed, SlackDown, Trouble, WorkspaceGone
 from handlers.services import Services
 from storage import installs, troubles, workspaces
@@ -276,7 +277,7 @@ class Many:
         except SlackApiError as error:
             trouble = named(error)
             log.warning("token.not_renewed", workspace=workspace_id, code=trouble.code)
-            if isinstance(trouble, Outage):
+            if isinstance(trouble, Outage) and trouble.code not in ENDED:
                 return self._while_it_lasts(found, SlackDown(code=trouble.code), RENEWAL)
             await self.template.memory.write(_refuse, found, self._now())
             return self._while_it_lasts(found, WorkspaceGone(code=trouble.code), REFUSED)

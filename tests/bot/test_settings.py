@@ -32,6 +32,13 @@ def test_a_webhook_secret_that_protects_nothing_is_refused(environment: pytest.M
         load_settings()
 
 
+@pytest.mark.parametrize("name", ["SLACK_SIGNING_SECRET", "SLACK_CLIENT_SECRET"])
+def test_a_blank_secret_of_slack_s_is_refused(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "   ")
+    with pytest.raises(SettingsError, match=f"{name} is blank"):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", FULL)
 def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)

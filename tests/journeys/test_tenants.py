@@ -222,7 +222,7 @@ async def test_a_demoted_admin_neither_cancels_nor_changes_settings(shown: House
     await idle(shown)
     assert "may not cancel" in " ".join(m.text for m in slack.messages[before:])
     assert all(piece.status != "cancelled" for piece in mail.pieces_of(223))
-    for action in ("open_settings", "open_audit_log", "connect_account", "set_up_webhook"):
+    for action in ("open_settings", "open_audit_log", "set_up_webhook"):
         assert "may not change settings" in await refused(shown, "U0ANA", home, action)
 
 
