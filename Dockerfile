@@ -1,10 +1,12 @@
 # Piecewise as an image: runs as nobody in particular, on a file system that it cannot change.
-FROM python:3.12-slim AS libraries
+# A release names it by digest (python:3.12-slim@sha256:…): `make digests` prints those of today.
+ARG PYTHON_IMAGE=python:3.12-slim
+FROM ${PYTHON_IMAGE} AS libraries
 COPY requirements-run.lock .
 RUN python -m venv /opt/libraries \
  && /opt/libraries/bin/pip install --no-cache-dir --require-hashes -r requirements-run.lock
 
-FROM python:3.12-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --no-create-home piecewise
 COPY --from=libraries /opt/libraries /opt/libraries
 COPY bot /opt/piecewise/bot

@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := .venv-tools
+LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 4
 
-.PHONY: demo test lint chaos soak rude fuzz audit bench coverage lock clean
+.PHONY: demo test lint chaos soak rude fuzz audit bench coverage digests lock clean
 
 demo: $(STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -39,11 +41,20 @@ soak: $(STAMP)
 fuzz: $(STAMP)
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-# What is known to be unsafe: in the libraries (asks a public register) and in the CI workflow (reads it here).
-audit: $(STAMP)
+# What is known to be unsafe: in the libraries (asks a public register) and in the CI workflow (reads it here). What could
+# not be looked up is no good news: it fails then.
+audit: $(STAMP) $(TOOLS)/.installed
 	@$(BIN)/zizmor --offline --quiet .github
-	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
-	@.venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+	@for lock in requirements.lock requirements-tools.lock; do \
+	  $(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r $$lock || { \
+	    echo "✗ $$lock: something in it is unsafe, or the register (pypi.org) could not be asked about it: see above." >&2; exit 1; }; \
+	done
+
+# The base images of today by digest, as lines for .env: a tag may be another image tomorrow. Needs Docker.
+digests:
+	@for one in PYTHON_IMAGE=python:3.12-slim POSTGRES_IMAGE=postgres:17 CADDY_IMAGE=caddy:2; do \
+	  digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' $${one#*=}) || exit 1; echo "$$one@$$digest"; \
+	done
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -61,12 +72,16 @@ $(STAMP): requirements.lock pyproject.toml
 
 # Extras are kept: else pip looks for the newest of what is asked for with one, and refuses its hash.
 # Rewrites the locks from pyproject.toml: all of it, and what the bot itself runs on. They carry hashes and no addresses.
-lock: $(STAMP)
-	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
-	  --group dev pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
-	  pyproject.toml -o requirements-run.lock
+lock: $(TOOLS)/.installed
+	@$(LOCK) --group dev pyproject.toml -o requirements.lock
+	@$(LOCK) pyproject.toml -o requirements-run.lock
+	@$(LOCK) --group tools -o requirements-tools.lock
+
+# By hashes, too: what makes the locks could write anything into them.
+$(TOOLS)/.installed: requirements-tools.lock
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.lock
+	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-audit build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -160,10 +161,73 @@ def test_keys_are_rotated_by_the_command_that_the_docs_name(postgres: str) -> No
     assert len(made.stdout.strip()) == 44
 
 
-@pytest.mark.parametrize("name", [name for name in OURS if name != "migrate"])
+@pytest.mark.parametrize("name", COMPOSE)
 def test_the_containers_may_do_no_more_than_they_need(name: str) -> None:
     service = COMPOSE[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
+    assert all(service[limit] for limit in ("mem_limit", "cpus", "pids_limit"))
     assert "USER 10001" in (ROOT / "Dockerfile").read_text()
+
+
+SECRETS = {"SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET", "PIECEWISE_ENCRYPTION_KEYS"}
+
+
+def test_each_container_gets_the_secrets_that_it_needs_and_no_other() -> None:
+    given = {name: set(service["environment"]) for name, service in COMPOSE.items()}
+    assert not [name for name, service in COMPOSE.items() if "env_file" in service]
+    assert [name for name, those in given.items() if "POSTGRES_PASSWORD" in those] == ["database"]
+    assert {name for name, those in given.items() if those & SECRETS} == {"serve-1", "serve-2", "work-1", "work-2"}
+    assert given["migrate"] == {"DATABASE_URL"}
+    assert given["proxy"] == {"PIECEWISE_DOMAIN"}
+
+
+def test_piecewise_has_a_role_of_its_own_that_owns_its_database_and_rules_nothing(
+    postgres: str, tmp_path: Path
+) -> None:
+    words = dict(one.split("=", 1) for one in postgres.partition("?")[2].split("&"))
+    env = os.environ | {
+        "PGHOST": words["host"],
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PIECEWISE_DATABASE_PASSWORD": 'it\'s "one"',
+    }
+    subprocess.run(["sh", ROOT / "database.sh"], env=env, check=True, capture_output=True)
+    url = postgres.replace("//postgres:@", "//piecewise@").replace("/postgres?", "/piecewise?")
+    try:
+        done = run(["migrate"], {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATABASE_URL": url})
+        assert done.returncode == 0, done.stderr
+        database = open_database(url)
+        rights = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        assert database.read(lambda c: tuple(c.execute(text(rights)).one())) == (False,) * 5
+        other = "SELECT has_database_privilege(current_user, 'postgres', 'CONNECT')"
+        assert database.read(lambda c: c.scalar(text(other))) is False
+        database.close()
+    finally:
+        admin = open_database(postgres)
+        with admin.reader.connect() as connection:
+            for statement in (
+                "DROP DATABASE piecewise",
+                "DROP ROLE piecewise",
+                "GRANT CONNECT ON DATABASE postgres, template1 TO PUBLIC",
+            ):
+                connection.execute(text(statement))
+        admin.close()
+
+
+def test_base_images_can_be_named_by_digest() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert {line.split()[1] for line in lines if line.startswith("FROM")} == {"${PYTHON_IMAGE}"}
+    raw = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert all(raw[name]["image"].startswith("${") for name in ("database", "proxy"))
+
+
+def test_an_audit_that_could_look_nothing_up_fails_and_its_tools_are_pinned() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    # Without --strict pip-audit ends with 0 where the register knows none of the libraries.
+    assert all("--strict" in line for line in makefile.splitlines() if "bin/pip-audit" in line)
+    assert "install --quiet uv" not in makefile
+    assert "install --quiet --disable-pip-version-check pip-audit" not in makefile
+    lock = (ROOT / "requirements-tools.lock").read_text()
+    for tool in ("pip-audit", "uv"):
+        assert re.search(rf"^{tool}==[\d.]+ \\\n    --hash=sha256:", lock, re.MULTILINE)
