@@ -20,6 +20,7 @@ from bot.desk import Desk
 from bot.tenants import Entry
 from handlers import actions, automation, browsing, commands, desk, governing, home, welcome
 from handlers.lookups import Outdated
+from handlers.ports import Outage
 from handlers.services import Ask, Services
 from handlers.views import rules
 from handlers.views.controls import Action, Form
@@ -136,10 +137,14 @@ def build_bolt(client: AsyncWebClient, enter: Enter, desk: Desk, left: Callable[
     )
 
     @app.error
-    async def not_understood(error: Exception) -> BoltResponse:
+    async def not_understood(error: Exception, body: Body) -> BoltResponse:
         """A listener acknowledges and starts work, and nothing else: what broke there is the request's own shape."""
         if isinstance(error, SQLAlchemyError):
             raise error
+        if isinstance(error, Outage):
+            # Without the workspace's token only the answer itself can be shown; the rest Slack is to repeat.
+            said = {"response_type": "ephemeral", "text": str(error)}
+            return BoltResponse(status=200, body=said) if body.get("command") else BoltResponse(status=503)
         log.warning("listener.not_understood", reason=type(error).__name__)
         return BoltResponse(status=400, body='{"error": "not understood"}')
 

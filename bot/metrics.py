@@ -41,6 +41,9 @@ class Metrics:
         self.lag = Gauge(
             "piecewise_poll_lag_seconds", "Longest time since a connected account was read.", registry=made
         )
+        self.closed = Gauge(
+            "piecewise_secrets_closed", "Workspaces whose stored secrets did not open here last.", registry=made
+        )
         self.workspaces = Gauge("piecewise_workspaces", "Workspaces, by state.", ["state"], registry=made)
         for outcome in ("ok", "rate_limited", "down", "refused"):
             self.slack_outcomes.labels(outcome)

@@ -13,6 +13,8 @@ SECRET: Final = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|xoxe[\w.-]+|(?<=api_key=)[^&\s\"']+|https://hooks\.slack\.com/\S+"
     # PostgreSQL's own errors quote the row that they refuse.
     r"|(?<=DETAIL:)[^\n]+"
+    # Webhooks and pictures are called by addresses that are secrets.
+    r"|(?<=/webhooks/stannp/)[\w-]+|(?<=/pictures/)[\w.=-]+"
     r"|/(?:commands|actions)/T\w+/\S+|(?<=Authorization: )\S+ \S+"
 )
 MASK: Final = "[redacted]"

@@ -23,20 +23,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.slack import Slack, named
 from bot.stannp import Stannp
 from handlers.leaving import ENDED
-from handlers.ports import Account, NotConnected, Outage, Removed, SlackDown, Trouble, WorkspaceGone
+from handlers.ports import Account, NotConnected, Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone
 from handlers.services import Services
 from storage import installs, troubles, workspaces
 from storage.failures import is_outage
 from storage.installs import Place
 from storage.records import Workspace, WorkspaceId
 from storage.troubles import Kind
-from storage.vault import Vault
+from storage.vault import Vault, VaultError
 from storage.workspaces import WorkspaceUnknownError
 
 log = structlog.get_logger()
 
 #: What was opened is looked at again after this time.
 KEPT_FOR: Final = timedelta(seconds=30)
+#: What the operator does about a secret that does not open.
+OPEN_IT: Final = "Add the key that sealed it to PIECEWISE_ENCRYPTION_KEYS, then look with: piecewise check"
 #: Workspaces whose clients are kept open in one process.
 KEPT: Final = 5000
 #: A token is renewed so long before it ends (Slack's rotated tokens live for twelve hours): when Slack refuses, so long
@@ -135,6 +137,8 @@ class Many:
     not_before: dict[WorkspaceId, datetime] = field(default_factory=dict)
     opened: OrderedDict[WorkspaceId, Opened] = field(default_factory=OrderedDict)
     numbers: dict[str, WorkspaceId] = field(default_factory=dict)
+    #: Whose secrets did not open when they were looked at last.
+    closed: set[WorkspaceId] = field(default_factory=set)
 
     # ---- Whose a request is -------------------------------------------------------------------------------------
 
@@ -188,10 +192,16 @@ class Many:
             # Slack waits three seconds; what was opened before is good for an answer that says what is wrong.
             async with asyncio.timeout(None if kept is None else LOOK_SECONDS):
                 workspace, sealed, slack, account = await self.template.memory.read(_look, self.vault, workspace_id)
+        except VaultError:
+            self.closed.add(workspace_id)
+            # The traceback would say nothing, and each request of a crowd would say it.
+            log.error("secret.closed", workspace=workspace_id, do=OPEN_IT)  # noqa: TRY400
+            raise SecretClosed from None
         except (SQLAlchemyError, TimeoutError) as error:
             if kept is None or not (is_outage(error) or isinstance(error, TimeoutError)):
                 raise
             return kept
+        self.closed.discard(workspace_id)
         if workspace.removed_at is not None:
             self.forget(workspace_id)
             raise Removed

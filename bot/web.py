@@ -25,7 +25,7 @@ from bot.metrics import Metrics
 from bot.tenants import Many, Sole
 from handlers import pictures, webhooks
 from handlers.pictures import PictureGone
-from handlers.ports import NotConnected, Overloaded, Removed, WorkspaceGone
+from handlers.ports import NotConnected, Overloaded, Removed, SecretClosed, WorkspaceGone
 from handlers.services import Services
 from storage import schema
 from storage.database import prove_writable
@@ -154,6 +154,9 @@ class Front:
             status = await webhooks.receive(services, workspace, raw, headers)
         except (WorkspaceUnknownError, Removed, WorkspaceGone, NotConnected):
             return web.json_response({"error": "not found"}, status=404)
+        except SecretClosed:
+            # Said by who could not open it. To be told again is better than to lose it.
+            return web.json_response({"error": "not now"}, status=503)
         except Overloaded:
             log.warning("webhook.overloaded")
             return web.json_response({"error": "busy"}, status=503, headers={"Retry-After": "5"})
@@ -193,6 +196,8 @@ class Front:
 
     async def show_metrics(self, _request: web.Request) -> web.Response:
         """For Prometheus, at an address of its own."""
+        if isinstance(self.tenants, Many):
+            self.metrics.closed.set(len(self.tenants.closed))
         text = await self.metrics.text(self.services)
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
@@ -283,8 +288,15 @@ async def boundary(
         raise
     except Exception:
         reference = uuid.uuid4().hex[:8]
-        log.exception("route.broke", reference=reference, path=request.path)
+        # The pattern, not the path: that may hold a token.
+        log.exception("route.broke", reference=reference, route=pattern_of(request))
         return web.json_response({"error": "something went wrong", "reference": reference}, status=500)
+
+
+def pattern_of(request: web.Request) -> str:
+    """The route as it is written here, without what stands in its places."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "none"
 
 
 async def harden(_request: web.Request, response: web.StreamResponse) -> None:

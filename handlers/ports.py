@@ -9,7 +9,7 @@
     └── Outage             it may pass: `retry_after` seconds when that is known
         ├── PlatformDown  PlatformBusy
         ├── SlackDown  SlackBusy
-        └── Overloaded  MemoryDown
+        └── Overloaded  MemoryDown  SecretClosed
 
 A failure's text is its docstring unless the raiser knows better.
 """
@@ -139,6 +139,11 @@ class Overloaded(Outage):
 
 class MemoryDown(Outage):
     """My own database is not answering right now, so I cannot look. Please try again in a minute."""
+
+
+class SecretClosed(Outage):
+    """I cannot open what I keep of this workspace's accounts right now. Whoever runs Piecewise can mend that; nothing
+    is lost, and you need not install me again. Please try again later."""
 
 
 class ImportRefusedError(ValueError):

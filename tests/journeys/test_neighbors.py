@@ -5,9 +5,12 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 
-from storage import workspaces
+from storage import installs, workspaces
+from storage.installs import Place
+from storage.vault import Vault, new_key
 from tests.house import ACME, BOLT, House, house
 
 
@@ -57,3 +60,43 @@ async def test_whatever_one_of_a_group_raises_is_its_own_alone(two: House, raise
     await held
     assert [*done[:5], *done[6:]] == [*range(5), *range(5)]
     assert isinstance(done[5], Exception)
+
+
+async def test_a_secret_that_does_not_open_is_an_outage_in_words_and_no_token_is_logged(
+    two: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = two.tenants.template.memory
+    acme = (await memory.read(workspaces.by_team, ACME)).id
+    address = await two.tenants.webhook(acme)
+    token = address.rsplit("/", 1)[1]
+    for place in (Place.SLACK, Place.ACCOUNT):
+        await memory.write(installs.keep_secret, Vault([new_key()]), acme, place, {}, two.tenants.template.clock.now())
+    two.tenants.forget(acme)
+    acked = await two.slack(ACME).command("U0ANA", "C0MAIL", "/mailstatus", "")
+    assert "Whoever runs Piecewise can mend that" in str(acked), acked
+    double = two.mail[ACME]
+    raw = double.delivery(list(double.pieces.values())[:1], 1)
+    assert await double.call_webhook(address, raw) == 503
+    assert "secret.closed" in caplog.text
+    assert token not in caplog.text
+    assert two.app is not None
+    metrics = f"http://127.0.0.1:{two.app.metrics_port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(metrics) as answer:
+        assert "piecewise_secrets_closed 1.0" in await answer.text()
+    # The neighbor is served.
+    assert "/mailstatus" in str((await two.say(BOLT, "/mailstatus", "help")).blocks)
+
+
+async def test_what_breaks_in_a_route_is_logged_without_its_path(
+    two: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(type(two.tenants), "by_webhook", broken)
+    address = f"{two.public}/webhooks/stannp/plantedtoken"
+    async with aiohttp.ClientSession() as session, session.post(address, data=b"{}") as answer:
+        assert answer.status == 500
+    assert "route.broke" in caplog.text
+    assert "/webhooks/stannp/{token}" in caplog.text
+    assert "plantedtoken" not in caplog.text
