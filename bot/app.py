@@ -41,7 +41,7 @@ from handlers.leaving import Leaving
 from handlers.memory import Memory
 from handlers.ports import SlackDown, Trouble
 from handlers.services import Services, Studio
-from storage import schema, workspaces
+from storage import intents, schema, workspaces
 from storage.database import READERS, Database, DatabaseDownError, database_time, open_database, sole_user
 from storage.failures import is_outage, reason_of
 from storage.records import Workspace
@@ -166,6 +166,9 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
         await await_database(database)
         await asyncio.to_thread(require_schema, database)
         memory, studio = _threads(stack, database)
+        if database.is_file:
+            # There is no other process: whoever held a lease is dead.
+            await memory.write(intents.free_leases)
         sessions = await _connect_out(stack, room)
         metrics = Metrics(memory)
         tenants, services = await _tenants(settings, sessions, memory, studio, metrics)
@@ -346,4 +349,5 @@ def _start_clock(stack: AsyncExitStack, timetable: Timetable, part: Part) -> Asy
     # It stops in the loop's next turn, and cancels what it began in this one: so it begins nothing more.
     stack.callback(scheduler.pause)
     stack.callback(timetable.courier.stop)
+    stack.callback(timetable.services.stopping.set)
     return scheduler

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.desk import Desk
 from bot.tenants import Entry
-from handlers import actions, automation, browsing, commands, desk, governing, home, welcome
+from handlers import actions, automation, browsing, commands, desk, governing, home, intents, welcome
 from handlers.lookups import Outdated
 from handlers.ports import Outage
 from handlers.services import Ask, Services
@@ -409,12 +409,12 @@ def _step(desk: Desk) -> Callable[..., Awaitable[None]]:
             return
         inputs = {key: str(value) for key, value in (event.get("inputs") or {}).items()}
         execution, token = _text(event["function_execution_id"]), _text(event.get("bot_access_token"))
-        ask = Ask(_whose(context), UserId(""), ChannelId(""))
-
-        async def work(services: Services, ask: Ask) -> None:
-            await automation.run_step(services, ask, name, inputs, execution, token)
-
-        desk.take(ask, f"event:{body['event_id']}", work)
+        workspace = _whose(context)
+        services = await desk.tenants.of(workspace.id)
+        # Kept before Slack is answered: what it was told of once it does not tell again.
+        number = await automation.keep_step(services, workspace, name, inputs, execution, token)
+        ask, finish = Ask(workspace, UserId(""), ChannelId("")), automation.finish_step
+        desk.take(ask, f"event:{body['event_id']}", lambda s, a: intents.begin(s, a.workspace.id, number, finish))
 
     return listen
 

@@ -17,11 +17,11 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.desk import InFlight
 from bot.lanes import Lanes
-from handlers import cards, delivery, digests, jobs, problems, surveys
+from handlers import cards, delivery, digests, governing, jobs, problems, surveys
 from handlers.leaving import Leaving
 from handlers.ports import Trouble
 from handlers.services import Services, Tenants
-from storage import installs, leases, workspaces
+from storage import installs, intents, leases, workspaces
 from storage.database import database_time
 from storage.failures import is_outage, reason_of
 from storage.records import WorkspaceId
@@ -35,6 +35,9 @@ RECOUNT_EVERY: Final = timedelta(days=1)
 SURVEY_EVERY: Final = timedelta(minutes=10)
 SILENCE_EVERY: Final = timedelta(minutes=5)
 WATCH_EVERY: Final = timedelta(minutes=1)
+#: What a dead process left is looked for so often; what was just asked for does not wait for it.
+INTENTS_EVERY: Final = timedelta(seconds=2)
+INTENTS_AT_ONCE: Final = 8
 SETTLE_EVERY: Final = timedelta(minutes=1)
 ERASE_EVERY: Final = timedelta(hours=6)
 RENEW_EVERY: Final = 10
@@ -105,6 +108,7 @@ class Timetable:
         self._add(scheduler, "leaving", LEAVING_EVERY, look_again)
         purge = partial(jobs.purge, self.services)
         self._add(scheduler, "purge", PURGE_EVERY, self._once("purge", PURGE_EVERY, purge))
+        self._add(scheduler, "intents", INTENTS_EVERY, self._resume)
         self._add(scheduler, "deliver", self.services.policy.pace, self._deliver)
         return scheduler
 
@@ -246,6 +250,20 @@ class Timetable:
         """Takes up renewals of Slack's tokens whose end is not known."""
         for workspace_id in await self.services.memory.read(installs.renewals):
             await self.tenants.of(workspace_id)
+
+    async def _resume(self) -> None:
+        """Goes on with what another process left, or what was to wait; each is a task of its own, and none waits."""
+        room = INTENTS_AT_ONCE - sum(task.get_name().startswith("intent:") for task in self.in_flight.tasks)
+        if room <= 0 or self.services.stopping.is_set():
+            return
+        for workspace_id, number in await self.services.memory.read(intents.due, room):
+            name = f"intent:{number}"
+            if not self.in_flight.is_running(name):
+                work = partial(self._resume_one, workspace_id, number)
+                self.in_flight.start(self._guarded("intents", work), name=name)
+
+    async def _resume_one(self, workspace_id: WorkspaceId, number: int) -> None:
+        await governing.resume(await self.tenants.of(workspace_id), workspace_id, number)
 
     async def _deliver(self) -> None:
         await self.courier.serve()

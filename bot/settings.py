@@ -1,5 +1,6 @@
 """Every setting: its name, type, default and help. Read once; a wrong or missing one is refused by name."""
 
+import base64
 import hashlib
 import hmac
 from datetime import timedelta
@@ -239,6 +240,13 @@ class Settings(BaseSettings):
         secret = (many if self.is_for_many() else one).encode()
         return hmac.new(secret, b"addresses of pictures", hashlib.sha256).digest()
 
+    def _sealing_keys(self) -> tuple[str, ...]:
+        """For one team without keys of its own, one that is made of its token: the same in every process."""
+        given = tuple(_listed(self.piecewise_encryption_keys))
+        token = self.slack_bot_token.get_secret_value().encode()
+        made = hmac.new(token, b"seals what is still to be done", hashlib.sha256).digest()
+        return given or (base64.urlsafe_b64encode(made).decode(),)
+
     def policy(self) -> Policy:
         """The numbers that decisions use."""
         return Policy(
@@ -247,6 +255,7 @@ class Settings(BaseSettings):
             installer=self.piecewise_installer,
             public_url=self.piecewise_public_url,
             picture_key=self._picture_key(),
+            sealing_keys=self._sealing_keys(),
             poll_every=timedelta(seconds=self.piecewise_poll_seconds),
             fresh=timedelta(seconds=self.piecewise_fresh_seconds),
             card_pace=timedelta(seconds=self.piecewise_card_seconds),

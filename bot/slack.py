@@ -205,16 +205,16 @@ class Slack:
             )
         )
 
-    async def complete_step(self, execution: str, token: str, outputs: Mapping[str, str]) -> None:
+    async def complete_step(self, execution: str, token: str | None, outputs: Mapping[str, str]) -> None:
         await self._call(
             lambda: self.client.functions_completeSuccess(
-                function_execution_id=execution, outputs=dict(outputs), token=token
+                function_execution_id=execution, outputs=dict(outputs), **_instead(token)
             )
         )
 
-    async def fail_step(self, execution: str, token: str, why: str) -> None:
+    async def fail_step(self, execution: str, token: str | None, why: str) -> None:
         await self._call(
-            lambda: self.client.functions_completeError(function_execution_id=execution, error=why, token=token)
+            lambda: self.client.functions_completeError(function_execution_id=execution, error=why, **_instead(token))
         )
 
     async def unfurl(self, channel: str, ts: str, shown: Mapping[str, Message]) -> None:
@@ -300,6 +300,10 @@ def named(error: SlackApiError) -> Trouble:
         return PictureRefused(code=code)
     log.warning("slack.unknown_code", code=code, status=status)
     return SlackRefused(f"Slack refused the message ({code or 'no reason given'}).", code=code)
+
+
+def _instead(token: str | None) -> dict[str, str]:
+    return {"token": token} if token else {}
 
 
 def _seconds(value: str | None) -> float:

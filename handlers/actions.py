@@ -1,36 +1,52 @@
 """What somebody pressed, chose or submitted. A value from Slack is only an id: everything is looked up again."""
 
+import asyncio
 from dataclasses import replace
-from decimal import Decimal
+from datetime import datetime
+from functools import partial
 
+import structlog
 from sqlalchemy import Connection
 
-from handlers import commands, expectations, forecasts, replies, surveys
+from handlers import commands, expectations, forecasts, intents, replies, surveys
 from handlers.access import note_shown, require_canceller, require_shown
-from handlers.approving import ask_second, needs_second, write_down
+from handlers.approving import ask_second, needs_second
 from handlers.arguments import Range
-from handlers.cancelling import cancel_all, cancel_piece, stoppable
+from handlers.cancelling import (
+    Standing,
+    Worth,
+    delete_draft,
+    payload_of,
+    standing_of,
+    stop_pieces,
+    stoppable,
+    worth_of,
+)
 from handlers.charts import Curve
 from handlers.forecasts import Point
 from handlers.freshness import refresh_campaign
 from handlers.lookups import Outdated, campaign_of, number_of, piece_of
 from handlers.messages import Block, Message, escape, section
-from handlers.ports import CampaignBooked, NotInChannel, Refusal
+from handlers.ports import Outage, Refusal
 from handlers.services import Ask, Services
 from handlers.views import alerts, cancel, controls, status, track, words
-from storage import enquiries, transits, workspaces
+from handlers.views.rules import Wanted
+from storage import audits, enquiries, transits, workspaces
+from storage import intents as stored
 from storage.audits import Act
+from storage.intents import Intent, Kind
 from storage.records import (
     NO_CAMPAIGN,
     NO_PIECE,
     CampaignId,
     ChannelId,
     Mix,
-    Money,
     StoredCampaign,
     StoredPiece,
     Want,
 )
+
+log = structlog.get_logger()
 
 ASKED = "Somebody else has to approve this: the request stands in the channel."
 
@@ -98,33 +114,22 @@ async def cancel_one(services: Services, ask: Ask, value: str) -> None:
     """*Cancel this piece*, after its confirm dialog. The channel reads who did what."""
     await require_canceller(services, ask)
     piece = await piece_of(services, ask, value)
-    if needs_second(ask, piece.cost or Decimal(0)):
-        await ask_second(services, ask, piece.campaign_id, piece.id, f"piece {piece.ref}", _worth(ask, [piece]))
+    worth, payload = worth_of([piece], ask.workspace.currency), payload_of(ask)
+    if needs_second(ask, worth.amount.amount, worth.unpriced):
+        wanted = Wanted(f"piece {escape(piece.ref)}", 1, worth.amount, worth.unpriced)
+        await ask_second(services, ask, wanted, (payload, [piece.id]), (piece.campaign_id, piece.id))
         await refused(services, ask, ASKED)
         return
-    await stop_piece(services, ask, piece)
+    note = partial(_note_asked, ask=ask, subject=f"piece {piece.ref}", worth=worth, now=services.clock.now())
+    secrets = {"url": ask.response_url} if ask.response_url else {}
+    key = ask.workspace.id
+    number = await intents.keep(services, key, Kind.CANCEL, payload, secrets, piece_ids=[piece.id], also=note)
+    await intents.begin(services, key, number, stop_pieces)
 
 
-async def stop_piece(services: Services, ask: Ask, piece: StoredPiece) -> None:
-    """Asks for it, and tells the asker and the channel what really happened."""
-    result = await cancel_piece(services, ask.workspace, piece, ask.user)
-    saved = Money(piece.cost, ask.workspace.currency) if piece.cost is not None else None
-    message = cancel.piece_result(result, ask.user, services.clock.now(), saved)
-    await write_down(services, ask, Act.CANCELLED, f"piece {piece.ref}", result.outcome.value)
-    if ask.view_id:
-        await services.slack.update_view(ask.view_id, track.modal("Cancel", message.blocks))
-    else:
-        await replies.to_asker(services, ask, message, replacing=True)
-    if result.outcome is cancel.Outcome.CANCELLED and ask.channel:
-        await _announce(services, ask, message)
-
-
-async def _announce(services: Services, ask: Ask, message: Message) -> None:
-    """Says it in the channel as well; the asker has their answer already, so a closed channel is no failure."""
-    try:
-        await services.slack.post(ask.channel, message)
-    except (NotInChannel, Refusal):
-        return
+def _note_asked(connection: Connection, ask: Ask, subject: str, worth: Worth, now: datetime) -> None:
+    detail = f"{worth.pieces} pieces worth {worth.amount.amount} {worth.amount.currency}"
+    audits.note(connection, ask.workspace.id, ask.user, Act.CANCELLED, now, subject=subject, detail=detail)
 
 
 async def ask_cancel_campaign(services: Services, ask: Ask, value: str) -> None:
@@ -144,72 +149,83 @@ async def _cancel_form(services: Services, ask: Ask, campaign: StoredCampaign) -
 
     def look(connection: Connection) -> tuple[Mix, list[StoredPiece]]:
         mix = enquiries.mix(connection, ask.workspace.id, campaign.id)
-        return mix, stoppable(connection, ask.workspace, campaign.id)
+        return mix, stoppable(connection, ask.workspace.id, campaign.id)
 
     mix, pieces = await services.memory.read(look)
     dashboard = services.platform.dashboard(campaign.facts.ref)
     if not pieces:
         return cancel.nothing_to_cancel(campaign, dashboard)
-    saves = _worth(ask, pieces)
-    return cancel.dry_run(cancel.DryRun(campaign, mix, len(pieces), saves, dashboard, ask.channel))
-
-
-def _worth(ask: Ask, pieces: list[StoredPiece]) -> Money:
-    return Money(sum((piece.cost or Decimal(0) for piece in pieces), Decimal(0)), ask.workspace.currency)
+    worth = worth_of(pieces, ask.workspace.currency)
+    ids, payload = [piece.id for piece in pieces], payload_of(ask, campaign.id)
+    # What is confirmed is what was shown: the form names these pieces, however the campaign grows meanwhile.
+    number = await services.memory.write(
+        stored.keep, ask.workspace.id, Kind.CANCEL, payload, piece_ids=ids, held=True
+    )  # fmt: skip
+    plan = cancel.DryRun(campaign, mix, len(pieces), worth.amount, worth.unpriced, dashboard, ask.channel, number)
+    return cancel.dry_run(plan)
 
 
 async def cancel_campaign(services: Services, ask: Ask, metadata: str) -> None:
-    """The dry run was confirmed: ask for each piece, and tell the channel what really happened."""
+    """The dry run was confirmed: what it showed is stopped, or waits for a second person."""
     await require_canceller(services, ask)
-    campaign = await campaign_of(services, ask, metadata.partition("|")[0])
-    fresh = await services.platform.campaign(campaign.facts.ref)
-    dashboard = services.platform.dashboard(campaign.facts.ref)
-    if fresh.status in status.UNBOOKED:
-        await _tell(services, ask, await _delete(services, ask, campaign, dashboard))
+    named = metadata.partition("|")[0]
+    if not named.startswith(cancel.CONFIRMS):
+        await _delete(services, ask, await campaign_of(services, ask, named))
         return
+    intent = await services.memory.read(stored.of, ask.workspace.id, number_of(named[len(cancel.CONFIRMS) :]))
+    if intent is None or intent.kind is not Kind.CANCEL or intent.payload["by"] != ask.user:
+        raise Outdated
+    campaign = await campaign_of(services, ask, str(intent.payload["campaign"]))
     await refresh_campaign(services, ask.workspace, campaign, force=True)
-    pieces = await services.memory.read(stoppable, ask.workspace, campaign.id)
-    worth = _worth(ask, pieces)
-    if needs_second(ask, worth.amount):
-        what = f"*{escape(campaign.facts.name)}*"
-        await ask_second(services, ask, campaign.id, NO_PIECE, what, worth)
+    standing = await services.memory.read(standing_of, ask.workspace.id, intent.id, campaign.id)
+    worth, name = worth_of(standing.pieces, ask.workspace.currency), escape(campaign.facts.name)
+    if needs_second(ask, worth.amount.amount, worth.unpriced):
+        wanted = Wanted(f"*{name}*", worth.pieces, worth.amount, worth.unpriced)
+        await ask_second(services, ask, wanted, intent.id, (campaign.id, NO_PIECE))
         return
-    await _stop_all(services, ask, campaign, pieces)
+    if not await services.memory.write(_confirm, ask, intent, campaign, worth, services.clock.now()):
+        raise Outdated
+    await stop(services, ask, intent.id, name, standing)
 
 
-async def stop_campaign(services: Services, ask: Ask, value: str) -> None:
-    """All of a campaign that can still be stopped, after a second person agreed."""
-    campaign = await campaign_of(services, ask, value)
-    await refresh_campaign(services, ask.workspace, campaign, force=True)
-    await _stop_all(services, ask, campaign, await services.memory.read(stoppable, ask.workspace, campaign.id))
+def _confirm(
+    connection: Connection, ask: Ask, intent: Intent, campaign: StoredCampaign, worth: Worth, now: datetime
+) -> bool:
+    if not stored.release_held(connection, ask.workspace.id, intent.id, intent.payload):
+        return False
+    _note_asked(connection, ask, campaign.facts.name, worth, now)
+    return True
 
 
-async def _stop_all(services: Services, ask: Ask, campaign: StoredCampaign, pieces: list[StoredPiece]) -> None:
-    dashboard = services.platform.dashboard(campaign.facts.ref)
-    results = await cancel_all(services, ask.workspace, pieces, ask.user)
-    stopped = [result.piece for result in results if result.outcome is cancel.Outcome.CANCELLED]
-    now = services.clock.now()
-    message = cancel.campaign_result(campaign, results, ask.user, now, _worth(ask, stopped), dashboard)
-    told = f"{len(stopped)} of {len(results)} pieces stopped"
-    await write_down(services, ask, Act.CANCELLED, campaign.facts.name, told)
-    await _tell(services, ask, message)
+async def stop(services: Services, ask: Ask, intent_id: int, name: str, standing: Standing) -> None:
+    """Works off what was decided, from now on, and says so at once. `name` is escaped."""
+    first = cancel.begun(name, len(standing.pieces), standing.grown)
+    await asyncio.gather(
+        _say_first(services, ask, first), intents.begin(services, ask.workspace.id, intent_id, stop_pieces)
+    )
 
 
-async def _delete(services: Services, ask: Ask, campaign: StoredCampaign, dashboard: str) -> Message:
+async def _say_first(services: Services, ask: Ask, message: Message) -> None:
+    """To the person who confirmed, where they are. Without it the end is told all the same."""
     try:
-        await services.platform.delete_campaign(campaign.facts.ref)
-    except CampaignBooked as booked:
-        return cancel.booked(str(booked), dashboard)
-    await write_down(services, ask, Act.CANCELLED, campaign.facts.name, "the draft was deleted")
-    return cancel.deleted(campaign, ask.user, services.clock.now())
-
-
-async def _tell(services: Services, ask: Ask, message: Message) -> None:
-    """To the channel, or where that cannot be, to the person (a submitted modal has no address for answers)."""
-    try:
-        await services.slack.post(ask.channel, message)
+        await services.slack.whisper(ask.channel, ask.user, message)
+    except Outage as outage:
+        log.info("cancel.begun_untold", reason=type(outage).__name__)
     except Refusal:
-        await services.slack.post(ask.user, message)
+        try:
+            await services.slack.post(ask.user, message)
+        except (Outage, Refusal) as trouble:
+            log.info("cancel.begun_untold", reason=type(trouble).__name__, code=trouble.code)
+
+
+async def _delete(services: Services, ask: Ask, campaign: StoredCampaign) -> None:
+    payload = payload_of(ask, campaign.id)
+    note = partial(
+        audits.note, workspace_id=ask.workspace.id, person=ask.user, act=Act.CANCELLED, now=services.clock.now(),
+        subject=campaign.facts.name, detail="a draft",
+    )  # fmt: skip
+    number = await intents.keep(services, ask.workspace.id, Kind.DELETE, payload, also=note)
+    await intents.begin(services, ask.workspace.id, number, delete_draft)
 
 
 async def delivery_curve(services: Services, ask: Ask, value: str) -> None:

@@ -2,17 +2,24 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
-from handlers import arguments, commands, figures, matching
+import structlog
+
+from handlers import arguments, commands, figures, intents, matching
 from handlers.arguments import ALL_TIME
+from handlers.intents import Hold
 from handlers.messages import quote
-from handlers.ports import Refusal
+from handlers.ports import Refusal, SlackRefused
 from handlers.services import Ask, Services
 from handlers.views import status, track, words
-from storage import enquiries
-from storage.records import Mix, StoredCampaign
+from storage import enquiries, workspaces
+from storage.intents import Kind
+from storage.records import ChannelId, Mix, StoredCampaign, UserId, Workspace
 from storage.statuses import Status
+
+log = structlog.get_logger()
 
 #: Links of one message that are looked at.
 LINKS: Final = 5
@@ -61,16 +68,39 @@ async def piece_step(services: Services, ask: Ask, inputs: Mapping[str, str]) ->
 STEPS: Final = {"get_campaign_status": campaign_step, "track_a_piece": piece_step}
 
 
-async def run_step(
-    services: Services, ask: Ask, step: str, inputs: Mapping[str, str], execution: str, token: str
-) -> None:
+async def keep_step(
+    services: Services, workspace: Workspace, step: str, inputs: Mapping[str, str], execution: str, token: str
+) -> int:
+    """Writes the step down before Slack is answered; the same again is the same. What was put in may name people, and
+    the token ends the step: both are sealed."""
+    payload, secrets = {"step": step, "execution": execution}, {"inputs": dict(inputs), "token": token}
+    return await intents.keep(services, workspace.id, Kind.STEP, payload, secrets, name=f"step:{execution}")
+
+
+async def finish_step(hold: Hold) -> timedelta | None:
     """Does a step, and tells Slack its outputs, or in words why it could not be done."""
-    try:
-        outputs = await STEPS[step](services, ask, inputs)
-    except Refusal as refusal:
-        await services.slack.fail_step(execution, token, str(refusal))
-        return
-    await services.slack.complete_step(execution, token, outputs)
+    services, payload, secrets = hold.services, hold.intent.payload, hold.secrets()
+    workspace = await services.memory.read(workspaces.by_id, hold.workspace_id)
+    # The workspace's own token may end a step as well (docs.slack.dev: functions.completeSuccess).
+    execution, token = payload["execution"], secrets.get("token") or None
+    ask = Ask(workspace, UserId(""), ChannelId(""))
+
+    async def send() -> None:
+        try:
+            try:
+                outputs = await STEPS[payload["step"]](services, ask, secrets["inputs"])
+            except KeyError:
+                await services.slack.fail_step(execution, token, "Please run this workflow again.")
+            except Refusal as refusal:
+                await services.slack.fail_step(execution, token, str(refusal))
+            else:
+                await services.slack.complete_step(execution, token, outputs)
+        except SlackRefused as refusal:
+            # It is over there: ended by hand, by its own time, or by us before an answer was lost.
+            log.info("step.refused", code=refusal.code)
+
+    await hold.tell(0, send)
+    return None
 
 
 async def unfurl(services: Services, ask: Ask, urls: Sequence[str]) -> None:

@@ -4,27 +4,31 @@ import io
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import IO, Final
 
 from sqlalchemy import Connection
 
-from handlers import arguments, exports, figures
-from handlers.approving import write_down
+from handlers import arguments, exports, figures, intents
+from handlers.intents import Hold
 from handlers.lookups import Outdated, campaign_of, number_of
 from handlers.messages import Block, escape
 from handlers.ports import FileToSend
 from handlers.services import Ask, Services
-from handlers.views import details
+from handlers.views import details, words
 from handlers.views.details import Listing
-from storage import enquiries, listings
+from storage import audits, enquiries, listings
 from storage.audits import Act
+from storage.intents import Kind
 from storage.listings import Wish
 from storage.records import CampaignId, PieceId, StoredCampaign, WorkspaceId
+from storage.statuses import Status
 
 #: Pieces that are read and written in one go.
 HANDFUL: Final = 2000
 #: Below this many bytes a file stays in memory.
 SPOOLED: Final = 1_000_000
+NO_EXPORT: Final = "The file that you asked for could not be made. Please open *View details* and export it again."
 
 
 async def view_details(services: Services, ask: Ask, value: str) -> None:
@@ -87,13 +91,38 @@ async def _listed(services: Services, ask: Ask, campaign: StoredCampaign, wish: 
 async def export(services: Services, ask: Ask, _value: str) -> None:
     """Sends exactly what the list shows as a CSV file, in a direct message."""
     campaign, wish = await _shown(services, ask)
+    payload = {"campaign": campaign.id, "status": None if wish.status is None else int(wish.status), "by": ask.user}
+    # What was typed may be somebody's name.
+    number = await intents.keep(services, ask.workspace.id, Kind.EXPORT, payload, {"asked": wish.asked})
     await services.slack.push_view(ask.trigger_id, details.export_begun(campaign.facts.name))
-    with tempfile.SpooledTemporaryFile(SPOOLED) as file:
-        number = await _write(services, Pages(ask.workspace.id, campaign.id, wish), file)
-        name = escape(campaign.facts.name)
-        told = f"{figures.pieces(number)} of *{name}*, as asked for in *View details*."
-        await services.slack.send_file(ask.user, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
-    await write_down(services, ask, Act.EXPORTED, campaign.facts.name, figures.pieces(number))
+    await intents.begin(services, ask.workspace.id, number, send_export)
+
+
+async def send_export(hold: Hold) -> timedelta | None:
+    """Writes the file as the pieces are now, and sends it. Begun anew after an interruption."""
+    services, payload, asked = hold.services, hold.intent.payload, hold.secrets().get("asked")
+    campaign_id, by = CampaignId(payload["campaign"]), payload["by"]
+    campaign = await services.memory.read(enquiries.campaign, hold.workspace_id, campaign_id)
+    if campaign is None or asked is None:
+        await hold.tell(0, lambda: services.slack.post(by, words.plain(NO_EXPORT)))
+        return None
+    wish = Wish(None if payload["status"] is None else Status(payload["status"]), asked)
+    name, number = escape(campaign.facts.name), 0
+
+    async def send() -> None:
+        nonlocal number
+        with tempfile.SpooledTemporaryFile(SPOOLED) as file:
+            number = await _write(services, Pages(hold.workspace_id, campaign_id, wish), file)
+            told = f"{figures.pieces(number)} of *{name}*, as asked for in *View details*."
+            await services.slack.send_file(by, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
+
+    def write_down(connection: Connection) -> None:
+        now = services.clock.now()
+        subject, detail = campaign.facts.name, figures.pieces(number)
+        audits.note(connection, hold.workspace_id, by, Act.EXPORTED, now, subject=subject, detail=detail)
+
+    await hold.tell(0, send, write_down)
+    return None
 
 
 def _slug(campaign: StoredCampaign) -> str:

@@ -6,15 +6,14 @@ from typing import Final
 import structlog
 
 from handlers import surveys
-from handlers.cancelling import Settled, settle_abandoned
+from handlers.cancelling import settle_abandoned
 from handlers.freshness import read_balance
 from handlers.installer import tell
-from handlers.messages import Message
 from handlers.ports import NotOffered, PieceUnknown, PlatformRefused, Refusal
 from handlers.services import Services
-from handlers.views import cancel, words
-from storage import aside, details, enquiries, installs, leases, privacy, tally, workspaces
-from storage.records import Batch, Campaign, Mix, Money, StoredCampaign, Workspace, WorkspaceId
+from handlers.views import words
+from storage import aside, details, enquiries, installs, intents, leases, privacy, tally, workspaces
+from storage.records import Batch, Campaign, Mix, StoredCampaign, Workspace, WorkspaceId
 from storage.statuses import FINAL
 
 log = structlog.get_logger()
@@ -150,20 +149,8 @@ async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> N
 
 
 async def settle_cancellations(services: Services, workspace_id: WorkspaceId) -> None:
-    """Ends requests to cancel whose process died, and tells the people who asked."""
-    workspace = await services.memory.read(workspaces.by_id, workspace_id)
-    for settled in await settle_abandoned(services, workspace):
-        message = _late_answer(workspace, settled)
-        try:
-            await services.slack.post(settled.by, message)
-        except Refusal as refusal:
-            log.info("cancel.untold", reason=type(refusal).__name__)
-
-
-def _late_answer(workspace: Workspace, settled: Settled) -> Message:
-    cost = settled.result.piece.cost
-    saved = Money(cost, workspace.currency) if cost is not None else None
-    return cancel.piece_result(settled.result, settled.by, settled.asked_at, saved)
+    """Ends requests to cancel of an earlier version whose process died, and tells the people who asked."""
+    await settle_abandoned(services, workspace_id)
 
 
 async def tidy(services: Services) -> None:
@@ -171,6 +158,7 @@ async def tidy(services: Services) -> None:
     await services.memory.write(tally.fold)
     await services.memory.write(aside.forget, services.clock.now())
     await services.memory.write(leases.forget, services.clock.now())
+    await services.memory.write(intents.forget)
 
 
 async def erase(services: Services, workspace_id: WorkspaceId) -> None:

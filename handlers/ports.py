@@ -362,11 +362,11 @@ class Messenger(Protocol):
         """Sends a file to one person, in a direct message."""
         ...
 
-    async def complete_step(self, execution: str, token: str, outputs: Mapping[str, str]) -> None:
-        """Ends a workflow's step with its outputs. `token` came with the step."""
+    async def complete_step(self, execution: str, token: str | None, outputs: Mapping[str, str]) -> None:
+        """Ends a workflow's step with its outputs. `token` came with the step; None: the workspace's own."""
         ...
 
-    async def fail_step(self, execution: str, token: str, why: str) -> None:
+    async def fail_step(self, execution: str, token: str | None, why: str) -> None:
         """Ends a workflow's step with the reason why it could not be done."""
         ...
 

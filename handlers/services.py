@@ -63,6 +63,8 @@ class Policy:
     keep_recipients: timedelta = timedelta(days=90)
     #: How long after its removal a workspace's data is kept.
     keep_removed: timedelta = timedelta(days=30)
+    #: Seal what an intent must keep secret: the first seals, all open.
+    sealing_keys: tuple[str, ...] = field(default=(), repr=False)
     #: Timelines fetched in one poll.
     details: int = 100
 
@@ -80,6 +82,8 @@ class Services:
     slack: Messenger
     #: Where the mail account is connected from Slack; None where the settings name it.
     accounts: Accounts | None = None
+    #: Set when the process is to end: work that goes on elsewhere begins nothing new.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Tenants(Protocol):

@@ -1,8 +1,8 @@
 """The tables round the mail: secrets, installations, who did what, what waits for a second person, what was shown."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, text
 
-from storage.tables import Key, Moment, metadata
+from storage.tables import Amount, Key, Moment, metadata
 
 #: Sealed by the vault: see `installs`. `place` is what it is sealed for.
 secrets = Table(
@@ -65,6 +65,12 @@ approvals = Table(
     Column("outcome", Text, nullable=False),
     Column("decided_by", Text, nullable=False),
     Column("decided_at", Moment),
+    #: The intent that holds exactly the pieces that were asked for, and what the request said of them: how many, what
+    #: they cost, and of how many that is not known.
+    Column("intent_id", BigInteger),
+    Column("pieces", Integer),
+    Column("amount", Amount),
+    Column("unpriced", Integer),
     Index("ix_approvals_workspace", "workspace_id", "id"),
 )
 
@@ -88,4 +94,48 @@ set_aside = Table(
     Column("reason", Text, nullable=False),
     Column("first_at", Moment, nullable=False),
     Column("last_at", Moment, nullable=False),
+)
+
+#: What must still be done after the request that asked for it: see `storage.intents`.
+intents = Table(
+    "intents",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    #: What it is about, where the same may arrive twice.
+    Column("name", Text),
+    #: JSON of ids and choices.
+    Column("payload", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    #: Not worked at before this moment; none while it waits for a person.
+    Column("next_at", Moment),
+    Column("lease_until", Moment, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("told", SmallInteger, nullable=False),
+    Column("ended_at", Moment),
+    Column("outcome", Text),
+    UniqueConstraint("workspace_id", "name"),
+    Index(
+        "ix_intents_open",
+        "next_at",
+        postgresql_where=text("ended_at IS NULL"),
+        sqlite_where=text("ended_at IS NULL"),
+    ),
+)
+
+#: The pieces of an intent, each with what became of it.
+intent_pieces = Table(
+    "intent_pieces",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("intent_id", BigInteger, primary_key=True),
+    Column("piece_id", BigInteger, primary_key=True),
+    #: "" while it is open.
+    Column("outcome", Text, nullable=False),
+    Column("status", SmallInteger),
+    Column("looks", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

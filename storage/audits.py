@@ -1,8 +1,9 @@
 """Who did what, when: a log that only grows, and the cancellations that wait for a second person."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ class Act(StrEnum):
     MUTED = "muted a channel"
     UNMUTED = "unmuted a channel"
     CANCELLED = "asked to cancel"
+    STOPPED = "cancelled"
     APPROVAL_ASKED = "asked for approval"
     APPROVED = "approved"
     DECLINED = "declined"
@@ -85,6 +87,17 @@ def _entry(row: Row[Any]) -> Entry:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """What a request asks for, and no more: the intent that holds the pieces, how many, their sum, and how many without
+    a known cost."""
+
+    intent_id: int
+    pieces: int
+    amount: Decimal
+    unpriced: int
+
+
+@dataclass(frozen=True)
 class Approval:
     """A cancellation that waits for a second person. `piece_id` 0: all of the campaign that can still be stopped."""
 
@@ -95,6 +108,11 @@ class Approval:
     asked_at: datetime
     outcome: str
     decided_by: UserId
+    #: The intent that holds the pieces; None for a request of an earlier version, which named none.
+    intent_id: int | None = None
+    #: What the request said: what the pieces cost together, and of how many that was not known.
+    amount: Decimal = Decimal(0)
+    unpriced: int = 0
 
 
 def ask_approval(
@@ -104,11 +122,12 @@ def ask_approval(
     piece_id: PieceId,
     by: UserId,
     now: datetime,
+    bound: Bound | None = None,
 ) -> int:
     """Keeps the request, and gives its number."""
     adding = approvals.insert().values(
         workspace_id=workspace_id, campaign_id=campaign_id, piece_id=piece_id, asked_by=by, asked_at=now,
-        outcome="", decided_by="",
+        outcome="", decided_by="", **(asdict(bound) if bound else {}),
     )  # fmt: skip
     made = connection.execute(adding.returning(approvals.c.id)).scalar_one()
     return int(made)
@@ -122,7 +141,7 @@ def approval(connection: Connection, workspace_id: WorkspaceId, number: int) -> 
         return None
     return Approval(
         row.id, CampaignId(row.campaign_id), PieceId(row.piece_id), UserId(row.asked_by), row.asked_at, row.outcome,
-        UserId(row.decided_by),
+        UserId(row.decided_by), row.intent_id, row.amount or Decimal(0), row.unpriced or 0,
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def enqueue(connection: Connection, workspace_id: WorkspaceId, now: datetime, *,
     `news`: it holds changes worth telling; `placed`: it may have brought known pieces into a campaign, whose history
     is told then. Depends only on what is in the history, so calling it again adds nothing. Not told: what was known
     before the first complete poll, what is older than the subscription, imports, pieces whose campaign is not known
-    yet (they follow when it is), and cancellations that were asked for here.
+    yet (they follow when it is), and cancellations that were asked for here, whose end the asker is told.
     """
     for statement, wanted in ((TELL_NEWS, news), (TELL_HISTORY, placed)):
         if wanted:
@@ -77,7 +77,8 @@ _TOLD: Final = f"""
       AND c.source IN ({int(Source.WEBHOOK)}, {int(Source.POLL)})
       AND c.recorded_at > w.baseline_at AND c.recorded_at > s.since
       AND NOT (c.status = {int(Status.CANCELLED)}
-               AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id))
+               AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id
+                           AND a.outcome IN ('', 'cancelled', 'already cancelled')))
     ORDER BY 2, 3, 4
     ON CONFLICT DO NOTHING"""
 

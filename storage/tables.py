@@ -420,6 +420,8 @@ cancellations = Table(
     Column("asked_at", Moment, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("ended_at", Moment),
+    #: The intent that asked (see `storage.intents`); none where a version before did.
+    Column("intent_id", BigInteger),
     UniqueConstraint("workspace_id", "piece_id"),
 )
 

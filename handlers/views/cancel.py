@@ -14,6 +14,8 @@ from storage.records import Mix, Money, StoredCampaign, StoredPiece
 from storage.statuses import Status
 
 LISTED = 10
+#: What a form that confirms an intent begins with; another one names a campaign.
+CONFIRMS = "i"
 
 
 class Outcome(StrEnum):
@@ -26,16 +28,20 @@ class Outcome(StrEnum):
     DOWN = "not reached"
     ALREADY = "already cancelled"
     ASKED_BEFORE = "asked before"
+    #: It never showed what was asked for, and nobody looks again.
+    UNSETTLED = "still unclear"
 
 
 SENTENCES: Mapping[Outcome, str] = {
     Outcome.CANCELLED: "cancelled",
     Outcome.TOO_LATE: "too late, it goes on",
-    Outcome.UNCLEAR: "Stannp accepted the request but does not show it as cancelled yet; I will look again",
+    Outcome.UNCLEAR: "I asked Stannp to stop it, but it does not show it as cancelled yet; I will look again",
     Outcome.REFUSED: "Stannp refused to stop it, without saying that printing has begun; its dashboard may tell more",
     Outcome.DOWN: "Stannp could not be reached; nothing is known to have changed. Try again in a minute",
     Outcome.ALREADY: "was cancelled already",
     Outcome.ASKED_BEFORE: "somebody has asked for this already; the answer is on its way",
+    Outcome.UNSETTLED: "I asked Stannp to stop it, but after three days it still does not show it as cancelled; look "
+    "in its dashboard",
 }
 
 
@@ -48,14 +54,29 @@ class Result:
     now_at: Status | None
 
 
-def piece_result(result: Result, by: str, at: datetime, money: Money | None) -> Message:
+@dataclass(frozen=True)
+class Who:
+    """Who asked, when, and who approved it; "" where nobody had to."""
+
+    by: str
+    at: datetime
+    approver: str = ""
+
+    def __str__(self) -> str:
+        return f"Asked by <@{self.by}>" + (f", approved by <@{self.approver}>" if self.approver else "")
+
+    def small_print(self) -> Block:
+        return context(f"{self} {figures.stamp(self.at)}")
+
+
+def piece_result(result: Result, who: Who, money: Money | None) -> Message:
     """Who asked, when, and what really happened to the piece. Fit for a channel: the recipient is shortened."""
     said = SENTENCES[result.outcome]
     if result.outcome is Outcome.TOO_LATE and result.now_at is not None:
         said = f"too late: it is already at {label(result.now_at)}, and goes on"
     saved = f" {figures.money(money)} is not spent." if money and result.outcome is Outcome.CANCELLED else ""
     text = f"Piece `{escape(result.piece.ref)}` ({short_name(result.piece.recipient)}): {said}.{saved}"
-    return Message(f"{text} Asked by <@{by}>.", [section(text), context(f"Asked by <@{by}> {figures.stamp(at)}")])
+    return Message(f"{text} {who}.", [section(text), who.small_print()])
 
 
 @dataclass(frozen=True)
@@ -66,8 +87,12 @@ class DryRun:
     mix: Mix
     stoppable: int
     saves: Money
+    #: Pieces among them whose cost is not known.
+    unpriced: int
     dashboard: str
     channel: str
+    #: Holds exactly these pieces: what is confirmed is this and no more.
+    intent_id: int
 
 
 def dry_run(plan: DryRun) -> Block:
@@ -77,7 +102,7 @@ def dry_run(plan: DryRun) -> Block:
     rest = mix.total - stoppable
     blocks = [
         section(f"*{figures.count(stoppable)} of {figures.pieces(mix.total)}* of {name} can still be stopped."),
-        section(f"That saves about *{figures.money(plan.saves)}*."),
+        section(f"That saves about *{figures.money(plan.saves)}*{_unpriced(plan.unpriced)}."),
         section(
             "This campaign is booked, and Stannp's API cannot cancel a booked campaign as a whole. I will ask for each "
             "of these pieces, one by one, and tell you which it really stopped. To cancel the whole booking, use "
@@ -87,7 +112,25 @@ def dry_run(plan: DryRun) -> Block:
     ]
     if rest:
         blocks.insert(1, section(f"The other {figures.count(rest)} go on: {_others(mix)}."))
-    return _form(f"Cancel {figures.pieces(stoppable)}", blocks, f"{plan.campaign.id}|{plan.channel}")
+    return _form(f"Cancel {figures.pieces(stoppable)}", blocks, f"{CONFIRMS}{plan.intent_id}|{plan.channel}")
+
+
+def _unpriced(number: int) -> str:
+    return f", not counting {figures.pieces(number)} whose cost I don't know" if number else ""
+
+
+def begun(campaign: str, number: int, grown: int) -> Message:
+    """The first answer: it is on its way. `campaign` is escaped; `grown`: pieces that nobody asked for."""
+    text = f"Stopping {figures.pieces(number)} of *{campaign}*. I'll tell you here when it's done."
+    blocks = [section(text)]
+    if grown:
+        more = (
+            f"The campaign has grown: {figures.pieces(grown)} more can be stopped, and I'm leaving those alone. "
+            "Press *Cancel…* again to stop them, too."
+        )
+        blocks.append(section(more))
+        text += f" {more}"
+    return Message(text, blocks)
 
 
 def _others(mix: Mix) -> str:
@@ -124,14 +167,19 @@ def _form(submit: str, blocks: Sequence[Block], metadata: str) -> Block:
 
 
 def campaign_result(
-    campaign: StoredCampaign, results: Sequence[Result], by: str, at: datetime, saved: Money, dashboard: str
+    campaign: StoredCampaign, results: Sequence[Result], who: Who, saved: Money, dashboard: str, *, late: bool = False
 ) -> Message:
-    """What happened, piece by piece where results differ."""
+    """What happened, piece by piece where results differ. `late`: only what was unclear before."""
     groups = {outcome: [r for r in results if r.outcome is outcome] for outcome in Outcome}
     counts = " · ".join(f"{figures.count(len(found))} {outcome.value}" for outcome, found in groups.items() if found)
     name = escape(campaign.facts.name)
-    text = f"Cancelling {name}: {counts or 'no piece was left to stop'}."
+    rest = ", what was unclear" if late else ""
+    text = f"Cancelling {name}{rest}: {counts or 'no piece was left to stop'}."
     blocks = [section(f"*{text}*\n{figures.money(saved)} is not spent.")]
+    if groups[Outcome.UNCLEAR]:
+        blocks.append(context("Unclear: I asked, but Stannp does not show it yet. I'll look again and tell you here."))
+    if groups[Outcome.UNSETTLED]:
+        blocks.append(context("Still unclear: look in Stannp's dashboard, I won't look again."))
     different = [r for outcome, found in groups.items() if outcome is not Outcome.CANCELLED for r in found]
     if different:
         blocks.append(section("\n".join(_line(result) for result in different[:LISTED])))
@@ -139,8 +187,8 @@ def campaign_result(
         blocks.append(actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard)))
         if more > 0:
             blocks.append(context(f"and {figures.count(more)} more with the same kinds of answer"))
-    blocks.append(context(f"Asked by <@{by}> {figures.stamp(at)}"))
-    return Message(f"{text} Asked by <@{by}>.", blocks)
+    blocks.append(who.small_print())
+    return Message(f"{text} {who}.", blocks)
 
 
 def _line(result: Result) -> str:
@@ -148,10 +196,10 @@ def _line(result: Result) -> str:
     return f"• `{escape(result.piece.ref)}` {short_name(result.piece.recipient)}: {result.outcome.value}{where}"
 
 
-def deleted(campaign: StoredCampaign, by: str, at: datetime) -> Message:
+def deleted(campaign: StoredCampaign, who: Who) -> Message:
     """The unbooked campaign is gone."""
     text = f"The campaign *{escape(campaign.facts.name)}* was deleted at Stannp. It was not booked; nothing was paid."
-    return Message(f"{text} Asked by <@{by}>.", [section(text), context(f"Asked by <@{by}> {figures.stamp(at)}")])
+    return Message(f"{text} {who}.", [section(text), who.small_print()])
 
 
 def booked(text: str, dashboard: str) -> Message:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -108,24 +109,51 @@ def _line(entry: Entry) -> str:
     return f"{figures.stamp(entry.at)} {who} {entry.act}{subject}{detail}"
 
 
-def approval_wanted(number: int, what: str, by: str, saves: Money, above: Decimal) -> Message:
-    """The request, in the channel, for a second person."""
-    text = f"<@{by}> asks to cancel {what}, which would give back {figures.money(saves)}."
-    why = f"Cancellations above {figures.money(Money(above, saves.currency))} need a second person who may cancel."
+@dataclass(frozen=True)
+class Wanted:
+    """What a request asks for: exactly these pieces. `what` is escaped; of `unpriced` ones the cost is not known."""
+
+    what: str
+    pieces: int
+    saves: Money
+    unpriced: int
+
+
+def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[str], above: Decimal) -> Message:
+    """The request, in the channel, for a second person. `deciders`: who may approve."""
+    worth = f"save {figures.money(wanted.saves)}"
+    if wanted.unpriced:
+        worth += f", not counting {figures.pieces(wanted.unpriced)} whose cost I don't know"
+    what = wanted.what if wanted.pieces == 1 else f"{figures.pieces(wanted.pieces)} of {wanted.what}"
+    text = f"<@{by}> asks to cancel {what} and {worth}. {_deciders(deciders)} can approve."
+    why = f"Cancellations above {figures.money(Money(above, wanted.saves.currency))} need a second person"
+    why += ", and so does every one whose cost isn't known." if wanted.unpriced else "."
     sure = confirmation(
-        "Cancel this mail?", "What Stannp can still stop is stopped. This cannot be taken back.", "Approve", "Not yet"
+        "Cancel this mail?",
+        "What Stannp can still stop is stopped. This cannot be taken back.",
+        "Approve",
+        "Not yet",
     )
     return Message(
         text,
         [
             section(text),
-            context(f"{why} The request lapses after 24 hours."),
+            context(f"{why} Exactly these pieces are stopped, and no others. The request lapses after 24 hours."),
             actions(
                 button("Approve", Action.APPROVE, str(number), style="danger", confirm=sure),
                 button("Decline", Action.DECLINE, str(number)),
             ),
         ],
     )
+
+
+def _deciders(deciders: frozenset[str]) -> str:
+    if "everyone" in deciders:
+        return "Everyone else here but guests"
+    named = [f"<@{one}>" for one in sorted(deciders - {"admins"})]
+    named += ["another workspace admin"] if "admins" in deciders else []
+    text = ", ".join(named[:-1]) + (" or " if named[:-1] else "") + (named[-1] if named else "nobody")
+    return text[:1].upper() + text[1:]
 
 
 def decided(approval: Approval, what: str, outcome: str, by: str, at: datetime) -> Message:

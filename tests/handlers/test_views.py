@@ -183,10 +183,12 @@ def test_everything_about_cancelling(
 ) -> None:
     money = Money(Decimal("15.12"))
     results = [cancel.Result(piece, outcome, piece.status) for piece in pieces]
-    fine(cancel.dry_run(cancel.DryRun(campaign, mix, 18, money, "https://x.example", "C0OPS")))
+    fine(cancel.dry_run(cancel.DryRun(campaign, mix, 18, money, 3, "https://x.example", "C0OPS", 7)))
     fine(cancel.delete_form(campaign, "C0OPS"), cancel.nothing_to_cancel(campaign, "https://x.example"))
-    fine(cancel.piece_result(results[0], "U0ANA", NOW, money), cancel.deleted(campaign, "U0ANA", NOW))
-    fine(cancel.campaign_result(campaign, results, "U0ANA", NOW, money, "https://x.example"))
+    who = cancel.Who("U0ANA", NOW, "U0ANA")
+    fine(cancel.piece_result(results[0], who, money), cancel.deleted(campaign, who), cancel.begun("X", 4, 300))
+    for late in (False, True):
+        fine(cancel.campaign_result(campaign, results, who, money, "https://x.example", late=late))
 
 
 subscribed = st.builds(

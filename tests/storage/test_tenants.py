@@ -5,18 +5,35 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 import storage
-from storage import audits, choices, imports, installs, mailings, outbox, privacy, returns, troubles, workspaces
+from storage import (
+    audits,
+    cancellations,
+    choices,
+    imports,
+    installs,
+    intents,
+    mailings,
+    outbox,
+    privacy,
+    returns,
+    troubles,
+    workspaces,
+)
+from storage.aside import Refused
 from storage.audits import Act
 from storage.database import Database
 from storage.enquiries import Days
 from storage.imports import Progress
 from storage.installs import Place
+from storage.intents import Kind as IntentKind
+from storage.intents import PieceRow
 from storage.listings import Wish
 from storage.outbox import Card, Parcel
 from storage.records import Choices, Rules, Want
@@ -31,9 +48,10 @@ VAULT = Vault([new_key()])
 #: What has no workspace of its own, and why that is right.
 GLOBAL = {
     "database.rows_changed": "runs a statement", "database.run": "runs a statement", "database.upsert": "makes a statement",
-    "database.prove_writable": "no row at all",
+    "database.prove_writable": "no row at all", "aside.forget": "what is old, of all", "aside.look": "counts of all, for the operator",
     "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.state": "the schema",
-    "installs.begin": "a browser, not a workspace yet", "installs.consume": "a browser", "installs.forget_begun": "browsers",
+    "installs.begin": "a browser, not a workspace yet", "intents.due": "ids alone, for the clock",
+    "intents.forget": "what has ended, of all", "intents.free_leases": "leases of all, of which no holder lives", "installs.consume": "a browser", "installs.forget_begun": "browsers",
     "installs.every_sealed": "for the operator's check", "installs.purge_due": "ids alone, for the clock",
     "installs.seal_again": "each secret in its own place", "leases.first_time": "keys carry their workspace",
     "leases.forget": "old keys of all", "leases.win": "names carry their workspace",
@@ -89,7 +107,13 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     outbox.keep_card(connection, parcel, Card(f"1.{word}", "shows"))
     installs.keep_secret(connection, VAULT, key, Place.ACCOUNT, {"key": f"{word}key"}, NOW)
     troubles.begin(connection, key, Kind.KEY, NOW)
-    number = audits.ask_approval(connection, key, campaign, 0, f"U0{word}", NOW)
+    payload = {"campaign": campaign, "by": f"U0{word}", "note": f"{word} reason"}
+    intent = intents.keep(connection, key, IntentKind.CANCEL, payload, piece_ids=ids[:2], name=f"named{word}")
+    intents.keep(connection, key, IntentKind.CANCEL, payload, piece_ids=ids[:1], held=True)
+    token = intents.take(connection, key, intent).token
+    cancellations.begin(connection, key, ids[0], f"U0{word}", NOW, (), intent)
+    bound = audits.Bound(intent, 1, Decimal("0.84"), 0)
+    number = audits.ask_approval(connection, key, campaign, 0, f"U0{word}", NOW, bound)
     audits.note(connection, key, f"U0{word}", Act.INSTALLED, NOW, subject=word)
     privacy.show(connection, key, channel, campaign, 0)
     returns.note_reason(connection, key, ids[1], f"{word} reason", f"U0{word}")
@@ -98,7 +122,8 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     return {
         "workspace_id": key, "channel": channel, "channels": [channel], "campaign_id": campaign, "piece_id": ids[0],
         "piece_ids": ids, "number": number, "by": "U0OTHER", "person": f"U0{word}", "refs": [f"{word}1"],
-        "asked": f"{word}1", "key": f"file{word}", "parcel": parcel,
+        "asked": f"{word}1", "key": f"file{word}", "parcel": parcel, "intent_id": intent, "token": token,
+        "row": PieceRow(ids[0], "cancelled", Status.CANCELLED, 0), "name": f"named{word}",
     }  # fmt: skip
 
 
@@ -109,7 +134,7 @@ COMMON: dict[str, Any] = {
     "choices": Choices("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": Place.ACCOUNT,
     "value": {"key": "ours"}, "purge_at": NOW, "batch": a_batch(a_piece("BETA1", "c1"), a_change("BETA1", Status.RETURNED)),
     "reached": Progress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
-    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "part": 0, "parts": 1, "facts": {},
+    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "delay": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {},
 }  # fmt: skip
 
 
@@ -163,7 +188,20 @@ def test_no_query_sees_or_touches_another_workspace(database: Database) -> None:
     theirs = database.write(furnish, "T0BETA", "BETA")
     before = database.read(rows_of, theirs["workspace_id"])
     assert all(
-        before[name] for name in ("pieces", "changes", "outbox", "cards", "secrets", "audit", "approvals", "shown")
+        before[name]
+        for name in (
+            "pieces",
+            "changes",
+            "outbox",
+            "cards",
+            "secrets",
+            "audit",
+            "approvals",
+            "shown",
+            "intents",
+            "intent_pieces",
+            "cancellations",
+        )
     )
     for name, function in NAMED:
         arguments = tried_with(name, function, ours, theirs)
@@ -197,6 +235,6 @@ def test_what_is_ours_is_found(database: Database, ours: str) -> None:
             found[name] = repr(list(result) if inspect.isgenerator(result) else result)
             transaction.rollback()
     for name in ("enquiries.campaign", "enquiries.campaigns_of", "enquiries.find_pieces", "enquiries.piece_by_id", "audits.page",
-                 "audits.approval", "installs.secret", "listings.page", "returns.notes_of", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
+                 "audits.approval", "installs.secret", "intents.of", "intents.rows_of", "cancellations.of", "listings.page", "returns.notes_of", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
         assert word in found[name] or found[name] not in ("[]", "None", "{}"), (name, found[name])
     assert found["privacy.was_shown"] == "True"

@@ -1,0 +1,189 @@
+"""Work that outlives its request: taken under a lease, kept alive while it is done, given back or ended, never lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from handlers.ports import Outage, Trouble
+from handlers.services import Services
+from storage import intents
+from storage.failures import is_outage
+from storage.intents import Intent, Kind
+from storage.records import PieceId, WorkspaceId
+from storage.vault import Vault, VaultError
+
+log = structlog.get_logger()
+
+#: The lease is renewed so often: three times before it ends.
+BEAT: Final = intents.LEASE / 3
+#: After an outage that names no time of its own, and at most; after a refusal, which a person must mend.
+PAUSE: Final = timedelta(seconds=5)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+UNTIL_MENDED: Final = timedelta(minutes=10)
+#: What could not be ended after this time is given up, visibly in the log.
+GIVEN_UP: Final = timedelta(days=4)
+
+
+class TakenOverError(Exception):
+    """Another process has this intent by now: what we know of it is old."""
+
+
+@dataclass
+class Hold:
+    """An intent that this process works at. What is done in its name asks first whether it is still ours."""
+
+    services: Services
+    intent: Intent
+    told: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.told = self.intent.told
+
+    @property
+    def workspace_id(self) -> WorkspaceId:
+        return self.intent.workspace_id
+
+    @property
+    def key(self) -> tuple[WorkspaceId, int, int]:
+        """By which storage knows the holder."""
+        return self.intent.workspace_id, self.intent.id, self.intent.token
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process ends: finish the step, and begin no other."""
+        return self.services.stopping.is_set()
+
+    def secrets(self) -> Mapping[str, Any]:
+        """What was sealed; nothing when no key opens it any more."""
+        if not self.intent.sealed:
+            return {}
+        try:
+            opened = vault_of(self.services).open(intents.place(self.workspace_id), self.intent.sealed)
+        except VaultError:
+            log.warning("intent.sealed", intent=self.intent.id)
+            return {}
+        return dict(opened)
+
+    async def still_ours(self) -> None:
+        """Raises TakenOverError when another process has it; else the lease begins anew."""
+        if not await self.services.memory.write(intents.renew, *self.key):
+            raise TakenOverError
+
+    async def tell(
+        self,
+        number: int,
+        send: Callable[[], Awaitable[object]],
+        also: Callable[[Connection], object] = lambda _connection: None,
+    ) -> None:
+        """Sends its message with this number, unless that was done, and keeps that it was, and what `also` writes."""
+        if self.told > number:
+            return
+        await self.still_ours()
+        await send()
+        self.told = number + 1
+
+        def work(connection: Connection) -> bool:
+            also(connection)
+            return intents.note_told(connection, *self.key, self.told)
+
+        if not await self.services.memory.write(work):
+            raise TakenOverError
+
+
+#: Does what there is to do; gives None at the end, else when to go on.
+Work = Callable[[Hold], Awaitable[timedelta | None]]
+
+
+def vault_of(services: Services) -> Vault:
+    """What seals an intent's secrets: the stored keys, or one made of the settings' own secret."""
+    return Vault(services.policy.sealing_keys)
+
+
+def sealed(services: Services, workspace_id: WorkspaceId, secrets: Mapping[str, Any]) -> str:
+    """These, sealed for an intent of this workspace."""
+    return vault_of(services).seal(intents.place(workspace_id), dict(secrets)) if secrets else ""
+
+
+async def keep(
+    services: Services,
+    workspace_id: WorkspaceId,
+    kind: Kind,
+    payload: Mapping[str, Any],
+    secrets: Mapping[str, Any] | None = None,
+    *,
+    piece_ids: Sequence[PieceId] = (),
+    name: str | None = None,
+    also: Callable[[Connection], object] | None = None,
+) -> int:
+    """Writes an intent, and in the same transaction whatever `also` writes; gives its number."""
+    made = sealed(services, workspace_id, secrets or {})
+
+    def work(connection: Connection) -> int:
+        number = intents.keep(connection, workspace_id, kind, payload, sealed=made, piece_ids=piece_ids, name=name)
+        if also is not None:
+            also(connection)
+        return number
+
+    return await services.memory.write(work)
+
+
+async def begin(services: Services, workspace_id: WorkspaceId, intent_id: int, work: Work) -> None:
+    """Does it now, unless another process is quicker. What cannot be done now is done later, by whichever process."""
+    taken = await services.memory.write(intents.take, workspace_id, intent_id)
+    if taken is not None:
+        await _carry_out(Hold(services, taken), work)
+
+
+async def _carry_out(hold: Hold, work: Work) -> None:
+    beating = asyncio.create_task(_beat(hold))
+    try:
+        await _settle(hold, await work(hold), failed=False)
+    except TakenOverError:
+        log.info("intent.taken_over", intent=hold.intent.id, kind=hold.intent.kind.value)
+    except Trouble as trouble:
+        log.info("intent.later", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
+        await _settle(hold, _pause(trouble), failed=True)
+    except DBAPIError as error:
+        # The row is still there, and so is its lease: when that ends, it is taken again.
+        if not is_outage(error):
+            raise
+        log.warning("intent.not_kept", intent=hold.intent.id, reason=type(error.orig).__name__)
+    finally:
+        beating.cancel()
+
+
+async def _settle(hold: Hold, delay: timedelta | None, *, failed: bool) -> None:
+    memory, intent = hold.services.memory, hold.intent
+    if delay is None:
+        await memory.write(intents.end, *hold.key, "done")
+        log.info("intent.ended", intent=intent.id, kind=intent.kind.value)
+        return
+    if failed and hold.services.clock.now() - intent.made_at > GIVEN_UP:
+        await memory.write(intents.end, *hold.key, "given up")
+        log.error("intent.given_up", intent=intent.id, kind=intent.kind.value)
+        return
+    await memory.write(intents.give_back, *hold.key, delay, failed=failed)
+
+
+def _pause(trouble: Trouble) -> timedelta:
+    if not isinstance(trouble, Outage):
+        return UNTIL_MENDED
+    asked = PAUSE if trouble.retry_after is None else timedelta(seconds=min(trouble.retry_after, 3600.0))
+    return min(asked, LONGEST_PAUSE)
+
+
+async def _beat(hold: Hold) -> None:
+    """Keeps the lease for as long as the work takes. When it is lost, the next step finds that out."""
+    while True:
+        await asyncio.sleep(BEAT.total_seconds())
+        try:
+            if not await hold.services.memory.write(intents.renew, *hold.key):
+                return
+        except DBAPIError as error:
+            log.warning("intent.not_renewed", intent=hold.intent.id, reason=type(error.orig).__name__)

@@ -1,0 +1,257 @@
+"""What must still be done after the request that asked for it: one row each, leased to one process at a time.
+
+A row is written in the transaction that decided it. Who takes it gets a fencing token, and every later word about it
+is taken from the holder of the newest token alone. Leases are compared by the database's clock (`database_time`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, update
+
+from storage.accounts import approvals, intent_pieces, intents
+from storage.database import database_time, rows_changed, upsert
+from storage.records import PieceId, WorkspaceId
+from storage.statuses import Status, status_of
+from storage.tables import EPOCH
+
+#: Who holds one says so well within this time; after it another process may take it over.
+LEASE: Final = timedelta(seconds=15)
+#: Nothing that waits for a person is kept longer: a request for approval has lapsed by then.
+HELD: Final = timedelta(hours=25)
+#: What has ended is kept so long, for whoever asks what became of it.
+KEPT: Final = timedelta(days=7)
+#: A process that dies with the same row again and again takes it less and less often.
+MOST_DOUBLINGS: Final = 6
+SOME: Final = 500
+
+
+class Kind(StrEnum):
+    """What is to be done. Stored: never rename."""
+
+    CANCEL = "cancel"
+    DELETE = "delete"
+    STEP = "step"
+    EXPORT = "export"
+    LOG = "log"
+    ERASE = "erase"
+
+
+@dataclass(frozen=True)
+class Intent:
+    """One thing to do. `payload` holds ids and choices, nothing about a recipient and no secret; `sealed` what the
+    vault sealed, or "". `token` is who holds it; `told` how many of its messages were sent."""
+
+    id: int
+    workspace_id: WorkspaceId
+    kind: Kind
+    payload: Mapping[str, Any]
+    sealed: str
+    made_at: datetime
+    token: int
+    tries: int
+    told: int
+    ended: bool
+
+
+@dataclass(frozen=True)
+class PieceRow:
+    """A piece of an intent. `outcome` is "" while it is open; `looks`: how often it was looked at since it was asked
+    for; `status` is where it stood when last read."""
+
+    piece_id: PieceId
+    outcome: str
+    status: Status | None
+    looks: int
+
+
+def place(workspace_id: WorkspaceId) -> str:
+    """What an intent's secrets are sealed for."""
+    return f"{workspace_id}:intent"
+
+
+def keep(
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    kind: Kind,
+    payload: Mapping[str, Any],
+    *,
+    sealed: str = "",
+    piece_ids: Sequence[PieceId] = (),
+    held: bool = False,
+    looks: int = 0,
+    name: str | None = None,
+) -> int:
+    """Writes an intent, and gives its number. `held`: nothing is done before `release_held`.
+
+    `looks`: how often its pieces were looked at already. `name`: what it is about, where the same may arrive twice;
+    then the first stands, and its number is given.
+    """
+    now = database_time(connection)
+    row = {
+        "workspace_id": workspace_id, "kind": kind.value, "payload": json.dumps(payload), "sealed": sealed,
+        "name": name, "made_at": now, "next_at": None if held else now, "lease_until": EPOCH, "token": 0,
+        "tries": 0, "told": 0,
+    }  # fmt: skip
+    made = connection.scalar(upsert(connection, intents).values(**row).on_conflict_do_nothing().returning(intents.c.id))
+    if made is None:
+        same = intents.c.workspace_id == workspace_id, intents.c.name == name
+        return int(connection.execute(select(intents.c.id).where(*same)).scalar_one())
+    rows = [
+        {"workspace_id": workspace_id, "intent_id": made, "piece_id": one, "outcome": "", "looks": looks}
+        for one in piece_ids
+    ]
+    if rows:
+        connection.execute(intent_pieces.insert(), rows)
+    return int(made)
+
+
+def of(connection: Connection, workspace_id: WorkspaceId, intent_id: int) -> Intent | None:
+    """The intent with this number; None when there is none here."""
+    row = connection.execute(select(intents).where(_mine(workspace_id, intent_id))).first()
+    return _intent(row) if row else None
+
+
+def release_held(
+    connection: Connection, workspace_id: WorkspaceId, intent_id: int, payload: Mapping[str, Any], *, ready: bool = True
+) -> bool:
+    """Whether this decides it: it still waited for a person. From now on it may be worked at (`ready`), or waits on."""
+    waiting = intents.c.next_at.is_(None), intents.c.ended_at.is_(None)
+    changed: dict[str, Any] = {"payload": json.dumps(payload)}
+    if ready:
+        changed["next_at"] = database_time(connection)
+    deciding = update(intents).where(_mine(workspace_id, intent_id), *waiting).values(**changed)
+    return rows_changed(connection, deciding) == 1
+
+
+def drop_held(connection: Connection, workspace_id: WorkspaceId, intent_id: int, outcome: str) -> bool:
+    """Nothing of it is to be done; gives whether it still waited."""
+    waiting = intents.c.next_at.is_(None), intents.c.ended_at.is_(None)
+    ended = {"ended_at": database_time(connection), "outcome": outcome}
+    return (
+        rows_changed(connection, update(intents).where(_mine(workspace_id, intent_id), *waiting).values(**ended)) == 1
+    )
+
+
+def due(connection: Connection, limit: int) -> list[tuple[WorkspaceId, int]]:
+    """The intents of all workspaces that may be taken now, the longest waiting first. Only reads."""
+    rows = select(intents.c.workspace_id, intents.c.id).where(_is_due(database_time(connection)))
+    found = connection.execute(rows.order_by(intents.c.next_at).limit(limit)).all()
+    return [(WorkspaceId(row.workspace_id), row.id) for row in found]
+
+
+def take(connection: Connection, workspace_id: WorkspaceId, intent_id: int) -> Intent | None:
+    """Leases it, with a token of its own; None when it is not due, or another has it."""
+    now = database_time(connection)
+    row = connection.execute(
+        select(intents).where(_mine(workspace_id, intent_id), _is_due(now)).with_for_update(skip_locked=True)
+    ).first()
+    if row is None:
+        return None
+    pause = LEASE * 2 ** min(row.tries, MOST_DOUBLINGS)
+    taken = {"lease_until": now + LEASE, "token": row.token + 1, "tries": row.tries + 1, "next_at": now + pause}
+    connection.execute(update(intents).where(_mine(workspace_id, intent_id)).values(**taken))
+    return _intent(row, token=row.token + 1)
+
+
+def renew(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int) -> bool:
+    """Whether the holder of this token still holds it; then its lease begins anew.
+
+    An overrun lease that nobody took is still held.
+    """
+    held = update(intents).where(_held(workspace_id, intent_id, token))
+    return rows_changed(connection, held.values(lease_until=database_time(connection) + LEASE)) == 1
+
+
+def note_told(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, told: int) -> bool:
+    """Keeps how many of its messages were sent; False when another holds it by now."""
+    return rows_changed(connection, update(intents).where(_held(workspace_id, intent_id, token)).values(told=told)) == 1
+
+
+def give_back(
+    connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, delay: timedelta, *, failed: bool
+) -> None:
+    """It may be taken again after this time. `failed`: nothing was done this time, which counts."""
+    given: dict[str, Any] = {"lease_until": EPOCH, "next_at": database_time(connection) + delay}
+    given |= {} if failed else {"tries": 0}
+    connection.execute(update(intents).where(_held(workspace_id, intent_id, token)).values(**given))
+
+
+def end(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, outcome: str) -> bool:
+    """It is done, and its secrets go; False when another holds it by now."""
+    ended = {"ended_at": database_time(connection), "outcome": outcome, "sealed": "", "lease_until": EPOCH}
+    return rows_changed(connection, update(intents).where(_held(workspace_id, intent_id, token)).values(**ended)) == 1
+
+
+def rows_of(connection: Connection, workspace_id: WorkspaceId, intent_id: int) -> list[PieceRow]:
+    """Its pieces, in the order of their numbers."""
+    mine = intent_pieces.c.workspace_id == workspace_id, intent_pieces.c.intent_id == intent_id
+    rows = connection.execute(select(intent_pieces).where(*mine).order_by(intent_pieces.c.piece_id)).all()
+    return [
+        PieceRow(PieceId(r.piece_id), r.outcome, None if r.status is None else status_of(r.status), r.looks)
+        for r in rows
+    ]
+
+
+def note_piece(
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    intent_id: int,
+    token: int,
+    row: PieceRow,
+) -> bool:
+    """Keeps what became of one of its pieces; False when another holds it by now."""
+    if not renew(connection, workspace_id, intent_id, token):
+        return False
+    mine = (
+        intent_pieces.c.workspace_id == workspace_id,
+        intent_pieces.c.intent_id == intent_id,
+        intent_pieces.c.piece_id == row.piece_id,
+    )
+    status = None if row.status is None else int(row.status)
+    known = {"outcome": row.outcome, "status": status, "looks": row.looks}
+    connection.execute(update(intent_pieces).where(*mine).values(**known))
+    return True
+
+
+def free_leases(connection: Connection) -> int:
+    """Where this is the only process (SQLite), whoever held anything is dead: it may be taken at once."""
+    now = database_time(connection)
+    left = update(intents).where(intents.c.lease_until > EPOCH, intents.c.ended_at.is_(None))
+    return rows_changed(connection, left.values(lease_until=EPOCH, next_at=now))
+
+
+def forget(connection: Connection) -> int:
+    """Drops what ended some days ago, and what waited for a person in vain; gives how many."""
+    now = database_time(connection)
+    lapsed = and_(intents.c.next_at.is_(None), intents.c.ended_at.is_(None), intents.c.made_at < now - HELD)
+    old = select(intents.c.id).where((intents.c.ended_at < now - KEPT) | lapsed).order_by(intents.c.id).limit(SOME)
+    ids = list(connection.scalars(old))
+    if ids:
+        connection.execute(delete(intent_pieces).where(intent_pieces.c.intent_id.in_(ids)))
+        connection.execute(update(approvals).where(approvals.c.intent_id.in_(ids)).values(intent_id=None))
+        connection.execute(delete(intents).where(intents.c.id.in_(ids)))
+    return len(ids)
+
+
+def _mine(workspace_id: WorkspaceId, intent_id: int) -> ColumnElement[bool]:
+    return and_(intents.c.workspace_id == workspace_id, intents.c.id == intent_id)
+
+
+def _held(workspace_id: WorkspaceId, intent_id: int, token: int) -> ColumnElement[bool]:
+    return and_(_mine(workspace_id, intent_id), intents.c.token == token, intents.c.ended_at.is_(None))
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return and_(intents.c.ended_at.is_(None), intents.c.next_at <= now, intents.c.lease_until <= now)
+
+
+def _intent(row: Row[Any], token: int | None = None) -> Intent:
+    return Intent(
+        row.id, WorkspaceId(row.workspace_id), Kind(row.kind), json.loads(row.payload), row.sealed, row.made_at,
+        row.token if token is None else token, row.tries, row.told, row.ended_at is not None,
+    )  # fmt: skip

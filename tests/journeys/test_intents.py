@@ -1,0 +1,387 @@
+"""What was decided is carried out and told, whatever happens to the process that began it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from bot.sandbox.slack import Fault, Posted, SlackDouble, User
+from bot.sandbox.stannp import StannpDouble, Trouble
+from bot.sandbox.world import World
+from storage import workspaces
+from storage.accounts import approvals
+from storage.records import Rules
+from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
+
+ROOT = Path(__file__).parent.parent.parent
+MANY = 100
+PATIENCE = 45.0
+
+
+@dataclass
+class Company:
+    """The doubles, and the processes that stand between them."""
+
+    slack: SlackDouble
+    stannp: StannpDouble
+    world: World
+    environment: dict[str, str]
+    folder: Path
+    stack: AsyncExitStack
+    lines: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def _process(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "run", env=self.environment, cwd=self.folder,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        ready = asyncio.Event()
+
+        async def read() -> None:
+            assert process.stdout is not None
+            async for line in process.stdout:
+                self.lines.append(line.decode())
+                if "ready" in self.lines[-1]:
+                    ready.set()
+            ready.set()
+
+        reading = asyncio.create_task(read())
+        try:
+            await asyncio.wait_for(ready.wait(), 40)
+            assert process.returncode is None, "".join(self.lines)
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            await reading
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """Another process of the bot, ready."""
+        return await self.stack.enter_async_context(self._process())
+
+    async def until(self, what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+        end = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < end:
+            if found := what():
+                return found
+            await asyncio.sleep(0.02)
+        seen = [(m.channel, m.only_for, m.text[:160]) for m in self.slack.messages[-6:]]
+        raise AssertionError(f"waited {seconds} s in vain: {self.stopped} stopped; seen: {seen}; {self.lines[-6:]}")
+
+    @property
+    def stopped(self) -> int:
+        return sum(piece.status == "cancelled" for piece in self.stannp.pieces_of(230))
+
+    def summaries(self) -> list[str]:
+        return [m.text for m in self.slack.messages if m.text.startswith("Cancelling Big drop:")]
+
+    async def confirm(self) -> None:
+        """Ana cancels the whole campaign, and confirms it."""
+        await self.until(lambda: "GET reporting/campaignSingles/230" in self.stannp.requests)
+        assert (await self.slack.command(ANA, OPS, "/mailstatus", "Big drop")).ok
+        answer: Posted = await self.until(
+            lambda: next((m for m in self.slack.messages if "cancel_campaign" in str(m.blocks)), None)
+        )
+        assert (await self.slack.press(ANA, answer, "cancel_campaign")).ok
+        form = await self.until(
+            lambda: next((v for v in self.slack.stack_of(ANA) if f"Cancel {MANY} pieces" in str(v.view)), None)
+        )
+        self.stannp.troubles.append(Trouble("postcards/", status=0, delay=0.4, times=100_000))
+        assert (await self.slack.submit(ANA, form)).ok
+        await self.until(lambda: self.stopped >= 6)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def company(
+    request: pytest.FixtureRequest, doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path
+) -> AsyncIterator[Company]:
+    slack, stannp = doubles
+    start = datetime.now(UTC) - timedelta(days=12)
+    world = World(stannp, seed=3, now=start)
+    world.add_campaign(230, "Big drop", start, MANY, leaves=timedelta(days=90))
+    world.advance(start + timedelta(days=4))
+    url = request.getfixturevalue(f"{request.param}_url")
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT),
+        "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token, "SLACK_API_URL": slack.url,
+        "STANNP_API_KEY": stannp.api_key, "STANNP_API_URL": stannp.url, "DATABASE_URL": url, "PIECEWISE_PORT": "0",
+    }  # fmt: skip
+    async with AsyncExitStack() as stack:
+        yield Company(slack, stannp, world, environment, tmp_path, stack)
+
+
+async def _finished(company: Company) -> None:
+    """Every piece is stopped, asked for once, and that is told once."""
+    company.stannp.troubles.clear()
+    await company.until(lambda: company.stopped == MANY)
+    await company.until(company.summaries)
+    await asyncio.sleep(0.5)
+    assert len(company.summaries()) == 1
+    assert f"{MANY} cancelled" in company.summaries()[0]
+    asked = [one for one in company.stannp.requests if one == "POST postcards/cancel"]
+    assert len(asked) <= MANY + 4, "only what was on its way at the end may be asked for again"
+    assert not [m.text for m in company.slack.messages if m.channel == f"D{ANA}"], "nothing is told piece by piece"
+
+
+async def test_a_cancellation_goes_on_after_sigterm(company: Company) -> None:
+    process = await company.start()
+    await company.confirm()
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 25) == 0
+    before = company.stopped
+    assert before < MANY, "it stops between two pieces"
+    assert not company.summaries()
+    await company.start()
+    await _finished(company)
+    assert "Traceback" not in "".join(company.lines)
+
+
+async def test_a_cancellation_goes_on_after_sigkill(company: Company) -> None:
+    process = await company.start()
+    await company.confirm()
+    process.kill()
+    await process.wait()
+    assert company.stopped < MANY
+    await company.start()
+    await _finished(company)
+
+
+@pytest.mark.parametrize("company", ["postgres"], indirect=True)
+async def test_a_second_process_finishes_what_a_killed_one_began(company: Company) -> None:
+    first = await company.start()
+    await company.confirm()
+    second = await company.start()
+    first.kill()
+    await first.wait()
+    await _finished(company)
+    assert second.returncode is None
+
+
+def said(stage: Stage, words: str) -> list[Posted]:
+    return [m for m in stage.slack.messages if words in m.text]
+
+
+async def confirmed(stage: Stage, name: str = "Holiday postcards") -> None:
+    answer = await stage.say("/mailstatus", name)
+    await stage.press(answer, "cancel_campaign")
+    assert (await stage.slack.submit(ANA, await stage.modal(holding="Cancel 4 pieces"))).ok
+
+
+@pytest.mark.parametrize("fault", [Fault("", "ratelimited", 429, retry_after=6), Fault("", status=503)])
+async def test_a_summary_that_slack_does_not_take_is_told_later(stage: Stage, fault: Fault) -> None:
+    answer = await stage.say("/mailstatus", "Holiday postcards")
+    await stage.press(answer, "cancel_campaign")
+    form = await stage.modal(holding="Cancel 4 pieces")
+    fault.method, fault.times = "chat.postMessage", 1
+    stage.slack.faults.append(fault)
+    assert (await stage.slack.submit(ANA, form)).ok
+    await stage.until(lambda: not fault.times)
+    await stage.until(lambda: said(stage, "Cancelling Holiday postcards: 4 cancelled"), 40)
+    assert not said(stage, "Slack asks us to wait")
+    assert len(said(stage, "Cancelling Holiday postcards")) == 1
+
+
+async def test_what_is_unclear_is_looked_at_again_and_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.cancelling.LOOKS", [timedelta(seconds=0.5)] * 20, raising=False)
+    piece = stage.stannp.pieces_of(223)[0]
+    shown = await stage.say("/mailtrack", str(piece.id))
+    stage.stannp.troubles.append(Trouble("postcards/cancel", status=200, body='{"success":true,"data":1}'))
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: "I will look again" in shown.text)
+    assert "accepted" not in shown.text
+    piece.move("cancelled", datetime.now(UTC))
+    told = (await stage.until(lambda: [m for m in said(stage, "cancelled") if m.channel == f"D{ANA}"]))[0]
+    assert str(piece.id) in told.text
+
+
+@pytest.mark.parametrize("fault", [Fault("", "ratelimited", 429, retry_after=6), Fault("", status=503)])
+async def test_a_workflow_step_ends_though_slack_was_busy(stage: Stage, fault: Fault) -> None:
+    fault.method = "functions.completeSuccess"
+    stage.slack.faults.append(fault)
+    step = await stage.slack.run_step("get_campaign_status", {"campaign": "Spring lapsed"})
+    outputs = await stage.until(lambda: step.outputs, 40)
+    assert outputs["pieces"] == "12"
+
+
+async def test_an_export_arrives_though_slack_was_busy(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    await stage.press(answer, "view_details")
+    stage.slack.faults.append(Fault("files.getUploadURLExternal", "ratelimited", 429, retry_after=6))
+    await stage.press(await stage.modal(holding="details_export"), "details_export")
+    file = await stage.until(lambda: next((f for f in stage.slack.files.values() if f.name.endswith(".csv")), None), 40)
+    await stage.until(lambda: file.data)
+    assert file.data.count(b"\n") == 13
+
+
+async def test_who_erased_a_recipient_is_told_though_slack_was_busy(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(222)[0]
+    shown = await stage.say("/mailtrack", str(piece.id))
+    stage.slack.faults.append(Fault("response_url", "ratelimited", 429, retry_after=1))
+    where = shown if "erase_recipient" in str(shown.blocks) else await stage.modal(holding="erase_recipient")
+    await stage.press(where, "erase_recipient")
+    assert "no longer kept here" in everything((await stage.until(lambda: said(stage, "no longer kept here")))[0])
+
+
+async def limited(stage: Stage, **more: Any) -> None:
+    """Whoever cancels more than a dollar's worth needs a second person; everyone may cancel."""
+    chosen = Rules(**{"cancellers": frozenset({"everyone"}), "approval_above": Decimal(1)} | more)
+    await stage.app.services.memory.write(workspaces.keep_rules, stage.app.workspace.id, chosen)
+
+
+async def asked(stage: Stage) -> Posted:
+    """Ana confirms the cancellation of a campaign; gives the request for a second person."""
+    before = len(stage.slack.messages)
+    await confirmed(stage)
+    return await stage.until(
+        lambda: next((m for m in stage.slack.messages[before:] if "asks to cancel" in m.text), None)
+    )
+
+
+def stopped(stage: Stage) -> int:
+    return sum(piece.status == "cancelled" for piece in stage.stannp.pieces_of(223))
+
+
+async def test_an_approval_is_for_the_pieces_that_were_asked_for_though_the_campaign_grows(stage: Stage) -> None:
+    await limited(stage)
+    request = await asked(stage)
+    assert "4 pieces" in request.text
+    assert "$3.36" in request.text
+    template = stage.stannp.pieces_of(223)[0]
+    for number in range(300):
+        stage.stannp.pieces[99_000_000 + number] = replace(template, id=99_000_000 + number, scans=[])
+    await stage.poll()
+    await stage.press(request, "approve_cancel", user=BEN)
+    first = (await stage.until(lambda: said(stage, "Stopping 4 pieces")))[0]
+    assert "300 pieces more can be stopped" in first.text
+    assert first.only_for == BEN
+    summary = (await stage.until(lambda: said(stage, "Cancelling Holiday postcards: 4 cancelled")))[0]
+    assert f"Asked by <@{ANA}>, approved by <@{BEN}>" in summary.text
+    assert stopped(stage) == 4
+
+
+async def test_a_form_that_was_read_before_the_campaign_grew_stops_what_it_showed(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Holiday postcards")
+    await stage.press(answer, "cancel_campaign")
+    form = await stage.modal(holding="Cancel 4 pieces")
+    template = stage.stannp.pieces_of(223)[0]
+    stage.stannp.pieces[99_000_000] = replace(template, id=99_000_000, scans=[])
+    await stage.poll()
+    assert (await stage.slack.submit(ANA, form)).ok
+    await stage.until(lambda: said(stage, "Cancelling Holiday postcards: 4 cancelled"))
+    assert "1 piece more can be stopped" in said(stage, "Stopping 4 pieces")[0].text
+    assert stopped(stage) == 4
+
+
+async def test_an_unknown_cost_needs_a_second_person(stage: Stage) -> None:
+    await limited(stage, approval_above=Decimal(1000))
+
+    def forget_costs(connection: Any) -> None:
+        connection.exec_driver_sql("UPDATE pieces SET cost = NULL")
+
+    piece = stage.stannp.pieces_of(223)[0]
+    shown = await stage.say("/mailtrack", str(piece.id))
+    await stage.app.services.memory.write(forget_costs)
+    before = await stage.press(shown, "cancel_piece")
+    request = await stage.until(
+        lambda: next((m for m in stage.slack.messages[before:] if "asks to cancel" in m.text), None)
+    )
+    assert "1 piece whose cost I don't know" in request.text
+    assert piece.status == "received"
+
+
+async def test_who_may_not_decide_reads_the_one_true_reason(stage: Stage) -> None:
+    await limited(stage, cancellers=frozenset({"admins", "U0CAT"}))
+    stage.slack.add_user(User("U0CAT", "Cat Lee"))
+    request = await asked(stage)
+    assert "<@U0CAT> or another workspace admin can approve" in request.text
+
+    async def refusal(user: str, action: str = "approve_cancel") -> str:
+        before = await stage.press(request, action, user=user)
+        return (await stage.answer(before, user)).text
+
+    assert "You asked for this yourself" in await refusal(ANA)
+    assert "You may not cancel mail here" in await refusal(BEN)
+
+    def make_old(connection: Any) -> None:
+        long_ago = stage.app.services.clock.now() - timedelta(hours=25)
+        connection.execute(update(approvals).values(asked_at=long_ago))
+
+    kept = await stage.app.services.memory.read(lambda c: c.scalar(select(approvals.c.asked_at)))
+    await stage.app.services.memory.write(make_old)
+    assert "a day has passed" in await refusal("U0CAT")
+    await stage.app.services.memory.write(lambda c: c.execute(update(approvals).values(asked_at=kept)) and None)
+    declined = dict(request.blocks[-1])
+    await stage.press(request, "decline_cancel", user="U0CAT")
+    await stage.until(lambda: "declined" in request.text)
+    request.blocks.append(declined)
+    await asyncio.sleep(1.6)  # else the second press counts as a double click
+    assert "<@U0CAT> declined this request already" in await refusal("U0CAT")
+    assert stopped(stage) == 0
+
+
+async def test_one_canceller_and_a_limit_are_refused_on_save(stage: Stage) -> None:
+    from tests.house import House
+
+    await stage.slack.open_home(ANA)
+    home = await stage.until(
+        lambda: (
+            stage.slack.homes[ANA]
+            if "open_settings" in str(stage.slack.homes.get(ANA) and stage.slack.homes[ANA].view)
+            else None
+        )
+    )
+    await stage.press(home, "open_settings")  # type: ignore[arg-type]
+    form = await stage.modal(holding="save_settings")
+    house = House(None, {}, None)  # type: ignore[arg-type]
+    house.slack = lambda _team: stage.slack  # type: ignore[method-assign,assignment]
+    await house.submit("", ANA, form, cancellers="named", cancellers_people=BEN, above="250")
+    refused = await stage.modal(holding="only one person may cancel")
+    assert "250" in everything(refused)
+    kept = await stage.app.services.memory.read(workspaces.by_id, stage.app.workspace.id)
+    assert kept.rules.approval_above is None
+
+
+async def test_a_decision_and_its_work_are_one_transaction(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await limited(stage)
+    request = await asked(stage)
+
+    def broken(*_args: Any, **_more: Any) -> bool:
+        raise ValueError("the process dies here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("storage.intents.release_held", broken)
+        before = await stage.press(request, "approve_cancel", user=BEN)
+        assert "Something went wrong" in (await stage.answer(before, BEN)).text
+    outcome = await stage.app.services.memory.read(lambda c: c.scalar(select(approvals.c.outcome)))
+    assert outcome == "", "the approval is not spent"
+    await asyncio.sleep(1.6)  # else the second press counts as a double click
+    await stage.press(request, "approve_cancel", user=BEN)
+    await stage.until(lambda: stopped(stage) == 4)
+
+
+async def test_a_surprise_met_on_the_way_is_news_and_what_was_asked_for_is_not(stage: Stage) -> None:
+    await stage.say("/mailalerts", "on")
+    first, second, *_ = stage.stannp.pieces_of(223)
+    shown = await stage.say("/mailtrack", str(first.id))
+    first.move("cancelled", datetime.now(UTC))
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: "was cancelled already" in shown.text)
+    await stage.until(lambda: [m for m in stage.slack.messages if m.thread_ts and str(first.id) in everything(m)])
+    shown = await stage.say("/mailtrack", str(second.id))
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: "cancelled" in shown.text)
+    await stage.poll()
+    await asyncio.sleep(1.2)
+    assert not [m for m in stage.slack.messages if m.thread_ts and str(second.id) in everything(m)]
