@@ -41,7 +41,7 @@ from handlers.leaving import Leaving
 from handlers.memory import Memory
 from handlers.ports import SlackDown, Trouble
 from handlers.services import Services, Studio
-from storage import intents, schema, workspaces
+from storage import intents, outbox, schema, workspaces
 from storage.database import READERS, Database, DatabaseDownError, database_time, open_database, sole_user
 from storage.failures import is_outage, reason_of
 from storage.records import Workspace
@@ -249,6 +249,7 @@ async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: M
         known = workspaces.ensure(connection, str(team["team_id"]), str(team["team"]), settings.stannp_currency)
         facts = {"connected_at": known.connected_at or now, "removed_at": None, "purge_at": None}
         workspaces.note(connection, known.id, **facts)
+        outbox.wake(connection, known.id)
         return workspaces.by_id(connection, known.id)
 
     return await memory.write(work), str(team.get("bot_id") or ""), str(team.get("user_id") or "")

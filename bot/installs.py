@@ -25,7 +25,7 @@ from sqlalchemy import Connection
 from bot.addresses import INSTALL, REDIRECT
 from bot.slack import HTTP_SCOPES, SCOPES
 from bot.tenants import Keys, Many
-from storage import audits, installs, troubles, workspaces
+from storage import audits, installs, outbox, troubles, workspaces
 from storage.audits import Act
 from storage.installs import Place
 from storage.records import Workspace
@@ -96,6 +96,7 @@ class Store(AsyncInstallationStore, AsyncOAuthStateStore):
             kept |= {"refresh": made.bot_refresh_token, "ends": float(made.bot_token_expires_at or 0)}
         installs.keep_secret(connection, self.tenants.vault, known.id, Place.SLACK, kept, now)
         troubles.end(connection, known.id, Kind.TOKEN)
+        outbox.wake(connection, known.id)
         audits.note(connection, known.id, made.user_id or "", Act.INSTALLED, now, detail=kept["scopes"])
         return workspaces.by_id(connection, known.id)
 

@@ -23,6 +23,7 @@ from handlers.ports import (
     FileToSend,
     HomeChanged,
     MessageGone,
+    MessageRefused,
     NotInChannel,
     Person,
     PictureRefused,
@@ -37,7 +38,8 @@ from handlers.ports import (
 
 log = structlog.get_logger()
 
-#: Slack's own words (docs.slack.dev, errors of each method) and what they mean to us.
+#: Slack's own words (docs.slack.dev, errors of each method) and what they mean to us. A code that we have not
+#: met may pass: only a fault of the channel or of the message is final (`handlers.ports.LASTING`).
 CODES: Final[dict[str, type[Refusal]]] = {
     "not_in_channel": NotInChannel,
     "channel_not_found": NotInChannel,
@@ -46,6 +48,16 @@ CODES: Final[dict[str, type[Refusal]]] = {
     "is_archived": ChannelClosed,
     "restricted_action": ChannelClosed,
     "restricted_action_read_only_channel": ChannelClosed,
+    "restricted_action_thread_only_channel": ChannelClosed,
+    "restricted_action_non_threadable_channel": ChannelClosed,
+    "restricted_action_thread_locked": ChannelClosed,
+    "invalid_blocks": MessageRefused,
+    "invalid_blocks_format": MessageRefused,
+    "msg_blocks_too_long": MessageRefused,
+    "msg_too_long": MessageRefused,
+    "no_text": MessageRefused,
+    "invalid_arguments": MessageRefused,
+    "metadata_too_large": MessageRefused,
     "missing_scope": ScopeMissing,
     "account_inactive": WorkspaceGone,
     "token_revoked": WorkspaceGone,
@@ -62,6 +74,8 @@ CODES: Final[dict[str, type[Refusal]]] = {
 DOWN: Final = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 )
+#: No waiting time that Slack names is believed beyond this: one wrong header would silence a channel for years.
+LONGEST_WAIT: Final = 3600.0
 PERSON_KEPT: Final = timedelta(hours=1)
 PEOPLE_KEPT: Final = 5000
 #: The longest wait that a waiting person is put through when Slack asks us to slow down.
@@ -294,10 +308,13 @@ def named(error: SlackApiError) -> Trouble:
         return SlackBusy(code=code, retry_after=_seconds(headers.get("Retry-After")))
     if status >= 500 or code in DOWN:  # noqa: PLR2004 - HTTP
         return SlackDown(code=code or str(status))
-    if code in CODES:
-        return CODES[code](code=code)
     if code == "invalid_blocks" and "invalid slack file" in str(body.get("errors")):
         return PictureRefused(code=code)
+    if CODES.get(code) is MessageRefused:
+        log.warning("slack.refused_message", code=code)
+        return MessageRefused(f"Slack refused the message ({code}).", code=code)
+    if code in CODES:
+        return CODES[code](code=code)
     log.warning("slack.unknown_code", code=code, status=status)
     return SlackRefused(f"Slack refused the message ({code or 'no reason given'}).", code=code)
 
@@ -307,7 +324,7 @@ def _instead(token: str | None) -> dict[str, str]:
 
 
 def _seconds(value: str | None) -> float:
-    return float(value) if value and value.isascii() and value.isdigit() else 1.0
+    return min(float(value), LONGEST_WAIT) if value and value.isascii() and value.isdigit() else 1.0
 
 
 @asynccontextmanager

@@ -50,6 +50,8 @@ MOST_BYTES: Final = 16_000_000
 MOST_PAGES: Final = 2000
 MOST_BYTES_READ: Final = 512_000_000
 LONGEST_READ: Final = timedelta(minutes=10)
+#: The request limit's minute ends within this many seconds.
+LONGEST_MINUTE: Final = 120
 #: Longer than this no pause is believed, in seconds.
 LONGEST_PAUSE: Final = 3600
 #: Answers with more bytes are read off the loop.
@@ -73,7 +75,8 @@ class Allowance:
         """Seconds to wait before the next request."""
         if self.remaining is None or self.until is None or self.remaining > SPARE:
             return 0
-        return max((self.until - now).total_seconds(), 0)
+        # A clock that was set back since would make a day of this minute.
+        return min(max((self.until - now).total_seconds(), 0), LONGEST_MINUTE)
 
 
 @dataclass(frozen=True)
@@ -321,7 +324,7 @@ class Stannp:
         )
         if remaining is not None and reset is not None:
             # `Reset` counts seconds; anything beyond some minutes is an epoch or nonsense.
-            until = self.clock.now() + timedelta(seconds=min(reset, 120))
+            until = self.clock.now() + timedelta(seconds=min(reset, LONGEST_MINUTE))
             self.allowance = Allowance(remaining, until)
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -9,12 +10,13 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers import figures
+from handlers.holding import Overtaken, holding
 from handlers.messages import Message
 from handlers.ports import MessageGone, Outage, Refusal
 from handlers.services import Services
 from handlers.views import alerts
 from storage import choices, enquiries, outbox, workspaces
-from storage.outbox import Card, Parcel
+from storage.outbox import Card, Hold, Parcel
 from storage.records import CampaignId, ChannelId, Mix, Money, StoredCampaign, WorkspaceId
 
 log = structlog.get_logger()
@@ -40,13 +42,23 @@ async def refresh(services: Services, workspace_id: WorkspaceId) -> None:
     now = services.clock.now()
     before = now - services.policy.card_pace
     for channel, campaign_id in await services.memory.read(choices.stale_cards, workspace_id, before, now, A_MINUTE):
-        parcel = Parcel(workspace_id, channel, campaign_id, ())
-        card = await _refreshed(services, parcel)
-        if card is not None:
-            await services.memory.write(outbox.keep_card, parcel, card)
+        async with holding(services, workspace_id, channel) as held:
+            # Where news is on its way, it brings the card up to date.
+            if held is not None:
+                await _refresh(services, held, Parcel(workspace_id, channel, campaign_id, (), held.token))
 
 
-async def _refreshed(services: Services, parcel: Parcel) -> Card | None:
+async def _refresh(services: Services, held: Hold, parcel: Parcel) -> None:
+    card = await _refreshed(services, held, parcel)
+
+    def keep(connection: Connection) -> None:
+        if card is not None and outbox.holds(connection, held):
+            outbox.keep_card(connection, parcel, card)
+
+    await services.memory.write(keep)
+
+
+async def _refreshed(services: Services, held: Hold, parcel: Parcel) -> Card | None:
     """The card as it stands now; None when it is gone. What Slack does not take now is tried again a minute later."""
     now = services.clock.now()
     card, shows, message = await services.memory.read(_look, parcel, now)
@@ -57,18 +69,20 @@ async def _refreshed(services: Services, parcel: Parcel) -> Card | None:
     try:
         await services.slack.edit(parcel.channel, card.message_ts, message)
     except MessageGone:
-        return await _anew(services, parcel, shows, message, now)
+        return await _anew(services, held, parcel.channel, Card("", shows, now), message)
     except (Outage, Refusal) as trouble:
         log.info("card.later", channel=parcel.channel, reason=type(trouble).__name__, code=trouble.code)
         return Card(card.message_ts, card.shows, now)
     return Card(card.message_ts, shows, now)
 
 
-async def _anew(services: Services, parcel: Parcel, shows: str, message: Message, now: datetime) -> Card | None:
+async def _anew(services: Services, held: Hold, channel: ChannelId, card: Card, message: Message) -> Card | None:
     try:
-        return Card(await services.slack.post(parcel.channel, message), shows, now)
+        if not await services.memory.write(outbox.renew, [held]):
+            raise Overtaken
+        return replace(card, message_ts=await services.slack.post(channel, message))
     except (Outage, Refusal) as trouble:
-        log.info("card.later", channel=parcel.channel, reason=type(trouble).__name__, code=trouble.code)
+        log.info("card.later", channel=channel, reason=type(trouble).__name__, code=trouble.code)
         return None
 
 

@@ -5,16 +5,18 @@ between sending and recording repeats at most that one message; an edit repeats 
 """
 
 import asyncio
+import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from handlers import cards
 from handlers.grouping import Group, Rider
@@ -22,16 +24,17 @@ from handlers.notices import Plan, plan
 from handlers.ports import (
     ChannelClosed,
     MessageGone,
+    MessageRefused,
     NotInChannel,
     Outage,
     Refusal,
-    Removed,
-    ScopeMissing,
-    WorkspaceGone,
+    SlackDown,
+    Trouble,
 )
 from handlers.services import Services, Tenants
 from handlers.views import alerts
 from storage import enquiries, outbox, workspaces
+from storage.failures import is_outage, reason_of
 from storage.outbox import Card, Ending, Item, Parcel
 from storage.records import (
     NO_CAMPAIGN,
@@ -47,10 +50,14 @@ from storage.records import (
 )
 from storage.statuses import Status
 
+P = ParamSpec("P")
+T = TypeVar("T")
 log = structlog.get_logger()
 
-#: How long a channel rests after Slack could not be reached, or after something broke.
+#: How long a channel rests after Slack could not be reached, refused for a while, or after something broke: twice as
+#: long after each failure in a row, up to the second.
 REST: Final = timedelta(seconds=30)
+LONGEST_REST: Final = timedelta(minutes=15)
 #: How long a channel that Slack refuses is left alone before its next news is tried.
 UNBLOCK: Final = timedelta(minutes=10)
 #: Channels that are being written to at once, in all and of one workspace: enough for a thousand a second.
@@ -63,7 +70,20 @@ RECORDED: Final = 500
 HANDFUL: Final = 5000
 #: The courier looks this often (in seconds) while there is something to do.
 BREATH: Final = 0.025
+#: A lease is renewed so often (in seconds) while a message is under way.
+RENEW: Final = 20.0
+#: A message is begun only so long (in seconds) after a lease: the slowest call to Slack then ends within it.
+SURE: Final = outbox.LEASE.total_seconds() - 25.0
+#: After the database was away, nothing is claimed for so long (in seconds), and recording is tried at least so often.
+AFTER_AN_OUTAGE: Final = 5.0
+LONGEST_PAUSE: Final = 3.0
+BROKE: Final = "Something went wrong here (reference {}). Whoever runs Piecewise finds the cause in its log."
 SWITCHED_OFF: Final = "Alerts were switched off in this channel before this was told."
+
+
+def _uptime() -> float:
+    """Seconds of a clock that nobody sets, and that goes on while this process, or the whole machine, is paused."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True)
@@ -79,13 +99,22 @@ class Facts:
     pieces: dict[PieceId, StoredPiece]
 
 
+class LeaseLost(Exception):
+    """Another process has taken the channel over: what is left to tell is its to tell."""
+
+
 @dataclass
 class Courier:
     """Serves the channels of every workspace, each as fast as Slack lets it; a slow one holds up no other."""
 
     services: Services
     tenants: Tenants
-    flying: dict[asyncio.Task[None], WorkspaceId] = field(default_factory=dict)
+    flying: dict[asyncio.Task[None], Parcel] = field(default_factory=dict)
+    #: Until when (by `_uptime`) a message that is begun ends within its channel's lease, by workspace and channel.
+    sure: dict[tuple[WorkspaceId, ChannelId], float] = field(default_factory=dict)
+    renewed: float = field(default_factory=_uptime)
+    #: Nothing is claimed before this, so that what was told before an outage of the database is recorded first.
+    away_until: float = 0.0
     stopping: bool = False
     endings: Group[Ending] = field(init=False)
 
@@ -103,8 +132,10 @@ class Courier:
                 break
             quiet = 0.0 if begun or self.flying else quiet + BREATH
             await services.clock.sleep(BREATH)
-        if self.flying:
-            await asyncio.wait(list(self.flying))
+            await self._renew_due()
+        while self.flying:
+            await asyncio.wait(list(self.flying), timeout=RENEW)
+            await self._renew_due()
         return served
 
     def stop(self) -> None:
@@ -112,70 +143,155 @@ class Courier:
         self.stopping = True
 
     async def _begin_due(self) -> int:
-        services, now = self.services, self.services.clock.now()
+        services = self.services
         room = AT_ONCE - len(self.flying)
-        if room <= 0 or not await services.memory.read(outbox.is_due, now, services.policy.settle):
+        if room <= 0 or _uptime() < self.away_until:
             return 0
-        load = Counter(self.flying.values())
-        busy = [workspace_id for workspace_id, number in load.items() if number >= AT_ONCE_EACH]
-        parcels = await services.memory.write(outbox.claim, now, services.policy.settle, min(room, CLAIMED), busy)
-        for group in _handfuls(parcels):
+        begun = _uptime()
+        try:
+            if not await services.memory.read(outbox.is_due, services.policy.settle):
+                return 0
+            load = Counter(parcel.workspace_id for parcel in self.flying.values())
+            busy = [workspace_id for workspace_id, number in load.items() if number >= AT_ONCE_EACH]
+            here = {_place(parcel) for parcel in self.flying.values()}
+            claimed = await services.memory.write(outbox.claim, services.policy.settle, min(room, CLAIMED), busy, here)
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            self.away_until = _uptime() + AFTER_AN_OUTAGE
+            log.warning("delivery.database_away", reason=reason_of(error))
+            return 0
+        self.sure.update((_place(parcel), begun + SURE) for parcel in claimed)
+        for group in _handfuls(claimed):
             for facts in await services.memory.read(_gather, group):
                 task = asyncio.create_task(self._guarded(facts))
-                self.flying[task] = facts.parcel.workspace_id
-                task.add_done_callback(self.flying.pop)
-        return len(parcels)
+                self.flying[task] = facts.parcel
+                task.add_done_callback(self._landed)
+        return len(claimed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self.sure.pop(_place(self.flying.pop(task)), None)
+
+    async def _renew_due(self) -> None:
+        """Holds the channels that are being written to; most turns end long before that is needed."""
+        begun = _uptime()
+        if not self.flying or begun - self.renewed < RENEW:
+            return
+        self.renewed = begun
+        try:
+            await self._renew(list(self.flying.values()))
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            log.warning("delivery.not_renewed", parcels=len(self.flying), reason=reason_of(error))
+
+    async def _renew(self, parcels: list[Parcel]) -> None:
+        begun = _uptime()
+        ours = await self.services.memory.write(outbox.renew, parcels)
+        for parcel in parcels:
+            if _place(parcel) in ours:
+                self.sure[_place(parcel)] = begun + SURE
+            else:
+                self.sure.pop(_place(parcel), None)
+
+    async def require_lease(self, parcel: Parcel) -> None:
+        """Raises LeaseLost where another process may write to the channel by now: we were paused, or slow."""
+        if _uptime() >= self.sure.get(_place(parcel), 0.0):
+            await self._renew([parcel])
+        if _uptime() >= self.sure.get(_place(parcel), 0.0):
+            raise LeaseLost
 
     async def _guarded(self, facts: Facts) -> None:
         """One bad row must not stop the others: whatever breaks here rests this channel alone."""
         parcel = facts.parcel
         try:
             await self._deliver(facts)
+        except LeaseLost:
+            log.warning("delivery.lease_lost", channel=parcel.channel)
         except Exception:
-            log.exception("delivery.broke", reference=uuid.uuid4().hex[:8], channel=parcel.channel)
-            await self._end(Ending(parcel, self.services.clock.now() + REST))
+            reference = uuid.uuid4().hex[:8]
+            log.exception("delivery.broke", reference=reference, channel=parcel.channel)
+            await self._end(_put_off(parcel, BROKE.format(reference)))
 
     async def _deliver(self, facts: Facts) -> None:
         services, parcel = self.services, facts.parcel
+        if parcel.doubt_since is not None:
+            # Its sender died, or Slack's answer was lost: should Slack have taken that message, this one repeats it.
+            log.warning("delivery.maybe_again", channel=parcel.channel, since=parcel.doubt_since.isoformat())
         try:
-            ending = await _tell(await self.tenants.of(parcel.workspace_id), facts)
-        except (NotInChannel, ChannelClosed, ScopeMissing, WorkspaceGone, Removed) as refusal:
+            services = await self.tenants.of(parcel.workspace_id)
+            ending = await _tell(services, facts, partial(self.require_lease, parcel))
+        except (NotInChannel, ChannelClosed) as refusal:
             log.info("delivery.blocked", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
-            now = services.clock.now()
-            await services.memory.write(outbox.block, parcel, str(refusal), now, now + UNBLOCK)
+            await self._block(parcel, str(refusal))
             return
-        except Outage as outage:
-            rest = REST if outage.retry_after is None else timedelta(seconds=outage.retry_after)
-            name, seconds = type(outage).__name__, rest.total_seconds()
-            log.info("delivery.later", channel=parcel.channel, reason=name, seconds=seconds)
-            ending = Ending(parcel, services.clock.now() + rest)
-        except Refusal as refusal:
+        except MessageRefused as refusal:
             log.warning("delivery.refused", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
-            next_at = services.clock.now() + services.policy.pace
-            ending = Ending(parcel, next_at, refused=parcel.items, refusal=str(refusal))
+            ending = Ending(parcel, services.policy.pace, refused=parcel.items, refusal=str(refusal))
+        except (Outage, Refusal) as trouble:
+            # Of all else nobody knows that it will last, and nobody in the channel can mend it.
+            ending = _put_off(parcel, str(trouble), trouble)
+            name, seconds = type(trouble).__name__, ending.rest.total_seconds()
+            log.info("delivery.later", channel=parcel.channel, reason=name, code=trouble.code, seconds=seconds)
         await self._end(ending)
+
+    async def _block(self, parcel: Parcel, reason: str) -> None:
+        if not await self._as_long_as_it_takes(1, outbox.block, parcel, reason, UNBLOCK):
+            raise LeaseLost
 
     async def _end(self, ending: Ending) -> None:
         await self.endings.board(ending).done
 
     async def _record(self, riders: list[Rider[Ending]]) -> None:
-        """What was sent must be kept: while the database is away, it is tried again as long as the leases last."""
+        """What was sent must be kept, and until it is, the channel is not claimed here again (see `flying`)."""
         endings = [rider.what for rider in riders]
-        give_up = self.services.clock.now() + outbox.LEASE * 0.8
-        while True:
-            try:
-                await self.services.memory.write(outbox.settle, endings, self.services.clock.now())
-            except (OperationalError, InterfaceError) as outage:
-                if self.services.clock.now() >= give_up:
-                    for rider in riders:
-                        rider.fail(outage)
-                    return
-                log.warning("delivery.not_recorded", parcels=len(endings), reason=type(outage.orig).__name__)
-                await self.services.clock.sleep(1)
-            else:
-                break
+        try:
+            stale = await self._as_long_as_it_takes(len(endings), outbox.settle, endings)
+        except SQLAlchemyError:
+            if len(riders) == 1:
+                raise
+            # One of them cannot be written down: the others are.
+            for rider in riders:
+                await self._record_alone(rider)
+            return
+        for ending in stale:
+            log.warning("delivery.stale", channel=ending.parcel.channel, told=len(ending.told))
         for rider in riders:
             rider.succeed()
+
+    async def _record_alone(self, rider: Rider[Ending]) -> None:
+        try:
+            await self._record([rider])
+        except SQLAlchemyError as error:
+            rider.fail(error)
+
+    async def _as_long_as_it_takes(
+        self, parcels: int, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Writes to the database; while that is away, tries again, more and more rarely."""
+        pause = 0.5
+        while True:
+            try:
+                return await self.services.memory.write(work, *args, **kwargs)
+            except SQLAlchemyError as error:
+                if not is_outage(error):
+                    raise
+                log.warning("delivery.not_recorded", parcels=parcels, reason=reason_of(error))
+                self.away_until = _uptime() + AFTER_AN_OUTAGE
+                await self.services.clock.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _place(parcel: Parcel) -> tuple[WorkspaceId, ChannelId]:
+    return parcel.workspace_id, parcel.channel
+
+
+def _put_off(parcel: Parcel, why: str, trouble: Trouble | None = None) -> Ending:
+    """Nothing ends, and the channel rests: as long as Slack asks for, else longer with each failure in a row."""
+    asked = trouble.retry_after if trouble else None
+    rest = min(REST * 2 ** min(parcel.tries, 20), LONGEST_REST) if asked is None else timedelta(seconds=asked)
+    doubtful = parcel.doubt_since is not None or trouble is None or isinstance(trouble, SlackDown)
+    return Ending(parcel, rest, refusal=why, failed=True, in_doubt=doubtful)
 
 
 async def deliver_due(services: Services, tenants: Tenants) -> int:
@@ -233,20 +349,23 @@ def _wanted(wants: Mapping[tuple[ChannelId, CampaignId], frozenset[Want]], parce
     return wants.get((parcel.channel, parcel.campaign_id), wants.get((parcel.channel, NO_CAMPAIGN)))
 
 
-async def _tell(services: Services, facts: Facts) -> Ending:
+async def _tell(services: Services, facts: Facts, require_lease: Callable[[], Awaitable[None]]) -> Ending:
     parcel = facts.parcel
     if facts.wants is None:
-        return Ending(parcel, services.clock.now(), refused=parcel.items, refusal=SWITCHED_OFF)
+        return Ending(parcel, timedelta(0), refused=parcel.items, refusal=SWITCHED_OFF)
     todo = plan(parcel.items, facts.wants, facts.pieces)
-    card, posted = await _show_card(services, facts)
+    card, posted = await _show_card(services, facts, require_lease)
     told = [(item, card.message_ts) for item in todo.quiet]
     if not posted and todo.groups and facts.card is not None:
+        await require_lease()
         told += await _post_news(services, facts, todo, card)
     changed = None if card == facts.card else card
-    return Ending(parcel, services.clock.now() + services.policy.pace, tuple(told), card=changed)
+    return Ending(parcel, services.policy.pace, tuple(told), card=changed)
 
 
-async def _show_card(services: Services, facts: Facts) -> tuple[Card, bool]:
+async def _show_card(
+    services: Services, facts: Facts, require_lease: Callable[[], Awaitable[None]]
+) -> tuple[Card, bool]:
     """Brings the card up to date, at most once a minute; gives it, and whether that took a new message."""
     parcel, card, now = facts.parcel, facts.card, services.clock.now()
     spent = cards.spent_line(facts.mix, facts.workspace.currency)
@@ -261,13 +380,15 @@ async def _show_card(services: Services, facts: Facts) -> tuple[Card, bool]:
             log.info("card.reposted", channel=parcel.channel, code=gone.code)
         else:
             return Card(card.message_ts, digest, now), False
+    await require_lease()
     return Card(await services.slack.post(parcel.channel, message), digest, now), True
 
 
 def _is_young(services: Services, facts: Facts, now: datetime) -> bool:
     """Whether it was edited a moment ago, and so can wait for `cards.refresh`, which looks after campaigns."""
     edited_at = facts.card.edited_at if facts.card else None
-    return facts.campaign is not None and edited_at is not None and now - edited_at < services.policy.card_pace
+    # Edited "tomorrow" was by a clock that has been set back since.
+    return facts.campaign is not None and edited_at is not None and abs(now - edited_at) < services.policy.card_pace
 
 
 async def _post_news(services: Services, facts: Facts, todo: Plan, card: Card) -> list[tuple[Item, str]]:

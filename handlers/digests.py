@@ -15,14 +15,16 @@ from sqlalchemy import Connection
 
 from handlers import expectations, figures, forecasts, replies
 from handlers.charts import Curve, Pie
+from handlers.holding import Overtaken, holding
 from handlers.messages import Message, Picture
-from handlers.ports import Outage, Refusal
+from handlers.ports import LASTING, Outage, Refusal
 from handlers.services import Services
 from handlers.views import digests, status
 from handlers.views.digests import Alarm, Morning
 from handlers.views.money import runway_of
 from handlers.views.status import Line
-from storage import choices, enquiries, transits, workspaces
+from storage import choices, enquiries, outbox, transits, workspaces
+from storage.outbox import Hold
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -92,8 +94,52 @@ async def watch(services: Services, workspace_id: WorkspaceId) -> None:
     account = await services.memory.read(_account, workspace_id, now)
     for listener in listeners:
         await _hush(services, workspace_id, listener, now)
-        if not listener.resting:
-            await _look_at(services, workspace_id, listener, account, now)
+        if is_due(listener, account, now):
+            await _serve(services, workspace_id, listener, account, now)
+
+
+def is_due(listener: Listener, account: Account, now: datetime) -> bool:
+    """Whether this channel may have to be told, or looked at for the first time."""
+    if listener.resting:
+        return False
+    state = State.read(listener.state)
+    watched = not _is_quiet(listener, now) and (not listener.state or bool(alarms(listener, account, state)))
+    return watched or _is_morning(listener, now) or _is_weeks_end(listener, state, now)
+
+
+def _is_quiet(listener: Listener, now: datetime) -> bool:
+    hours = quiet_hours(listener.choices, now)
+    return hours is not None and hours[0] <= now < hours[1]
+
+
+def _is_past_hour(listener: Listener, now: datetime) -> bool:
+    hour = listener.choices.digest_hour
+    return hour is not None and now.astimezone(zone_of(listener.choices)).hour >= hour
+
+
+def _is_morning(listener: Listener, now: datetime) -> bool:
+    # Also one that was digested "tomorrow": by a clock that has been set back since.
+    return _is_past_hour(listener, now) and listener.digested_on != now.astimezone(zone_of(listener.choices)).date()
+
+
+def _is_weeks_end(listener: Listener, state: State, now: datetime) -> bool:
+    local = now.astimezone(zone_of(listener.choices))
+    wants = frozenset(want for those in listener.wants.values() for want in those)
+    wanted = Want.WEEKLY in wants and local.weekday() == MONDAY and state.week != str(local.date())
+    return wanted and _is_past_hour(listener, now)
+
+
+async def _serve(
+    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, now: datetime
+) -> None:
+    """Looks at a channel while nobody else writes to it. What was told meanwhile by another process is told once."""
+    async with holding(services, workspace_id, listener.channel) as held:
+        if held is None:
+            log.info("digest.later", channel=listener.channel, reason="busy")
+            return
+        again = await services.memory.read(choices.listeners, workspace_id, now, listener.channel)
+        if again and is_due(again[0], account, now):
+            await _look_at(services, held, again[0], account, now)
 
 
 def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> Account:
@@ -135,35 +181,26 @@ def quiet_hours(chosen: Choices, now: datetime) -> tuple[datetime, datetime] | N
     return None
 
 
-async def _look_at(
-    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, now: datetime
-) -> None:
+async def _look_at(services: Services, held: Hold, listener: Listener, account: Account, now: datetime) -> None:
     local = now.astimezone(zone_of(listener.choices))
     state = State.read(listener.state)
-    hour = listener.choices.digest_hour
-    hours = quiet_hours(listener.choices, now)
-    if hours is None or not hours[0] <= now < hours[1]:
-        state = await _raise_alarms(services, workspace_id, listener, account, state)
-    if hour is None or local.hour < hour:
-        return
-    if listener.digested_on != local.date():
-        state = await _tell_morning(services, workspace_id, listener, account, state, local)
-    wants = frozenset(want for those in listener.wants.values() for want in those)
-    if Want.WEEKLY in wants and local.weekday() == MONDAY and state.week != str(local.date()):
-        await _tell_week(services, workspace_id, listener, account, replace(state, week=str(local.date())))
+    if not _is_quiet(listener, now):
+        state = await _raise_alarms(services, held, listener, account, state)
+    if _is_morning(listener, now):
+        state = await _tell_morning(services, held, listener, account, state, local)
+    if _is_weeks_end(listener, state, now):
+        await _tell_week(services, held, listener, account, replace(state, week=str(local.date())))
 
 
-async def _raise_alarms(
-    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, state: State
-) -> State:
+async def _raise_alarms(services: Services, held: Hold, listener: Listener, account: Account, state: State) -> State:
     """Tells of all that crossed since the last look in one message; of what had crossed before the first, nothing."""
     raised, first_look = alarms(listener, account, state), not listener.state
     if not raised and not first_look:
         return state
-    if raised and not first_look and await _post(services, listener, digests.alarm(raised)) is None:
+    if raised and not first_look and await _post(services, held, digests.alarm(raised)) is None:
         return state
     state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)])
-    await services.memory.write(choices.told, workspace_id, listener.channel, state.written())
+    await services.memory.write(choices.told, held, state.written())
     return state
 
 
@@ -190,18 +227,13 @@ def _heard(listener: Listener, account: Account) -> list[StoredCampaign]:
 
 
 async def _tell_morning(
-    services: Services,
-    workspace_id: WorkspaceId,
-    listener: Listener,
-    account: Account,
-    state: State,
-    local: datetime,
+    services: Services, held: Hold, listener: Listener, account: Account, state: State, local: datetime
 ) -> State:
     morning, after = morning_of(listener, account, state, local.date())
     # Of what was there before the first digest nothing is news.
-    if state.counts and morning.is_news and await _post(services, listener, digests.morning(morning)) is None:
+    if state.counts and morning.is_news and await _post(services, held, digests.morning(morning)) is None:
         return state
-    await services.memory.write(choices.told, workspace_id, listener.channel, after.written(), on=local.date())
+    await services.memory.write(choices.told, held, after.written(), on=local.date())
     return after
 
 
@@ -232,9 +264,7 @@ def morning_of(listener: Listener, account: Account, state: State, today: date) 
     return morning, replace(state, counts=counts, spent=str(mix.spent), silent=max(silent, state.silent), low=low)
 
 
-async def _tell_week(
-    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, after: State
-) -> None:
+async def _tell_week(services: Services, held: Hold, listener: Listener, account: Account, after: State) -> None:
     today = date.fromisoformat(after.week)
     lines = [Line(one, account.mixes[one.id]) for one in _heard(listener, account)]
     mix = enquiries.merge([line.mix for line in lines])
@@ -242,15 +272,17 @@ async def _tell_week(
     if mix.total:
         pie = Pie.of("Your week in mail", f"All mail of this channel, {figures.day(today)}", mix)
         message = replace(message, picture=Picture(await services.studio.pie(pie), digests.alt(mix), pie.title))
-    posted = await _post(services, listener, message)
+    posted = await _post(services, held, message)
     if posted is None:
         return
-    await services.memory.write(choices.told, workspace_id, listener.channel, after.written())
+    await services.memory.write(choices.told, held, after.written())
     if posted:
-        await _tell_curve(services, listener, account, posted, today)
+        await _tell_curve(services, held, listener, account, posted, today)
 
 
-async def _tell_curve(services: Services, listener: Listener, account: Account, thread: str, today: date) -> None:
+async def _tell_curve(
+    services: Services, held: Hold, listener: Listener, account: Account, thread: str, today: date
+) -> None:
     """The delivery curve of the campaign with most mail under way, in the report's thread."""
     under_way = [one for one in _heard(listener, account) if account.mixes[one.id].of(*UNDER_WAY)]
     if not under_way:
@@ -262,21 +294,26 @@ async def _tell_curve(services: Services, listener: Listener, account: Account, 
         title = f"Delivery of {campaign.facts.name}"
         picture = await services.studio.curve(Curve(title, status.CURVE_CAPTION, tuple(points)))
         message = status.curve_answer(campaign, points, len(expected.curves), picture)
-        await _post(services, listener, message, thread)
+        await _post(services, held, message, thread)
 
 
-async def _post(services: Services, listener: Listener, message: Message, thread: str | None = None) -> str | None:
-    """The message's `ts`; "" where Slack refuses it, which is only logged; None after an outage: tried again later."""
+async def _post(services: Services, held: Hold, message: Message, thread: str | None = None) -> str | None:
+    """The message's `ts`; "" where Slack will never take it, which is only logged; None where it is tried again later.
+
+    Just before it is posted the channel must still be ours: we may have been paused, or a picture was long in coming.
+    """
     sent = [""]
 
     async def send(shown: Message) -> None:
-        sent[0] = await services.slack.post(listener.channel, shown, thread=thread)
+        if not await services.memory.write(outbox.renew, [held]):
+            raise Overtaken
+        sent[0] = await services.slack.post(held.channel, shown, thread=thread)
 
     try:
         await replies.show(services, message, send)
-    except Outage as outage:
-        log.info("digest.later", channel=listener.channel, reason=type(outage).__name__)
+    except LASTING as refusal:
+        log.info("digest.refused", channel=held.channel, reason=type(refusal).__name__, code=refusal.code)
+    except (Outage, Refusal) as trouble:
+        log.info("digest.later", channel=held.channel, reason=type(trouble).__name__, code=trouble.code)
         return None
-    except Refusal as refusal:
-        log.info("digest.refused", channel=listener.channel, reason=type(refusal).__name__, code=refusal.code)
     return sent[0]

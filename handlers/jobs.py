@@ -143,9 +143,16 @@ async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> N
     since = workspace.webhook_at
     if since is None or moved is None or moved - since < SILENCE or workspace.silence_told == since:
         return
+    if not await services.memory.write(workspaces.tell_silence, workspace_id, workspace.silence_told, since):
+        # Another process tells it.
+        return
     log.warning("webhook.silent", workspace=workspace_id, since=since.isoformat())
-    if await tell(services, workspace, words.silent(since)):
-        await services.memory.write(workspaces.note, workspace_id, silence_told=since)
+    told = False
+    try:
+        told = await tell(services, workspace, words.silent(since))
+    finally:
+        if not told:
+            await services.memory.write(workspaces.tell_silence, workspace_id, since, workspace.silence_told)
 
 
 async def settle_cancellations(services: Services, workspace_id: WorkspaceId) -> None:

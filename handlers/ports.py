@@ -5,7 +5,7 @@
     │   ├── KeyRefused  PieceUnknown  CampaignUnknown  TooLate  NotOffered  CampaignBooked  PlatformRefused (ReadCut)
     │   ├── SignatureRefused  PayloadRefused
     │   └── NotInChannel  ChannelClosed  ScopeMissing  WorkspaceGone  MessageGone  PictureRefused  HomeChanged
-    │       SlackRefused
+    │       SlackRefused ── MessageRefused
     └── Outage             it may pass: `retry_after` seconds when that is known
         ├── PlatformDown  PlatformBusy
         ├── SlackDown  SlackBusy
@@ -121,8 +121,17 @@ class SlackRefused(Refusal):
     """Slack refused the message."""
 
 
+class MessageRefused(SlackRefused):
+    """Slack does not take a message of this form."""
+
+
 class HomeChanged(Refusal):
     """Home was changed meanwhile."""
+
+
+#: What Slack will refuse again and again, until a person mends it in the channel or we say it differently. Everything
+#: else may pass by itself, or when the app is installed again.
+LASTING = (NotInChannel, ChannelClosed, MessageRefused)
 
 
 class SlackDown(Outage):

@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
 
+from storage import outbox
+from storage.database import rows_changed
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelId, Choices, Listener, Want, WorkspaceId
 from storage.tables import campaigns, cards, channels, subscriptions
 
@@ -31,12 +33,15 @@ def keep(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, 
     connection.execute(update(channels).where(_mine(workspace_id, channel)).values(**values))
 
 
-def listeners(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> list[Listener]:
-    """Every channel that is told of something."""
+def listeners(
+    connection: Connection, workspace_id: WorkspaceId, now: datetime, channel: ChannelId | None = None
+) -> list[Listener]:
+    """Every channel that is told of something; with `channel`, that one, if it is."""
     wants: dict[str, dict[CampaignId, frozenset[Want]]] = defaultdict(dict)
     for row in connection.execute(select(subscriptions).where(subscriptions.c.workspace_id == workspace_id)).all():
         wants[row.channel][CampaignId(row.campaign_id)] = frozenset(Want(w) for w in row.wants.split(",") if w)
-    rows = connection.execute(select(channels).where(channels.c.workspace_id == workspace_id)).all()
+    asked = channels.c.workspace_id == workspace_id if channel is None else _mine(workspace_id, channel)
+    rows = connection.execute(select(channels).where(asked)).all()
     return [
         Listener(
             ChannelId(row.channel),
@@ -62,12 +67,11 @@ def hush(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, 
     connection.execute(update(channels).where(_mine(workspace_id, channel)).values(hush_from=begin, hush_until=end))
 
 
-def told(
-    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, state: str, on: date | None = None
-) -> None:
-    """Keeps what was told, and the day of the digest if it was one."""
+def told(connection: Connection, held: outbox.Hold, state: str, on: date | None = None) -> bool:
+    """Keeps what was told, and the day of the digest if it was one; False when the channel is no longer held."""
     values: dict[str, Any] = {"state": state} | ({"digested_on": on} if on else {})
-    connection.execute(update(channels).where(_mine(workspace_id, channel)).values(**values))
+    mine = _mine(held.workspace_id, held.channel), channels.c.token == held.token
+    return rows_changed(connection, update(channels).where(*mine).values(**values)) == 1
 
 
 def _mine(workspace_id: WorkspaceId, channel: ChannelId) -> ColumnElement[bool]:
@@ -84,8 +88,11 @@ def stale_cards(
         .join(channels, and_(channels.c.workspace_id == workspace_id, channels.c.channel == cards.c.channel))
         .where(
             cards.c.workspace_id == workspace_id,
-            campaigns.c.changed_at > cards.c.edited_at,
-            cards.c.edited_at <= before,
+            # Edited "tomorrow" was by a clock that has been set back since.
+            or_(
+                and_(campaigns.c.changed_at > cards.c.edited_at, cards.c.edited_at <= before),
+                cards.c.edited_at > now + outbox.FURTHEST,
+            ),
             channels.c.blocked == "",
             # A channel that asked for no more news keeps its last card as it was.
             exists().where(

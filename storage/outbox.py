@@ -6,21 +6,27 @@ claim and send can be swallowed by a group.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal, or_, select, update
 
-from storage.database import run, sql, upsert
+from storage.database import Sql, database_time, run, sql, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
 from storage.statuses import NOTABLE, Status
-from storage.tables import Moment, cards, channels, outbox
+from storage.tables import MICROSECOND, Moment, cards, channels, outbox
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-#: Longer than any Slack call with its retries: after this, another sender may take the channel over.
-LEASE = timedelta(seconds=60)
+#: After this another sender may take a channel over. Its holder renews it while a message is under way; it is so long
+#: that a process that was paused for a minute, or a database that was away as long, finds nobody else at its work.
+LEASE = timedelta(minutes=2)
+#: No channel rests longer than this, whatever was written down: what lies further ahead was written by a clock that has
+#: been set back since, and counts as due.
+FURTHEST = timedelta(hours=1, minutes=5)
+#: News that could not be told in this time ends with the reason.
+PATIENCE = timedelta(days=7)
 #: A returned piece's facts in a parcel; more than this waits for the next message.
 PARCEL = 500
 
@@ -42,6 +48,21 @@ class Parcel:
     channel: ChannelId
     campaign_id: CampaignId
     items: tuple[Item, ...]
+    #: Under which the channel was leased: nobody else holds it as long as no higher one was given.
+    token: int = 0
+    #: Since when it is not known whether Slack took a message of ours for it.
+    doubt_since: datetime | None = None
+    #: How often in a row it could not be written to.
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A channel that this process may write to, and no other."""
+
+    workspace_id: WorkspaceId
+    channel: ChannelId
+    token: int
 
 
 @dataclass(frozen=True)
@@ -103,41 +124,118 @@ class Ending:
     """What became of a parcel: which rows were told in which message, or refused and why, and the card that stands."""
 
     parcel: Parcel
-    #: Nothing more goes to the channel before this moment.
-    next_at: datetime
+    #: Nothing more goes to the channel for this long.
+    rest: timedelta
     #: The rows that were told, with the `ts` of the message that told them.
     told: tuple[tuple[Item, str], ...] = ()
     refused: tuple[Item, ...] = ()
     refusal: str = ""
     card: Card | None = None
+    #: Slack could not be reached, or refused for a while: `refusal` says why, for what has waited too long.
+    failed: bool = False
+    #: Whether Slack may have taken a message whose answer did not reach us.
+    in_doubt: bool = False
 
 
-def is_due(connection: Connection, now: datetime, settle: timedelta) -> bool:
+def is_due(connection: Connection, settle: timedelta) -> bool:
     """Whether a claim would find anything. Only reads, and so disturbs nobody."""
-    values = {"now": now, "settled": now - settle, "limit": 1, "busy": [0]}
-    return connection.execute(LOOK.on(connection), values).first() is not None
+    return connection.execute(LOOK.on(connection), _moments(connection, settle, 1, [])).first() is not None
 
 
 def claim(
-    connection: Connection, now: datetime, settle: timedelta, limit: int = 50, busy: Sequence[WorkspaceId] = ()
+    connection: Connection,
+    settle: timedelta,
+    limit: int = 50,
+    busy: Sequence[WorkspaceId] = (),
+    flying: Collection[tuple[WorkspaceId, ChannelId]] = (),
 ) -> list[Parcel]:
     """Leases channels that may be written to now, and gives the oldest parcel of each; none of the `busy` workspaces.
 
     A channel's first unsent row must be at least `settle` old, so that a burst arrives as one message. A workspace
-    gets its share of the limit, however many channels of others wait.
+    gets its share of the limit, however many channels of others wait. Channels that are `flying` are being written to
+    by this very process: they are left alone, also where their lease has ended. Time is the database's.
     """
-    values = {"now": now, "settled": now - settle, "limit": limit, "busy": [*busy, 0]}
-    due = connection.execute(DUE.on(connection), values).all()
+    values = _moments(connection, settle, limit, busy)
+    due = [row for row in connection.execute(DUE.on(connection), values).all() if (row[0], row[1]) not in flying]
     if not due:
         return []
-    keys = [{"w": row.workspace_id, "c": row.channel} for row in due]
-    connection.execute(update(channels).where(*_this_channel()).values(lease_until=now + LEASE), keys)
-    parcels = [_parcel(connection, row.workspace_id, row.channel) for row in due]
+    keys = [{"w": row.workspace_id, "c": row.channel, "t": row.token + 1} for row in due]
+    leased = {"lease_until": values["now"] + LEASE, "token": bindparam("t")}
+    leased |= {"doubt_since": func.coalesce(channels.c.doubt_since, literal(values["now"], Moment))}
+    doubts = {(row[0], row[1]): _doubt(connection, row.workspace_id, row.channel) for row in due if row.doubted}
+    connection.execute(update(channels).where(*_this_channel()).values(**leased), keys)
+    parcels = [
+        replace(
+            _parcel(connection, row.workspace_id, row.channel),
+            token=row.token + 1,
+            doubt_since=doubts.get((row[0], row[1])),
+            tries=row.tries,
+        )
+        for row in due
+    ]
     for parcel in parcels:
         if not parcel.items:
             # Another process was quicker. There is nothing to hold the channel for.
-            _set_channel(connection, parcel.workspace_id, parcel.channel, lease_until=NEVER)
+            freed = {"lease_until": NEVER, "doubt_since": parcel.doubt_since}
+            _set_channel(connection, parcel.workspace_id, parcel.channel, **freed)
     return [parcel for parcel in parcels if parcel.items]
+
+
+def _doubt(connection: Connection, workspace_id: int, channel: str) -> datetime | None:
+    mine = channels.c.workspace_id == workspace_id, channels.c.channel == channel
+    since: datetime | None = connection.scalar(select(channels.c.doubt_since).where(*mine))
+    return since
+
+
+def _moments(connection: Connection, settle: timedelta, limit: int, busy: Sequence[WorkspaceId]) -> dict[str, Any]:
+    now = database_time(connection)
+    return {
+        "now": now,
+        "settled": now - settle,
+        "far": now + FURTHEST,
+        "leased": now + 2 * LEASE,
+        "day": now + timedelta(hours=25),
+        "limit": limit,
+        "busy": [*busy, 0],
+    }
+
+
+def hold(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> Hold | None:
+    """Leases this channel for a message that is no news; None while somebody else writes to it."""
+    now = database_time(connection)
+    mine = channels.c.workspace_id == workspace_id, channels.c.channel == channel
+    free = or_(channels.c.lease_until <= now, channels.c.lease_until > now + 2 * LEASE)
+    leased = {"lease_until": now + LEASE, "token": channels.c.token + 1}
+    taking = update(channels).where(*mine, free).values(**leased).returning(channels.c.token)
+    token = connection.scalar(taking)
+    return None if token is None else Hold(workspace_id, channel, token)
+
+
+def holds(connection: Connection, held: Hold) -> bool:
+    """Whether the channel is still held under this token. Locks it until the transaction ends."""
+    mine = channels.c.workspace_id == held.workspace_id, channels.c.channel == held.channel
+    question = select(channels.c.token).where(*mine, channels.c.token == held.token)
+    return connection.execute(question.with_for_update()).first() is not None
+
+
+def release(connection: Connection, held: Hold) -> None:
+    """Gives the channel back, unless another has taken it."""
+    mine = channels.c.workspace_id == held.workspace_id, channels.c.channel == held.channel
+    connection.execute(update(channels).where(*mine, channels.c.token == held.token).values(lease_until=NEVER))
+
+
+def renew(connection: Connection, held: Sequence[Parcel | Hold]) -> set[tuple[WorkspaceId, ChannelId]]:
+    """Holds these channels for another lease; gives those that are still ours."""
+    rows = json.dumps([(one.workspace_id, one.channel, one.token) for one in held])
+    now = database_time(connection)
+    found = connection.execute(RENEW.on(connection), {"rows": rows, "until": now + LEASE}).all()
+    return {(WorkspaceId(row.workspace_id), ChannelId(row.channel)) for row in found}
+
+
+def wake(connection: Connection, workspace_id: WorkspaceId) -> None:
+    """Channels that rest because Slack refused for a while are tried at once: we were installed again."""
+    mine = channels.c.workspace_id == workspace_id, channels.c.tries > 0
+    connection.execute(update(channels).where(*mine).values(next_at=NEVER, tries=0))
 
 
 def _this_channel() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -153,19 +251,24 @@ def _parcel(connection: Connection, workspace_id: int, channel: str) -> Parcel:
 
 _FIRST: Final = """SELECT {} FROM outbox o WHERE o.workspace_id = {}.workspace_id AND o.channel = {}.channel
     AND o.sent_at IS NULL ORDER BY o.id LIMIT 1"""
+_FREE: Final = (
+    """({0}.next_at <= :now OR {0}.next_at > :far) AND ({0}.lease_until <= :now OR {0}.lease_until > :leased)"""
+)
 #: One look at the oldest unsent row of each channel: what it costs depends on the channels, not on the rows.
-_DUE: Final = f"""SELECT d.workspace_id, d.channel FROM (
+_DUE: Final = f"""SELECT d.workspace_id, d.channel, d.token, d.tries, d.doubt_since IS NOT NULL AS doubted FROM (
         SELECT c.workspace_id, c.channel,
                row_number() OVER (PARTITION BY c.workspace_id ORDER BY ({_FIRST.format("o.id", "c", "c")})) AS turn
         FROM channels c
-        WHERE c.next_at <= :now AND c.lease_until <= :now AND (c.muted_until IS NULL OR c.muted_until <= :now)
-          AND NOT coalesce(c.hush_from <= :now AND c.hush_until > :now, false)
-          AND c.workspace_id NOT IN :busy AND ({_FIRST.format("o.created_at", "c", "c")}) <= :settled) first
+        WHERE {_FREE.format("c")} AND (c.muted_until IS NULL OR c.muted_until <= :now)
+          AND NOT coalesce(c.hush_from <= :now AND c.hush_until > :now AND c.hush_until <= :day, false)
+          AND c.workspace_id NOT IN :busy
+          AND ({_FIRST.format("o.created_at <= :settled OR o.created_at > :far", "c", "c")})) first
     JOIN channels d ON d.workspace_id = first.workspace_id AND d.channel = first.channel
-    WHERE d.next_at <= :now AND d.lease_until <= :now
+    WHERE {_FREE.format("d")}
     ORDER BY first.turn LIMIT :limit"""
-LOOK: Final = sql(_DUE, now=Moment, settled=Moment, busy=None)
-DUE: Final = sql(_DUE + " FOR UPDATE OF d SKIP LOCKED", now=Moment, settled=Moment, busy=None)
+_MOMENTS: Final[dict[str, Any]] = dict.fromkeys(("now", "settled", "far", "leased", "day"), Moment) | {"busy": None}
+LOOK: Final = sql(_DUE, **_MOMENTS)
+DUE: Final = sql(_DUE + " FOR UPDATE OF d SKIP LOCKED", **_MOMENTS)
 PARCEL_ROWS: Final = sql(f"""
     SELECT o.id, o.piece_id, o.status, o.campaign_id FROM outbox o
     WHERE o.workspace_id = :workspace AND o.channel = :channel AND o.sent_at IS NULL
@@ -185,37 +288,97 @@ END_ROWS: Final = sql(
 )
 
 
-def settle(connection: Connection, endings: Sequence[Ending], now: datetime) -> None:
-    """Records what became of several parcels, and gives their channels back."""
-    told = [(item.row_id, ts, "") for end in endings for item, ts in end.told]
-    refused = [(item.row_id, None, end.refusal) for end in endings for item in end.refused]
+def _of_channels(change: str, **types: Any) -> Sql:
+    """A change of the channels in `:rows`, a JSON list whose members begin with workspace, channel and token.
+
+    `{3}`, `{4}` … stand for further whole numbers in a member. Gives the channels whose token fits.
+    """
+    whole = f"""UPDATE channels SET {change} FROM {{rows}}
+        WHERE channels.workspace_id = {{0}} AND channels.channel = r.value ->> 1 AND channels.token = {{2}}
+        RETURNING channels.workspace_id, channels.channel"""
+    sqlite = [f"(r.value ->> {n})" for n in range(7)]
+    postgresql = [f"CAST(r.value ->> {n} AS BIGINT)" for n in range(7)]
+    # There a moment is no number.
+    postgresql[3] += " * INTERVAL '1 microsecond'"
+    return sql(
+        whole.format(*sqlite, rows="json_each(:rows) r"),
+        whole.format(*postgresql, rows="json_array_elements(CAST(:rows AS JSON)) r(value)"),
+        **types,
+    )
+
+
+RENEW: Final = _of_channels("lease_until = :until", until=Moment)
+#: Members: workspace, channel, token, rest in microseconds, whether something was told, failed, is in doubt.
+FREE: Final = _of_channels(
+    """lease_until = :never, next_at = :now + {3},
+    blocked = CASE WHEN {4} = 1 THEN '' ELSE blocked END,
+    tries = CASE WHEN {5} = 0 THEN 0 WHEN tries < 100 THEN tries + 1 ELSE tries END,
+    doubt_since = CASE WHEN {6} = 1 THEN doubt_since END""",
+    now=Moment,
+    never=Moment,
+)
+_GIVE_UP: Final = """
+    UPDATE outbox SET sent_at = :now, refusal = r.value ->> 2 FROM {}
+    WHERE outbox.workspace_id = {} AND outbox.channel = r.value ->> 1 AND sent_at IS NULL AND created_at < :old"""
+#: What has waited too long in these channels, a JSON list of (workspace, channel, reason).
+GIVE_UP: Final = sql(
+    _GIVE_UP.format("json_each(:rows) r", "r.value ->> 0"),
+    _GIVE_UP.format("json_array_elements(CAST(:rows AS JSON)) r(value)", "CAST(r.value ->> 0 AS BIGINT)"),
+    now=Moment,
+    old=Moment,
+)
+
+
+def settle(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
+    """Records what became of several parcels, and gives their channels back.
+
+    Gives those that are not recorded, because another process has leased their channel since: it is for that one to
+    say what became of the rows.
+    """
+    now = database_time(connection)
+    freed = [
+        (
+            end.parcel.workspace_id, end.parcel.channel, end.parcel.token, end.rest // MICROSECOND,
+            # What was told proves that nothing stands in the channel's way.
+            int(bool(end.told)), int(end.failed), int(end.in_doubt),
+        )
+        for end in sorted(endings, key=lambda end: (end.parcel.workspace_id, end.parcel.channel))
+    ]  # fmt: skip
+    values = {"rows": json.dumps(freed), "now": now, "never": NEVER}
+    found = connection.execute(FREE.on(connection), values).all()
+    ours = {(row.workspace_id, row.channel) for row in found}
+    kept = [end for end in endings if (end.parcel.workspace_id, end.parcel.channel) in ours]
+    told = [(item.row_id, ts, "") for end in kept for item, ts in end.told]
+    refused = [(item.row_id, None, end.refusal) for end in kept for item in end.refused]
     if told or refused:
         run(connection, END_ROWS, rows=json.dumps(told + refused), now=now)
-    for end in endings:
+    failed = [(end.parcel.workspace_id, end.parcel.channel, end.refusal) for end in kept if end.failed]
+    if failed:
+        run(connection, GIVE_UP, rows=json.dumps(failed), now=now, old=now - PATIENCE)
+    for end in kept:
         if end.card is not None:
             keep_card(connection, end.parcel, end.card)
-    freed = sorted((e.parcel.workspace_id, e.parcel.channel, e.next_at, bool(e.told)) for e in endings)
-    free = update(channels).where(*_this_channel())
-    for well in (True, False):
-        # What was told proves that nothing stands in the channel's way.
-        values = {"lease_until": NEVER, "next_at": bindparam("next")} | ({"blocked": ""} if well else {})
-        those = [{"w": w, "c": c, "next": next_at} for w, c, next_at, fine in freed if fine is well]
-        if those:
-            connection.execute(free.values(**values), those)
+    return [end for end in endings if end not in kept]
 
 
-def block(connection: Connection, parcel: Parcel, reason: str, now: datetime, retry_at: datetime) -> None:
+def block(connection: Connection, parcel: Parcel, reason: str, rest: timedelta) -> bool:
     """Slack refuses this channel. Its unsent rows end with the reason, which people can see.
 
-    News that comes later is tried again from `retry_at` on: somebody may have mended it by then.
+    News that comes later is tried again after `rest`: somebody may have mended it by then. False when another process
+    has leased the channel since: nothing is changed then.
     """
-    _set_channel(connection, parcel.workspace_id, parcel.channel, lease_until=NEVER, blocked=reason, next_at=retry_at)
+    now = database_time(connection)
+    if not holds(connection, Hold(parcel.workspace_id, parcel.channel, parcel.token)):
+        return False
+    facts = {"lease_until": NEVER, "blocked": reason, "next_at": now + rest, "doubt_since": None, "tries": 0}
+    _set_channel(connection, parcel.workspace_id, parcel.channel, **facts)
     unsent = and_(
         outbox.c.workspace_id == parcel.workspace_id,
         outbox.c.channel == parcel.channel,
         outbox.c.sent_at.is_(None),
     )
     connection.execute(update(outbox).where(unsent).values(sent_at=now, refusal=reason))
+    return True
 
 
 def _set_channel(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, **values: Any) -> None:
@@ -227,7 +390,8 @@ def open_channel(connection: Connection, workspace_id: WorkspaceId, channel: Cha
     """Makes the channel known, and lifts an earlier refusal: somebody there has just asked for news."""
     row = {"workspace_id": workspace_id, "channel": channel, "next_at": NEVER, "lease_until": NEVER, "blocked": ""}
     adding = upsert(connection, channels).values(**row)
-    adding = adding.on_conflict_do_update(index_elements=list(channels.primary_key.columns), set_={"blocked": ""})
+    lifted = {"blocked": "", "next_at": case((channels.c.tries > 0, NEVER), else_=channels.c.next_at), "tries": 0}
+    adding = adding.on_conflict_do_update(index_elements=list(channels.primary_key.columns), set_=lifted)
     connection.execute(adding)
 
 

@@ -129,6 +129,14 @@ def note(connection: Connection, workspace_id: WorkspaceId, /, **facts: Any) -> 
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))
 
 
+def tell_silence(
+    connection: Connection, workspace_id: WorkspaceId, before: datetime | None, now: datetime | None
+) -> bool:
+    """Whether it is for this process to tell of this silence: of all that ask, one changes what was told `before`."""
+    untold = workspaces.c.id == workspace_id, workspaces.c.silence_told.is_not_distinct_from(before)
+    return rows_changed(connection, update(workspaces).where(*untold).values(silence_told=now)) == 1
+
+
 def span_of(connection: Connection, workspace_id: WorkspaceId, person: UserId) -> str:
     """The range that this person chose for their Home, as it was kept; "" for none yet."""
     mine = people.c.workspace_id == workspace_id, people.c.person == person

@@ -153,7 +153,7 @@ def with_cards(database: Database) -> None:
     """Each channel has its card already, and it is up to date: only the news is still to be told."""
 
     def work(connection: Connection) -> None:
-        parcels = outbox.claim(connection, datetime.now(UTC), timedelta(0), 10_000)
+        parcels = outbox.claim(connection, timedelta(0), 10_000)
         for facts in _gather(connection, parcels):
             outbox.keep_card(
                 connection,
@@ -163,7 +163,7 @@ def with_cards(database: Database) -> None:
                     cards.digest_of(facts.campaign, facts.mix, cards.spent_line(facts.mix, facts.workspace.currency)),
                 ),
             )
-        connection.execute(text("UPDATE channels SET lease_until = next_at"))
+        connection.execute(text("UPDATE channels SET lease_until = next_at, doubt_since = NULL"))
 
     database.write(work)
 

@@ -171,7 +171,7 @@ async def test_a_card_is_edited_at_most_once_in_its_time_and_catches_up(stage: S
 
 
 def _unsent(stage: Stage) -> bool:
-    return stage.app.services.memory.database.read(outbox.is_due, datetime.now(UTC), timedelta(0))
+    return stage.app.services.memory.database.read(outbox.is_due, timedelta(0))
 
 
 @pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)

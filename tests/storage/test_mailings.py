@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, func, select
 
-from storage import cancellations, enquiries, mailings, outbox, tally, workspaces
+from storage import cancellations, choices, enquiries, mailings, outbox, tally, workspaces
 from storage.database import Database
 from storage.records import (
     NO_CAMPAIGN,
@@ -28,6 +28,7 @@ from storage.tables import changes as change_rows
 from storage.tables import metadata, pieces, tallies, tally_deltas
 from storage.tables import outbox as outbox_rows
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
+from tests.fakes import FakeClock
 
 OPS = ChannelId("C-OPS")
 NOW = START + timedelta(days=30)
@@ -220,41 +221,166 @@ def test_two_workspaces_with_the_same_ids_stay_apart(database: Database, workspa
     assert len(database.read(snapshot)["outbox"]) == 1
 
 
-def test_a_channel_is_claimed_by_one_sender_and_its_rows_end_once(database: Database, workspace: Workspace) -> None:
+@pytest.fixture
+def database_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The database's clock as the outbox sees it, which moves only when told."""
+    clock = FakeClock()
+    clock.moment = NOW
+    monkeypatch.setattr(outbox, "database_time", lambda _connection: clock.now())
+    return clock
+
+
+AT_ONCE = timedelta(0)
+
+
+def a_return(database: Database, workspace: Workspace) -> None:
     apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
-    later = NOW + timedelta(minutes=1)
-    parcels = database.write(outbox.claim, later, timedelta(seconds=30))
+
+
+def all_told(parcel: outbox.Parcel, **more: Any) -> outbox.Ending:
+    return outbox.Ending(parcel, timedelta(seconds=1), told=tuple((item, "1.1") for item in parcel.items), **more)
+
+
+def test_a_channel_is_claimed_by_one_sender_and_its_rows_end_once(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    database_clock.pass_time(minutes=1)
+    parcels = database.write(outbox.claim, timedelta(seconds=30))
     assert [item.status for item in parcels[0].items] == [Status.RETURNED]
-    assert database.write(outbox.claim, later, timedelta(seconds=30)) == []
-    ending = outbox.Ending(parcels[0], later, told=tuple((item, "1.1") for item in parcels[0].items))
-    database.write(outbox.settle, [ending], later)
-    assert database.write(outbox.claim, later + timedelta(hours=1), timedelta(0)) == []
+    assert database.write(outbox.claim, timedelta(seconds=30)) == []
+    assert database.write(outbox.settle, [all_told(parcels[0])]) == []
+    database_clock.pass_time(hours=1)
+    assert database.write(outbox.claim, AT_ONCE) == []
 
 
-def test_a_claim_waits_until_the_burst_has_settled(database: Database, workspace: Workspace) -> None:
-    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
-    assert database.write(outbox.claim, NOW + timedelta(seconds=5), timedelta(seconds=30)) == []
+def test_a_claim_waits_until_the_burst_has_settled(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    database_clock.pass_time(seconds=5)
+    assert database.write(outbox.claim, timedelta(seconds=30)) == []
 
 
-def test_a_busy_workspace_waits_and_each_gets_its_share_of_a_claim(database: Database, workspace: Workspace) -> None:
+def test_a_busy_workspace_waits_and_each_gets_its_share_of_a_claim(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
     other = database.write(open_workspace, "T2")
     for channel in ("C1", "C2", "C3"):
         since = START - timedelta(days=8)
         database.write(workspaces.subscribe, workspace.id, ChannelId(channel), NO_CAMPAIGN, [], UserId("U1"), since)
-    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
-    apply(database, other, a_piece(), a_change(status=Status.RETURNED))
-    assert database.read(outbox.is_due, NOW, timedelta(0))
-    first = database.write(outbox.claim, NOW, timedelta(0), 2)
+    a_return(database, workspace)
+    a_return(database, other)
+    assert database.read(outbox.is_due, AT_ONCE)
+    first = database.write(outbox.claim, AT_ONCE, 2)
     assert {parcel.workspace_id for parcel in first} == {workspace.id, other.id}
-    assert database.write(outbox.claim, NOW, timedelta(0), 50, [workspace.id]) == []
-    assert len(database.write(outbox.claim, NOW, timedelta(0))) == 3
-    assert not database.read(outbox.is_due, NOW, timedelta(0))
+    assert database.write(outbox.claim, AT_ONCE, 50, [workspace.id]) == []
+    assert len(database.write(outbox.claim, AT_ONCE)) == 3
+    assert not database.read(outbox.is_due, AT_ONCE)
+    assert database_clock.now() == NOW
 
 
-def test_a_dead_senders_lease_ends(database: Database, workspace: Workspace) -> None:
-    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
-    assert database.write(outbox.claim, NOW, timedelta(0))
-    assert database.write(outbox.claim, NOW + outbox.LEASE, timedelta(0))
+def test_a_dead_senders_lease_ends_and_its_successor_knows_that_a_message_may_have_gone_out(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    first = database.write(outbox.claim, AT_ONCE)[0]
+    assert first.doubt_since is None
+    database_clock.pass_time(seconds=outbox.LEASE.total_seconds())
+    second = database.write(outbox.claim, AT_ONCE)[0]
+    assert (second.doubt_since, second.token > first.token) == (NOW, True)
+    database.write(outbox.settle, [all_told(second)])
+    database.write(mailings.apply, workspace.id, a_batch(a_piece("2"), a_change("2", Status.RETURNED)), NOW)
+    database_clock.pass_time(minutes=1)
+    assert database.write(outbox.claim, AT_ONCE)[0].doubt_since is None
+
+
+def test_who_was_paused_longer_than_its_lease_cannot_settle_renew_or_block(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    mine = database.write(outbox.claim, AT_ONCE)[0]
+    database_clock.pass_time(minutes=3)
+    theirs = database.write(outbox.claim, AT_ONCE)[0]
+    assert database.write(outbox.renew, [mine]) == set()
+    assert database.write(outbox.settle, [all_told(mine)]) == [all_told(mine)]
+    assert not database.write(outbox.block, mine, "gone", timedelta(minutes=10))
+    key = workspace.id, the_piece(database, workspace).id
+    assert [(one.sent_at, one.refusal) for one in database.read(outbox.told_of, *key)] == [(None, "")]
+    assert database.write(outbox.renew, [theirs]) == {(workspace.id, OPS)}
+    assert database.write(outbox.settle, [all_told(theirs)]) == []
+    assert database.read(outbox.told_of, *key)[0].sent_at is not None
+
+
+def test_a_lease_that_ended_is_still_its_holders_until_another_takes_it(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    mine = database.write(outbox.claim, AT_ONCE)[0]
+    database_clock.pass_time(minutes=30)
+    # What is under way in this very process is not claimed anew, however long the database was away.
+    assert database.write(outbox.claim, AT_ONCE, flying={(workspace.id, OPS)}) == []
+    assert database.write(outbox.settle, [all_told(mine)]) == []
+
+
+def test_one_writes_into_a_channel_at_a_time_be_it_news_or_a_digest(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    held = database.write(outbox.hold, workspace.id, OPS)
+    assert held is not None
+    assert database.write(outbox.hold, workspace.id, OPS) is None
+    assert database.write(outbox.claim, AT_ONCE) == []
+    database.write(outbox.release, held)
+    parcel = database.write(outbox.claim, AT_ONCE)[0]
+    assert not database.write(outbox.holds, held)
+    database.write(outbox.release, held)
+    assert database.write(outbox.hold, workspace.id, OPS) is None
+    assert database.write(outbox.settle, [all_told(parcel)]) == []
+    assert database_clock.now() == NOW
+
+
+def test_a_clock_set_back_leaves_no_channel_silent(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    database_clock.pass_time(days=1)
+    database.write(outbox.settle, [outbox.Ending(database.write(outbox.claim, AT_ONCE)[0], timedelta(seconds=30))])
+    begin = database_clock.now() + timedelta(hours=1)
+    database.write(choices.hush, workspace.id, OPS, begin, begin + timedelta(hours=9))
+    database_clock.pass_time(days=-1)
+    # Served, quieted and written down "tomorrow"; and so is one that is leased until then.
+    assert len(database.write(outbox.claim, AT_ONCE)) == 1
+    database_clock.pass_time(days=-1)
+    assert len(database.write(outbox.claim, AT_ONCE)) == 1
+
+
+def test_what_cannot_be_told_for_a_week_ends_with_the_reason_and_nothing_ends_before(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    key = workspace.id, the_piece(database, workspace).id
+    for days, tries, reason in ((0, 0, ""), (6.9, 1, ""), (7.1, 2, "Slack says no.")):
+        database_clock.moment = NOW + timedelta(days=days)
+        parcel = database.write(outbox.claim, AT_ONCE)[0]
+        assert parcel.tries == tries
+        failed = outbox.Ending(parcel, timedelta(minutes=15), refusal="Slack says no.", failed=True, in_doubt=True)
+        assert database.write(outbox.settle, [failed]) == []
+        assert database.read(outbox.told_of, *key)[0].refusal == reason
+    database_clock.pass_time(days=1)
+    assert database.write(outbox.claim, AT_ONCE) == []
+
+
+def test_a_channel_that_rests_is_tried_at_once_where_we_are_installed_again(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    parcel = database.write(outbox.claim, AT_ONCE)[0]
+    database.write(outbox.settle, [outbox.Ending(parcel, timedelta(minutes=15), refusal="no", failed=True)])
+    assert database.write(outbox.claim, AT_ONCE) == []
+    database.write(outbox.wake, workspace.id)
+    assert database.write(outbox.claim, AT_ONCE)[0].tries == 0
+    assert database_clock.now() == NOW
 
 
 @pytest.mark.parametrize("asked", ["1001", "jane smith", "Smith", "JANE", "78701", "1234 main"])
