@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, l
 from storage.database import Sql, database_time, run, sql, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
 from storage.statuses import NOTABLE, Status
-from storage.tables import MICROSECOND, Moment, cards, channels, outbox
+from storage.tables import EPOCH, MICROSECOND, Moment, cards, channels, outbox
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 #: After this another sender may take a channel over. Its holder renews it while a message is under way; it is so long
@@ -79,15 +79,22 @@ def enqueue(connection: Connection, workspace_id: WorkspaceId, now: datetime, *,
     """Writes what the subscribed channels are to be told of the batch that is laid out in `stage`.
 
     `news`: it holds changes worth telling; `placed`: it may have brought known pieces into a campaign, whose history
-    is told then. Depends only on what is in the history, so calling it again adds nothing. Not told: what was known
-    before the first complete poll, what is older than the subscription, imports, pieces whose campaign is not known
-    yet (they follow when it is), and cancellations that were asked for here, whose end the asker is told.
+    is told then. Depends only on what is in the history, so calling it again adds nothing.
+
+    News is a status to which a piece rose after the first complete poll and after the subscription began. Not told,
+    however late it is read: a status that was known by then (or is known from an import), or a later one; what
+    happened before the subscription (less a grace for scans that come late, and for dates without an hour); and where
+    a piece stood when a poll met it first, if that is undated and the piece was ordered before the subscription. Not
+    told either: imports, pieces whose campaign is not known yet (they follow when it is), and cancellations that were
+    asked for here, whose end the asker is told.
     """
     for statement, wanted in ((TELL_NEWS, news), (TELL_HISTORY, placed)):
         if wanted:
-            run(connection, statement, workspace=workspace_id, now=now)
+            run(connection, statement, workspace=workspace_id, now=now, epoch=EPOCH)
 
 
+#: A scan may be this much older than the subscription and still be news.
+GRACE: Final = timedelta(days=2)
 _TOLD: Final = f"""
     INSERT INTO outbox (workspace_id, channel, piece_id, status, campaign_id, created_at, refusal)
     SELECT DISTINCT CAST(:workspace AS INTEGER), s.channel, p.id, c.status, p.campaign_id, :now, ''
@@ -97,26 +104,37 @@ _TOLD: Final = f"""
     WHERE p.placed AND c.status IN ({", ".join(str(int(status)) for status in NOTABLE)})
       AND c.source IN ({int(Source.WEBHOOK)}, {int(Source.POLL)})
       AND c.recorded_at > w.baseline_at AND c.recorded_at > s.since
+      AND c.occurred_at >= s.since - {{}}
+      AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND e.status >= c.status
+                      AND (e.recorded_at <= w.baseline_at OR e.recorded_at <= s.since
+                           OR e.source = {int(Source.IMPORT)} AND e.recorded_at < c.recorded_at))
+      AND NOT (c.source = {int(Source.POLL)} AND c.moment_key = :epoch AND p.created_at < s.since
+               AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND e.recorded_at < c.recorded_at))
       AND NOT (c.status = {int(Status.CANCELLED)}
                AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id
                            AND a.outcome IN ('', 'cancelled', 'already cancelled')))
     ORDER BY 2, 3, 4
     ON CONFLICT DO NOTHING"""
 
-TELL_NEWS: Final = sql(
-    _TOLD.format("""stage_known k
+
+def _telling(rows: str) -> Sql:
+    seconds = int(GRACE.total_seconds())
+    return sql(
+        _TOLD.format(rows, seconds * 1_000_000),
+        _TOLD.format(rows, f"INTERVAL '{seconds} seconds'"),
+        now=Moment,
+        epoch=Moment,
+    )
+
+
+TELL_NEWS: Final = _telling("""stage_known k
     JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = k.piece_id AND c.status = k.status
                   AND c.moment_key = k.moment_key AND c.place = k.place AND c.word = k.word OFFSET 0) c ON true
-    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = k.piece_id OFFSET 0) p ON true"""),
-    now=Moment,
-)
-TELL_HISTORY: Final = sql(
-    _TOLD.format("""stage_met m
+    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = k.piece_id OFFSET 0) p ON true""")
+TELL_HISTORY: Final = _telling("""stage_met m
     JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id AND NOT m.arrived
                   AND (p.campaign_id <> m.campaign_id OR p.placed IS DISTINCT FROM m.placed) OFFSET 0) p ON true
-    JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = m.piece_id OFFSET 0) c ON true"""),
-    now=Moment,
-)
+    JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = m.piece_id OFFSET 0) c ON true""")
 
 
 @dataclass(frozen=True)

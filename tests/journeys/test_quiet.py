@@ -12,9 +12,9 @@ from bot.sandbox.slack import Posted
 from bot.sandbox.stannp import MailCampaign, Mailpiece
 from bot.sandbox.world import World
 from bot.tenants import Sole
-from handlers import cards, delivery, digests, surveys
+from handlers import cards, delivery, digests, jobs, surveys
 from handlers.services import Services
-from storage import choices, outbox
+from storage import choices, details, outbox, workspaces
 from storage.records import Batch, Campaign, Change, ChannelId, Choices, Piece, Source
 from storage.statuses import Status
 from tests.fakes import FakeClock
@@ -206,6 +206,28 @@ async def test_a_card_that_was_deleted_is_posted_anew_once(stage: Stage, clock: 
     assert [m.text for m in in_channel(stage) if "of 12 pieces" in m.text] == [
         "Spring lapsed: 2 of 12 pieces delivered (16 %)"
     ]
+
+
+async def test_old_mail_whose_timelines_are_read_after_the_first_poll_is_no_news(stage: Stage) -> None:
+    ago = datetime.now(UTC) - timedelta(days=40)
+    stage.world.add_campaign(600, "Last year", ago, 240, leaves=timedelta(days=1))
+    for index, piece in enumerate(stage.stannp.pieces_of(600)):
+        piece.move("handed_over", ago + timedelta(days=2))
+        piece.move(("returned", "delivered", "cancelled")[index % 3], ago + timedelta(days=7))
+    services, key = stage.app.services, stage.app.workspace.id
+    await services.memory.write(workspaces.note, key, baseline_at=None)
+    few = replace(services, policy=replace(services.policy, details=20))
+    await jobs.poll(few, key)
+    await save_alerts(stage, OPS, ["returned", "delivered", "cancelled"])
+    await stage.until(lambda: any("switched mail alerts on" in m.text for m in stage.slack.messages))
+    await stage.app.in_flight.drain(5)
+    before = len(stage.slack.messages)
+    many = replace(services, policy=replace(services.policy, details=100))
+    for _ in range(3):
+        await jobs.poll(many, key)
+    assert not await services.memory.read(details.due, key, 1), "every timeline was read"
+    await delivery.deliver_due(services, stage.app.tenants)
+    assert [m.text for m in stage.slack.messages[before:]] == []
 
 
 async def test_returns_are_shown_in_the_channel_where_that_was_asked_for(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """The ledger's promise: the end state depends on what was heard, not on when, how often or in which order."""
 
+import os
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
@@ -395,3 +396,65 @@ def test_a_piece_is_found_by_id_name_surname_zip_and_address(
 def test_a_search_for_nothing_finds_nothing(database: Database, workspace: Workspace, asked: str) -> None:
     apply(database, workspace, a_campaign(), a_piece())
     assert database.read(enquiries.find_pieces, WorkspaceId(workspace.id), asked, 5) == []
+
+
+SIZE = 100_000 if os.environ.get("PIECEWISE_SOAK") else 3_000
+
+
+def test_the_timelines_of_old_mail_are_history_however_late_they_are_read(
+    database: Database, workspace: Workspace
+) -> None:
+    refs = [str(n) for n in range(SIZE)]
+    ends = (Status.RETURNED, Status.DELIVERED, Status.IN_TRANSIT, Status.CANCELLED)
+    listed = [(ref, ends[n % 4]) for n, ref in enumerate(refs)]
+    database.write(workspaces.unsubscribe, workspace.id, OPS)
+    # The first poll: where each piece stands, undated.
+    facts: list[Any] = [a_campaign(), *map(a_piece, refs)]
+    facts += [a_change(ref, end, exact=False, source=Source.POLL) for ref, end in listed]
+    for portion in mailings.portions(a_batch(*facts), 1000):
+        database.write(mailings.apply, workspace.id, portion, NOW)
+    database.write(workspaces.note, workspace.id, baseline_at=NOW + timedelta(minutes=1))
+    since = NOW + timedelta(minutes=2)
+    database.write(workspaces.subscribe, workspace.id, OPS, NO_CAMPAIGN, list(Want), UserId("U1"), since)
+    # Then their timelines, a hundred a poll. Of every tenth the list did not know yet that it ended long ago.
+    for first in range(0, SIZE, 100):
+        told = []
+        for n, (ref, end) in enumerate(listed[first : first + 100]):
+            told += [
+                a_change(ref, Status.HANDED_OVER, 1, source=Source.POLL),
+                a_change(ref, end, 90, source=Source.POLL),
+            ]
+            told += [a_change(ref, Status.RETURNED, 120, source=Source.POLL)] if n % 10 == 0 else []
+        at = since + timedelta(minutes=1 + first / 100)
+        database.write(mailings.apply, workspace.id, a_batch(*told), at)
+    assert len(database.read(snapshot)["outbox"]) == 0
+
+
+def test_mail_that_a_poll_meets_late_is_history_unless_it_was_ordered_or_ended_since(
+    database: Database, workspace: Workspace
+) -> None:
+    since = START - timedelta(days=8)
+    before, after = since - timedelta(days=20), since + timedelta(days=1)
+    apply(
+        database, workspace, a_campaign(),
+        a_piece("old", created_at=before), a_change("old", Status.RETURNED, exact=False, source=Source.POLL),
+        a_piece("old, dated", created_at=before), a_change("old, dated", Status.RETURNED, source=Source.POLL),
+        a_piece("new", created_at=after), a_change("new", Status.RETURNED, exact=False, source=Source.POLL),
+    )  # fmt: skip
+    assert [ref for _, ref, _ in database.read(snapshot)["outbox"]] == ["new", "old, dated"]
+
+
+def test_a_return_of_yesterday_that_is_read_after_an_outage_of_ours_is_news(
+    database: Database, workspace: Workspace
+) -> None:
+    apply(database, workspace, a_campaign(), a_piece(), a_change(status=Status.IN_TRANSIT, source=Source.POLL))
+    late = NOW + timedelta(days=5)
+    apply(database, workspace, a_change(status=Status.RETURNED, hours=24 * 34, source=Source.POLL), at=late)
+    apply(database, workspace, a_change(status=Status.RETURNED, hours=24 * 34 + 2, source=Source.POLL), at=late)
+    assert database.read(snapshot)["outbox"] == [("C-OPS", "1001", Status.RETURNED)]
+
+
+def test_what_was_imported_is_history_also_where_a_poll_then_dates_it(database: Database, workspace: Workspace) -> None:
+    apply(database, workspace, a_piece(), a_change(status=Status.RETURNED, exact=False, source=Source.IMPORT))
+    apply(database, workspace, a_change(status=Status.RETURNED, source=Source.POLL), at=NOW + timedelta(minutes=1))
+    assert database.read(snapshot)["outbox"] == []
