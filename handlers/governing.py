@@ -208,6 +208,10 @@ def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: da
             raise Outgrown
         if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, "approver": ask.user}):
             raise AlreadyDecided
+        detail = f"approved by {ask.user}"
+        audits.note(
+            connection, workspace_id, found.asked_by, Act.CANCELLED, now, subject=what.strip("*"), detail=detail
+        )
     audits.note(
         connection, workspace_id, ask.user, act, now, subject=what.strip("*"), detail=f"asked by {found.asked_by}"
     )
