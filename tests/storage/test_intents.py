@@ -1,0 +1,44 @@
+"""An intent is held by one process at a time, and who held it before has no more say about it."""
+
+from datetime import timedelta
+
+import pytest
+
+from storage import intents, workspaces
+from storage.database import Database
+from storage.intents import Kind, PieceRow
+from storage.records import PieceId
+from storage.statuses import Status
+
+
+def test_who_was_paused_beyond_the_lease_is_found_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = database.write(workspaces.ensure, "T0ACME", "Acme", "USD").id
+    number = database.write(intents.keep, key, Kind.CANCEL, {"by": "U0ANA"}, piece_ids=[PieceId(1)])
+    monkeypatch.setattr(intents, "LEASE", timedelta(0))
+    first = database.write(intents.take, key, number)
+    assert first is not None
+    assert database.write(intents.renew, key, number, first.token), "an overrun lease that nobody took still holds"
+    second = database.write(intents.take, key, number)
+    assert second is not None
+    row = PieceRow(PieceId(1), "cancelled", Status.CANCELLED, 0)
+    assert not database.write(intents.renew, key, number, first.token)
+    assert not database.write(intents.note_piece, key, number, first.token, row)
+    assert not database.write(intents.note_told, key, number, first.token, 1)
+    assert not database.write(intents.end, key, number, first.token, "done")
+    assert database.read(intents.rows_of, key, number)[0].outcome == ""
+    assert database.write(intents.note_piece, key, number, second.token, row)
+    assert database.write(intents.end, key, number, second.token, "done")
+    assert database.write(intents.take, key, number) is None
+
+
+def test_one_is_held_by_one_and_what_waits_for_a_person_by_nobody(database: Database) -> None:
+    key = database.write(workspaces.ensure, "T0ACME", "Acme", "USD").id
+    number = database.write(intents.keep, key, Kind.STEP, {}, name="step:1")
+    assert database.write(intents.keep, key, Kind.STEP, {}, name="step:1") == number, "the same again is the same"
+    assert database.write(intents.take, key, number) is not None
+    assert database.write(intents.take, key, number) is None
+    held = database.write(intents.keep, key, Kind.CANCEL, {}, held=True)
+    assert database.write(intents.take, key, held) is None
+    assert database.write(intents.release_held, key, held, {})
+    assert not database.write(intents.release_held, key, held, {}), "it is decided once"
+    assert database.read(intents.due, 9) == [(key, held)]
