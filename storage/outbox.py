@@ -246,7 +246,7 @@ def renew(connection: Connection, held: Sequence[Parcel | Hold]) -> set[tuple[Wo
     """Holds these channels for another lease; gives those that are still ours."""
     rows = json.dumps([(one.workspace_id, one.channel, one.token) for one in held])
     now = database_time(connection)
-    found = connection.execute(RENEW.on(connection), {"rows": rows, "until": now + LEASE}).all()
+    found = connection.execute(RENEW.on(connection), {"rows": rows, "until": now + LEASE, "never": NEVER}).all()
     return {(WorkspaceId(row.workspace_id), ChannelId(row.channel)) for row in found}
 
 
@@ -306,13 +306,14 @@ END_ROWS: Final = sql(
 )
 
 
-def _of_channels(change: str, **types: Any) -> Sql:
+def _of_channels(change: str, only: str = "true", **types: Any) -> Sql:
     """A change of the channels in `:rows`, a JSON list whose members begin with workspace, channel and token.
 
-    `{3}`, `{4}` … stand for further whole numbers in a member. Gives the channels whose token fits.
+    `{3}`, `{4}` … stand for further whole numbers in a member. Gives the channels whose token fits, of those that `only`
+    leaves.
     """
     whole = f"""UPDATE channels SET {change} FROM {{rows}}
-        WHERE channels.workspace_id = {{0}} AND channels.channel = r.value ->> 1 AND channels.token = {{2}}
+        WHERE channels.workspace_id = {{0}} AND channels.channel = r.value ->> 1 AND channels.token = {{2}} AND {only}
         RETURNING channels.workspace_id, channels.channel"""
     sqlite = [f"(r.value ->> {n})" for n in range(7)]
     postgresql = [f"CAST(r.value ->> {n} AS BIGINT)" for n in range(7)]
@@ -325,7 +326,8 @@ def _of_channels(change: str, **types: Any) -> Sql:
     )
 
 
-RENEW: Final = _of_channels("lease_until = :until", until=Moment)
+#: A channel that was given back under this token a moment ago is free, and must not be held again by nobody.
+RENEW: Final = _of_channels("lease_until = :until", "channels.lease_until > :never", until=Moment, never=Moment)
 #: Members: workspace, channel, token, rest in microseconds, whether something was told, failed, is in doubt.
 FREE: Final = _of_channels(
     """lease_until = :never, next_at = :now + {3},

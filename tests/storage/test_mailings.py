@@ -313,6 +313,18 @@ def test_who_was_paused_longer_than_its_lease_cannot_settle_renew_or_block(
     assert database.read(outbox.told_of, *key)[0].sent_at is not None
 
 
+def test_a_renewal_that_comes_after_the_channel_was_given_back_does_not_hold_it(
+    database: Database, workspace: Workspace, database_clock: FakeClock
+) -> None:
+    a_return(database, workspace)
+    mine = database.write(outbox.claim, AT_ONCE)[0]
+    assert database.write(outbox.settle, [all_told(mine)]) == []
+    assert database.write(outbox.renew, [mine]) == set()
+    database.write(mailings.apply, workspace.id, a_batch(a_piece("2"), a_change("2", Status.RETURNED)), NOW)
+    database_clock.pass_time(seconds=5)
+    assert len(database.write(outbox.claim, AT_ONCE)) == 1
+
+
 def test_a_lease_that_ended_is_still_its_holders_until_another_takes_it(
     database: Database, workspace: Workspace, database_clock: FakeClock
 ) -> None:
