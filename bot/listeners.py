@@ -20,10 +20,11 @@ from bot.desk import Desk
 from bot.tenants import Entry
 from handlers import actions, automation, browsing, commands, desk, governing, home, intents, welcome
 from handlers.lookups import Outdated
+from handlers.messages import pictures_in
 from handlers.ports import Outage
 from handlers.services import Ask, Services
 from handlers.views import rules
-from handlers.views.controls import Action, Form
+from handlers.views.controls import IN_TURN, LOOKING, NAMELESS, Action, Form
 from storage.records import ChannelId, Rules, UserId, Workspace
 
 log = structlog.get_logger()
@@ -89,19 +90,6 @@ ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = 
 }
 
 
-#: Each of these shows something else in the same place, and none opens a page, which could not wait: they are answered
-#: one after the other, and the last one stands. Pressed again it shows the same again, so none is a double click.
-IN_TURN: Final = frozenset({
-    Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST, Action.HOME_PAGE, Action.CHOOSE_RANGE,
-    Action.DETAILS_FILTER, Action.DETAILS_NEXT, Action.RETURNS_NEXT, Action.RETURN_REASON, Action.AUDIT_OLDER,
-})  # fmt: skip
-#: What guests may press: it shows again what their channel was shown.
-LOOKING: Final = frozenset({Action.REFRESH, Action.CHOOSE_RANGE, Action.TRACK, Action.OPEN_DASHBOARD})
-#: What shows numbers alone.
-NAMELESS: Final = frozenset({
-    Action.REFRESH, Action.CHOOSE_RANGE, Action.OPEN_DASHBOARD, Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST,
-    Action.HOME_PAGE, Action.HOME_REFRESH,
-})  # fmt: skip
 HANDLERS: Final = {action.value: handler for action, handler in ACTIONS.items()}
 
 
@@ -242,6 +230,7 @@ def _pressed_by(context: AsyncBoltContext, body: Body) -> Ask:
         response_url=_text(body.get("response_url")),
         trigger_id=_text(body.get("trigger_id")),
         message_ts=shared,
+        pictures=pictures_in(body.get("message")) if shared else (),
         # Home is published to a person; what can be replaced by its id is a modal.
         view_id="" if at_home else _text(view.get("id")),
         view_hash=_text(view.get("hash")) if at_home else "",

@@ -1,6 +1,7 @@
 """Slack's Web API for one workspace: `handlers.ports.Messenger`, with every error code turned into a named failure."""
 
 import asyncio
+import contextlib
 import io
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -180,6 +181,10 @@ class Slack:
             raise PictureRefused
         return str(files[0]["id"])
 
+    async def delete_file(self, file_id: str) -> None:
+        with contextlib.suppress(PictureRefused):
+            await self._call(lambda: self.client.files_delete(file=file_id))
+
     async def open_view(self, trigger_id: str, view: dict[str, Any]) -> str:
         opened = await self._call(lambda: self.client.views_open(trigger_id=trigger_id, view=view))
         return str(opened["view"]["id"])
@@ -345,7 +350,7 @@ SCOPES: Final = {
     "app_mentions:read": "answers `@Piecewise status …` in threads, where slash commands cannot be used",
     "chat:write": "posts answers and news",
     "commands": "offers /mailstatus, /mailtrack and /mailalerts",
-    "files:write": "uploads the pie",
+    "files:write": "uploads the pie, and deletes the one that *Refresh* or another range replaced",
     "im:write": "sends an exported file in a direct message",
     "users:read": "knows the asker's time zone, and who is an admin and so may cancel",
 }

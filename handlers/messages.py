@@ -187,3 +187,10 @@ def image_at(url: str, alt: str) -> Block:
 def image(file_id: str, picture: Picture) -> Block:
     """A picture that Slack already keeps."""
     return {"type": "image", "slack_file": {"id": file_id}, "alt_text": clip_plain(picture.alt, ALT)}
+
+
+def pictures_in(message: Any) -> tuple[str, ...]:
+    """The ids of the files that a message shows, as Slack sends it; none where Slack leaves them out."""
+    blocks = message.get("blocks") if isinstance(message, dict) else None
+    files = [one.get("slack_file") for one in blocks or [] if isinstance(one, dict)]
+    return tuple(str(file["id"]) for file in files if isinstance(file, dict) and file.get("id"))

@@ -350,6 +350,10 @@ class Messenger(Protocol):
         """Keeps a picture at Slack and gives its file id; raises PictureRefused."""
         ...
 
+    async def delete_file(self, file_id: str) -> None:
+        """Deletes a file of ours; one that is gone already is no trouble."""
+        ...
+
     async def open_view(self, trigger_id: str, view: dict[str, Any]) -> str:
         """Opens a modal, and gives its id."""
         ...

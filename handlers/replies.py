@@ -62,6 +62,20 @@ async def in_place(services: Services, ask: Ask, message: Message) -> None:
     except Refusal as refusal:
         log.info("reply.reposted", reason=type(refusal).__name__, code=refusal.code)
         await to_asker(services, ask, message.without_picture(NO_PICTURE))
+    else:
+        await _drop_pictures(services, ask)
+
+
+async def _drop_pictures(services: Services, ask: Ask) -> None:
+    """Files outlive the message that showed them, and would fill the team's storage (docs.slack.dev: files.delete).
+
+    Only what the answer showed before it was replaced: the picture that it shows now stays.
+    """
+    for file_id in ask.pictures:
+        try:
+            await services.slack.delete_file(file_id)
+        except Trouble as trouble:
+            log.info("picture.kept", reason=type(trouble).__name__, code=trouble.code)
 
 
 async def show(services: Services, message: Message, send: Callable[[Message], Awaitable[object]]) -> None:

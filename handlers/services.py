@@ -116,6 +116,8 @@ class Ask:
     thread: str | None = None
     #: The message whose button was pressed; "" when only the asker sees it.
     message_ts: str = ""
+    #: The file ids of the pictures in that message, as Slack tells them.
+    pictures: tuple[str, ...] = ()
     #: The modal in which a button was pressed.
     view_id: str = ""
     #: What the modal carries for itself.

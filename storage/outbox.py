@@ -309,8 +309,8 @@ END_ROWS: Final = sql(
 def _of_channels(change: str, only: str = "true", **types: Any) -> Sql:
     """A change of the channels in `:rows`, a JSON list whose members begin with workspace, channel and token.
 
-    `{3}`, `{4}` … stand for further whole numbers in a member. Gives the channels whose token fits, of those that `only`
-    leaves.
+    `{3}`, `{4}` … stand for further whole numbers in a member. Gives the channels whose token fits, of those that
+    `only` leaves.
     """
     whole = f"""UPDATE channels SET {change} FROM {{rows}}
         WHERE channels.workspace_id = {{0}} AND channels.channel = r.value ->> 1 AND channels.token = {{2}} AND {only}

@@ -58,7 +58,7 @@ def test_functions_are_short() -> None:
 def test_no_file_is_long() -> None:
     # The doubles play a whole platform each, and are read as one.
     long = {p.relative_to(ROOT).as_posix(): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 460}
-    assert set(long) <= {"bot/sandbox/slack.py"}
+    assert set(long) <= {"bot/sandbox/slack.py", "bot/sandbox/stannp.py"}
 
 
 PROBE = """

@@ -36,6 +36,7 @@ METHODS: Final[dict[str, Method]] = {
     "files.completeUploadExternal": _method(
         "files", "channel_id channels thread_ts initial_comment blocks", "files:write"
     ),
+    "files.delete": _method("file", scope="files:write"),
     "oauth.v2.access": _method("client_id client_secret", "code redirect_uri grant_type refresh_token", scope="none"),
     "users.info": _method("user", "include_locale", "users:read"),
     "views.open": _method("view", "trigger_id interactivity_pointer"),

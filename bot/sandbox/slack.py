@@ -521,6 +521,10 @@ class SlackDouble:
             self.messages.append(Posted(self.next_ts(), place.id, BOT_USER, said, [], files=shared))
         return {"ok": True, "files": done}
 
+    def _files_delete(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        gone = self.files.pop(arguments["file"], None)
+        return {"ok": True} if gone else {"ok": False, "error": "file_not_found"}
+
     def _conversations_open(self, arguments: dict[str, Json]) -> dict[str, Json]:
         if arguments.get("users") not in self.users:
             return {"ok": False, "error": "user_not_found"}
@@ -676,7 +680,10 @@ class SlackDouble:
             )
         )
         container = {"type": "message", "message_ts": where.ts, "is_ephemeral": bool(where.only_for)}
-        return {"channel": {"id": where.channel}, "container": container, "response_url": address}
+        message = {"ts": where.ts, "text": where.text, "blocks": where.blocks}
+        return {
+            "channel": {"id": where.channel}, "container": container, "response_url": address, "message": message
+        }  # fmt: skip
 
     async def submit(self, user: str, view: View, values: dict[str, Json] | None = None) -> Acked:
         """A person submits a modal. `values` are state values; by default what the form shows at first."""

@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from handlers.arguments import ALL_TIME, PRESETS, Range, this_month
 from handlers.figures import span
@@ -52,6 +53,21 @@ class Action(StrEnum):
     APPROVE = "approve_cancel"
     DECLINE = "decline_cancel"
     ERASE = "erase_recipient"
+
+
+#: Each of these shows something else in the same place, and none opens a page, which could not wait: they are answered
+#: one after the other, and the last one stands. Pressed again it shows the same again, so none is a double click.
+IN_TURN: Final = frozenset({
+    Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST, Action.HOME_PAGE, Action.CHOOSE_RANGE,
+    Action.DETAILS_FILTER, Action.DETAILS_NEXT, Action.RETURNS_NEXT, Action.RETURN_REASON, Action.AUDIT_OLDER,
+})  # fmt: skip
+#: What guests may press: it shows again what their channel was shown.
+LOOKING: Final = frozenset({Action.REFRESH, Action.CHOOSE_RANGE, Action.TRACK, Action.OPEN_DASHBOARD})
+#: What shows numbers alone.
+NAMELESS: Final = frozenset({
+    Action.REFRESH, Action.CHOOSE_RANGE, Action.OPEN_DASHBOARD, Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST,
+    Action.HOME_PAGE, Action.HOME_REFRESH,
+})  # fmt: skip
 
 
 class Form(StrEnum):

@@ -183,6 +183,17 @@ async def test_refresh_edits_the_answer_in_its_place(stage: Stage) -> None:
     assert len(stage.slack.messages) == before
 
 
+# Deleting is tried once: the rare picture that stays is not worth a row of its own.
+@pytest.mark.calm("slack:down")
+async def test_the_picture_that_a_newer_one_replaced_is_deleted_from_slack(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    first = set(stage.slack.files)
+    await stage.press(answer, "refresh_status")
+    await stage.until(lambda: set(stage.slack.files) - first and not first & set(stage.slack.files))
+    shown = {block["slack_file"]["id"] for block in answer.blocks if block["type"] == "image"}
+    assert shown == set(stage.slack.files)
+
+
 async def test_another_range_can_be_chosen(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Spring lapsed")
     await stage.press(answer, "choose_range", "Today")
