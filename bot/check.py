@@ -15,6 +15,7 @@ from bot import slack
 from bot.app import SystemClock, build_client
 from bot.settings import Settings, SettingsError
 from bot.stannp import Stannp
+from handlers import gaps
 from handlers.ports import Trouble
 from storage import aside, installs, schema, workspaces
 from storage.database import open_database, parse_url
@@ -39,11 +40,11 @@ async def check(settings: Settings) -> list[Line]:
     async with aiohttp.ClientSession() as session:
         if settings.is_for_many():
             lines.append(_database(settings))
-            lines += [*_vault(settings), *_aside(settings)] if lines[-1].ok and not _missing_file(settings) else []
+            lines += [*_vault(settings), *_kept(settings)] if lines[-1].ok and not _missing_file(settings) else []
             return lines
         lines += await _slack(settings, session)
         lines.append(_database(settings))
-        lines += _aside(settings) if lines[-1].ok and not _missing_file(settings) else []
+        lines += _kept(settings) if lines[-1].ok and not _missing_file(settings) else []
         lines.append(await _platform(settings, session))
     return lines
 
@@ -162,6 +163,11 @@ def _database(settings: Settings) -> Line:
     return Line("Database", True, f"{kind}, schema {found.revision}")
 
 
+def _kept(settings: Settings) -> list[Line]:
+    """What went wrong when the accounts were last read."""
+    return [*_aside(settings), *_gaps(settings)]
+
+
 def _aside(settings: Settings) -> list[Line]:
     """What the database refused for good, if anything."""
     database = open_database(settings.database_url)
@@ -175,6 +181,20 @@ def _aside(settings: Settings) -> list[Line]:
     return [Line("Kept aside", False, f"{kept}: {found.newest.reason}. All else goes on; please report this")]
 
 
+def _gaps(settings: Settings) -> list[Line]:
+    """What Stannp did not answer when the accounts were last read. The rest goes on without it."""
+    database = open_database(settings.database_url)
+    try:
+        known = database.read(workspaces.every)
+    finally:
+        database.close()
+    return [
+        Line(f"Stannp for {one.name}", True, f"goes without {name}: {gap.why} since {gap.since:%Y-%m-%d %H:%M} UTC")
+        for one in known
+        for name, gap in gaps.lines(one.gaps)
+    ]
+
+
 async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Line:
     key = settings.stannp_api_key.get_secret_value()
     if not key:
@@ -182,8 +202,13 @@ async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Line:
     platform = Stannp(session, SystemClock(), settings.stannp_api_url, key)
 
     async def look() -> str:
-        balance, owner = await platform.balance(), await platform.account()
-        campaigns = len(await platform.campaigns())
-        return f"accepted ({owner}); balance {balance} {settings.stannp_currency}, campaigns {campaigns}"
+        owner, balance, refused = await platform.introduce()
+        said = [f"accepted ({owner})" if owner else "accepted"]
+        said += [] if balance is None else [f"balance {balance} {settings.stannp_currency}"]
+        try:
+            said.append(f"campaigns {len(await platform.campaigns())}")
+        except Trouble as trouble:
+            refused.append(f"campaigns: {trouble}")
+        return "; ".join([*said, *(["not answered: " + ", ".join(refused)] if refused else [])])
 
     return await _guarded("Stannp key", look)

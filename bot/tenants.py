@@ -342,9 +342,10 @@ class Many:
         """See `Accounts.connect`."""
         place = self.regions[region]
         platform = self.make_stannp(place.url, key, "")
-        balance, owner = await platform.balance(), await platform.account()
+        owner, balance, _ = await platform.introduce()
         now = self._now()
-        facts = {"connected_at": now, "currency": place.currency, "balance": balance, "balance_at": now}
+        facts: dict[str, Any] = {"connected_at": now, "currency": place.currency}
+        facts |= {} if balance is None else {"balance": balance, "balance_at": now}
         await self._change_account(workspace_id, {"key": key, "region": region}, **facts)
         return Account(owner, balance, place.currency)
 

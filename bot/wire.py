@@ -40,6 +40,8 @@ ALIASES: Final[dict[str, Status]] = {
     "canceled": Status.CANCELLED,
 }
 
+#: The event of the call that Stannp makes when a webhook is being added (API reference, "Webhooks").
+HANDSHAKE: Final = b"test_url"
 #: Documented as X-Stannp-Signature; several of Stannp's pages print the second spelling.
 SIGNATURE_HEADERS: Final = ("x-stannp-signature", "x-stannp-sigature")
 #: Longer than any real value; what exceeds it is cut.
@@ -226,7 +228,8 @@ def _scans(row: Mapping[str, Json], ref: str, now: datetime, source: Source) -> 
             continue
         found, word = status(_first(scan, "status", "event", "name"))
         when = moment(_first(scan, "date", "scan_date", "datetime"))
-        if word:
+        # A foreign word without a moment would be taken for where the piece is now.
+        if word and (found is not None or when is not None):
             place = text(_first(scan, "location", "scan_location", "place"))
             yield Change(ref, found, when or now, exact=when is not None, word=word, place=place, source=source)
 
@@ -330,8 +333,11 @@ def read_delivery(raw: bytes, headers: Mapping[str, str], secret: str, now: date
     """What a webhook call says. Raises SignatureRefused, PayloadRefused.
 
     The hand-shake (`test_url`) and events that we do not know are accepted and empty: an error would cost one of
-    the five failures after which Stannp silently stops calling.
+    the five failures after which Stannp silently stops calling. The hand-shake comes when a webhook is being added, so
+    before its secret can be known here; it changes nothing, and needs no signature.
     """
+    if len(raw) <= LONGEST and HANDSHAKE in raw and _event(raw) == HANDSHAKE.decode():
+        return Delivery(Batch(), HANDSHAKE.decode(), is_handshake=True)
     _check_signature(raw, headers, secret)
     try:
         body = parse_json(raw)
@@ -347,6 +353,14 @@ def read_delivery(raw: bytes, headers: Mapping[str, str], secret: str, now: date
         found, bad = campaigns(_listed(body, "campaigns"))
         return Delivery(Batch(campaigns=tuple(found)), event, len(bad))
     return Delivery(Batch(), event)
+
+
+def _event(raw: bytes) -> str:
+    try:
+        body = parse_json(raw)
+    except ValueError:
+        return ""
+    return text(body.get("event")) if isinstance(body, dict) else ""
 
 
 def _listed(body: Mapping[str, Json], name: str) -> Json:

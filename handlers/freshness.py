@@ -2,16 +2,21 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
+from handlers.gaps import Call
 from handlers.ports import NotOffered, Outage, PieceUnknown, Refusal
 from handlers.services import Services
 from storage import enquiries, workspaces
 from storage.records import StoredCampaign, StoredPiece, Workspace
 
 log = structlog.get_logger()
+
+#: What did not answer for longer than this is left to the polls: nobody who asks waits for it.
+MOMENTARY: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,12 @@ async def refresh_campaign(
         return Freshness(workspace.polled_at)
     try:
         async with asyncio.timeout(services.policy.patience):
-            if workspace.singles_offered is not False:
+            if workspace.singles_offered is not False and Call.SINGLES not in workspace.gaps:
                 batch = await services.platform.campaign_pieces(campaign.facts.ref)
                 await services.memory.learn(workspace.id, batch, now)
-                await read_balance(services, workspace)
+                await _refresh_balance(services, workspace)
                 return Freshness(now)
-            await read_balance(services, workspace)
+            await _refresh_balance(services, workspace)
     except NotOffered:
         # One campaign without such a report says nothing of the others: the poll finds out what the account offers.
         log.info("refresh.not_offered", campaign=campaign.facts.ref)
@@ -56,11 +61,28 @@ async def refresh_account(services: Services, workspace: Workspace) -> Freshness
         return Freshness(workspace.polled_at)
     try:
         async with asyncio.timeout(services.policy.patience):
-            await read_balance(services, workspace)
+            await _refresh_balance(services, workspace)
     except (Outage, Refusal, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
         return Freshness(workspace.polled_at, stale=True)
     return Freshness(workspace.polled_at)
+
+
+async def _refresh_balance(services: Services, workspace: Workspace) -> None:
+    """Reads the balance, where the account answers that: what polls miss is no sign that the platform is down."""
+    gap = workspace.gaps.get(Call.BALANCE)
+    if gap is None:
+        await read_balance(services, workspace)
+        return
+    if not gap.passing or services.clock.now() - gap.since > MOMENTARY:
+        return
+    try:
+        await read_balance(services, workspace)
+    except (Outage, Refusal) as trouble:
+        log.info("refresh.failed", reason=type(trouble).__name__)
+        return
+    rest = {call: one for call, one in workspace.gaps.items() if call != Call.BALANCE}
+    await services.memory.write(workspaces.keep_gaps, workspace.id, rest)
 
 
 async def read_balance(services: Services, workspace: Workspace) -> None:
@@ -85,7 +107,10 @@ async def refresh_piece(services: Services, workspace: Workspace, piece: StoredP
             batch = await services.platform.piece(piece.ref, piece.kind)
     except PieceUnknown:
         return PieceNews(piece, "Stannp does not know this piece any more; this is what was heard before.")
-    except (Outage, Refusal, TimeoutError) as trouble:
+    except Refusal as refusal:
+        log.info("refresh.refused", reason=type(refusal).__name__, code=refusal.code)
+        return PieceNews(piece, ":warning: Stannp did not let me read this piece; this is what was heard before.")
+    except (Outage, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
         return PieceNews(piece, ":warning: Stannp is not answering; this is what was heard before.")
     await services.memory.learn(workspace.id, batch, services.clock.now())

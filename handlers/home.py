@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from handlers import arguments, commands, figures, pictures
+from handlers import arguments, commands, figures, gaps, pictures
 from handlers.access import is_steward
 from handlers.arguments import Range
 from handlers.charts import Pie
@@ -94,7 +94,11 @@ def _look(
     everything = enquiries.mixes(connection, ask.workspace.id)
     runway = runway_of(known, everything, standing.balance, today)
     said = runway_text(runway) if runway else ""
-    report = Report(standing, lines, kept, min(page, last), note=note, runway=said, known=standing.as_of is not None)
+    workspace = workspaces.by_id(connection, ask.workspace.id)
+    report = Report(
+        standing, lines, kept, min(page, last), note=note, runway=said, known=standing.as_of is not None,
+        webhook=setup.handshake(workspace), gaps=gaps.sentence(workspace.gaps),
+    )  # fmt: skip
     return report, troubles.of(connection, ask.workspace.id)
 
 

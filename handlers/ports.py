@@ -198,6 +198,8 @@ class Delivery:
     batch: Batch
     event: str
     ignored: int = 0
+    #: The platform only asks whether we are there. Not signed, and so no proof of anything.
+    is_handshake: bool = False
 
 
 class MailPlatform(Protocol):
@@ -282,10 +284,10 @@ class FileToSend:
 
 @dataclass(frozen=True)
 class Account:
-    """A mail account that was just connected: whose, and what it holds."""
+    """A mail account that was just connected: whose ("") and what it holds (None) where the platform tells."""
 
     owner: str
-    balance: Decimal
+    balance: Decimal | None
     currency: str
 
 

@@ -1,15 +1,20 @@
 """A webhook call: verified, kept in one transaction, answered. Slack is never called from here."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
 
 import structlog
 
 from handlers.ports import PayloadRefused, SignatureRefused
 from handlers.services import Services
+from storage import workspaces
 from storage.records import Workspace
 
 log = structlog.get_logger()
 
+#: That the platform shook hands is written down so often at most.
+HANDSHAKES: Final = timedelta(minutes=1)
 OK, BAD_REQUEST, UNAUTHORISED = 200, 400, 401
 
 
@@ -21,6 +26,11 @@ async def receive(services: Services, workspace: Workspace, raw: bytes, headers:
     now = services.clock.now()
     try:
         delivery = services.platform.read_delivery(raw, headers, now)
+        if delivery.is_handshake:
+            # Anybody can send it: it is no sign that the webhook works, and is not written down with every call.
+            if workspace.handshake_at is None or now - workspace.handshake_at > HANDSHAKES:
+                await services.memory.write(workspaces.note, workspace.id, handshake_at=now)
+            return OK
         await services.intake.keep(workspace.id, delivery.batch)
     except SignatureRefused:
         log.warning("webhook.signature_refused", workspace=workspace.id)

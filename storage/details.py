@@ -4,13 +4,13 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, select
 
-from storage.database import run, sql
+from storage.database import run, sql, upsert
 from storage.records import PieceId, Source, WorkspaceId
 from storage.statuses import Status
 from storage.tables import due_details
 
-#: First the pieces that belong nowhere yet, then those that came back, then the others.
-UNPLACED, RETURNED, OTHERS = 0, 1, 2
+#: First the pieces that belong nowhere yet, then those that came back, then the others, then what was refused before.
+UNPLACED, RETURNED, OTHERS, LATER = 0, 1, 2, 3
 
 
 def note(
@@ -40,7 +40,14 @@ def due(connection: Connection, workspace_id: WorkspaceId, limit: int) -> list[P
 def drop(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> None:
     """The platform has nothing (more) to say about this piece."""
     mine = due_details.c.workspace_id == workspace_id, due_details.c.piece_id == piece_id
-    connection.execute(delete(due_details).where(*mine, due_details.c.urgency.in_((UNPLACED, RETURNED, OTHERS))))
+    connection.execute(delete(due_details).where(*mine, due_details.c.urgency.in_((UNPLACED, RETURNED, OTHERS, LATER))))
+
+
+def postpone(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> None:
+    """The platform did not tell: the others come first."""
+    drop(connection, workspace_id, piece_id)
+    row = {"workspace_id": workspace_id, "urgency": LATER, "piece_id": piece_id}
+    connection.execute(upsert(connection, due_details).values(**row).on_conflict_do_nothing())
 
 
 NOTE_MOVED: Final = sql(f"""
@@ -48,7 +55,7 @@ NOTE_MOVED: Final = sql(f"""
     SELECT CAST(:workspace AS INTEGER),
            CASE WHEN NOT placed THEN {UNPLACED} WHEN status = {int(Status.RETURNED)} THEN {RETURNED} ELSE {OTHERS} END,
            piece_id
-    FROM stage_moves WHERE status > was AND source <> {int(Source.IMPORT)}
+    FROM stage_moves WHERE status <> was AND source <> {int(Source.IMPORT)}
     ORDER BY piece_id
     ON CONFLICT DO NOTHING""")
 
@@ -63,5 +70,6 @@ DONE: Final = sql(f"""
     DELETE FROM due_details WHERE (workspace_id, urgency, piece_id) IN (
         SELECT CAST(:workspace AS INTEGER), u.urgency, m.piece_id
         FROM stage_met m JOIN stage_pieces s ON s.ref = m.ref
-        JOIN (SELECT {UNPLACED} AS urgency UNION ALL SELECT {RETURNED} UNION ALL SELECT {OTHERS}) u ON true
+        JOIN (SELECT {UNPLACED} AS urgency UNION ALL SELECT {RETURNED} UNION ALL SELECT {OTHERS}
+              UNION ALL SELECT {LATER}) u ON true
         WHERE s.detailed)""")

@@ -1,7 +1,8 @@
 """The part of the ledger that takes changes: keeps them in the history, and moves the pieces that they move.
 
-A piece's place is the highest status known of it, and the earliest moment of that status. Both only ever go one way,
-so a batch is compared with where its pieces stand, and their history need not be read again.
+A piece's place is the highest status known of it, or Other where a foreign word outranks that, and the earliest moment
+of it. Both only ever go one way, so a batch is compared with where its pieces stand, and their history need not be read
+again.
 """
 
 from collections.abc import Iterable
@@ -99,11 +100,11 @@ def move(connection: Connection, now: datetime, *, words: bool) -> int:
 
     `words`: some changes are told in words that we do not know.
     """
-    moved = run(connection, FIND_MOVES)
+    moved = run(connection, FIND_MOVES, epoch=EPOCH)
     if moved:
         run(connection, MOVE, now=now)
     if words:
-        run(connection, KEEP_WORDS)
+        run(connection, KEEP_WORDS, epoch=EPOCH)
     return moved
 
 
@@ -118,11 +119,17 @@ def stretch_campaigns(connection: Connection, now: datetime, *, recorded: bool, 
         run(connection, STRETCH_BY_HISTORY, now=now)
 
 
-_LOOK_UP: Final = """
+#: The heights that are compared. A foreign word without a moment is what the platform says of the piece now, and stands
+#: between Producing and Cancelled; one with a moment is the label of a scan, which tells nothing of where the piece is.
+_HEIGHT: Final = "CASE WHEN {0}status <> 0 THEN 2 * {0}status WHEN {1} THEN 5 ELSE 0 END"
+_STANDS: Final = _HEIGHT.format("p.", "p.word <> ''")
+_HEARD: Final = _HEIGHT.format("", "word <> '' AND moment_key = :epoch")
+
+_LOOK_UP: Final = f"""
     INSERT INTO stage_known (piece_id, campaign_id, placed, was, was_at,
                              ref, status, moment_key, place, word, occurred_at, recorded_at, source)
-    SELECT p.id, p.campaign_id, p.placed, p.status, p.status_at,
-           h.ref, h.status, {moment_key}, h.place, h.word, {occurred_at}, {recorded_at}, h.source
+    SELECT p.id, p.campaign_id, p.placed, {_STANDS}, p.status_at,
+           h.ref, h.status, {{moment_key}}, h.place, h.word, {{occurred_at}}, {{recorded_at}}, h.source
     FROM stage_heard h LEFT JOIN pieces p ON p.workspace_id = :workspace AND p.ref = h.ref"""
 _MOMENTS: Final = ("moment_key", "occurred_at", "recorded_at")
 LOOK_UP: Final = sql(
@@ -171,32 +178,39 @@ KEEP_VAGUE: Final = sql(
 
 #: `was` may be old news by now, but a piece never goes back: what would not have moved it then will not now.
 #: Where it stands is read again under its lock.
-FIND_MOVES: Final = sql("""
+FIND_MOVES: Final = sql(
+    f"""
     INSERT INTO stage_moves (piece_id, campaign_id, placed, day, cost, was, status, occurred_at, source)
     SELECT p.id, p.campaign_id, p.placed, p.day, coalesce(p.cost, 0), p.status,
            best.status, best.occurred_at, best.source
-    FROM (SELECT piece_id, status, occurred_at, source,
-                 row_number() OVER (PARTITION BY piece_id ORDER BY status DESC, occurred_at) AS place
-          FROM stage_known
+    FROM (SELECT piece_id, status, height, occurred_at, source,
+                 row_number() OVER (PARTITION BY piece_id ORDER BY height DESC, occurred_at) AS place
+          FROM (SELECT k.*, {_HEARD} AS height FROM stage_known k) heard
           WHERE piece_id IS NOT NULL
-            AND (status > was OR status = was AND (was_at IS NULL OR occurred_at < was_at))
+            AND (height > was OR height = was AND (was_at IS NULL OR occurred_at < was_at))
           ORDER BY ref) best
     JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = best.piece_id FOR UPDATE) p ON true
     WHERE best.place = 1
-      AND (best.status > p.status OR best.status = p.status AND (p.status_at IS NULL OR best.occurred_at < p.status_at))
-    """)
+      AND (best.height > {_STANDS}
+           OR best.height = {_STANDS} AND (p.status_at IS NULL OR best.occurred_at < p.status_at))
+    """,
+    epoch=Moment,
+)
 
 MOVE: Final = sql(
     """UPDATE pieces SET status = m.status, status_at = m.occurred_at,
-        changed_at = CASE WHEN m.status > m.was OR pieces.changed_at IS NULL THEN :now ELSE pieces.changed_at END
+        changed_at = CASE WHEN m.status <> m.was OR pieces.changed_at IS NULL THEN :now ELSE pieces.changed_at END
     FROM stage_moves m WHERE pieces.id = m.piece_id""",
     now=Moment,
 )
 
-KEEP_WORDS: Final = sql("""
-    UPDATE pieces SET word = w.word
-    FROM (SELECT piece_id, max(word) AS word FROM stage_known WHERE word <> '' GROUP BY piece_id) w
-    WHERE pieces.id = w.piece_id AND w.word > pieces.word""")
+KEEP_WORDS: Final = sql(
+    """UPDATE pieces SET word = w.word
+    FROM (SELECT piece_id, max(word) AS word FROM stage_known
+          WHERE word <> '' AND moment_key = :epoch GROUP BY piece_id) w
+    WHERE pieces.id = w.piece_id AND w.word > pieces.word""",
+    epoch=Moment,
+)
 
 
 def _stretching(rows: str) -> Sql:
@@ -231,7 +245,7 @@ _ENDS: Final = f"({int(Status.HANDED_OVER)}, {int(Status.DELIVERED)})"
 STRETCH: Final = _stretching(f"""
     SELECT campaign_id, status, occurred_at, 0 AS moved
     FROM stage_known WHERE piece_id IS NOT NULL AND status IN {_ENDS}
-    UNION ALL SELECT campaign_id, {OTHER}, occurred_at, 1 FROM stage_moves WHERE status > was""")
+    UNION ALL SELECT campaign_id, {OTHER}, occurred_at, 1 FROM stage_moves WHERE status <> was""")
 #: Pieces that came into another campaign bring their history with them, and that moves it.
 STRETCH_BY_HISTORY: Final = _stretching(f"""
     SELECT p.campaign_id, c.status, c.occurred_at, 1 AS moved

@@ -207,6 +207,21 @@ class Workspace:
     #: When a mail account was connected.
     connected_at: datetime | None = None
     rules: Rules = field(default_factory=Rules)
+    #: When Stannp last asked, unsigned, whether its webhook finds us.
+    handshake_at: datetime | None = None
+    #: What the platform did not answer when it was last read, by call.
+    gaps: "Mapping[str, Gap]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A call that the platform did not answer, or not wholly: why, since when, and from when on it is made again."""
+
+    why: str
+    since: datetime
+    again: datetime
+    #: Whether it may pass by itself.
+    passing: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from storage.failures import state_of
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 #: The revision that this version needs: the last of the migrations.
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 #: The oldest revision whose program may still run beside this one. A migration that drops or renames anything, or that
 #: writes what an older program does not understand, raises it to the first revision that does without what was dropped.
 OLDEST: Final = "0004"

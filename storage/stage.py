@@ -72,7 +72,8 @@ heard = _staged(
     Column("source", SmallInteger),
 )
 
-#: The same with their pieces, where those are known, and where these stood (`was`) when they were looked up.
+#: The same with their pieces, where those are known, and how high these stood when they were looked up (`was`, a
+#: height: see `movements`).
 known = _staged(
     "stage_known",
     Column("piece_id", BigInteger),

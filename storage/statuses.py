@@ -29,7 +29,9 @@ class Status(IntEnum):
     RETURNED = 8
 
 
-#: The rank of a piece about which only words were heard that we do not know.
+#: Where a piece is of which the platform says a word that we do not know, or of which nothing was said yet. Such a word
+#: is stronger than paperwork (see `movements`): who says "error" no longer waits for production, and is not stoppable;
+#: a cancellation and what the carrier saw are stronger.
 OTHER: Final = 0
 
 #: The order in which people read them: the way of a piece, then the two ways out.

@@ -107,6 +107,10 @@ workspaces = Table(
     Column("connected_at", Moment),
     #: The SHA-256 of the last part of its webhook's address, in hex.
     Column("webhook_key", Text),
+    #: When Stannp last asked, unsigned, whether we are there: it does so when a webhook is being added.
+    Column("handshake_at", Moment),
+    #: What the platform does not answer this account, or not wholly, as JSON: see `records.Gap`.
+    Column("gaps", Text),
     #: What admins chose, as JSON: see `rules`.
     Column("rules", Text),
     Index("ix_workspaces_webhook_key", "webhook_key", unique=True),

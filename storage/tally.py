@@ -18,8 +18,8 @@ def write(connection: Connection, workspace_id: WorkspaceId, *, met: bool) -> No
 
 
 _MOVED: Final = """
-    SELECT v.campaign_id, v.day, v.was AS status, -1 AS n, -v.cost AS cost FROM stage_moves v WHERE v.status > v.was {}
-    UNION ALL SELECT v.campaign_id, v.day, v.status, 1, v.cost FROM stage_moves v WHERE v.status > v.was {}"""
+    SELECT v.campaign_id, v.day, v.was AS status, -1 AS n, -v.cost AS cost FROM stage_moves v WHERE v.status <> v.was {}
+    UNION ALL SELECT v.campaign_id, v.day, v.status, 1, v.cost FROM stage_moves v WHERE v.status <> v.was {}"""
 _MET: Final = """
     UNION ALL SELECT campaign_id, day, status, -1, -cost FROM stage_met WHERE NOT arrived
     UNION ALL SELECT p.campaign_id, p.day, p.status, 1, coalesce(p.cost, 0)

@@ -1,7 +1,7 @@
 """Slack teams, their mail account's state, and which channel is told of what."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
     ChannelId,
+    Gap,
     Money,
     Rules,
     Subscription,
@@ -101,6 +102,11 @@ def _one(row: Row[Any] | None) -> Workspace:
         removed_at=row.removed_at,
         connected_at=row.connected_at,
         rules=_rules(row.rules),
+        handshake_at=row.handshake_at,
+        gaps={
+            call: Gap(why, datetime.fromisoformat(since), datetime.fromisoformat(again), passing)
+            for call, (why, since, again, passing) in json.loads(row.gaps or "{}").items()
+        },
     )
 
 
@@ -112,6 +118,12 @@ def _rules(kept: str | None) -> Rules:
         frozenset(chosen.get("stewards", ["admins"])),
         None if above is None else Decimal(above),
     )
+
+
+def keep_gaps(connection: Connection, workspace_id: WorkspaceId, gaps: Mapping[str, Gap]) -> None:
+    """Keeps what the platform does not answer."""
+    kept = {call: (gap.why, gap.since.isoformat(), gap.again.isoformat(), gap.passing) for call, gap in gaps.items()}
+    note(connection, workspace_id, gaps=json.dumps(kept))
 
 
 def keep_rules(connection: Connection, workspace_id: WorkspaceId, rules: Rules) -> None:

@@ -53,6 +53,9 @@ class Report:
     account: bool = False
     #: What only a person can mend, in words.
     problems: Sequence[str] = ()
+    #: How far the webhook is set up, and what the platform does not answer, in a sentence; "" where all is well.
+    webhook: str = ""
+    gaps: str = ""
 
 
 def home(report: Report) -> Block:
@@ -72,6 +75,8 @@ def home(report: Report) -> Block:
         *_campaigns(report),
         divider(),
         *([_steering(report)] if report.steward else []),
+        *([context(report.webhook)] if report.steward and report.webhook else []),
+        *([context(f":warning: {report.gaps}")] if report.gaps else []),
         context(
             "`/mailstatus Spring` posts a campaign's pie in a channel · `/mailtrack 78701` finds a piece · "
             "`/mailalerts on` tells a channel what comes back"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from handlers import figures
 from handlers.messages import (
     Block,
     Message,
@@ -17,6 +18,7 @@ from handlers.messages import (
 )
 from handlers.ports import SHORTEST_SECRET, Account
 from handlers.views.controls import Action, Form
+from storage.records import Workspace
 
 KEY_LIMIT = 200
 
@@ -90,14 +92,21 @@ def webhook_form(address: str, *, note: str = "") -> Block:
 
 def connected(account: Account) -> list[Block]:
     """The key was taken."""
-    owner = escape(account.owner)
+    owner = escape(account.owner or "your mail account")
+    holds = "" if account.balance is None else f", balance {account.balance:,.2f} {escape(account.currency)}"
     return [
-        section(
-            f":white_check_mark: Connected to *{owner}*, balance {account.balance:,.2f} {escape(account.currency)}."
-        ),
+        section(f":white_check_mark: Connected to *{owner}*{holds}."),
         section("I am reading your campaigns now. Next: the webhook, so that scans arrive at once."),
         actions(button("Set up the webhook", Action.WEBHOOK, "1", style="primary")),
     ]
+
+
+def handshake(workspace: Workspace) -> str:
+    """How far the webhook is set up, where Stannp has asked for us and not called yet; else ""."""
+    if workspace.handshake_at is None or workspace.webhook_at is not None:
+        return ""
+    when = figures.stamp(workspace.handshake_at)
+    return f"Webhook: Stannp's test call came {when}. Save the same secret here and there; the first news proves it."
 
 
 def webhook_saved() -> list[Block]:

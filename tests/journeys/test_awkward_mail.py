@@ -1,14 +1,21 @@
 """The mail account as it really may be: facts that are not told, calls that are refused, words that nobody knows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
+from bot.check import check
 from bot.sandbox.stannp import Rude, StannpDouble
-from storage import enquiries, workspaces
+from handlers import cancelling
+from storage import enquiries, tally, workspaces
 from storage.records import StoredCampaign, StoredPiece, Workspace
-from tests.journeys.conftest import Stage
+from storage.statuses import Status
+from tests.journeys.conftest import ANA, Stage, everything, settings_for
+
+#: They are rude themselves.
+pytestmark = pytest.mark.calm
 
 
 @pytest.fixture
@@ -69,3 +76,80 @@ async def test_a_call_about_a_piece_changes_only_what_it_tells(stage: Stage) -> 
     assert after.cost == before.cost == Decimal("0.84")
     for fact in ("kind", "format", "created_at", "dispatched_at", "campaign_id", "recipient"):
         assert getattr(after, fact) == getattr(before, fact), fact
+
+
+async def test_the_handshake_is_answered_unsigned_and_told_on_home(stage: Stage) -> None:
+    stage.stannp.rude = Rude.on("handshake_unsigned")
+    assert await stage.stannp.shake_hands(address(stage)) == 200
+    assert (await workspace_of(stage)).webhook_at is None
+    await stage.slack.open_home(ANA)
+    await stage.until(lambda: "test call came" in str(stage.slack.homes.get(ANA)))
+    forged = stage.stannp.delivery(stage.stannp.pieces_of(222)).replace(b"mailpieces", b"test_url")
+    assert await stage.stannp.call_webhook(address(stage), forged, "") == 401
+
+
+async def test_a_word_that_nobody_knows_is_other_and_cannot_be_stopped(stage: Stage) -> None:
+    first, *others = stage.stannp.pieces_of(223)
+    first.status = "error"
+    newcomer = stage.world._make_piece(223, datetime.now(UTC))
+    newcomer.status = "on_hold"
+    stage.stannp.pieces[newcomer.id] = newcomer
+    await stage.poll()
+    for mail in (first, newcomer):
+        known = await piece_of(stage, mail.id)
+        assert (known.status, known.word) == (None, mail.status)
+    answer = everything(await stage.say("/mailstatus", "Holiday postcards"))
+    assert f"Received {len(others)} " in answer
+    assert "Other 2 " in answer
+    memory, workspace = stage.app.services.memory, stage.app.workspace
+    campaign = await campaign_of(stage, "223")
+    stoppable = await memory.read(cancelling.stoppable, workspace.id, campaign.id)
+    assert {piece.ref for piece in stoppable} == {str(mail.id) for mail in others}
+    assert "error" in everything(await stage.say("/mailtrack", str(first.id)))
+    # The carrier's evidence is stronger than a word; and the counts agree with the pieces all the way.
+    first.move("handed_over", datetime.now(UTC))
+    await stage.poll()
+    assert (await piece_of(stage, first.id)).status is Status.HANDED_OVER
+    assert await memory.read(tally.drift, workspace.id) == []
+
+
+@pytest.mark.parametrize("rude", [["strange_scans"]], indirect=True)
+@pytest.mark.usefixtures("rude")
+async def test_the_label_of_a_scan_does_not_move_a_piece(stage: Stage) -> None:
+    mail = stage.stannp.pieces_of(223)[0]
+    mail.scans.append((stage.world.now, "received", "Houston, TX"))
+    await stage.say("/mailtrack", str(mail.id))
+    assert (await piece_of(stage, mail.id)).status is Status.RECEIVED
+
+
+REFUSED = [
+    [f"{call}_{status}" for call in ("me", "balance", "singles", "newer_report", "timeline")]
+    for status in (403, 429, 500)
+]
+
+
+@pytest.mark.parametrize("rude", REFUSED, indirect=True, ids=["403", "429", "500"])
+async def test_no_refused_call_ends_the_poll_and_each_is_named(
+    rude: None, stage: Stage, database_url: str, mode: str
+) -> None:
+    workspace = await workspace_of(stage)
+    assert workspace.baseline_at is not None
+    assert set(workspace.gaps) == {"newer report", "campaign report", "balance", "timelines"}
+    await stage.say("/mailalerts", "on")
+    stage.stannp.pieces_of(222)[6].move("returned", datetime.now(UTC))
+    await stage.poll()
+    await stage.until(lambda: any("came back" in m.text for m in stage.slack.messages))
+    answer = everything(await stage.say("/mailstatus"))
+    assert "17 pieces" in answer
+    assert "not answering" not in answer
+    await stage.slack.open_home(ANA)
+    await stage.until(lambda: "the balance: " in str(stage.slack.homes.get(ANA)))
+    lines = await check(settings_for(stage.slack, stage.stannp, database_url, mode))
+    assert [line for line in lines if line.what == "Stannp key" and line.ok]
+    assert len([line for line in lines if "goes without" in line.text]) == 4
+    # Asked again later, and all is well.
+    stage.stannp.rude = Rude()
+    again = {call: replace(gap, again=gap.since) for call, gap in (await workspace_of(stage)).gaps.items()}
+    await stage.app.services.memory.write(workspaces.keep_gaps, workspace.id, again)
+    await stage.poll()
+    assert (await workspace_of(stage)).gaps == {}

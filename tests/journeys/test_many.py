@@ -15,6 +15,7 @@ from slack_sdk.oauth.installation_store.models.installation import Installation
 
 from bot.installs import Store
 from bot.sandbox.slack import Channel, Fault, User
+from bot.sandbox.stannp import Rude
 from bot.tenants import Many
 from handlers import jobs
 from handlers.views import words
@@ -473,3 +474,17 @@ async def test_a_refused_renewal_is_no_trouble_while_the_old_token_lasts(postgre
         made.cloud.refreshes.clear()
         services = await made.tenants.of(key)
         assert await services.slack.post("C0MAIL", words.plain("still here"))
+
+
+@pytest.mark.parametrize("switch", ["me_404", "balance_403", "me_500"])
+async def test_any_proof_is_enough_to_connect_and_the_webhook_is_added_before_its_secret(
+    database_url: str, switch: str
+) -> None:
+    async with house(database_url) as here:
+        here.mail[ACME].rude = Rude.on(switch, "handshake_unsigned")
+        await here.install(ACME)
+        await here.connect(ACME)
+        workspace = await here.tenants.template.memory.read(workspaces.by_team, ACME)
+        address = await here.tenants.webhook(workspace.id)
+        assert await here.mail[ACME].shake_hands(address) == 200
+        assert await here.mail[ACME].shake_hands(address + "x") == 404
