@@ -28,10 +28,9 @@ LINKS: Final = 5
 async def campaign_step(services: Services, ask: Ask, inputs: Mapping[str, str]) -> dict[str, str]:
     """*Get campaign status*: the numbers of a campaign, for the next step. Raises Refusal for an unknown one."""
     asked = arguments.unquote(arguments.clean(inputs.get("campaign", "")))
-    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
-    found = matching.match(asked, known) if asked else matching.Match([], sure=False)
+    found = await services.memory.read(matching.match, ask.workspace.id, asked)
     if len(found.found) != 1 or not found.sure:
-        raise Refusal(words.not_found(quote(asked), matching.nearest(asked, known)).text)
+        raise Refusal(words.not_found(quote(asked), found.near).text)
     campaign = found.found[0]
     mix = await services.memory.read(enquiries.mix, ask.workspace.id, campaign.id)
     return _numbers(campaign, mix)
@@ -109,9 +108,10 @@ async def unfurl(services: Services, ask: Ask, urls: Sequence[str]) -> None:
         return
     shown = {}
     today = await commands.today_of(services, ask)
-    known = {one.facts.ref: one for one in await services.memory.read(enquiries.campaigns_of, ask.workspace.id)}
-    for url in urls[:LINKS]:
-        campaign = known.get(_campaign_ref(services, url))
+    refs = {url: _campaign_ref(services, url) for url in urls[:LINKS]}
+    known = await services.memory.read(enquiries.campaigns_by_ref, ask.workspace.id, [*refs.values()])
+    for url, ref in refs.items():
+        campaign = known.get(ref)
         if campaign is not None:
             message = await commands.campaign_message(services, ask, campaign, ALL_TIME, today)
             shown[url] = message.without_picture()

@@ -15,11 +15,12 @@ from handlers.arguments import ALL_TIME, AlertsAsk, Range
 from handlers.charts import Pie
 from handlers.forecasts import Progress
 from handlers.freshness import Freshness, refresh_account, refresh_campaign, refresh_piece
+from handlers.matching import Match
 from handlers.messages import Message, escape, quote
 from handlers.ports import NotConnected, Outage, PieceUnknown, Refusal, Trouble
 from handlers.services import Ask, Services
 from handlers.views import alerts, status, track, words
-from storage import choices, enquiries, listings, outbox, workspaces
+from storage import choices, enquiries, listings, outbox, privacy, workspaces
 from storage.audits import Act
 from storage.listings import Wish
 from storage.records import NO_CAMPAIGN, CampaignId, Choices, Mix, StoredCampaign, StoredPiece, Want
@@ -33,27 +34,24 @@ EXAMPLE: Final = "Spring"
 async def mail_status(services: Services, ask: Ask) -> None:
     """`/mailstatus [campaign] [range]`: the pie and its numbers, in the channel."""
     asked = arguments.clean(ask.text)
-    known = await _visible(services, ask)
     if arguments.wants_help(asked):
-        example = known[0].facts.name if known else EXAMPLE
-        await replies.to_asker(services, ask, words.help_status(example))
+        known = await services.memory.read(_visible, ask, 1)
+        await replies.to_asker(services, ask, words.help_status(known[0].facts.name if known else EXAMPLE))
         return
     _require_account(ask)
     today = await today_of(services, ask)
-    exact = matching.exactly(asked, known) if asked else []
-    name, span = (asked, None) if exact else arguments.split_range(asked, today)
+    name, span, found = await services.memory.read(_understand, ask, asked, today)
     if not name:
         require_insider(ask)
         message = await account_message(services, ask, span or arguments.this_month(today), today)
         await replies.to_channel(services, ask, message)
         return
-    found = matching.match(arguments.unquote(name), known)
     if len(found.found) == 1 and found.sure:
         message = await campaign_message(services, ask, found.found[0], span or ALL_TIME, today)
         await replies.to_channel(services, ask, message)
         await note_shown(services, ask, found.found[0].id)
         return
-    await replies.to_asker(services, ask, _which(name, found, known, span or ALL_TIME))
+    await replies.to_asker(services, ask, _which(name, found, span or ALL_TIME))
 
 
 def _require_account(ask: Ask) -> None:
@@ -61,16 +59,32 @@ def _require_account(ask: Ask) -> None:
         raise NotConnected
 
 
-async def _visible(services: Services, ask: Ask) -> list[StoredCampaign]:
-    """The campaigns that the asker may know of."""
-    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
-    return [one for one in known if not ask.guest or await may_see(services, ask, one.id)]
+def _visible(connection: Connection, ask: Ask, limit: int) -> list[StoredCampaign]:
+    """The most recent campaigns that the asker may know of."""
+    if not ask.guest:
+        return enquiries.latest_campaigns(connection, ask.workspace.id, limit)
+    shown = privacy.shown_campaigns(connection, ask.workspace.id, ask.channel)
+    return enquiries.campaigns_by_id(connection, ask.workspace.id, shown[:limit])
 
 
-def _which(name: str, found: matching.Match, known: list[StoredCampaign], span: Range) -> Message:
+def _understand(connection: Connection, ask: Ask, asked: str, today: date) -> tuple[str, Range | None, Match]:
+    """The campaign's name in what was typed, the range behind it, and who may be meant. Raises RangeRefused."""
+    if not asked:
+        return "", None, Match()
+    names = enquiries.campaign_names(connection, ask.workspace.id)
+    if ask.guest:
+        shown = set(privacy.shown_campaigns(connection, ask.workspace.id, ask.channel))
+        names = [one for one in names if one.id in shown]
+    exact = matching.exactly(asked, names)
+    name, span = (asked, None) if exact else arguments.split_range(asked, today)
+    found = matching.match(connection, ask.workspace.id, arguments.unquote(name), names) if name else Match()
+    return name, span, found
+
+
+def _which(name: str, found: Match, span: Range) -> Message:
     if found.found:
         return status.pick_campaign(quote(name), found.found, span)
-    return words.not_found(quote(name), matching.nearest(name, known))
+    return words.not_found(quote(name), found.near)
 
 
 async def zone_of(services: Services, ask: Ask) -> ZoneInfo:
@@ -110,14 +124,15 @@ async def account_message(services: Services, ask: Ask, span: Range, today: date
     require_insider(ask)
     fresh = await refresh_account(services, ask.workspace)
 
-    def look(connection: Connection) -> tuple[list[status.Line], status.Standing]:
-        mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
-        known = enquiries.campaigns_of(connection, ask.workspace.id)
-        lines = [status.Line(one, mixes[one.id]) for one in known if one.id in mixes]
-        return lines, standing_of(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
+    def look(connection: Connection) -> tuple[list[status.Line], int, status.Standing]:
+        mix = enquiries.total(connection, ask.workspace.id, span.days)
+        shown = enquiries.listed(connection, ask.workspace.id, span.days, 0, status.LISTED)
+        number = enquiries.number_listed(connection, ask.workspace.id, span.days)
+        lines = [status.Line(*one) for one in shown]
+        return lines, number, standing_of(connection, ask, mix, span, today, fresh)
 
-    lines, standing = await services.memory.read(look)
-    return status.account_answer(lines, standing, await _draw(services, "Your mail", standing))
+    lines, number, standing = await services.memory.read(look)
+    return status.account_answer(lines, number, standing, await _draw(services, "Your mail", standing))
 
 
 def standing_of(
@@ -175,7 +190,7 @@ async def track_in_message(services: Services, ask: Ask) -> None:
 
 
 async def _example_piece(services: Services, ask: Ask) -> str:
-    for campaign in [] if ask.guest else (await _visible(services, ask))[:3]:
+    for campaign in [] if ask.guest else await services.memory.read(_visible, ask, 3):
         page = await services.memory.read(listings.page, ask.workspace.id, campaign.id, Wish(), None, 1)
         if page:
             return page[0].ref
@@ -238,7 +253,7 @@ async def _listing(services: Services, ask: Ask) -> Message:
 async def open_alert_settings(services: Services, ask: Ask) -> None:
     """Shows the settings of the channel that was asked in."""
     current = await services.memory.read(workspaces.subscriptions_of, ask.workspace.id, ask.channel)
-    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
+    known = await services.memory.read(enquiries.latest_campaigns, ask.workspace.id, alerts.OFFERED)
     chosen = await services.memory.read(choices.of, ask.workspace.id, ask.channel)
     await services.slack.open_view(ask.trigger_id, alerts.settings_form(ask.channel, current, known, chosen))
 
@@ -247,11 +262,10 @@ async def _named_campaign(services: Services, ask: Ask, target: str) -> tuple[Ca
     """The campaign of this name and its name in words; raises Refusal naming the nearest."""
     if not target or target.casefold() in ("all", alerts.EVERY):
         return NO_CAMPAIGN, alerts.EVERY
-    known = await services.memory.read(enquiries.campaigns_of, ask.workspace.id)
-    found = matching.match(target, known)
+    found = await services.memory.read(matching.match, ask.workspace.id, target)
     if len(found.found) == 1 and found.sure:
         return found.found[0].id, f"*{escape(found.found[0].facts.name)}*"
-    names = [one.facts.name for one in found.found[:3]] or matching.nearest(target, known)
+    names = [one.facts.name for one in found.found[:3]] or found.near
     raise Refusal(words.not_found(quote(target), names).text)
 
 

@@ -18,7 +18,7 @@ from handlers.views.returns import Desk, RangeDesk
 from handlers.views.status import Line
 from storage import enquiries, listings, returns
 from storage.listings import Wish
-from storage.records import ChannelId, PieceId, StoredCampaign
+from storage.records import NO_CAMPAIGN, ChannelId, PieceId, StoredCampaign
 from storage.returns import Place
 from storage.statuses import Status
 
@@ -64,9 +64,8 @@ async def turn_page(services: Services, ask: Ask, value: str) -> None:
 async def _desk(services: Services, ask: Ask, campaign: StoredCampaign, origin: str, after: PieceId | None) -> Block:
     def look(connection: Connection) -> Desk:
         workspace_id = ask.workspace.id
-        mixes = enquiries.mixes(connection, workspace_id)
-        mix = mixes.get(campaign.id) or enquiries.mix(connection, workspace_id, campaign.id)
-        usual = expectations.usual_returns(mixes, campaign.id)
+        mix = enquiries.mix(connection, workspace_id, campaign.id)
+        usual = expectations.share_returned(enquiries.total(connection, workspace_id, but=[NO_CAMPAIGN, campaign.id]))
         wish = Wish(Status.RETURNED)
         page = (
             listings.page(connection, workspace_id, campaign.id, wish, after, views.PAGE + 1)

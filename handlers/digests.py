@@ -210,12 +210,18 @@ def alarms(listener: Listener, account: Account, state: State) -> list[Alarm]:
     if limit is None:
         return []
     found = []
+    everything = enquiries.merge([mix for key, mix in account.mixes.items() if key != NO_CAMPAIGN])
     for campaign in _heard(listener, account):
         mix = account.mixes[campaign.id]
         mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
         if mailed >= expectations.ENOUGH_MAILED and back * 100 > mailed * limit and campaign.id not in state.alarmed:
-            found.append(Alarm(campaign, back, mailed, limit, expectations.usual_returns(account.mixes, campaign.id)))
+            usual = expectations.share_returned(_without(everything, mix))
+            found.append(Alarm(campaign, back, mailed, limit, usual))
     return found
+
+
+def _without(everything: Mix, one: Mix) -> Mix:
+    return Mix({status: everything.of(status) - one.of(status) for status in Status})
 
 
 def _heard(listener: Listener, account: Account) -> list[StoredCampaign]:

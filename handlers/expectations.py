@@ -1,7 +1,6 @@
 """How long mail takes, brought together with a campaign or a piece. Reads a few rows, and counts nothing."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
@@ -10,7 +9,7 @@ from sqlalchemy import Connection
 from handlers import forecasts
 from handlers.forecasts import Cohort, Outlook, Progress
 from storage import transits
-from storage.records import NO_CAMPAIGN, CampaignId, Mix, StoredPiece, Transit, WorkspaceId
+from storage.records import CampaignId, Mix, StoredPiece, Transit, WorkspaceId
 from storage.statuses import MAILED, Status
 
 #: Below so many mailed pieces a share of returns says little.
@@ -32,11 +31,10 @@ def split(known: list[Transit], campaign_id: CampaignId, today: date) -> tuple[O
     return forecasts.outlook(known, form_of(mine), today, campaign_id), forecasts.cohorts(mine)
 
 
-def usual_returns(mixes: Mapping[CampaignId, Mix], but: CampaignId) -> float | None:
-    """The share of mailed pieces that usually comes back, without one campaign; None before there is a usual."""
-    others = [mix for key, mix in mixes.items() if key not in (but, NO_CAMPAIGN)]
-    mailed = sum(mix.of(*MAILED) for mix in others)
-    return sum(mix.of(Status.RETURNED) for mix in others) / mailed if mailed >= ENOUGH_MAILED else None
+def share_returned(others: Mix) -> float | None:
+    """The share of mailed pieces that usually comes back, of the other campaigns; None before there is a usual."""
+    mailed = others.of(*MAILED)
+    return others.of(Status.RETURNED) / mailed if mailed >= ENOUGH_MAILED else None
 
 
 def form_of(those: list[Transit]) -> str:

@@ -22,9 +22,9 @@ from handlers.services import Ask, Services
 from handlers.views import home, problems, setup
 from handlers.views.controls import Action
 from handlers.views.home import Report
-from handlers.views.money import runway_of, runway_text
+from handlers.views.money import BOOKED, runway_of, runway_text
 from handlers.views.status import Line
-from storage import enquiries, troubles, workspaces
+from storage import enquiries, mailings, troubles, workspaces
 from storage.troubles import Problem
 
 log = structlog.get_logger()
@@ -86,20 +86,23 @@ def _look(
 ) -> tuple[Report, list[Problem]]:
     kept = workspaces.span_of(connection, ask.workspace.id, ask.user) or arguments.DEFAULT_PRESET
     span = arguments.kept(kept, today)
-    mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
-    known = enquiries.campaigns_of(connection, ask.workspace.id)
-    lines = [Line(one, mixes[one.id]) for one in known if one.id in mixes]
-    standing = commands.standing_of(connection, ask, enquiries.merge(list(mixes.values())), span, today, fresh)
-    last = max(len(lines) - 1, 0) // home.PAGE
-    everything = enquiries.mixes(connection, ask.workspace.id)
-    runway = runway_of(known, everything, standing.balance, today)
+    key = ask.workspace.id
+    mix = enquiries.total(connection, key, span.days)
+    standing = commands.standing_of(connection, ask, mix, span, today, fresh)
+    number = enquiries.number_listed(connection, key, span.days)
+    page = min(page, max(number - 1, 0) // home.PAGE)
+    lines = [Line(*one) for one in enquiries.listed(connection, key, span.days, page * home.PAGE, home.PAGE)]
+    booked = enquiries.booked_campaigns(connection, key, sorted(BOOKED), today)
+    begun = enquiries.mixes_of(connection, key, [one.id for one in booked])
+    runway = runway_of(booked, begun, standing.balance, today)
     said = runway_text(runway) if runway else ""
-    workspace = workspaces.by_id(connection, ask.workspace.id)
+    note = note or (home.full(mailings.MOST_CAMPAIGNS) if mailings.is_full(connection, key) else "")
+    workspace = workspaces.by_id(connection, key)
     report = Report(
-        standing, lines, kept, min(page, last), note=note, runway=said, known=standing.as_of is not None,
+        standing, lines, number, kept, page, note=note, runway=said, known=standing.as_of is not None,
         webhook=setup.handshake(workspace), gaps=gaps.sentence(workspace.gaps),
     )  # fmt: skip
-    return report, troubles.of(connection, ask.workspace.id)
+    return report, troubles.of(connection, key)
 
 
 def _with_picture(services: Services, report: Report) -> Report:

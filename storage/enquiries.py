@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, text, union_all
 
@@ -31,6 +31,11 @@ LAST = "\U0010ffff"
 SOME = 5000
 
 
+#: Booked campaigns that are looked at.
+BOOKED_SEEN: Final = 200
+NEWEST: Final = func.coalesce(campaigns.c.changed_at, campaigns.c.updated_at, campaigns.c.created_at)
+
+
 @dataclass(frozen=True)
 class Days:
     """A range of days, both included. None stands for "from the beginning" or "until now"."""
@@ -41,9 +46,57 @@ class Days:
 
 def campaigns_of(connection: Connection, workspace_id: WorkspaceId) -> list[StoredCampaign]:
     """Every campaign, the most recently changed first."""
-    newest = func.coalesce(campaigns.c.changed_at, campaigns.c.updated_at, campaigns.c.created_at)
     rows = select(campaigns).where(campaigns.c.workspace_id == workspace_id)
-    return [_campaign(row) for row in connection.execute(rows.order_by(newest.desc().nulls_last())).all()]
+    return [_campaign(row) for row in connection.execute(rows.order_by(NEWEST.desc().nulls_last())).all()]
+
+
+class Named(NamedTuple):
+    """What a campaign is called."""
+
+    id: CampaignId
+    ref: str
+    name: str
+
+
+def campaign_names(connection: Connection, workspace_id: WorkspaceId) -> list[Named]:
+    """What all are called, the most recently changed first."""
+    rows = select(campaigns.c.id, campaigns.c.ref, campaigns.c.name).where(campaigns.c.workspace_id == workspace_id)
+    return [Named(*row) for row in connection.execute(rows.order_by(NEWEST.desc().nulls_last())).all()]
+
+
+def latest_campaigns(connection: Connection, workspace_id: WorkspaceId, limit: int) -> list[StoredCampaign]:
+    """The most recently changed first."""
+    rows = select(campaigns).where(campaigns.c.workspace_id == workspace_id)
+    rows = rows.order_by(NEWEST.desc().nulls_last()).limit(limit)
+    return [_campaign(row) for row in connection.execute(rows).all()]
+
+
+def campaigns_by_id(
+    connection: Connection, workspace_id: WorkspaceId, ids: Sequence[CampaignId]
+) -> list[StoredCampaign]:
+    """The campaigns with these numbers, in that order; unknown ones are left out."""
+    rows = select(campaigns).where(campaigns.c.workspace_id == workspace_id, campaigns.c.id.in_(ids))
+    found = {row.id: _campaign(row) for row in connection.execute(rows).all()} if ids else {}
+    return [found[key] for key in ids if key in found]
+
+
+def campaigns_by_ref(
+    connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]
+) -> dict[str, StoredCampaign]:
+    """The campaigns that the platform calls so."""
+    rows = select(campaigns).where(campaigns.c.workspace_id == workspace_id, campaigns.c.ref.in_(refs))
+    return {row.ref: _campaign(row) for row in connection.execute(rows).all()}
+
+
+def booked_campaigns(
+    connection: Connection, workspace_id: WorkspaceId, words: Sequence[str], since: date
+) -> list[StoredCampaign]:
+    """The next campaigns with one of these words as their status and a mailing date from this day on."""
+    rows = select(campaigns).where(
+        campaigns.c.workspace_id == workspace_id, campaigns.c.status.in_(words), campaigns.c.send_on >= since
+    )
+    rows = rows.order_by(campaigns.c.send_on, campaigns.c.id).limit(BOOKED_SEEN)
+    return [_campaign(row) for row in connection.execute(rows).all()]
 
 
 def campaign(connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId) -> StoredCampaign | None:
@@ -97,15 +150,64 @@ def _span(workspace_id: WorkspaceId, days: Days | None) -> dict[str, Any]:
 
 
 #: Folded tallies and the deltas since, in one statement: a fold in between cannot tear the sum.
-_TALLIED: Final = """
-    SELECT campaign_id, status, CAST(sum(pieces) AS BIGINT) AS pieces, CAST(sum(cost) AS BIGINT) AS cost FROM (
+_COUNTS: Final = """(
         SELECT campaign_id, status, pieces, cost FROM tallies
         WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}
         UNION ALL SELECT campaign_id, status, pieces, cost FROM tally_deltas
-        WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}) counts
-    GROUP BY campaign_id, status"""
+        WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}) counts"""
+_SUMS: Final = "CAST(sum(pieces) AS BIGINT) AS pieces, CAST(sum(cost) AS BIGINT) AS cost"
+_TALLIED: Final = f"SELECT campaign_id, status, {_SUMS} FROM {_COUNTS} GROUP BY campaign_id, status"
 MIXES: Final = sql(_TALLIED.format(""), first=Date, last=Date)
 MIX: Final = sql(_TALLIED.format("AND campaign_id = :campaign"), first=Date, last=Date)
+MIXES_OF: Final = sql(_TALLIED.format("AND campaign_id IN :campaigns"), first=Date, last=Date, campaigns=None)
+TOTAL: Final = sql(
+    f"SELECT status, {_SUMS} FROM {_COUNTS.format('AND campaign_id NOT IN :but')} GROUP BY status",
+    first=Date, last=Date, but=None,
+)  # fmt: skip
+_LISTED: Final = f"""
+    campaigns c JOIN (SELECT campaign_id FROM {_COUNTS.format("")} GROUP BY campaign_id HAVING sum(pieces) > 0) m
+    ON m.campaign_id = c.id WHERE c.workspace_id = :workspace"""
+NUMBER: Final = sql(f"SELECT count(*) FROM {_LISTED}", first=Date, last=Date)
+LISTED: Final = sql(
+    f"""SELECT c.id FROM {_LISTED}
+    ORDER BY coalesce(c.changed_at, c.updated_at, c.created_at) DESC NULLS LAST, c.id DESC
+    LIMIT :limit OFFSET :start""",
+    first=Date, last=Date,
+)  # fmt: skip
+
+
+def total(
+    connection: Connection, workspace_id: WorkspaceId, days: Days | None = None, but: Sequence[CampaignId] = ()
+) -> Mix:
+    """The mix of all pieces ordered in these days, but for those of some campaigns. From tallies alone."""
+    values = _span(workspace_id, days) | {"but": [*but, -1]}
+    return _mix(connection.execute(TOTAL.on(connection), values).all())
+
+
+def number_listed(connection: Connection, workspace_id: WorkspaceId, days: Days) -> int:
+    """How many campaigns have pieces that were ordered in these days."""
+    return int(connection.scalar(NUMBER.on(connection), _span(workspace_id, days)) or 0)
+
+
+def listed(
+    connection: Connection, workspace_id: WorkspaceId, days: Days, start: int, limit: int
+) -> list[tuple[StoredCampaign, Mix]]:
+    """A page of the campaigns that have pieces ordered in these days, the most recently changed first."""
+    values = _span(workspace_id, days) | {"start": start, "limit": limit}
+    ids = [CampaignId(key) for key in connection.scalars(LISTED.on(connection), values)]
+    found = mixes_of(connection, workspace_id, ids, days)
+    return [(one, found[one.id]) for one in campaigns_by_id(connection, workspace_id, ids)]
+
+
+def mixes_of(
+    connection: Connection, workspace_id: WorkspaceId, ids: Sequence[CampaignId], days: Days | None = None
+) -> dict[CampaignId, Mix]:
+    """The mix of each of these campaigns over pieces ordered in these days."""
+    by_campaign: dict[CampaignId, list[Any]] = {key: [] for key in ids}
+    values = _span(workspace_id, days) | {"campaigns": [*ids]}
+    for row in connection.execute(MIXES_OF.on(connection), values).all() if ids else ():
+        by_campaign[CampaignId(row.campaign_id)].append(row)
+    return {key: _mix(group) for key, group in by_campaign.items()}
 
 
 def merge(parts: Sequence[Mix]) -> Mix:

@@ -4,13 +4,13 @@ The end state is a function of the *set* of changes: their order, repetition and
 is a statement over the whole batch, so a batch of ten thousand costs little more than one of ten.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, func
+from sqlalchemy import Connection, bindparam, func, select
 
 from storage import arrivals, details, movements, outbox, stage, tally
 from storage.database import upsert
@@ -18,6 +18,12 @@ from storage.records import Batch, Campaign, Change, WorkspaceId
 from storage.tables import campaigns
 
 T = TypeVar("T")
+
+#: Campaigns that are known of one workspace: for ten a day, the next five years. Whoever signs its webhooks could
+#: otherwise make any number.
+MOST_CAMPAIGNS = 20_000
+#: Asked for in one statement: SQLite takes so many parameters and no more.
+SOME: Final = 5000
 #: What may be told of a campaign, beside its ref.
 TEXTS: Final = ("name", "status", "kind")
 FACTS: Final = ("created_at", "updated_at", "send_on", "recipients", "cost")
@@ -63,10 +69,11 @@ def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: 
 
 def portions(batch: Batch, size: int) -> Iterator[Batch]:
     """The same in batches of about so many pieces, each with its changes, so that no transaction is long."""
-    if len(batch.pieces) + len(batch.changes) <= size:
+    if len(batch.pieces) + len(batch.changes) + len(batch.campaigns) <= size:
         yield batch
         return
-    yield Batch(campaigns=batch.campaigns)
+    for campaigns_told in _sliced(batch.campaigns, size):
+        yield Batch(campaigns=campaigns_told)
     told: dict[str, list[Change]] = {}
     for change in batch.changes:
         told.setdefault(change.piece_ref, []).append(change)
@@ -97,8 +104,10 @@ def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: B
     for campaign in batch.campaigns:
         known[campaign.ref] = _fuller(campaign, known.get(campaign.ref))
     named = {piece.campaign_ref for piece in batch.pieces if piece.campaign_ref}
-    if named - known.keys():
-        _insert_stubs(connection, workspace_id, named - known.keys())
+    refused = _without_room(connection, workspace_id, known.keys() | named)
+    if named - known.keys() - refused:
+        _insert_stubs(connection, workspace_id, named - known.keys() - refused)
+    known = {ref: campaign for ref, campaign in known.items() if ref not in refused}
     if not known:
         return
     statement = upsert(connection, campaigns)
@@ -114,6 +123,24 @@ def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: B
         for ref in sorted(known)
     ]
     connection.execute(statement, rows)
+
+
+def _without_room(connection: Connection, workspace_id: WorkspaceId, refs: Set[str]) -> Set[str]:
+    """Those of these campaigns that are new and beyond the most that a workspace may have."""
+    mine, new = campaigns.c.workspace_id == workspace_id, set(refs)
+    for some in _sliced(sorted(refs), SOME):
+        new.difference_update(connection.scalars(select(campaigns.c.ref).where(mine, campaigns.c.ref.in_(some))))
+    if not new:
+        return new
+    room = MOST_CAMPAIGNS - int(connection.scalar(select(func.count()).select_from(campaigns).where(mine)) or 0)
+    # Later ones have higher numbers, and are asked for more often.
+    return set(sorted(new, key=lambda ref: (len(ref), ref))[: max(len(new) - max(room, 0), 0)])
+
+
+def is_full(connection: Connection, workspace_id: WorkspaceId) -> bool:
+    """Whether no more campaigns are taken in. Pieces of others are kept, as if sent singly."""
+    rows = select(campaigns.c.id).where(campaigns.c.workspace_id == workspace_id)
+    return connection.scalar(rows.offset(MOST_CAMPAIGNS - 1).limit(1)) is not None
 
 
 def _fuller(campaign: Campaign, earlier: Campaign | None) -> Campaign:

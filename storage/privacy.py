@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from storage.accounts import shown
 from storage.arrivals import PERSONAL
 from storage.database import rows_changed, upsert
-from storage.records import CampaignId, ChannelId, PieceId, WorkspaceId
+from storage.records import NO_PIECE, CampaignId, ChannelId, PieceId, WorkspaceId
 from storage.statuses import FINAL
 from storage.tables import cards, outbox, pieces
 
@@ -70,3 +70,12 @@ def was_shown(
         carded = cards.c.workspace_id == workspace_id, cards.c.channel == channel, cards.c.campaign_id == campaign_id
         question = select(cards.c.channel).where(*carded)
     return connection.execute(question.limit(1)).first() is not None
+
+
+def shown_campaigns(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> list[CampaignId]:
+    """The campaigns that all in this channel were shown, by answers or cards; the highest number first."""
+    answered = select(shown.c.campaign_id).where(
+        shown.c.workspace_id == workspace_id, shown.c.channel == channel, shown.c.piece_id == NO_PIECE
+    )
+    carded = select(cards.c.campaign_id).where(cards.c.workspace_id == workspace_id, cards.c.channel == channel)
+    return sorted({CampaignId(key) for key in connection.scalars(answered.union(carded))}, reverse=True)

@@ -29,6 +29,8 @@ from storage.statuses import FINAL, Status
 T = TypeVar("T")
 
 LISTED: Final = 10
+#: Campaigns that can be chosen, beside "all": a menu holds a hundred.
+OFFERED: Final = 99
 WANTS: Final = {
     Want.RETURNED: "Each return: who, where and when",
     Want.DELIVERED: "Each delivery, grouped",
@@ -49,7 +51,7 @@ def settings_form(
     channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign], chosen: Choices
 ) -> Block:
     """The modal behind `/mailalerts`: which campaigns, and what of them."""
-    choices = [option("All campaigns", "0"), *(option(c.facts.name, str(c.id)) for c in campaigns[:99])]
+    choices = [option("All campaigns", "0"), *(option(c.facts.name, str(c.id)) for c in campaigns[:OFFERED])]
     campaign = str(current[0].campaign_id) if current else "0"
     initial = next((choice for choice in choices if choice["value"] == campaign), choices[0])
     wants = current[0].wants if current else frozenset(DEFAULT_WANTS)

@@ -38,7 +38,9 @@ class Report:
     """What Home shows. `kept` is the range as it is remembered, `note` a remark about it."""
 
     standing: Standing
+    #: The campaigns of this page, of so many.
     lines: Sequence[Line]
+    number: int
     kept: str
     page: int = 0
     #: Where the pie can be fetched; "" where it cannot, and bars of text stand for it.
@@ -83,6 +85,14 @@ def home(report: Report) -> Block:
         ),
     ]
     return {"type": "home", "blocks": blocks}
+
+
+def full(most: int) -> str:
+    """Why a campaign may be missing."""
+    return (
+        f"Your mail account has at least {figures.count(most)} campaigns. Piecewise knows that many and takes in no "
+        "more: the pieces of further ones are counted and told, but not by their campaign's name."
+    )
 
 
 def _steering(report: Report) -> Block:
@@ -156,14 +166,13 @@ def _bar(number: int, most: int) -> str:
 
 
 def _campaigns(report: Report) -> list[Block]:
-    lines, first = report.lines, report.page * PAGE
-    if not lines:
+    shown, number, first = report.lines, report.number, report.page * PAGE
+    if not shown:
         return [section("*Campaigns*\nNone has pieces in this range.")]
-    shown = lines[first : first + PAGE]
-    head = f"*Campaigns* · {figures.count(len(lines))} in this range, the latest to move first"
-    if len(lines) > PAGE:
+    head = f"*Campaigns* · {figures.count(number)} in this range, the latest to move first"
+    if number > PAGE:
         head += f" · {figures.count(first + 1)} to {figures.count(first + len(shown))}"
-    return [section(head), *(campaign_line(line) for line in shown), *_pager(report, len(lines))]
+    return [section(head), *(campaign_line(line) for line in shown), *_pager(report, number)]
 
 
 def _pager(report: Report, number: int) -> list[Block]:

@@ -104,8 +104,8 @@ def campaign_answer(
     return Message(text, blocks, _picture(picture, f"Pie chart of {name}: {total}. {counts_text(mix)}.", name))
 
 
-def account_answer(lines: Sequence[Line], standing: Standing, picture: bytes | None) -> Message:
-    """The whole account: its pie, all its numbers, and its campaigns."""
+def account_answer(lines: Sequence[Line], number: int, standing: Standing, picture: bytes | None) -> Message:
+    """The whole account: its pie, all its numbers, and the first of its so many campaigns."""
     mix = standing.mix
     total = figures.pieces(mix.total)
     blocks = [
@@ -114,7 +114,7 @@ def account_answer(lines: Sequence[Line], standing: Standing, picture: bytes | N
         section(f"*{total}* · {escape(counts_text(mix))}"),
         section(money_line(standing)),
         *([context(caveats(mix))] if caveats(mix) else []),
-        *_campaign_list(lines),
+        *_campaign_list(lines, number),
         actions(range_menu(None, standing.span, standing.today), _refresh(None, standing)),
     ]
     text = f"Your mail, {standing.span.label}: {total}. {escape(counts_text(mix))}."
@@ -236,13 +236,13 @@ def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:
 UNBOOKED: Final = frozenset({"draft", "approved", "provisioned"})
 
 
-def _campaign_list(lines: Sequence[Line]) -> list[Block]:
+def _campaign_list(lines: Sequence[Line], number: int) -> list[Block]:
     if not lines:
         return [
             section("No campaigns in this range. *Numbers seem low? The range may be wrong:* choose another below.")
         ]
     blocks = [divider(), *(campaign_line(line) for line in lines[:LISTED])]
-    more = len(lines) - LISTED
+    more = number - LISTED
     if more > 0:
         blocks.append(context(f"and {more} more: `/mailstatus` with a name shows any of them"))
     return blocks

@@ -142,7 +142,7 @@ def test_a_campaigns_answer(campaign: StoredCampaign, standing: status.Standing)
 @given(lines=st.lists(st.builds(status.Line, campaigns, mixes), max_size=12), standing=standings)
 @GENTLE
 def test_the_accounts_answer(lines: list[status.Line], standing: status.Standing) -> None:
-    fine(status.account_answer(lines, standing, None))
+    fine(status.account_answer(lines[: status.LISTED], len(lines), standing, None))
 
 
 @given(asked=words_of, found=st.lists(campaigns, min_size=1, max_size=12), span=spans)
@@ -306,15 +306,15 @@ def test_the_list_of_a_campaigns_pieces(
 @given(standings, st.lists(st.builds(status.Line, campaigns, mixes), max_size=99), st.integers(0, 2), st.booleans())
 def test_home(standing: status.Standing, lines: Sequence[status.Line], page: int, pictured: bool) -> None:
     address = "https://mail.example/pictures/x.png" if pictured else ""
-    report = home.Report(
-        standing, lines, "all", min(page, max(len(lines) - 1, 0) // home.PAGE), address, note="<!here>"
-    )
+    page = min(page, max(len(lines) - 1, 0) // home.PAGE)
+    here = lines[page * home.PAGE : (page + 1) * home.PAGE]
+    report = home.Report(standing, here, len(lines), "all", page, address, note="<!here>")
     shown = home.home(report)
     fine(shown)
     for status_, number in standing.mix.in_order():
         # Every number of the picture stands in words beside it.
         assert not number or f"{number:,}" in str(shown), status_
-    fine(home.home(home.Report(standing, [], "2026-11-01..2026-11-30", known=False)))
+    fine(home.home(home.Report(standing, [], 0, "2026-11-01..2026-11-30", known=False)))
 
 
 @GENTLE

@@ -2,19 +2,26 @@
 
 import asyncio
 import contextlib
+import json
 import resource
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from rapidfuzz import process
+from sqlalchemy import func, select
 
 from bot.sandbox.slack import Channel, Fault, SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
+from handlers import jobs, matching
 from handlers.views import words
-from storage import workspaces
+from storage import enquiries, mailings, workspaces
 from storage.records import WorkspaceId
+from storage.tables import campaigns
 from tests.house import ACME, BOLT, House, free_port, house
 from tests.journeys.conftest import ANA, OPS
 from tests.journeys.test_process import environment
@@ -116,9 +123,9 @@ def test_a_proxy_on_a_private_address_is_not_counted(peer: object, counted: str)
 
 
 @pytest.fixture
-async def two(postgres_url: str) -> AsyncIterator[House]:
+async def two(postgres_url: str, request: pytest.FixtureRequest) -> AsyncIterator[House]:
     """Both companies, installed and connected, and read every second."""
-    async with house(postgres_url, piecewise_poll_seconds=1) as made:
+    async with house(postgres_url, piecewise_poll_seconds=getattr(request, "param", 1)) as made:
         for team in (ACME, BOLT):
             await made.install(team)
             await made.connect(team)
@@ -191,3 +198,67 @@ async def test_who_is_slow_holds_a_place_for_a_moment_and_waits_among_the_slow_f
     hold.set()
     await asyncio.gather(*slow, *again)
     assert len(done) == 3 + 5 + 3
+
+
+async def flood(two: House, team: str, number: int) -> None:
+    """So many campaigns, each told by a call that this tenant may sign."""
+    key, mail = await id_of(two, team), two.mail[team]
+    await two.tenants.keep_webhook_secret(key, mail.webhook_secret)
+    address = await two.tenants.webhook(key)
+
+    def call(first: int) -> bytes:
+        told = [{"id": str(10_000 + n), "name": f"Flood {n}", "status": "draft"} for n in range(first, first + 50)]
+        return json.dumps({"event": "campaign_status", "campaigns": told}).encode()
+
+    calls = (mail.call_webhook(address, call(first)) for first in range(0, number, 50))
+    assert set(await asyncio.gather(*calls)) == {200}
+
+
+async def test_a_workspace_has_so_many_campaigns_and_a_person_sees_that_there_are_no_more(
+    two: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailings, "MOST_CAMPAIGNS", 100, raising=False)
+    await flood(two, ACME, 500)
+    key = await id_of(two, ACME)
+    counted = select(func.count()).select_from(campaigns).where(campaigns.c.workspace_id == key)
+    number = await two.tenants.template.memory.read(lambda connection: connection.scalar(counted))
+    assert number <= 100, f"{number} campaigns are known"
+    slack = two.slack(ACME)
+    assert (await slack.open_home("U0ANA")).ok
+    await two.until(lambda: "takes in no more" in str(slack.homes["U0ANA"].view))
+
+
+@pytest.mark.parametrize("two", [3600], indirect=True)
+async def test_no_question_makes_the_loop_walk_through_every_campaign(
+    two: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await id_of(two, ACME)
+    await flood(two, ACME, 2000)
+    await jobs.poll(await two.tenants.of(key), key)
+    made: list[str] = []
+    alike: list[tuple[int, str]] = []
+    real, extract = enquiries._campaign, process.extract
+
+    def counting(row: Any) -> Any:
+        made.append(threading.current_thread().name)
+        return real(row)
+
+    def extracting(key: str, names: list[str], **more: Any) -> Any:
+        alike.append((len(names), threading.current_thread().name))
+        return extract(key, names, **more)
+
+    monkeypatch.setattr(enquiries, "_campaign", counting)
+    monkeypatch.setattr(process, "extract", extracting)
+    monkeypatch.setattr(matching, "LOOKED_AT", 300, raising=False)
+    built = {}
+    for asked in ("Acme Outdoors spring", "Fould 12x", "help", ""):
+        made.clear()
+        await two.say(ACME, "/mailstatus", asked)
+        built[asked] = len(made)
+    made.clear()
+    assert (await two.slack(ACME).open_home("U0ANA")).ok
+    await two.until(lambda: "Acme Outdoors spring" in str(two.slack(ACME).homes["U0ANA"].view))
+    built["home"] = len(made)
+    assert max(built.values()) < 500, f"campaigns made for each question: {built}"
+    assert alike
+    assert all(number <= 300 and "reader" in where for number, where in alike), alike

@@ -124,6 +124,7 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     return {
         "workspace_id": key, "channel": channel, "channels": [channel], "campaign_id": campaign, "piece_id": ids[0],
         "piece_ids": ids, "number": number, "by": "U0OTHER", "person": f"U0{word}", "refs": [f"{word}1"],
+        "ids": [campaign],
         "asked": f"{word}1", "key": f"file{word}", "parcel": parcel, "intent_id": intent, "token": token,
         "row": PieceRow(ids[0], "cancelled", Status.CANCELLED, 0), "name": f"named{word}",
     }  # fmt: skip
@@ -136,7 +137,7 @@ COMMON: dict[str, Any] = {
     "choices": Choices("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": Place.ACCOUNT,
     "value": {"key": "ours"}, "purge_at": NOW, "batch": a_batch(a_piece("BETA1", "c1"), a_change("BETA1", Status.RETURNED)),
     "reached": Progress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
-    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "delay": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {},
+    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "delay": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {}, "start": 0,
 }  # fmt: skip
 
 
@@ -144,6 +145,7 @@ def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], th
     """Our workspace, and of all else theirs."""
     given = COMMON | theirs | {"workspace_id": ours["workspace_id"]}
     given |= {
+        "enquiries.booked_campaigns": {"words": ["booked"]},
         "audits.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "returns.count_places": {"after": 0},
         "choices.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "transits.count": {"after": 0}, "installs.purge_some": {"now": NOW}, "installs.remove": {"tested": None},
     }.get(name, {})  # fmt: skip
