@@ -7,6 +7,7 @@ lazy listeners swallow exceptions, so neither is used: `process_before_response`
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.desk import Desk
 from bot.tenants import Entry
-from handlers import actions, automation, browsing, commands, desk, governing, home, intents, welcome
+from handlers import actions, automation, browsing, commands, desk, governing, home, welcome
 from handlers.lookups import Outdated
 from handlers.messages import pictures_in
 from handlers.ports import Outage
@@ -402,8 +403,8 @@ def _step(desk: Desk) -> Callable[..., Awaitable[None]]:
         services = await desk.tenants.of(workspace.id)
         # Kept before Slack is answered: what it was told of once it does not tell again.
         number = await automation.keep_step(services, workspace, name, inputs, execution, token)
-        ask, finish = Ask(workspace, UserId(""), ChannelId("")), automation.finish_step
-        desk.take(ask, f"event:{body['event_id']}", lambda s, a: intents.begin(s, a.workspace.id, number, finish))
+        ask = Ask(workspace, UserId(""), ChannelId(""))
+        desk.take(ask, f"event:{body['event_id']}", partial(automation.begin_step, number=number))
 
     return listen
 

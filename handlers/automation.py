@@ -76,6 +76,11 @@ async def keep_step(
     return await intents.keep(services, workspace.id, Kind.STEP, payload, secrets, name=f"step:{execution}")
 
 
+async def begin_step(services: Services, ask: Ask, number: int) -> None:
+    """Does a step that was kept, now if that can be."""
+    await intents.begin(services, ask.workspace.id, number, finish_step)
+
+
 async def finish_step(hold: Hold) -> timedelta | None:
     """Does a step, and tells Slack its outputs, or in words why it could not be done."""
     services, payload, secrets = hold.services, hold.intent.payload, hold.secrets()

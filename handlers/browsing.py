@@ -94,8 +94,10 @@ async def export(services: Services, ask: Ask, _value: str) -> None:
     payload = {"campaign": campaign.id, "status": None if wish.status is None else int(wish.status), "by": ask.user}
     # What was typed may be somebody's name.
     number = await intents.keep(services, ask.workspace.id, Kind.EXPORT, payload, {"asked": wish.asked})
-    await services.slack.push_view(ask.trigger_id, details.export_begun(campaign.facts.name))
-    await intents.begin(services, ask.workspace.id, number, send_export)
+    shown = await services.slack.push_view(ask.trigger_id, details.export_begun(campaign.facts.name))
+    refusal = await intents.begin(services, ask.workspace.id, number, send_export)
+    if refusal is not None:
+        await services.slack.update_view(shown, details.export_put_off(campaign.facts.name, str(refusal)))
 
 
 async def send_export(hold: Hold) -> timedelta | None:

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from handlers.ports import Outage, Trouble
+from handlers.ports import Outage, Refusal, Trouble
 from handlers.services import Services
 from storage import intents
 from storage.failures import is_outage
@@ -133,14 +133,14 @@ async def keep(
     return await services.memory.write(work)
 
 
-async def begin(services: Services, workspace_id: WorkspaceId, intent_id: int, work: Work) -> None:
-    """Does it now, unless another process is quicker. What cannot be done now is done later, by whichever process."""
+async def begin(services: Services, workspace_id: WorkspaceId, intent_id: int, work: Work) -> Refusal | None:
+    """Does it now, unless another process is quicker. What cannot be done now is done later, by whichever process;
+    where a person can mend what stands in its way, that is given."""
     taken = await services.memory.write(intents.take, workspace_id, intent_id)
-    if taken is not None:
-        await _carry_out(Hold(services, taken), work)
+    return None if taken is None else await _carry_out(Hold(services, taken), work)
 
 
-async def _carry_out(hold: Hold, work: Work) -> None:
+async def _carry_out(hold: Hold, work: Work) -> Refusal | None:
     beating = asyncio.create_task(_beat(hold))
     try:
         await _settle(hold, await work(hold), failed=False)
@@ -149,6 +149,7 @@ async def _carry_out(hold: Hold, work: Work) -> None:
     except Trouble as trouble:
         log.info("intent.later", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
         await _settle(hold, _pause(trouble), failed=True)
+        return trouble if isinstance(trouble, Refusal) else None
     except DBAPIError as error:
         # The row is still there, and so is its lease: when that ends, it is taken again.
         if not is_outage(error):
@@ -156,6 +157,7 @@ async def _carry_out(hold: Hold, work: Work) -> None:
         log.warning("intent.not_kept", intent=hold.intent.id, reason=type(error.orig).__name__)
     finally:
         beating.cancel()
+    return None
 
 
 async def _settle(hold: Hold, delay: timedelta | None, *, failed: bool) -> None:

@@ -142,7 +142,11 @@ def _line(piece: StoredPiece) -> Block:
 
 def export_begun(listing_of: str) -> Block:
     """Said while the file is being written."""
-    text = (
-        f"The file of *{escape(listing_of)}* is on its way: I send it to you in a direct message, in a minute or two."
-    )
+    text = f"I'm preparing the file of *{escape(listing_of)}* and will send it to you in a direct message in a minute."
     return modal("Export", [section(text), context("It holds names and addresses. Pass it on with care.")])
+
+
+def export_put_off(listing_of: str, why: str) -> Block:
+    """Said when the file cannot be sent until somebody has mended something."""
+    text = f"I couldn't send you the file of *{escape(listing_of)}*. {why}"
+    return modal("Export", [section(text), context("I'll try again by myself: there's no need to ask again.")])

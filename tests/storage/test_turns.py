@@ -87,13 +87,15 @@ def test_a_piece_is_asked_for_once_unless_it_may_be_tried_again(
 ) -> None:
     key = WorkspaceId(1), PieceId(7)
 
-    def begin() -> bool:
-        return database.write(cancellations.begin, *key, UserId("U1"), clock.now(), ("not reached",))
+    def begin(intent: int) -> bool:
+        return database.write(cancellations.begin, *key, UserId("U1"), clock.now(), ("not reached",), intent)
 
-    assert [begin(), begin()] == [True, False]
-    assert [one.piece_id for one in database.read(cancellations.unfinished, key[0], clock.pass_time(minutes=3))] == [7]
-    database.write(cancellations.end, *key, outcome, clock.now())
-    assert begin() is again
+    assert [begin(1), begin(2)] == [True, False]
+    assert begin(1), "the same intent may go on where its process died"
+    database.write(cancellations.end, *key, outcome, clock.now(), 2)
+    assert not begin(2), "another intent has no say about it"
+    database.write(cancellations.end, *key, outcome, clock.now(), 1)
+    assert begin(2) is again
 
 
 def test_the_databases_own_time_is_aware_and_moves_within_a_transaction(database: Database) -> None:
