@@ -53,6 +53,8 @@ log = structlog.get_logger()
 
 #: How long work under way may take when we are asked to stop.
 DRAIN: Final = 20.0
+#: And so long answers under way, before that.
+FINISH: Final = 5.0
 #: How long (in seconds) we wait at the start for a database that does not answer yet, and how often we ask.
 START_PATIENCE, START_PAUSE = 60.0, 2.0
 WARM_UP_AFTER: Final = 3.0
@@ -320,7 +322,7 @@ def _connection(handler: AsyncSocketModeHandler | None) -> Callable[[], Awaitabl
 
 
 async def _listen(stack: AsyncExitStack, settings: Settings, front: Front, room: Room) -> int:
-    runner = web.AppRunner(build_web(front), access_log=None, **LIMITS)
+    runner = web.AppRunner(build_web(front), access_log=None, shutdown_timeout=FINISH, **LIMITS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     assert runner.server is not None  # noqa: S101 - made by `setup`
@@ -336,7 +338,7 @@ async def _show_metrics(stack: AsyncExitStack, settings: Settings, front: Front)
     host, _, port = settings.piecewise_metrics_address.rpartition(":")
     if not host:
         return 0
-    runner = web.AppRunner(build_metrics(front), access_log=None, **LIMITS)
+    runner = web.AppRunner(build_metrics(front), access_log=None, shutdown_timeout=FINISH, **LIMITS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host.strip("[]"), int(port)).start()

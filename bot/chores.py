@@ -52,11 +52,13 @@ def import_csv(settings: Settings, path: Path, out: Console, *, again: bool, tea
         if again:
             database.write(imports.forget, known[0].id, key)
         task = bar.add_task(path.name, total=None, note="")
-        begun, first = time.monotonic(), Reached()
+        begun = time.monotonic()
+        first: Reached | None = None
 
         def report(reached: Reached, size: int) -> None:
             nonlocal first
-            if not first.position:
+            # The first report says where it begins: only then can it be said that something was there before.
+            if first is None:
                 first = reached
                 if reached.position >= size:
                     bar.console.print("This file was imported before. To begin anew, add --again.")

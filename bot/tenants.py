@@ -305,6 +305,8 @@ class Many:
             try:
                 kept = await self.template.memory.write(_keep, self.vault, workspace_id, refresh, renewed, self._now())
             except SQLAlchemyError as error:
+                if not is_outage(error):
+                    raise
                 log.error("token.not_recorded", workspace=workspace_id, reason=type(error).__name__)  # noqa: TRY400 - said each second
                 await self.template.clock.sleep(1)
             else:

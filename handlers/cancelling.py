@@ -19,6 +19,7 @@ from handlers import figures, intents
 from handlers.intents import Hold, TakenOverError
 from handlers.messages import Message
 from handlers.ports import (
+    LASTING,
     CampaignBooked,
     CampaignUnknown,
     Outage,
@@ -117,7 +118,9 @@ async def stop_pieces(hold: Hold) -> timedelta | None:
     told_before = hold.told > 0
     open_ = [row for row in await _rows(hold) if not row.outcome]
     fresh = [row for row in open_ if not row.looks]
-    await _work_off(hold, workspace, fresh or open_)
+    if fresh or told_before:
+        # A summary that Slack has not taken yet comes before another look: each look is one of a few.
+        await _work_off(hold, workspace, fresh or open_)
     rows = await _rows(hold)
     if any(not row.outcome and not row.looks for row in rows):
         return timedelta(0)
@@ -247,7 +250,8 @@ def _judge(after: Status | None, said: Trouble | None) -> Outcome:
     if after not in CANCELLABLE:
         return Outcome.TOO_LATE
     if isinstance(said, Outage):
-        return Outcome.DOWN
+        # A request that broke off may still be carried out: it is looked at again.
+        return Outcome.UNCLEAR
     return Outcome.REFUSED if isinstance(said, (TooLate, PieceUnknown, Refusal)) else Outcome.UNCLEAR
 
 
@@ -341,7 +345,8 @@ async def _to_channel(hold: Hold, message: Message) -> None:
     slack, payload = hold.services.slack, hold.intent.payload
     try:
         await slack.post(payload["channel"] or payload["by"], message)
-    except Refusal:
+    except LASTING as refusal:
+        log.info("cancel.told_directly", reason=type(refusal).__name__, code=refusal.code)
         await slack.post(payload["by"], message)
 
 

@@ -204,7 +204,7 @@ def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: da
         campaign_id = CampaignId(intent.payload["campaign"])
         standing = standing_of(connection, workspace_id, intent.id, campaign_id)
         worth = worth_of(standing.pieces, ask.workspace.currency)
-        if worth.amount.amount > found.amount and not found.unpriced:
+        if worth.amount.amount > found.amount or worth.unpriced > found.unpriced:
             raise Outgrown
         if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, "approver": ask.user}):
             raise AlreadyDecided

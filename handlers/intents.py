@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import Outage, Refusal, Trouble
 from handlers.services import Services
+from handlers.views.cancel import Outcome
 from storage import intents
 from storage.failures import is_outage
 from storage.intents import Intent, Kind
@@ -150,11 +151,11 @@ async def _carry_out(hold: Hold, work: Work) -> Refusal | None:
         log.info("intent.later", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
         await _settle(hold, _pause(trouble), failed=True)
         return trouble if isinstance(trouble, Refusal) else None
-    except DBAPIError as error:
+    except SQLAlchemyError as error:
         # The row is still there, and so is its lease: when that ends, it is taken again.
         if not is_outage(error):
             raise
-        log.warning("intent.not_kept", intent=hold.intent.id, reason=type(error.orig).__name__)
+        log.warning("intent.not_kept", intent=hold.intent.id, reason=type(error).__name__)
     finally:
         beating.cancel()
     return None
@@ -167,7 +168,7 @@ async def _settle(hold: Hold, delay: timedelta | None, *, failed: bool) -> None:
         log.info("intent.ended", intent=intent.id, kind=intent.kind.value)
         return
     if failed and hold.services.clock.now() - intent.made_at > GIVEN_UP:
-        await memory.write(intents.end, *hold.key, "given up")
+        await memory.write(intents.give_up, *hold.key, Outcome.UNSETTLED.value)
         log.error("intent.given_up", intent=intent.id, kind=intent.kind.value)
         return
     await memory.write(intents.give_back, *hold.key, delay, failed=failed)
@@ -187,5 +188,5 @@ async def _beat(hold: Hold) -> None:
         try:
             if not await hold.services.memory.write(intents.renew, *hold.key):
                 return
-        except DBAPIError as error:
-            log.warning("intent.not_renewed", intent=hold.intent.id, reason=type(error.orig).__name__)
+        except SQLAlchemyError as error:
+            log.warning("intent.not_renewed", intent=hold.intent.id, reason=type(error).__name__)

@@ -56,7 +56,7 @@ class Leaving:
         if said is None or workspace.removed_at is not None:
             return
         if since is not None and said < since - CLOCKS:
-            await self._stays(workspace_id, "older")
+            await self._stays(workspace_id, said, "older")
             return
         tested = await self.services.memory.read(installs.sealed, workspace_id, Place.SLACK)
         try:
@@ -71,7 +71,7 @@ class Leaving:
             else:
                 log.warning("leaving.unclear", workspace=workspace_id, code=trouble.code)
         else:
-            await self._stays(workspace_id, "works")
+            await self._stays(workspace_id, said, "works")
 
     def _is_over(self, workspace_id: WorkspaceId, code: str) -> bool:
         if code not in REFUSED:
@@ -79,9 +79,9 @@ class Leaving:
         now = self.services.clock.now()
         return code in ENDED or now - self.doubts.setdefault(workspace_id, now) >= LASTS
 
-    async def _stays(self, workspace_id: WorkspaceId, reason: str) -> None:
+    async def _stays(self, workspace_id: WorkspaceId, said: datetime, reason: str) -> None:
         self.doubts.pop(workspace_id, None)
-        await self.services.memory.write(workspaces.note, workspace_id, leaving_at=None)
+        await self.services.memory.write(workspaces.stays, workspace_id, said)
         log.info("leaving.not_so", workspace=workspace_id, reason=reason)
 
     async def _leave(self, workspace: Workspace, tested: str | None) -> None:

@@ -17,7 +17,7 @@ from storage.accounts import approvals, intent_pieces, intents
 from storage.database import database_time, rows_changed, upsert
 from storage.records import PieceId, WorkspaceId
 from storage.statuses import Status, status_of
-from storage.tables import EPOCH
+from storage.tables import EPOCH, cancellations
 
 #: Who holds one says so well within this time; after it another process may take it over.
 LEASE: Final = timedelta(seconds=15)
@@ -185,6 +185,16 @@ def end(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token
     """It is done, and its secrets go; False when another holds it by now."""
     ended = {"ended_at": database_time(connection), "outcome": outcome, "sealed": "", "lease_until": EPOCH}
     return rows_changed(connection, update(intents).where(_held(workspace_id, intent_id, token)).values(**ended)) == 1
+
+
+def give_up(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, outcome: str) -> bool:
+    """Ends it undone; its open pieces end with this outcome, so that they may be asked for anew and are news again."""
+    if not end(connection, workspace_id, intent_id, token, "given up"):
+        return False
+    for table in (intent_pieces, cancellations):
+        of_it = table.c.workspace_id == workspace_id, table.c.intent_id == intent_id, table.c.outcome == ""
+        connection.execute(update(table).where(*of_it).values(outcome=outcome))
+    return True
 
 
 def rows_of(connection: Connection, workspace_id: WorkspaceId, intent_id: int) -> list[PieceRow]:

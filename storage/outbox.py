@@ -27,6 +27,9 @@ LEASE = timedelta(minutes=2)
 FURTHEST = timedelta(hours=1, minutes=5)
 #: News that could not be told in this time ends with the reason.
 PATIENCE = timedelta(days=7)
+#: And only after so many tries in a row, some hours of them: what waited because the channel was muted, or because
+#: we did not run, has not been tried yet.
+ENOUGH_TRIES = 20
 #: A returned piece's facts in a parcel; more than this waits for the next message.
 PARCEL = 500
 
@@ -339,7 +342,9 @@ FREE: Final = _of_channels(
 )
 _GIVE_UP: Final = """
     UPDATE outbox SET sent_at = :now, refusal = r.value ->> 2 FROM {}
-    WHERE outbox.workspace_id = {} AND outbox.channel = r.value ->> 1 AND sent_at IS NULL AND created_at < :old"""
+    WHERE outbox.workspace_id = {} AND outbox.channel = r.value ->> 1 AND sent_at IS NULL AND created_at < :old
+        AND EXISTS (SELECT 1 FROM channels c WHERE c.workspace_id = outbox.workspace_id AND c.channel = outbox.channel
+            AND c.tries >= :tries)"""
 #: What has waited too long in these channels, a JSON list of (workspace, channel, reason).
 GIVE_UP: Final = sql(
     _GIVE_UP.format("json_each(:rows) r", "r.value ->> 0"),
@@ -374,7 +379,7 @@ def settle(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
         run(connection, END_ROWS, rows=json.dumps(told + refused), now=now)
     failed = [(end.parcel.workspace_id, end.parcel.channel, end.refusal) for end in kept if end.failed]
     if failed:
-        run(connection, GIVE_UP, rows=json.dumps(failed), now=now, old=now - PATIENCE)
+        run(connection, GIVE_UP, rows=json.dumps(failed), now=now, old=now - PATIENCE, tries=ENOUGH_TRIES)
     for end in kept:
         if end.card is not None:
             keep_card(connection, end.parcel, end.card)

@@ -74,6 +74,12 @@ def due(
     return [WorkspaceId(found) for found in connection.scalars(rows.limit(limit)).all()]
 
 
+def stays(connection: Connection, workspace_id: WorkspaceId, until: datetime) -> None:
+    """What Slack said of our leaving until then is not so; what it has said since is still to be looked into."""
+    said = workspaces.c.id == workspace_id, workspaces.c.leaving_at <= until
+    connection.execute(update(workspaces).where(*said).values(leaving_at=None))
+
+
 def leaving(connection: Connection) -> list[WorkspaceId]:
     """The workspaces of which Slack said that they removed us, as long as that is not clear."""
     said = workspaces.c.leaving_at.is_not(None), workspaces.c.removed_at.is_(None)

@@ -274,7 +274,9 @@ def test_recount_names_what_differs_and_corrects_it(database_url: str, tmp_path:
         )
         return done.returncode, done.stdout + done.stderr
 
-    assert piecewise("import", str(path))[0] == 0
+    code, said = piecewise("import", str(path))
+    assert (code, "before" in said, "Goes on" in said) == (0, False, False), said
+    assert "This file was imported before" in piecewise("import", str(path))[1]
     assert piecewise("recount") == (0, "Every count agrees with its pieces.\n")
     opened = open_database(database_url)
     with opened.writer.begin() as connection:

@@ -1,13 +1,13 @@
 """An intent is held by one process at a time, and who held it before has no more say about it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage import intents, workspaces
+from storage import cancellations, intents, workspaces
 from storage.database import Database
 from storage.intents import Kind, PieceRow
-from storage.records import PieceId
+from storage.records import PieceId, UserId
 from storage.statuses import Status
 
 
@@ -42,3 +42,15 @@ def test_one_is_held_by_one_and_what_waits_for_a_person_by_nobody(database: Data
     assert database.write(intents.release_held, key, held, {})
     assert not database.write(intents.release_held, key, held, {}), "it is decided once"
     assert database.read(intents.due, 9) == [(key, held)]
+
+
+def test_what_is_given_up_leaves_its_pieces_to_be_asked_for_anew(database: Database) -> None:
+    key, piece, now = database.write(workspaces.ensure, "T0ACME", "Acme", "USD").id, PieceId(1), datetime.now(UTC)
+    number = database.write(intents.keep, key, Kind.CANCEL, {"by": "U0ANA"}, piece_ids=[piece])
+    taken = database.write(intents.take, key, number)
+    assert taken is not None
+    assert database.write(cancellations.begin, key, piece, UserId("U0ANA"), now, ("still unclear",), number)
+    assert not database.write(intents.give_up, key, number, taken.token + 1, "still unclear"), "another holds it"
+    assert database.write(intents.give_up, key, number, taken.token, "still unclear")
+    assert database.read(intents.rows_of, key, number)[0].outcome == "still unclear"
+    assert database.write(cancellations.begin, key, piece, UserId("U0ANA"), now, ("still unclear",), number + 1)

@@ -368,12 +368,15 @@ def test_a_clock_set_back_leaves_no_channel_silent(
     assert len(database.write(outbox.claim, AT_ONCE)) == 1
 
 
-def test_what_cannot_be_told_for_a_week_ends_with_the_reason_and_nothing_ends_before(
+def test_what_cannot_be_told_for_a_week_and_many_tries_ends_with_the_reason_and_nothing_ends_before(
     database: Database, workspace: Workspace, database_clock: FakeClock
 ) -> None:
     a_return(database, workspace)
     key = workspace.id, the_piece(database, workspace).id
-    for days, tries, reason in ((0, 0, ""), (6.9, 1, ""), (7.1, 2, "Slack says no.")):
+    few = outbox.ENOUGH_TRIES - 1
+    # For eight days it was muted, say: what was tried once only has not been waited for.
+    tried = [(8, 0, ""), *((8 + number / 24, number, "") for number in range(1, few)), (9, few, "Slack says no.")]
+    for days, tries, reason in tried:
         database_clock.moment = NOW + timedelta(days=days)
         parcel = database.write(outbox.claim, AT_ONCE)[0]
         assert parcel.tries == tries
