@@ -171,6 +171,7 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
         if database.is_file:
             # There is no other process: whoever held a lease is dead.
             await memory.write(intents.free_leases)
+            await memory.write(outbox.free_leases)
         sessions = await _connect_out(stack, room)
         metrics = Metrics(memory)
         tenants, services = await _tenants(settings, sessions, memory, studio, metrics)

@@ -16,8 +16,9 @@ from handlers.ports import MessageGone, Outage, Refusal
 from handlers.services import Services
 from handlers.views import alerts
 from storage import choices, enquiries, outbox, workspaces
-from storage.outbox import Card, Hold, Parcel
-from storage.records import CampaignId, ChannelId, Mix, Money, StoredCampaign, WorkspaceId
+from storage.cards import Card, cards_of, keep_card
+from storage.outbox import Hold, Parcel
+from storage.records import ChannelId, Mix, Money, StoredCampaign, WorkspaceId
 
 log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ async def _refresh(services: Services, held: Hold, parcel: Parcel) -> None:
 
     def keep(connection: Connection) -> None:
         if card is not None and outbox.holds(connection, held):
-            outbox.keep_card(connection, parcel, card)
+            keep_card(connection, parcel.key, card)
 
     await services.memory.write(keep)
 
@@ -88,12 +89,8 @@ async def _anew(services: Services, held: Hold, channel: ChannelId, card: Card, 
 
 def _look(connection: Connection, parcel: Parcel, now: datetime) -> tuple[Card | None, str, Message]:
     workspace_id, campaign_id = parcel.workspace_id, parcel.campaign_id
-    card = outbox.cards_of(connection, [parcel]).get(_key(parcel))
+    card = cards_of(connection, [parcel.key]).get(parcel.key)
     campaign = enquiries.campaign(connection, workspace_id, campaign_id)
     mix = enquiries.mix(connection, workspace_id, campaign_id)
     spent = spent_line(mix, workspaces.by_id(connection, workspace_id).currency)
     return card, digest_of(campaign, mix, spent), alerts.card(campaign, mix, spent, now)
-
-
-def _key(parcel: Parcel) -> tuple[WorkspaceId, ChannelId, CampaignId]:
-    return parcel.workspace_id, parcel.channel, parcel.campaign_id

@@ -34,8 +34,9 @@ from handlers.ports import (
 from handlers.services import Services, Tenants
 from handlers.views import alerts
 from storage import enquiries, outbox, workspaces
+from storage.cards import Card, cards_of
 from storage.failures import is_outage, reason_of
-from storage.outbox import Card, Ending, Item, Parcel
+from storage.outbox import Ending, Item, Parcel
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -326,14 +327,14 @@ def _gather(connection: Connection, parcels: list[Parcel]) -> list[Facts]:
     wants = {key: workspaces.wants_of_channels(connection, key, channels) for key in ids}
     campaigns = {(p.workspace_id, p.campaign_id) for p in parcels}
     known = {key: (enquiries.campaign(connection, *key), enquiries.mix(connection, *key)) for key in campaigns}
-    posted = outbox.cards_of(connection, parcels)
+    posted = cards_of(connection, {parcel.key for parcel in parcels})
     return [
         Facts(
             parcel,
             found[parcel.workspace_id],
             *known[parcel.workspace_id, parcel.campaign_id],
             _wanted(wants[parcel.workspace_id], parcel),
-            posted.get((parcel.workspace_id, parcel.channel, parcel.campaign_id)),
+            posted.get(parcel.key),
             {
                 item.piece_id: pieces[parcel.workspace_id, item.piece_id]
                 for item in parcel.items

@@ -7,6 +7,7 @@ device and inode are compared before each connection and each transaction (two m
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ class SameFile:
         self.path = Path(path).absolute()
         self.first: tuple[int, int] | None = None
         self.gone = False
+        self.changing = threading.Lock()
 
     def remember(self) -> None:
         """The file is open now."""
@@ -43,15 +45,23 @@ class SameFile:
         if self.first is None:
             return
         gone = self._identity() != self.first
-        if gone and not self.gone:
-            log.error("database.file_gone", file=str(self.path), reason=GONE, do=MENDED)
-        elif self.gone and not gone:
-            log.warning("database.file_back", file=str(self.path))
-        self.gone = gone
+        if gone != self.gone:
+            self._say(gone=gone)
         if gone:
             moved = sqlite3.OperationalError(GONE)
             moved.sqlite_errorcode, moved.sqlite_errorname = sqlite3.SQLITE_READONLY_DBMOVED, "SQLITE_READONLY_DBMOVED"
             raise OperationalError("BEGIN", None, moved)
+
+    def _say(self, *, gone: bool) -> None:
+        # Readers and the writer see it at the same moment, and one of them says it.
+        with self.changing:
+            if gone == self.gone:
+                return
+            self.gone = gone
+            if gone:
+                log.error("database.file_gone", file=str(self.path), reason=GONE, do=MENDED)
+            else:
+                log.warning("database.file_back", file=str(self.path))
 
     def _identity(self) -> tuple[int, int] | None:
         try:

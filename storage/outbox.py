@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal, or_, select, update
 
+from storage.cards import Card, Key, keep_card
 from storage.database import Sql, database_time, run, sql, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
 from storage.statuses import NOTABLE, Status
-from storage.tables import EPOCH, MICROSECOND, Moment, cards, channels, outbox
+from storage.tables import EPOCH, MICROSECOND, Moment, channels, outbox
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 #: After this another sender may take a channel over. Its holder renews it while a message is under way; it is so long
@@ -58,6 +59,11 @@ class Parcel:
     #: How often in a row it could not be written to.
     tries: int = 0
 
+    @property
+    def key(self) -> Key:
+        """Which card shows this campaign's state in this channel."""
+        return self.workspace_id, self.channel, self.campaign_id
+
 
 @dataclass(frozen=True)
 class Hold:
@@ -66,16 +72,6 @@ class Hold:
     workspace_id: WorkspaceId
     channel: ChannelId
     token: int
-
-
-@dataclass(frozen=True)
-class Card:
-    """The message in a channel that shows a campaign's state."""
-
-    message_ts: str
-    shows: str
-    #: When it last showed the truth.
-    edited_at: datetime | None = None
 
 
 def enqueue(connection: Connection, workspace_id: WorkspaceId, now: datetime, *, news: bool, placed: bool) -> None:
@@ -253,6 +249,11 @@ def renew(connection: Connection, held: Sequence[Parcel | Hold]) -> set[tuple[Wo
     return {(WorkspaceId(row.workspace_id), ChannelId(row.channel)) for row in found}
 
 
+def free_leases(connection: Connection) -> None:
+    """Where this is the only process (SQLite), whoever wrote to a channel is dead: it may be written to at once."""
+    connection.execute(update(channels).where(channels.c.lease_until > NEVER).values(lease_until=NEVER))
+
+
 def wake(connection: Connection, workspace_id: WorkspaceId) -> None:
     """Channels that rest because Slack refused for a while are tried at once: we were installed again."""
     mine = channels.c.workspace_id == workspace_id, channels.c.tries > 0
@@ -382,7 +383,7 @@ def settle(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
         run(connection, GIVE_UP, rows=json.dumps(failed), now=now, old=now - PATIENCE, tries=ENOUGH_TRIES)
     for end in kept:
         if end.card is not None:
-            keep_card(connection, end.parcel, end.card)
+            keep_card(connection, end.parcel.key, end.card)
     return [end for end in endings if end not in kept]
 
 
@@ -423,36 +424,6 @@ def open_channel(connection: Connection, workspace_id: WorkspaceId, channel: Cha
 def mute(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, until: datetime | None) -> None:
     """Holds the channel's news back until then (None: no longer). Nothing is dropped."""
     _set_channel(connection, workspace_id, channel, muted_until=until)
-
-
-def cards_of(
-    connection: Connection, parcels: Sequence[Parcel]
-) -> dict[tuple[WorkspaceId, ChannelId, CampaignId], Card]:
-    """The cards that were posted for these parcels' campaigns in their channels."""
-    wanted = {(parcel.workspace_id, parcel.channel, parcel.campaign_id) for parcel in parcels}
-    found = {}
-    for workspace_id, campaign_id in {(key[0], key[2]) for key in wanted}:
-        named = [key[1] for key in wanted if (key[0], key[2]) == (workspace_id, campaign_id)]
-        rows = select(cards).where(
-            cards.c.workspace_id == workspace_id, cards.c.campaign_id == campaign_id, cards.c.channel.in_(named)
-        )
-        for row in connection.execute(rows).all():
-            found[workspace_id, ChannelId(row.channel), campaign_id] = Card(row.message_ts, row.shows, row.edited_at)
-    return found
-
-
-def keep_card(connection: Connection, parcel: Parcel, card: Card) -> None:
-    """Remembers the card's message and what it shows."""
-    adding = upsert(connection, cards).values(
-        workspace_id=parcel.workspace_id,
-        channel=parcel.channel,
-        campaign_id=parcel.campaign_id,
-        message_ts=card.message_ts,
-        shows=card.shows,
-        edited_at=card.edited_at,
-    )
-    changed = {"message_ts": card.message_ts, "shows": card.shows, "edited_at": card.edited_at}
-    connection.execute(adding.on_conflict_do_update(index_elements=list(cards.primary_key.columns), set_=changed))
 
 
 def told_of(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> list[Told]:

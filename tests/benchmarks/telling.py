@@ -26,6 +26,7 @@ from handlers.memory import Memory
 from handlers.messages import Message
 from handlers.services import Policy, Services, Studio
 from storage import mailings, outbox, schema, workspaces
+from storage.cards import Card, keep_card
 from storage.database import Database, open_database
 from storage.records import NO_CAMPAIGN, Batch, ChannelId, UserId, Want, WorkspaceId
 from storage.statuses import Status
@@ -155,10 +156,10 @@ def with_cards(database: Database) -> None:
     def work(connection: Connection) -> None:
         parcels = outbox.claim(connection, timedelta(0), 10_000)
         for facts in _gather(connection, parcels):
-            outbox.keep_card(
+            keep_card(
                 connection,
-                facts.parcel,
-                outbox.Card(
+                facts.parcel.key,
+                Card(
                     "1.0",
                     cards.digest_of(facts.campaign, facts.mix, cards.spent_line(facts.mix, facts.workspace.currency)),
                 ),

@@ -28,6 +28,7 @@ from bot.sandbox.world import World
 from bot.wire import ALIASES, sign
 from storage import schema, tally, workspaces
 from storage.database import Database, open_database
+from storage.outbox import LEASE
 from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want
 from storage.statuses import NOTABLE, Status
 from storage.tables import cards, outbox, pieces
@@ -293,7 +294,8 @@ class Story:
             polled = self._read(lambda d: d.read(workspaces.every)[0].polled_at)
             return bool(polled and polled > since + timedelta(seconds=2) and not self._unsent())
 
-        await self._until(settled, "the last poll and the last message")
+        # A sender that was killed held its channels, and nobody takes them over before its lease has ended.
+        await self._until(settled, "the last poll and the last message", LEASE.total_seconds() + PATIENCE)
 
     def _unsent(self) -> int:
         unsent = select(outbox.c.id).where(outbox.c.sent_at.is_(None))

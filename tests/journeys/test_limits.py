@@ -233,6 +233,9 @@ async def test_no_question_makes_the_loop_walk_through_every_campaign(
     two: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = await id_of(two, ACME)
+    assert two.app is not None
+    two.app.scheduler.pause()
+    await two.until(lambda: not two.app.in_flight.is_running("tick:poll"))
     await flood(two, ACME, 2000)
     await jobs.poll(await two.tenants.of(key), key)
     made: list[str] = []

@@ -20,7 +20,6 @@ from storage import (
     installs,
     intents,
     mailings,
-    outbox,
     privacy,
     returns,
     troubles,
@@ -28,6 +27,7 @@ from storage import (
 )
 from storage.aside import Refused
 from storage.audits import Act
+from storage.cards import Card, keep_card
 from storage.database import Database
 from storage.enquiries import Days
 from storage.imports import Progress
@@ -35,7 +35,7 @@ from storage.installs import Place
 from storage.intents import Kind as IntentKind
 from storage.intents import PieceRow
 from storage.listings import Wish
-from storage.outbox import Card, Parcel
+from storage.outbox import Parcel
 from storage.records import Choices, Rules, Want
 from storage.statuses import Status
 from storage.tables import metadata
@@ -58,10 +58,10 @@ GLOBAL = {
     "leases.holds": "names carry their workspace", "leases.extend": "names carry their workspace",
     "leases.release": "names carry their workspace", "tally.fold": "each sum in its own row",
     "outbox.is_due": "whether, not what", "outbox.claim": "parcels carry their workspace",
-    "outbox.settle": "by the rows that were claimed", "outbox.cards_of": "parcels carry their workspace",
+    "outbox.settle": "by the rows that were claimed", "cards.cards_of": "keys carry their workspace",
     "outbox.block": "parcels carry their workspace", "outbox.renew": "holds carry their workspace", "choices.told": "holds carry their workspace",
-    "outbox.holds": "holds carry their workspace", "outbox.release": "holds carry their workspace",
-    "outbox.keep_card": "parcels carry their workspace",
+    "outbox.free_leases": "leases of all, of which no holder lives", "outbox.holds": "holds carry their workspace", "outbox.release": "holds carry their workspace",
+    "cards.keep_card": "keys carry their workspace",
     "workspaces.by_team": "finds a workspace", "workspaces.by_webhook": "finds a workspace", "workspaces.due": "ids alone",
     "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "installs.renewals": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
     "movements.lay_out": "the batch of mailings.apply", "movements.move": "the batch of mailings.apply",
@@ -106,7 +106,7 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     ]
     campaign = connection.exec_driver_sql(f"SELECT id FROM campaigns WHERE workspace_id = {key}").scalar()
     parcel = Parcel(key, channel, campaign, ())
-    outbox.keep_card(connection, parcel, Card(f"1.{word}", "shows"))
+    keep_card(connection, parcel.key, Card(f"1.{word}", "shows"))
     installs.keep_secret(connection, VAULT, key, Place.ACCOUNT, {"key": f"{word}key"}, NOW)
     troubles.begin(connection, key, Kind.KEY, NOW)
     payload = {"campaign": campaign, "by": f"U0{word}", "note": f"{word} reason"}
