@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -77,7 +77,8 @@ DOWN: Final = frozenset(
 )
 #: No waiting time that Slack names is believed beyond this: one wrong header would silence a channel for years.
 LONGEST_WAIT: Final = 3600.0
-PERSON_KEPT: Final = timedelta(hours=1)
+#: Seconds.
+PERSON_KEPT: Final = 3600.0
 PEOPLE_KEPT: Final = 5000
 #: The longest wait that a waiting person is put through when Slack asks us to slow down.
 PATIENCE: Final = 5.0
@@ -108,7 +109,8 @@ class Slack:
     #: Whose people belong to the team: its id, and its organisation's; "" takes all for insiders.
     team: str = ""
     meter: Meter | None = None
-    people: dict[str, tuple[datetime, Person]] = field(default_factory=dict)
+    #: Who was looked up, with when, by the clock that nobody sets: one set back must not make rights last.
+    people: dict[str, tuple[float, Person]] = field(default_factory=dict)
     #: Posts, edits and files have connections of their own: whoever waits for a modal does not wait for them.
     poster: AsyncWebClient | None = None
     asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKING))
@@ -244,14 +246,14 @@ class Slack:
         await self._call(self.client.auth_test)
 
     async def person(self, user: str, *, since: datetime | None = None) -> Person:
-        kept, now = self.people.get(user), self.clock.now()
-        if kept and kept[0] >= (since or now - PERSON_KEPT):
+        kept, now, elapsed = self.people.get(user), self.clock.now(), self.clock.elapsed()
+        if kept and elapsed - kept[0] <= (PERSON_KEPT if since is None else (now - since).total_seconds()):
             return kept[1]
         found = await self._call(lambda: self.client.users_info(user=user))
         person = replace(self._person(found["user"]), as_of=now)
         if len(self.people) >= PEOPLE_KEPT:
             self.people.clear()
-        self.people[user] = (now, person)
+        self.people[user] = (elapsed, person)
         return person
 
     def _person(self, user: dict[str, Any]) -> Person:

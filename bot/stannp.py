@@ -94,7 +94,8 @@ class Measure:
     """What one reading of a list has taken so far."""
 
     clock: Clock
-    began: datetime
+    #: By the clock that nobody sets.
+    began: float
     pages: int = 0
     size: int = 0
 
@@ -102,7 +103,7 @@ class Measure:
         """Before each page; raises ReadCut when it is enough."""
         if self.pages >= MOST_PAGES:
             raise ReadCut(f"Stannp's list did not end after {self.pages:,} pages. What was read is kept.")
-        if self.clock.now() - self.began > LONGEST_READ:
+        if self.clock.elapsed() - self.began > LONGEST_READ.total_seconds():
             minutes = LONGEST_READ // timedelta(minutes=1)
             raise ReadCut(f"Stannp's list did not end within {minutes} minutes. What was read is kept.")
         if self.size > MOST_BYTES_READ:
@@ -174,7 +175,7 @@ class Stannp:
             raise
 
     def _measure(self) -> Measure:
-        return Measure(self.clock, self.clock.now())
+        return Measure(self.clock, self.clock.elapsed())
 
     async def campaign(self, ref: str) -> Campaign:
         answer = await self._read(f"campaigns/get/{ref}", missing=CampaignUnknown)

@@ -35,8 +35,8 @@ from storage.workspaces import WorkspaceUnknownError
 
 log = structlog.get_logger()
 
-#: What was opened is looked at again after this time.
-KEPT_FOR: Final = timedelta(seconds=30)
+#: What was opened is looked at again after this time (in seconds).
+KEPT_FOR: Final = 30.0
 #: What the operator does about a secret that does not open.
 OPEN_IT: Final = "Add the key that sealed it to PIECEWISE_ENCRYPTION_KEYS, then look with: piecewise check"
 #: Workspaces whose clients are kept open in one process.
@@ -118,7 +118,8 @@ class Opened:
     #: Slack's secret as it is kept.
     sealed: str = field(repr=False)
     account: dict[str, Any] | None = field(repr=False)
-    looked_at: datetime
+    #: By the clock that nobody sets.
+    looked_at: float
 
 
 @dataclass
@@ -132,9 +133,9 @@ class Many:
     make_client: Callable[[str], AsyncWebClient]
     make_stannp: Callable[[str, str, str], Stannp]
     make_slack: Callable[[AsyncWebClient, str], Slack]
-    #: Renewals under way, and until when another one may wait.
+    #: Renewals under way, and until when another one may wait (by the clock that nobody sets).
     renewing: set[asyncio.Task[Opened]] = field(default_factory=set)
-    not_before: dict[WorkspaceId, datetime] = field(default_factory=dict)
+    not_before: dict[WorkspaceId, float] = field(default_factory=dict)
     opened: OrderedDict[WorkspaceId, Opened] = field(default_factory=OrderedDict)
     numbers: dict[str, WorkspaceId] = field(default_factory=dict)
     #: Whose secrets did not open when they were looked at last.
@@ -186,7 +187,7 @@ class Many:
 
     async def _open(self, workspace_id: WorkspaceId) -> Opened:
         kept = self.opened.get(workspace_id)
-        if kept is not None and self._now() - kept.looked_at < KEPT_FOR:
+        if kept is not None and self.template.clock.elapsed() - kept.looked_at < KEPT_FOR:
             return kept
         try:
             # Slack waits three seconds; what was opened before is good for an answer that says what is wrong.
@@ -230,7 +231,7 @@ class Many:
         else:
             platform = self._platform(account)
         services = replace(self.template, slack=messenger, platform=platform, accounts=self)
-        return Opened(services, workspace, slack, sealed, account, self._now())
+        return Opened(services, workspace, slack, sealed, account, self.template.clock.elapsed())
 
     def _messenger(self, workspace: Workspace, slack: dict[str, Any]) -> Slack:
         return self.make_slack(self.make_client(slack["token"]), workspace.team_id)
@@ -248,7 +249,8 @@ class Many:
         if ends is None or ends - now >= RENEW_BEFORE:
             return False
         # Lately tried in vain: as long as the token is good, that can wait.
-        return ends <= now + SOON or self.not_before.get(found.workspace.id, now) <= now
+        elapsed = self.template.clock.elapsed()
+        return ends <= now + SOON or self.not_before.get(found.workspace.id, elapsed) <= elapsed
 
     async def _renew(self, found: Opened) -> Opened:
         """A new token in the place of one that is about to end. Of all processes, one asks Slack for it."""
@@ -325,15 +327,18 @@ class Many:
             if isinstance(trouble, Outage):
                 return
             proven |= renewed["before"]
-            self.not_before[workspace_id] = self._now() + RENEWAL
+            self._wait_with(workspace_id, RENEWAL)
         except (aiohttp.ClientError, TimeoutError):
             return
         await self._record(workspace_id, renewed["refresh"], proven)
 
+    def _wait_with(self, workspace_id: WorkspaceId, pause: timedelta) -> None:
+        self.not_before[workspace_id] = self.template.clock.elapsed() + pause.total_seconds()
+
     def _while_it_lasts(self, found: Opened, trouble: Trouble, pause: timedelta) -> Opened:
         """There is no new token: the old one is used until it ends, and only then is that a trouble."""
         ends, now = _ends(found.slack), self._now()
-        self.not_before[found.workspace.id] = now + pause
+        self._wait_with(found.workspace.id, pause)
         if ends is not None and ends <= now:
             raise trouble
         return found

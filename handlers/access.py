@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 #: So long somebody may go on looking as who Slack last said they are, while it does not answer.
 LAST_KNOWN: Final = timedelta(hours=12)
+#: And so far ahead of us may be the clock of the process that heard it: what is later was told by one set back since.
+CLOCKS: Final = timedelta(minutes=5)
 
 
 class NotAllowed(Refusal):
@@ -58,8 +60,9 @@ async def is_outside(services: Services, ask: Ask) -> bool | None:
         person = await services.slack.person(ask.user, since=None if ask.nameless else began)
     except Trouble as trouble:
         log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
-        return await services.memory.read(workspaces.last_known, ask.workspace.id, ask.user, began - LAST_KNOWN)
-    if person.as_of is not None and person.as_of >= began:
+        lately = began - LAST_KNOWN, began + CLOCKS
+        return await services.memory.read(workspaces.last_known, ask.workspace.id, ask.user, *lately)
+    if person.as_of is not None and began <= person.as_of <= services.clock.now():
         await services.memory.together(workspaces.note_person, ask.workspace.id, ask.user, person.outside, began)
     return person.outside
 

@@ -10,6 +10,7 @@ from typing import Final
 from handlers.figures import day, span
 from handlers.ports import Refusal
 from storage.enquiries import Days
+from storage.outbox import LONGEST_MUTE
 
 #: Longer than any campaign name or address that Stannp takes.
 LONGEST: Final = 200
@@ -224,4 +225,4 @@ def _span(text: str) -> timedelta:
     if not match or not int(match[1]):
         raise Refusal(f"For how long? These work: {MUTE_FORMS}.")
     unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2].casefold()]
-    return min(timedelta(**{unit: int(match[1])}), timedelta(days=90))
+    return min(timedelta(**{unit: int(match[1])}), LONGEST_MUTE)

@@ -52,7 +52,8 @@ async def refresh_campaign(
 
 
 def _is_fresh(services: Services, workspace: Workspace, now: datetime) -> bool:
-    return workspace.polled_at is not None and now - workspace.polled_at <= services.policy.fresh
+    # Read "tomorrow" was by a clock that has been set back since.
+    return workspace.polled_at is not None and abs(now - workspace.polled_at) <= services.policy.fresh
 
 
 async def refresh_account(services: Services, workspace: Workspace) -> Freshness:
@@ -74,7 +75,7 @@ async def _refresh_balance(services: Services, workspace: Workspace) -> None:
     if gap is None:
         await read_balance(services, workspace)
         return
-    if not gap.passing or services.clock.now() - gap.since > MOMENTARY:
+    if not gap.passing or abs(services.clock.now() - gap.since) > MOMENTARY:
         return
     try:
         await read_balance(services, workspace)

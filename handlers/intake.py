@@ -6,7 +6,7 @@ Of a call with an object that the database refuses the others are kept.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -26,8 +26,8 @@ log = structlog.get_logger()
 GROUP: Final = 1000
 #: Calls that may wait at once. With more, a new one waits for room first.
 WAITING: Final = 5000
-#: That the platform called is written down so often at most.
-NOTED_EVERY: Final = timedelta(minutes=1)
+#: That the platform called is written down so often at most (in seconds).
+NOTED_EVERY: Final = 60.0
 
 Call = tuple[WorkspaceId, Batch]
 
@@ -44,8 +44,8 @@ class Intake:
     clock: Clock
     patience: float = 8.0
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITING))
-    #: When it was last noted that a workspace's platform called.
-    noted: dict[WorkspaceId, datetime] = field(default_factory=dict)
+    #: When it was last noted that a workspace's platform called, by the clock that nobody sets.
+    noted: dict[WorkspaceId, float] = field(default_factory=dict)
     #: Objects that were kept since the start.
     kept: int = 0
     group: Group[Call] = field(init=False)
@@ -71,9 +71,9 @@ class Intake:
 
     async def _keep_together(self, riders: list[Rider[Call]]) -> None:
         try:
-            now = self.clock.now()
+            now, elapsed = self.clock.now(), self.clock.elapsed()
             calls = [rider.what for rider in riders]
-            silent = self._silent({workspace_id for workspace_id, _ in calls}, now)
+            silent = self._silent({workspace_id for workspace_id, _ in calls}, elapsed)
             await self.memory.write(_apply_all, calls, silent, now)
         except POISON as error:
             if is_outage(error):
@@ -86,14 +86,14 @@ class Intake:
             for rider in riders:
                 await (self._keep_together([rider]) if len(riders) > 1 else self._keep_what_can_be(rider))
         else:
-            self.noted.update(dict.fromkeys(silent, now))
+            self.noted.update(dict.fromkeys(silent, elapsed))
             self.kept += sum(_weight(batch) for _, batch in calls)
             for rider in riders:
                 rider.succeed()
 
-    def _silent(self, callers: set[WorkspaceId], now: datetime) -> list[WorkspaceId]:
+    def _silent(self, callers: set[WorkspaceId], elapsed: float) -> list[WorkspaceId]:
         """Those of whom it was not noted within a minute that they called."""
-        return sorted(one for one in callers if one not in self.noted or now - self.noted[one] > NOTED_EVERY)
+        return sorted(one for one in callers if one not in self.noted or elapsed - self.noted[one] > NOTED_EVERY)
 
     async def _keep_what_can_be(self, rider: Rider[Call]) -> None:
         """Something in this call is refused by the database: the rest of it is kept, and that kept aside.

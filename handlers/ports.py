@@ -166,6 +166,10 @@ class Clock(Protocol):
         """This moment, aware and UTC."""
         ...
 
+    def elapsed(self) -> float:
+        """Seconds since this process began, or some other fixed moment: no setting of the clock moves them."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Waits."""
         ...

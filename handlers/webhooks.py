@@ -28,7 +28,7 @@ async def receive(services: Services, workspace: Workspace, raw: bytes, headers:
         delivery = services.platform.read_delivery(raw, headers, now)
         if delivery.is_handshake:
             # Anybody can send it: it is no sign that the webhook works, and is not written down with every call.
-            if workspace.handshake_at is None or now - workspace.handshake_at > HANDSHAKES:
+            if workspace.handshake_at is None or abs(now - workspace.handshake_at) > HANDSHAKES:
                 await services.memory.write(workspaces.note, workspace.id, handshake_at=now)
             return OK
         await services.intake.keep(workspace.id, delivery.batch)

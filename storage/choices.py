@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, select, update
 
 from storage import outbox
 from storage.database import rows_changed
@@ -50,11 +50,15 @@ def listeners(
             row.digested_on,
             row.state or "",
             None if row.hush_from is None else (row.hush_from, row.hush_until),
-            resting=bool(row.blocked) or (row.muted_until is not None and row.muted_until > now),
+            resting=bool(row.blocked) or _is_muted(row.muted_until, now),
         )
         for row in rows
         if row.channel in wants
     ]
+
+
+def _is_muted(until: datetime | None, now: datetime) -> bool:
+    return until is not None and now < until <= now + outbox.MUTED_AT_MOST
 
 
 def _choices(row: Row[Any]) -> Choices:
@@ -100,7 +104,10 @@ def stale_cards(
                 subscriptions.c.channel == cards.c.channel,
                 subscriptions.c.campaign_id.in_((NO_CAMPAIGN, cards.c.campaign_id)),
             ),
-            or_(channels.c.muted_until.is_(None), channels.c.muted_until <= now),
+            or_(
+                channels.c.muted_until.is_(None),
+                not_(channels.c.muted_until.between(now, now + outbox.MUTED_AT_MOST)),
+            ),
         )
         .order_by(cards.c.edited_at)
         .limit(limit)

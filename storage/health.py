@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, case, func, select
 
+from storage.outbox import MUTED_AT_MOST
 from storage.tables import channels, outbox, workspaces
 
 NONE: Final = timedelta(0)
@@ -27,7 +28,9 @@ def look(connection: Connection, now: datetime) -> Health:
     waiting = outbox.c.sent_at.is_(None)
     depth = connection.scalar(select(func.count()).select_from(outbox).where(waiting)) or 0
     here = (channels.c.workspace_id == outbox.c.workspace_id) & (channels.c.channel == outbox.c.channel)
-    free = (func.coalesce(channels.c.muted_until, now) <= now) & (func.coalesce(channels.c.hush_until, now) <= now)
+    muted = func.coalesce(channels.c.muted_until, now)
+    free = (muted <= now) | (muted > now + MUTED_AT_MOST)
+    free &= func.coalesce(channels.c.hush_until, now) <= now
     oldest = connection.scalar(select(func.min(outbox.c.created_at)).join(channels, here).where(waiting, free))
     row: Row[Any] = connection.execute(
         select(

@@ -26,6 +26,9 @@ LEASE = timedelta(minutes=2)
 #: No channel rests longer than this, whatever was written down: what lies further ahead was written by a clock that has
 #: been set back since, and counts as due.
 FURTHEST = timedelta(hours=1, minutes=5)
+#: For so long a channel can be muted; what is muted much longer than that was so by a clock that has been set back.
+LONGEST_MUTE: Final = timedelta(days=90)
+MUTED_AT_MOST: Final = LONGEST_MUTE + FURTHEST
 #: News that could not be told in this time ends with the reason.
 PATIENCE = timedelta(days=7)
 #: And only after so many tries in a row, some hours of them: what waited because the channel was muted, or because
@@ -210,6 +213,7 @@ def _moments(connection: Connection, settle: timedelta, limit: int, busy: Sequen
         "now": now,
         "settled": now - settle,
         "far": now + FURTHEST,
+        "muted": now + MUTED_AT_MOST,
         "leased": now + 2 * LEASE,
         "day": now + timedelta(hours=25),
         "limit": limit,
@@ -281,14 +285,16 @@ _DUE: Final = f"""SELECT d.workspace_id, d.channel, d.token, d.tries, d.doubt_si
         SELECT c.workspace_id, c.channel,
                row_number() OVER (PARTITION BY c.workspace_id ORDER BY ({_FIRST.format("o.id", "c", "c")})) AS turn
         FROM channels c
-        WHERE {_FREE.format("c")} AND (c.muted_until IS NULL OR c.muted_until <= :now)
+        WHERE {_FREE.format("c")} AND (c.muted_until IS NULL OR c.muted_until <= :now OR c.muted_until > :muted)
           AND NOT coalesce(c.hush_from <= :now AND c.hush_until > :now AND c.hush_until <= :day, false)
           AND c.workspace_id NOT IN :busy
           AND ({_FIRST.format("o.created_at <= :settled OR o.created_at > :far", "c", "c")})) first
     JOIN channels d ON d.workspace_id = first.workspace_id AND d.channel = first.channel
     WHERE {_FREE.format("d")}
     ORDER BY first.turn LIMIT :limit"""
-_MOMENTS: Final[dict[str, Any]] = dict.fromkeys(("now", "settled", "far", "leased", "day"), Moment) | {"busy": None}
+_MOMENTS: Final[dict[str, Any]] = dict.fromkeys(("now", "settled", "far", "leased", "day", "muted"), Moment) | {
+    "busy": None
+}
 LOOK: Final = sql(_DUE, **_MOMENTS)
 DUE: Final = sql(_DUE + " FOR UPDATE OF d SKIP LOCKED", **_MOMENTS)
 PARCEL_ROWS: Final = sql(f"""

@@ -178,10 +178,13 @@ def note_person(
     connection.execute(adding.on_conflict_do_update(index_elements=list(people.primary_key.columns), set_=said))
 
 
-def last_known(connection: Connection, workspace_id: WorkspaceId, person: UserId, earliest: datetime) -> bool | None:
-    """Whether Slack last said that this person is no member of the team; None when that is longer ago."""
-    mine = people.c.workspace_id == workspace_id, people.c.person == person, people.c.known_at >= earliest
-    found: bool | None = connection.scalar(select(people.c.outside).where(*mine))
+def last_known(
+    connection: Connection, workspace_id: WorkspaceId, person: UserId, earliest: datetime, latest: datetime
+) -> bool | None:
+    """Whether Slack last said that this person is no member of the team; None when that was not between these."""
+    mine = people.c.workspace_id == workspace_id, people.c.person == person
+    lately = people.c.known_at.between(earliest, latest)
+    found: bool | None = connection.scalar(select(people.c.outside).where(*mine, lately))
     return found
 
 

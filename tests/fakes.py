@@ -17,5 +17,8 @@ class FakeClock:
         self.moment += timedelta(**span)
         return self.moment
 
+    def elapsed(self) -> float:
+        return self.moment.timestamp()
+
     async def sleep(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)

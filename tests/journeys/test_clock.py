@@ -1,0 +1,101 @@
+"""A clock that is set back keeps nothing old for longer: no right, no number, no silence."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot import tenants
+from bot.app import SystemClock
+from bot.sandbox.slack import Fault
+from handlers import intake
+from storage import installs, outbox, workspaces
+from storage.installs import Place
+from storage.records import ChannelId
+from tests.house import ACME, house
+from tests.journeys.conftest import ANA, OPS, Stage, everything
+
+FRESH = pytest.mark.parametrize("stage", [{"piecewise_fresh_seconds": 60}], indirect=True)
+
+
+def set_back(monkeypatch: pytest.MonkeyPatch, **span: float) -> None:
+    """Sets this machine's clock back, as an administrator or a time server may."""
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: datetime.now(UTC) - timedelta(**span))
+
+
+async def track(stage: Stage) -> str:
+    piece = stage.stannp.pieces_of(222)[0]
+    return everything(await stage.say("/mailtrack", str(piece.id)))
+
+
+async def test_who_became_a_guest_is_one_though_the_clock_goes_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "found no piece" not in await track(stage)
+    stage.slack.users[ANA].restricted = True
+    set_back(monkeypatch, hours=1)
+    assert "found no piece" in await track(stage), "guests find what their channel was shown"
+
+
+async def test_what_slack_said_tomorrow_is_not_what_it_said_lately(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "found no piece" not in await track(stage)
+    stage.slack.faults.append(Fault("users.info", status=503, times=100))
+    set_back(monkeypatch, days=3)
+    assert "found no piece" in await track(stage), "whom Slack does not name is a guest"
+
+
+@FRESH
+async def test_numbers_of_tomorrow_are_read_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_back(monkeypatch, days=1)
+    before = len(stage.stannp.requests)
+    await stage.say("/mailstatus", "Spring lapsed")
+    assert stage.stannp.requests[before:], "shown as fresh for a day"
+
+
+async def test_a_channel_that_is_muted_beyond_what_can_be_asked_for_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.say("/mailalerts", "on")
+    memory, key = stage.app.services.memory, stage.app.workspace.id
+    # By a clock that was a year ahead.
+    until = datetime.now(UTC) + timedelta(days=365)
+    await memory.write(outbox.mute, key, ChannelId(OPS), until)
+    stage.stannp.pieces_of(222)[0].move("returned", stage.world.now)
+    await stage.poll()
+    await stage.until(lambda: [m for m in stage.slack.messages if "came back" in m.text], 10)
+
+
+async def test_calls_of_the_platform_are_noted_by_a_clock_that_was_set_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
+    memory, key = stage.app.services.memory, stage.app.workspace.id
+    piece = stage.stannp.pieces_of(222)[0]
+    assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], 1)) == 200
+    monkeypatch.setattr(intake, "NOTED_EVERY", 0)
+    set_back(monkeypatch, days=1)
+    assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], 2)) == 200
+    noted = (await memory.read(workspaces.by_id, key)).webhook_at
+    assert noted is not None
+    assert noted < datetime.now(UTC) - timedelta(hours=23)
+
+
+async def test_what_another_process_changed_is_seen_though_the_clock_goes_back(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(postgres_url) as made:
+        await made.install(ACME)
+        await made.connect(ACME)
+        many, mail = made.tenants, made.mail[ACME]
+        memory, key = many.template.memory, (await many.template.memory.read(workspaces.by_team, ACME)).id
+        address = await many.webhook(key)
+        await many.keep_webhook_secret(key, mail.webhook_secret)
+        raw = mail.delivery(mail.pieces_of(222)[:1], 1)
+        assert await mail.call_webhook(address, raw) == 200
+        account = await memory.read(installs.secret, many.vault, key, Place.ACCOUNT)
+        changed = {**(account or {}), "webhook_secret": "another secret"}
+        await memory.write(installs.keep_secret, many.vault, key, Place.ACCOUNT, changed, datetime.now(UTC))
+        set_back(monkeypatch, hours=1)
+        monkeypatch.setattr(tenants, "KEPT_FOR", 0)
+        assert await mail.call_webhook(address, raw) == 401
