@@ -48,6 +48,8 @@ SIGNATURE_HEADERS: Final = ("x-stannp-signature", "x-stannp-sigature")
 LONGEST: Final = 300
 MOST_MONEY: Final = Decimal(10_000_000)
 MOST_DETAIL: Final = 200
+#: Objects of one webhook call that are read: ten times what Stannp sends. The polls bring what is beyond.
+MOST_OBJECTS: Final = 500
 
 
 class UnreadableError(ValueError):
@@ -347,11 +349,13 @@ def read_delivery(raw: bytes, headers: Mapping[str, str], secret: str, now: date
         raise PayloadRefused
     event = text(body.get("event"))
     if event == "mailpiece_status":
-        batch, bad = pieces(_listed(body, "mailpieces"), now, Source.WEBHOOK)
-        return Delivery(batch, event, len(bad))
+        listed = _listed(body, "mailpieces", "singles")
+        batch, bad = pieces(listed[:MOST_OBJECTS], now, Source.WEBHOOK)
+        return Delivery(batch, event, len(bad) + len(listed[MOST_OBJECTS:]))
     if event == "campaign_status":
-        found, bad = campaigns(_listed(body, "campaigns"))
-        return Delivery(Batch(campaigns=tuple(found)), event, len(bad))
+        listed = _listed(body, "campaigns")
+        found, bad = campaigns(listed[:MOST_OBJECTS])
+        return Delivery(Batch(campaigns=tuple(found)), event, len(bad) + len(listed[MOST_OBJECTS:]))
     return Delivery(Batch(), event)
 
 
@@ -363,8 +367,9 @@ def _event(raw: bytes) -> str:
     return text(body.get("event")) if isinstance(body, dict) else ""
 
 
-def _listed(body: Mapping[str, Json], name: str) -> Json:
-    return body.get(name) if body.get(name) is not None else body.get("data")
+def _listed(body: Mapping[str, Json], *names: str) -> list[Json]:
+    listed = body.get(names[0]) if body.get(names[0]) is not None else body.get("data")
+    return rows(listed, *names, "data")
 
 
 def _check_signature(raw: bytes, headers: Mapping[str, str], secret: str) -> None:

@@ -1,11 +1,12 @@
 """Group commit: what arrives while a transaction is under way rides in the next one, all of it together.
 
-There is no timer, so alone nothing waits; and a slow disk makes the groups larger, not the queue longer.
+There is no timer, so alone nothing waits; and a slow disk makes the groups larger, not the queue longer. Those for whom
+it waits take turns: who sends much waits for nobody but themselves.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -30,6 +31,8 @@ class Rider(Generic[T]):
 
     what: T
     weight: int
+    #: In whose turn it goes.
+    whose: Hashable
     done: asyncio.Future[None]
 
     def succeed(self) -> None:
@@ -55,22 +58,26 @@ class Group(Generic[T]):
 
     commit: Callable[[list[Rider[T]]], Awaitable[None]]
     limit: int
-    waiting: deque[Rider[T]] = field(default_factory=deque)
+    #: Whose turn is next stands first.
+    waiting: dict[Hashable, deque[Rider[T]]] = field(default_factory=dict)
     worker: asyncio.Task[None] | None = None
 
-    def board(self, what: T, weight: int = 1) -> Rider[T]:
+    def board(self, what: T, weight: int = 1, whose: Hashable = None) -> Rider[T]:
         """Queues it for the next group."""
-        rider = Rider(what, weight, asyncio.get_running_loop().create_future())
-        self.waiting.append(rider)
+        rider = Rider(what, weight, whose, asyncio.get_running_loop().create_future())
+        self.waiting.setdefault(whose, deque()).append(rider)
         if self.worker is None:
             self.worker = asyncio.create_task(self._work())
         return rider
 
     def leave(self, rider: Rider[T]) -> bool:
         """Takes it out again; False when its transaction has begun."""
-        if rider not in self.waiting:
+        theirs = self.waiting.get(rider.whose, deque())
+        if rider not in theirs:
             return False
-        self.waiting.remove(rider)
+        theirs.remove(rider)
+        if not theirs:
+            del self.waiting[rider.whose]
         return True
 
     async def _work(self) -> None:
@@ -87,9 +94,16 @@ class Group(Generic[T]):
             self.worker = None
 
     def _next(self) -> list[Rider[T]]:
-        group = [self.waiting.popleft()]
-        weight = group[0].weight
-        while self.waiting and weight + self.waiting[0].weight <= self.limit:
-            weight += self.waiting[0].weight
-            group.append(self.waiting.popleft())
+        group: list[Rider[T]] = []
+        weight = 0
+        while self.waiting:
+            whose, theirs = next(iter(self.waiting.items()))
+            if group and weight + theirs[0].weight > self.limit:
+                break
+            weight += theirs[0].weight
+            group.append(theirs.popleft())
+            del self.waiting[whose]
+            if theirs:
+                # Behind all others.
+                self.waiting[whose] = theirs
         return group

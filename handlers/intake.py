@@ -1,10 +1,13 @@
 """Webhook calls on their way into memory: those that arrive together share one transaction, and wait for it.
 
-Of a call with an object that the database refuses the others are kept.
+Of a call with an object that the database refuses the others are kept. Workspaces take turns, and each has so many
+places: whoever signs their own calls can send any number, and delays nobody else by it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -24,8 +27,8 @@ log = structlog.get_logger()
 
 #: Objects in one transaction: so many take some 30 ms.
 GROUP: Final = 1000
-#: Calls that may wait at once. With more, a new one waits for room first.
-WAITING: Final = 5000
+#: Calls of one workspace that are read and wait at once. With more, a new one waits for room before it is read.
+WAITING: Final = 50
 #: That the platform called is written down so often at most (in seconds).
 NOTED_EVERY: Final = 60.0
 
@@ -43,7 +46,9 @@ class Intake:
     memory: Memory
     clock: Clock
     patience: float = 8.0
-    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITING))
+    rooms: defaultdict[WorkspaceId, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(WAITING))
+    )
     #: When it was last noted that a workspace's platform called, by the clock that nobody sets.
     noted: dict[WorkspaceId, float] = field(default_factory=dict)
     #: Objects that were kept since the start.
@@ -53,18 +58,35 @@ class Intake:
     def __post_init__(self) -> None:
         self.group = Group(self._keep_together, GROUP)
 
-    async def keep(self, workspace_id: WorkspaceId, batch: Batch) -> None:
+    @asynccontextmanager
+    async def place(self, workspace_id: WorkspaceId) -> AsyncIterator[float]:
+        """A place among those of this workspace; gives until when (by the loop) its transaction must have begun.
+
+        Raises Overloaded when none came free.
+        """
+        until = asyncio.get_running_loop().time() + self.patience
+        room = self.rooms[workspace_id]
+        try:
+            async with asyncio.timeout_at(until):
+                await room.acquire()
+        except TimeoutError:
+            raise Overloaded from None
+        try:
+            yield until
+        finally:
+            room.release()
+
+    async def keep(self, workspace_id: WorkspaceId, batch: Batch, until: float) -> None:
         """Returns when this is committed.
 
         Raises Overloaded when it did not come to it, or what the database raised when that is in trouble.
         """
-        rider: Rider[Call] | None = None
+        rider = self.group.board((workspace_id, batch), _weight(batch), workspace_id)
         try:
-            async with asyncio.timeout(self.patience), self.room:
-                rider = self.group.board((workspace_id, batch), _weight(batch))
+            async with asyncio.timeout_at(until):
                 await asyncio.shield(rider.done)
         except TimeoutError:
-            if rider is None or self.group.leave(rider):
+            if self.group.leave(rider):
                 raise Overloaded from None
             # Its transaction is under way: the answer must tell how that ends.
             await rider.done

@@ -197,7 +197,7 @@ class AddressCheck:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a verified webhook call said. `ignored` counts objects that could not be read."""
+    """What a verified webhook call said. `ignored` counts objects that could not be read, or were too many."""
 
     batch: Batch
     event: str

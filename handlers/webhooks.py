@@ -25,19 +25,19 @@ async def receive(services: Services, workspace: Workspace, raw: bytes, headers:
     """
     now = services.clock.now()
     try:
-        delivery = services.platform.read_delivery(raw, headers, now)
-        if delivery.is_handshake:
-            # Anybody can send it: it is no sign that the webhook works, and is not written down with every call.
-            if workspace.handshake_at is None or abs(now - workspace.handshake_at) > HANDSHAKES:
-                await services.memory.write(workspaces.note, workspace.id, handshake_at=now)
-            return OK
-        await services.intake.keep(workspace.id, delivery.batch)
+        async with services.intake.place(workspace.id) as until:
+            delivery = services.platform.read_delivery(raw, headers, now)
+            if not delivery.is_handshake:
+                await services.intake.keep(workspace.id, delivery.batch, until)
     except SignatureRefused:
         log.warning("webhook.signature_refused", workspace=workspace.id)
         return UNAUTHORISED
     except PayloadRefused:
         log.warning("webhook.payload_refused", workspace=workspace.id, size=len(raw))
         return BAD_REQUEST
+    # Anybody can shake hands: it is no sign that the webhook works, and is not written down with every call.
+    if delivery.is_handshake and (workspace.handshake_at is None or abs(now - workspace.handshake_at) > HANDSHAKES):
+        await services.memory.write(workspaces.note, workspace.id, handshake_at=now)
     if delivery.ignored:
         log.warning("webhook.rows_ignored", workspace=workspace.id, webhook=delivery.event, ignored=delivery.ignored)
     return OK
