@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from handlers import farewells
 from handlers.ports import Outage, Refusal, Trouble
 from handlers.services import Services
 from handlers.views.cancel import Outcome
@@ -27,8 +28,12 @@ BEAT: Final = intents.LEASE / 3
 PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 UNTIL_MENDED: Final = timedelta(minutes=10)
-#: What could not be ended after this time is given up, visibly in the log.
+#: What could not be ended after this time is given up, visibly in the log, and the asker is told.
 GIVEN_UP: Final = timedelta(days=4)
+#: So many tries to tell that.
+FAREWELLS: Final = 3
+BROKE: Final = "Something went wrong here each time (reference intent {}): whoever runs Piecewise finds it in the log."
+IN_THE_WAY: Final = "For four days something stood in the way: {}"
 
 
 class TakenOverError(Exception):
@@ -136,20 +141,27 @@ async def keep(
 
 async def begin(services: Services, workspace_id: WorkspaceId, intent_id: int, work: Work) -> Refusal | None:
     """Does it now, unless another process is quicker. What cannot be done now is done later, by whichever process;
-    where a person can mend what stands in its way, that is given."""
+    where a person can mend what stands in its way, that is given. What breaks leaves its row leased, and so is tried
+    again after growing pauses, until that has been enough."""
     taken = await services.memory.write(intents.take, workspace_id, intent_id)
-    return None if taken is None else await _carry_out(Hold(services, taken), work)
+    if taken is None:
+        return None
+    structlog.contextvars.bind_contextvars(intent=taken.id)
+    return await _carry_out(Hold(services, taken), work)
 
 
 async def _carry_out(hold: Hold, work: Work) -> Refusal | None:
     beating = asyncio.create_task(_beat(hold))
     try:
-        await _settle(hold, await work(hold), failed=False)
+        if hold.intent.tries >= intents.MOST_TRIES:
+            await _give_up(hold, BROKE.format(hold.intent.id))
+        else:
+            await _settle(hold, await work(hold))
     except TakenOverError:
         log.info("intent.taken_over", intent=hold.intent.id, kind=hold.intent.kind.value)
     except Trouble as trouble:
         log.info("intent.later", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
-        await _settle(hold, _pause(trouble), failed=True)
+        await _put_off(hold, trouble)
         return trouble if isinstance(trouble, Refusal) else None
     except SQLAlchemyError as error:
         # The row is still there, and so is its lease: when that ends, it is taken again.
@@ -161,17 +173,36 @@ async def _carry_out(hold: Hold, work: Work) -> Refusal | None:
     return None
 
 
-async def _settle(hold: Hold, delay: timedelta | None, *, failed: bool) -> None:
+async def _settle(hold: Hold, delay: timedelta | None) -> None:
     memory, intent = hold.services.memory, hold.intent
-    if delay is None:
-        await memory.write(intents.end, *hold.key, "done")
-        log.info("intent.ended", intent=intent.id, kind=intent.kind.value)
+    if delay is not None:
+        await memory.write(intents.give_back, *hold.key, delay, failed=False)
         return
-    if failed and hold.services.clock.now() - intent.made_at > GIVEN_UP:
-        await memory.write(intents.give_up, *hold.key, Outcome.UNSETTLED.value)
-        log.error("intent.given_up", intent=intent.id, kind=intent.kind.value)
+    await memory.write(intents.end, *hold.key, "done")
+    log.info("intent.ended", intent=intent.id, kind=intent.kind.value)
+
+
+async def _put_off(hold: Hold, trouble: Trouble) -> None:
+    memory = hold.services.memory
+    if not await memory.read(intents.is_old, hold.workspace_id, hold.intent.id, GIVEN_UP):
+        await memory.write(intents.give_back, *hold.key, _pause(trouble), failed=True)
         return
-    await memory.write(intents.give_back, *hold.key, delay, failed=failed)
+    await _give_up(hold, IN_THE_WAY.format(trouble), last=True)
+
+
+async def _give_up(hold: Hold, why: str, *, last: bool = False) -> None:
+    """Tells the asker, and ends it undone. Where Slack cannot be reached it is told later, unless this is the `last`
+    time; a farewell that breaks as well is not tried for ever."""
+    try:
+        if hold.intent.tries < intents.MOST_TRIES + FAREWELLS:
+            await hold.still_ours()
+            await farewells.say(hold.services, hold.intent, hold.secrets(), why)
+    except Trouble as trouble:
+        if isinstance(trouble, Outage) and not last:
+            raise
+        log.warning("intent.untold", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
+    await hold.services.memory.write(intents.give_up, *hold.key, Outcome.UNSETTLED.value)
+    log.error("intent.given_up", intent=hold.intent.id, kind=hold.intent.kind.value)
 
 
 def _pause(trouble: Trouble) -> timedelta:

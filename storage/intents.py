@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, or_, select, update
 
 from storage.accounts import approvals, intent_pieces, intents
 from storage.database import database_time, rows_changed, upsert
@@ -25,8 +25,12 @@ LEASE: Final = timedelta(seconds=15)
 HELD: Final = timedelta(hours=25)
 #: What has ended is kept so long, for whoever asks what became of it.
 KEPT: Final = timedelta(days=7)
-#: A process that dies with the same row again and again takes it less and less often.
-MOST_DOUBLINGS: Final = 6
+#: A process that dies with the same row again and again takes it less and less often, an hour apart in the end.
+MOST_DOUBLINGS: Final = 8
+#: So many tries in a row that came to nothing, and of which nothing outside was the cause, are enough: half a day.
+MOST_TRIES: Final = 16
+#: Nothing is put off for longer: what lies further ahead was written before the clock was set back, and is due.
+FURTHEST: Final = timedelta(hours=25)
 SOME: Final = 500
 
 
@@ -44,7 +48,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True)
 class Intent:
     """One thing to do. `payload` holds ids and choices, nothing about a recipient and no secret; `sealed` what the
-    vault sealed, or "". `token` is who holds it; `told` how many of its messages were sent."""
+    vault sealed, or "". `token` is who holds it; `tries`: how often in a row it was taken before, and nothing came of
+    it; `told` how many of its messages were sent."""
 
     id: int
     workspace_id: WorkspaceId
@@ -175,9 +180,9 @@ def note_told(connection: Connection, workspace_id: WorkspaceId, intent_id: int,
 def give_back(
     connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, delay: timedelta, *, failed: bool
 ) -> None:
-    """It may be taken again after this time. `failed`: nothing was done this time, which counts."""
+    """It may be taken again after this time. `failed`: something outside was in the way, so that this was no try."""
     given: dict[str, Any] = {"lease_until": EPOCH, "next_at": database_time(connection) + delay}
-    given |= {} if failed else {"tries": 0}
+    given["tries"] = case((intents.c.tries > 0, intents.c.tries - 1), else_=0) if failed else 0
     connection.execute(update(intents).where(_held(workspace_id, intent_id, token)).values(**given))
 
 
@@ -185,6 +190,12 @@ def end(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token
     """It is done, and its secrets go; False when another holds it by now."""
     ended = {"ended_at": database_time(connection), "outcome": outcome, "sealed": "", "lease_until": EPOCH}
     return rows_changed(connection, update(intents).where(_held(workspace_id, intent_id, token)).values(**ended)) == 1
+
+
+def is_old(connection: Connection, workspace_id: WorkspaceId, intent_id: int, age: timedelta) -> bool:
+    """Whether it was made longer ago than this, by the clock that its moment was written by."""
+    made_at = connection.scalar(select(intents.c.made_at).where(_mine(workspace_id, intent_id)))
+    return made_at is not None and database_time(connection) - made_at > age
 
 
 def give_up(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, outcome: str) -> bool:
@@ -217,6 +228,8 @@ def note_piece(
     """Keeps what became of one of its pieces; False when another holds it by now."""
     if not renew(connection, workspace_id, intent_id, token):
         return False
+    # Something came of it: who dies after this has not tried in vain.
+    connection.execute(update(intents).where(_held(workspace_id, intent_id, token)).values(tries=0))
     mine = (
         intent_pieces.c.workspace_id == workspace_id,
         intent_pieces.c.intent_id == intent_id,
@@ -257,7 +270,10 @@ def _held(workspace_id: WorkspaceId, intent_id: int, token: int) -> ColumnElemen
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    return and_(intents.c.ended_at.is_(None), intents.c.next_at <= now, intents.c.lease_until <= now)
+    """Of a kind that this version knows; what a later one wrote waits for it."""
+    turn = or_(intents.c.next_at <= now, intents.c.next_at > now + FURTHEST)
+    free = or_(intents.c.lease_until <= now, intents.c.lease_until > now + 2 * LEASE)
+    return and_(intents.c.ended_at.is_(None), turn, free, intents.c.kind.in_([*Kind]))
 
 
 def _intent(row: Row[Any], token: int | None = None) -> Intent:

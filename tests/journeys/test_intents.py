@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from bot.sandbox.slack import Fault, Posted, User
 from bot.sandbox.stannp import Trouble
 from storage import workspaces
-from storage.accounts import approvals
+from storage.accounts import approvals, intents
 from storage.records import Rules
+from storage.tables import EPOCH, cancellations
 from tests.journeys.conftest import ANA, BEN, Stage, everything
 
 
@@ -233,3 +234,89 @@ async def test_a_surprise_met_on_the_way_is_news_and_what_was_asked_for_is_not(s
     await stage.poll()
     await asyncio.sleep(1.2)
     assert not [m for m in stage.slack.messages if m.thread_ts and str(second.id) in everything(m)]
+
+
+def hurried(monkeypatch: pytest.MonkeyPatch, tries: int = 3) -> None:
+    """An intent is given up after few tries that follow each other fast."""
+    monkeypatch.setattr("storage.intents.LEASE", timedelta(seconds=0.2))
+    monkeypatch.setattr("storage.intents.MOST_TRIES", tries, raising=False)
+
+
+async def left_open(stage: Stage, number: int) -> None:
+    """Waits until so many intents are left."""
+    is_open = intents.c.ended_at.is_(None), intents.c.next_at.is_not(None)
+    question, left = select(func.count()).select_from(intents).where(*is_open), -1
+    for _ in range(100):
+        left = int(await stage.app.services.memory.read(lambda c: c.scalar(question)) or 0)
+        if left == number:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{left} intents are left")
+
+
+async def test_a_fault_of_ours_ends_an_intent_after_some_tries_and_the_asker_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def broken(*_args: Any) -> None:
+        nonlocal tries
+        tries += 1
+        raise ValueError("a fault of ours")
+
+    hurried(monkeypatch)
+    monkeypatch.setattr("handlers.exports.write_head", broken)
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    await stage.press(answer, "view_details")
+    await stage.press(await stage.modal(holding="details_export"), "details_export")
+    told = (await stage.until(lambda: said(stage, "could not send the file of Spring lapsed"), 30))[0]
+    assert told.channel == f"D{ANA}"
+    assert tries == 3
+    await left_open(stage, 0)
+    await asyncio.sleep(3)
+    assert len(said(stage, "could not send the file")) == 1
+
+
+async def test_a_cancellation_that_is_given_up_frees_its_pieces_and_the_asker_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: Any, **_more: Any) -> None:
+        raise ValueError("a fault of ours")
+
+    hurried(monkeypatch)
+    with monkeypatch.context() as patched:
+        patched.setattr("handlers.cancelling._read_again", broken)
+        await confirmed(stage)
+        await stage.until(lambda: said(stage, "gave up cancelling Holiday postcards"), 40)
+    left = select(func.count()).select_from(cancellations).where(cancellations.c.outcome == "")
+    assert await stage.app.services.memory.read(lambda c: c.scalar(left)) == 0
+    await left_open(stage, 0)
+
+
+async def test_a_fault_of_ours_in_a_step_ends_it_with_the_reason(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: Any) -> None:
+        raise ValueError("a fault of ours")
+
+    hurried(monkeypatch)
+    monkeypatch.setattr("handlers.automation._numbers", broken)
+    step = await stage.slack.run_step("get_campaign_status", {"campaign": "Spring lapsed"})
+    await stage.until(lambda: step.error, 30)
+    assert "went wrong" in step.error
+    await left_open(stage, 0)
+
+
+async def test_what_a_later_version_will_do_holds_up_nothing(stage: Stage) -> None:
+    def from_later(connection: Any) -> None:
+        long_ago = datetime.now(UTC) - timedelta(hours=1)
+        row = {
+            "workspace_id": stage.app.workspace.id, "kind": "sing", "payload": "{}", "sealed": "", "made_at": long_ago,
+            "next_at": long_ago, "lease_until": EPOCH, "token": 0, "tries": 0, "told": 0,
+        }  # fmt: skip
+        connection.execute(intents.insert(), [row] * 20)
+
+    await stage.app.services.memory.write(from_later)
+    stage.slack.faults.append(Fault("functions.completeSuccess", "ratelimited", 429, retry_after=6))
+    step = await stage.slack.run_step("get_campaign_status", {"campaign": "Spring lapsed"})
+    await stage.until(lambda: step.outputs, 30)
+    # They wait for the version that knows them.
+    await left_open(stage, 20)
