@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Never
 
@@ -33,6 +33,8 @@ out = Console(highlight=False, soft_wrap=True)
 log = structlog.get_logger()
 
 WorkspaceOption = Annotated[str, typer.Option("--workspace", help="With many workspaces: whose, by its team id, T….")]
+#: No mail is older than that.
+EARLIEST = date(2000, 1, 1)
 MANIFEST = Path(__file__).parent / "manifest.yml"
 
 
@@ -170,6 +172,8 @@ def sync(
     """Read the mail account's past since a day. Stopped at any moment, it goes on where it was."""
     from bot.chores import sync_account  # noqa: PLC0415 - `--help` needs none of it
 
+    if not EARLIEST <= since.date() <= datetime.now(UTC).date():
+        refuse(f"--since must be a day from {EARLIEST} to today")
     settings = settings_or_refuse()
     with _interruptible(f"Stopped. What was read is kept; to go on: piecewise sync --since {since:%Y-%m-%d}"):
         carry_out(sync_account(settings, since.date(), out, workspace))

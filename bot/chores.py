@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from sqlalchemy import Connection
 
 from bot.app import SystemClock, prepare_database, regions_of
-from bot.importing import import_file, key_of, sync
+from bot.importing import import_file, key_of, side_of, sync
 from bot.settings import Settings
 from bot.stannp import Stannp
 from handlers.ports import KeyRefused
@@ -73,8 +73,7 @@ def import_csv(settings: Settings, path: Path, out: Console, *, again: bool, tea
         done = import_file(database, known[0].id, path, report)
     out.print(f"{done.kept:,} rows are imported, {done.refused:,} were refused.", markup=False)
     if done.refused:
-        side = path.with_suffix(".refused.csv")
-        out.print(f"Each refused row, with the reason, is in {side}: mend and import it.", markup=False)
+        out.print(f"Each refused row, with the reason, is in {side_of(path)}: mend and import it.", markup=False)
 
 
 def _require_one(known: list[Workspace]) -> None:

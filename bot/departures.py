@@ -35,11 +35,21 @@ def departures(tenants: Sole | Many, leaving: Leaving, in_flight: InFlight) -> C
         if found is None or not _is_ours(event, found):
             return
         workspace_id, clock = found.workspace.id, leaving.services.clock
-        at = datetime.fromtimestamp(float(body["event_time"]), UTC) if "event_time" in body else clock.now()
-        if await leaving.hear(workspace_id, str(body["event_id"]), at):
+        at = _moment(body.get("event_time"), clock.now())
+        # Slack documents an id for each; to look into one twice is no harm.
+        event_id = str(body.get("event_id") or f"{event['type']}:{at.isoformat()}")
+        if await leaving.hear(workspace_id, event_id, at):
             in_flight.start(look(workspace_id), name=f"leaving:{workspace_id}")
 
     return listen
+
+
+def _moment(told: Any, now: datetime) -> datetime:
+    """When it happened, in seconds since 1970; now, where that is not told or has yet to come."""
+    try:
+        return min(datetime.fromtimestamp(float(told), UTC), now)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return now
 
 
 def _is_ours(event: Body, found: Entry) -> bool:

@@ -60,6 +60,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+WRITTEN: Final = "not of this century, or not written like 2026-10-31"
 #: What stands in the cells of a line.
 CELLS: Final = re.compile(r'[^",\r\n]+')
 #: The first end of a line.
@@ -180,6 +181,8 @@ class CsvFile:
     """A file that can be imported: its columns, where its rows begin, and the key under which its progress is kept."""
 
     lines: IO[bytes]
+    header: list[str]
+    #: What each is to us; "" for those that are not read.
     columns: list[str]
     start: int
     size: int
@@ -210,7 +213,7 @@ def open_source(file: IO[bytes]) -> CsvFile:
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise ImportRefusedError(f"The first line names a column twice: {', '.join(twice)}.")
-    return CsvFile(lines, columns, header.end, size, f"csv:{key}")
+    return CsvFile(lines, header.cells, columns, header.end, size, f"csv:{key}")
 
 
 def _line_at(source: CsvFile, place: int) -> int:
@@ -237,9 +240,9 @@ def read_piece(columns: list[str], row: Row, now: datetime) -> Batch:
     told = ((column, " ".join(cell.split())) for column, cell in zip(columns, row.cells, strict=False))
     cells = {column: cell for column, cell in told if column and cell}
     if cells.get("timestamp") and wire.moment(cells["timestamp"]) is None:
-        raise wire.UnreadableError("its date is not written like 2026-10-31 or 2026-10-31 14:05")
+        raise wire.UnreadableError(f"its date is {WRITTEN} or 2026-10-31 14:05")
     if cells.get("status_date") and wire.moment(cells["status_date"]) is None:
-        raise wire.UnreadableError("the date of its status is not written like 2026-10-31")
+        raise wire.UnreadableError(f"the date of its status is {WRITTEN}")
     if "status" in cells and wire.status(cells["status"])[0] is None:
         raise wire.UnreadableError(f"unknown status {cells['status'][:40]!r}")
     said = {name: cell for name, cell in cells.items() if name not in ("status_date", "location", "campaign_name")}
@@ -259,26 +262,37 @@ STRANGER: Final = (
 )
 
 
+def side_of(path: Path) -> Path:
+    """Where the refused rows of this file go."""
+    return path.with_name(f"{path.name}.refused.csv")
+
+
 class SideFile:
-    """Where refused rows go, with their line and the reason: beside the file, for a person to mend and import."""
+    """Where refused rows go, with their line and the reason: beside the file, for a person to mend and import.
 
-    HEADER: Final = ("line", "reason", "row")
+    It has the columns of the file between its own. What does not fit into them stands as it came, in the last one.
+    """
 
-    def __init__(self, path: Path, kept: int) -> None:
-        self.path, self.kept = path, kept
+    def __init__(self, path: Path, header: list[str], kept: int) -> None:
+        # Rows of such a file that are refused again do not get its columns twice.
+        is_one = header[:2] == ["line", "reason"] and header[-1] == "row"
+        self.theirs = slice(2, len(header) - 1) if is_one else slice(len(header))
+        self.path, self.header, self.kept = path, header, kept
         self.handle: IO[str] | None = None
 
     def write(self, row: Row, reason: str) -> None:
         """Adds a refused row."""
         if self.handle is None:
             self.handle = self._open()
-        csv.writer(self.handle).writerow((row.line, reason, row.text))
+        fits = 0 < len(row.cells) <= len(self.header)
+        cells = [*(row.cells if fits else ()), *[""] * len(self.header)][: len(self.header)]
+        csv.writer(self.handle).writerow((row.line, reason, *cells[self.theirs], "" if fits else row.text))
 
     def _open(self) -> IO[str]:
         """Behind the rows that are recorded: those written after the last portion that was kept come again."""
         if not (self.kept and self.path.exists()):
             handle = self.path.open("w", newline="", encoding="utf-8")
-            csv.writer(handle).writerow(self.HEADER)
+            csv.writer(handle).writerow(("line", "reason", *self.header[self.theirs], "row"))
             return handle
         handle = self.path.open("r+", newline="", encoding="utf-8")
         recorded = csv.reader(iter(handle.readline, ""))
@@ -307,7 +321,7 @@ def import_file(
     with path.open("rb") as file:
         source = open_source(file)
         reached = database.read(imports.progress, workspace_id, source.key)
-        side = SideFile(path.with_suffix(".refused.csv"), reached.refused)
+        side = SideFile(side_of(path), source.header, reached.refused)
         report(reached, source.size)
         try:
             for batch, reached in _portions(database, workspace_id, source, reached, side):  # noqa: B020 - goes on there

@@ -109,6 +109,12 @@ def money(value: Json) -> Decimal | None:
     return found if found.is_finite() and abs(found) < MOST_MONEY else None
 
 
+def price(value: Json) -> Decimal | None:
+    """What something costs; None where that is not known. Less than nothing would lower every sum it stands in."""
+    found = money(value)
+    return found if found is not None and found >= 0 else None
+
+
 def whole(value: Json) -> int | None:
     """A count; None for what is none."""
     found = text(value)
@@ -116,9 +122,12 @@ def whole(value: Json) -> int | None:
 
 
 def moment(value: Json) -> datetime | None:
-    """A moment in UTC (Stannp documents no zone; its US answers fit UTC); None for null, zeros and nonsense."""
+    """A moment in UTC (Stannp documents no zone; its US answers fit UTC).
+
+    None for null, zeros, nonsense and other centuries.
+    """
     found = text(value)
-    if not re.match(r"[12]\d{3}-\d\d-\d\d", found):
+    if not re.match(r"20\d\d-\d\d-\d\d", found):
         return None
     try:
         parsed = datetime.fromisoformat(found)
@@ -157,7 +166,7 @@ def campaign(row: Json) -> Campaign:
         updated_at=moment(row.get("updated")),
         send_on=day(row.get("send_date")),
         recipients=whole(row.get("recipients")),
-        cost=money(row.get("cost")),
+        cost=price(row.get("cost")),
     )
 
 
@@ -183,7 +192,7 @@ def piece(row: Json, now: datetime, source: Source, *, detailed: bool = False) -
         kind=text(row.get("type")).casefold(),
         format=text(row.get("format")),
         dispatched_at=moment(row.get("dispatched")),
-        cost=money(row.get("cost")),
+        cost=price(row.get("cost")),
         campaign_ref=identity(row["campaign_id"]) if row.get("campaign_id") is not None else None,
         recipient=recipient(row),
         detailed=detailed,

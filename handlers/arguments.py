@@ -19,6 +19,8 @@ RANGE_FORMS: Final = (
 )
 #: Days that can be chosen with two pickers: a year, leap or not.
 LONGEST_SPAN: Final = 366
+#: No mail is older, and none planned further ahead.
+FIRST_YEAR, LAST_YEAR = 2000, 2099
 QUOTES: Final = "\"'“”‘’«»"
 MONTHS: Final = {name.casefold(): n for n, name in enumerate(calendar.month_name) if name} | {
     name.casefold(): n for n, name in enumerate(calendar.month_abbr) if name
@@ -111,6 +113,8 @@ def _dates(match: re.Match[str], _today: date) -> Range:
         last = date.fromisoformat(match["last"] or match["first"])
     except ValueError:
         raise RangeRefused(f"I could not read that range: no such day. These work: {RANGE_FORMS}.") from None
+    if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+        raise RangeRefused(f"I know days from {FIRST_YEAR} to {LAST_YEAR}. These work: {RANGE_FORMS}.")
     if last < first:
         raise RangeRefused(f"That range ends before it begins. Did you mean `{last}..{first}`?")
     return Range(Days(first, last), span(first, last))

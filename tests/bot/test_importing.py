@@ -15,7 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from typer.testing import CliRunner
 
+from bot.__main__ import app as command_line
 from bot.importing import ROWS, import_file, key_of, read_rows, sync
 from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.world import World
@@ -54,8 +56,44 @@ def bring(database: Database, workspace: Workspace, path: Path) -> Any:
 
 
 def refused(path: Path) -> list[list[str]]:
-    with path.with_suffix(".refused.csv").open(newline="", encoding="utf-8") as side:
+    with path.with_name(f"{path.name}.refused.csv").open(newline="", encoding="utf-8") as side:
         return list(csv.reader(side))[1:]
+
+
+def test_refused_rows_are_mended_in_their_file_and_imported_from_there(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.csv"
+    bad = [row(1, status="teleported"), row(2, timestamp="1026-03-01"), row(3) + ",more"]
+    path.write_text("\n".join([HEAD, *bad, row(4)]) + "\n")
+    assert bring(database, workspace, path).refused == 3
+    side = path.with_name("old.csv.refused.csv")
+    side.write_text(side.read_text().replace("teleported", "delivered").replace("1026-", "2026-"))
+    again = bring(database, workspace, side)
+    # The third fits no columns: its text stands in a column of its own.
+    assert (again.kept, again.refused) == (2, 1)
+    who = database.read(enquiries.find_pieces, workspace.id, "1", 2)[0].recipient
+    assert (who.name, who.address) == ("Jane Doe 1", "12 Main St, Apt 4")
+    with side.with_name("old.csv.refused.csv.refused.csv").open(newline="") as left:
+        head, only = list(csv.reader(left))
+    assert head == ["line", "reason", *HEAD.split(","), "row"], "no columns are added by each turn"
+    assert only[1] == "a piece without an id"
+
+
+def test_files_whose_names_differ_by_their_endings_have_refused_rows_of_their_own(
+    database: Database, workspace: Workspace, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("spring.csv", "spring.txt", "spring"), 1):
+        (tmp_path / name).write_text("\n".join([HEAD, row(number, status="teleported")]) + "\n")
+        bring(database, workspace, tmp_path / name)
+    kept = sorted(one.name for one in tmp_path.iterdir() if "refused" in one.name)
+    assert kept == ["spring.csv.refused.csv", "spring.refused.csv", "spring.txt.refused.csv"]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_back_fill_of_another_century_is_refused_in_words(day: str) -> None:
+    done = CliRunner().invoke(command_line, ["sync", "--since", day])
+    assert (done.exit_code, "must be a day from 2000-01-01 to today" in done.output) == (1, True), done.output
 
 
 def counted(database: Database, table: Any) -> int:
@@ -84,7 +122,7 @@ def test_a_file_becomes_pieces_with_their_scans_and_no_channel_is_told(
 
 BAD = {
     row(901, status="teleported"): "unknown status 'teleported'",
-    row(902, timestamp="yesterday"): "its date is not written like",
+    row(902, timestamp="yesterday"): "its date is not of this century, or not written like",
     row(903, status_date="31/12/2025"): "the date of its status",
     row(0): "a piece without an id",
     row(905) + ",more,and more": "it has 15 cells, and the header 13",
@@ -108,8 +146,8 @@ def test_each_bad_row_is_refused_with_its_line_and_reason_and_all_others_are_kep
     done = bring(database, workspace, path)
     assert done.kept == len(BAD) + 3
     found = refused(path)
-    assert [int(line) for line, _, _ in found] == [*range(3, 2 * len(BAD) + 2, 2), 2 * len(BAD) + 5]
-    for (_, reason, _), expected in zip(found, [*BAD.values(), "neither UTF-8 nor Windows-1252"], strict=True):
+    assert [int(line) for line, *_ in found] == [*range(3, 2 * len(BAD) + 2, 2), 2 * len(BAD) + 5]
+    for (_, reason, *_), expected in zip(found, [*BAD.values(), "neither UTF-8 nor Windows-1252"], strict=True):
         assert expected in reason
     names = {
         p.recipient.name for ref in ("50", "52") for p in database.read(enquiries.find_pieces, workspace.id, ref, 1)
@@ -211,7 +249,7 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(database_url: str, tmp_p
     campaign = opened.read(enquiries.campaigns_of, made.id)[0].id
     assert opened.read(enquiries.mix, made.id, campaign).counts == {Status.DELIVERED: number - len(bad)}
     opened.close()
-    assert [int(line) for line, _, _ in refused(path)] == sorted(n + 1 for n in bad)
+    assert [int(line) for line, *_ in refused(path)] == sorted(n + 1 for n in bad)
 
 
 async def test_a_back_fill_reads_every_week_once_and_goes_on_after_a_stop(
@@ -321,7 +359,7 @@ def test_a_cell_that_is_too_long_and_one_that_is_never_closed_are_refused_and_wh
     path.write_text("\n".join([*lines, row(7)]), newline="")
     assert bring(database, workspace, path).kept == 5
     # Line 3 holds eight lines of a cell.
-    assert [(int(line), reason) for line, reason, _ in refused(path)] == [
+    assert [(int(line), reason) for line, reason, *_ in refused(path)] == [
         (3, "the row is longer than 64,000 bytes"),
         (14, "a line break stands in a cell without quotes around it"),
     ]
@@ -334,7 +372,7 @@ def test_lines_may_end_in_any_way(database: Database, workspace: Workspace, tmp_
     path.write_text(ending.join([HEAD, row(1), row(2, status="??"), "", row(3, status="??"), row(4)]), newline="")
     done = bring(database, workspace, path)
     assert (done.kept, done.refused, done.position) == (2, 2, path.stat().st_size)
-    assert [int(line) for line, _, _ in refused(path)] == [3, 5]
+    assert [int(line) for line, *_ in refused(path)] == [3, 5]
 
 
 def test_a_row_of_a_piece_that_nobody_knows_is_refused_unless_it_says_when_that_was_ordered(
@@ -347,7 +385,7 @@ def test_a_row_of_a_piece_that_nobody_knows_is_refused_unless_it_says_when_that_
     path.write_text("id,status,timestamp\n1,delivered,\n2,delivered,\n3,delivered,2025-03-01\n3,returned,\n")
     done = bring(database, workspace, path)
     assert (done.kept, done.refused) == (3, 1)
-    assert [(line, reason.partition(":")[0]) for line, reason, _ in refused(path)] == [
+    assert [(line, reason.partition(":")[0]) for line, reason, *_ in refused(path)] == [
         ("3", "piece 2 is not known, and the row does not say when it was ordered")
     ]
     stand = database.read(lambda c: dict(c.execute(select(pieces.c.ref, pieces.c.status)).all()))
@@ -384,5 +422,5 @@ def test_what_is_refused_after_a_stop_has_its_own_line_also_behind_cells_of_seve
     with pytest.raises(StoppedError):
         import_file(database, workspace.id, path, stop)
     assert bring(database, workspace, path).refused == 2
-    assert [int(line) for line, _, _ in refused(path)] == [2, 2 * ROWS + 4]
+    assert [int(line) for line, *_ in refused(path)] == [2, 2 * ROWS + 4]
     assert counted(database, pieces) == ROWS + 1

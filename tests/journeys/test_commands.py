@@ -309,3 +309,8 @@ async def test_a_webhook_that_fell_silent_is_told_once(stage: Stage) -> None:
     told = [m for m in stage.slack.messages if "has not called" in m.text]
     assert [m.channel for m in told] == [f"D{ANA}"]
     assert "dashboard" in told[0].text
+
+
+@pytest.mark.parametrize("days", ["0001-01-01..9999-12-31", "2126-01-01"])
+async def test_days_of_another_century_are_refused_in_words(stage: Stage, days: str) -> None:
+    assert "from 2000 to 2099" in (await stage.say("/mailstatus", f"Spring lapsed {days}")).text

@@ -102,6 +102,16 @@ def stopped(stage: Stage) -> int:
     return sum(piece.status == "cancelled" for piece in stage.stannp.pieces_of(223))
 
 
+async def test_a_negative_cost_takes_nothing_from_the_sum_that_a_second_person_sees(stage: Stage) -> None:
+    await limited(stage)
+    stage.stannp.pieces_of(223)[0].cost = Decimal(-500)
+    await stage.poll()
+    request = await asked(stage)
+    assert "save $3.36" in request.text, "what was known before stands"
+    answer = await stage.say("/mailstatus", "Holiday postcards")
+    assert "*Spent* -" not in everything(answer)
+
+
 async def test_an_approval_is_for_the_pieces_that_were_asked_for_though_the_campaign_grows(stage: Stage) -> None:
     await limited(stage)
     request = await asked(stage)

@@ -99,6 +99,16 @@ async def test_an_event_that_comes_twice_is_looked_into_once(acme: House) -> Non
     assert asked == 2, "once at the installation, and once for the event"
 
 
+@pytest.mark.parametrize("when", [10**15, -(10**12), "soon", float("nan"), None])
+async def test_a_removal_is_heard_however_its_envelope_is_written(acme: House, when: object) -> None:
+    slack = acme.slack(ACME)
+    slack.faults.append(Fault("auth.test", error="account_inactive", times=9))
+    body = {"type": "event_callback", "team_id": slack.team, "api_app_id": "A0", "event": UNINSTALLED}
+    await slack.deliver("events_api", body | ({"event_time": when} if when else {}))
+    await idle(acme)
+    assert (await workspace_of(acme)).removed_at is not None
+
+
 async def test_another_bot_s_or_a_person_s_revoked_token_is_not_our_business(acme: House) -> None:
     slack = acme.slack(ACME)
     for tokens in ({"oauth": ["U0ANA"]}, {"oauth": [], "bot": ["U0OTHERBOT"]}):
