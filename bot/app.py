@@ -178,6 +178,8 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
         sessions = await _connect_out(stack, room)
         metrics = Metrics(memory)
         tenants, services = await _tenants(settings, sessions, memory, studio, metrics)
+        if isinstance(tenants, Many):
+            stack.push_async_callback(tenants.drain, DRAIN)
         in_flight = InFlight()
         stack.push_async_callback(in_flight.drain, DRAIN)
         desk = Desk(tenants, memory, services.clock, in_flight)

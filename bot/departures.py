@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.desk import InFlight
 from bot.tenants import Entry, Many, Sole
 from handlers.leaving import Leaving
-from handlers.ports import Trouble
+from handlers.ports import SecretClosed, Trouble
 from storage.records import WorkspaceId
 
 log = structlog.get_logger()
@@ -31,10 +31,10 @@ def departures(tenants: Sole | Many, leaving: Leaving, in_flight: InFlight) -> C
 
     async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         # Bolt does not authorise these: what they are about may be gone already.
-        found = await tenants.enter(context.enterprise_id, context.team_id, bool(context.is_enterprise_install))
-        if found is None or not _is_ours(event, found):
+        named = context.enterprise_id, context.team_id, bool(context.is_enterprise_install)
+        workspace_id, clock = await _whose(tenants, named, event), leaving.services.clock
+        if workspace_id is None:
             return
-        workspace_id, clock = found.workspace.id, leaving.services.clock
         at = _moment(body.get("event_time"), clock.now())
         # Slack documents an id for each; to look into one twice is no harm.
         event_id = str(body.get("event_id") or f"{event['type']}:{at.isoformat()}")
@@ -42,6 +42,16 @@ def departures(tenants: Sole | Many, leaving: Leaving, in_flight: InFlight) -> C
             in_flight.start(look(workspace_id), name=f"leaving:{workspace_id}")
 
     return listen
+
+
+async def _whose(tenants: Sole | Many, named: tuple[str | None, str | None, bool], event: Body) -> WorkspaceId | None:
+    """The workspace that this may be about; None when it is not about us."""
+    try:
+        found = await tenants.enter(*named)
+    except SecretClosed:
+        # Whose token it is cannot be told now: what it means is found out when the secret opens.
+        return await tenants.number_of(*named)
+    return found.workspace.id if found is not None and _is_ours(event, found) else None
 
 
 def _moment(told: Any, now: datetime) -> datetime:

@@ -10,7 +10,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import aiohttp
@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.slack import Slack, named
 from bot.stannp import Stannp
+from bot.tokens import ends_of, keep_new, refuse_new, token_of
 from handlers.leaving import ENDED
 from handlers.ports import Account, NotConnected, Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone
 from handlers.services import Services
@@ -94,6 +95,11 @@ class Sole:
         ours = whole or team in (None, self.workspace.team_id)
         return Entry(self.workspace, self.bot_id, self.bot_user) if ours else None
 
+    async def number_of(self, enterprise: str | None, team: str | None, whole: bool) -> WorkspaceId | None:
+        """See `Many.number_of`."""
+        found = await self.enter(enterprise, team, whole)
+        return found.workspace.id if found else None
+
     def forget(self, _workspace_id: WorkspaceId) -> None:
         return
 
@@ -145,10 +151,21 @@ class Many:
 
     async def enter(self, enterprise: str | None, team: str | None, whole: bool) -> Entry | None:
         """The workspace that Slack names; None when it did not install us. An organisation is one workspace."""
-        for name in (enterprise, team) if whole else (team, enterprise):
-            if isinstance(name, str) and name and (found := await self._known(name)) is not None:
+        for name in _in_order(enterprise, team, whole):
+            if (found := await self._known(name)) is not None:
                 slack = found.slack
                 return Entry(found.workspace, slack.get("bot_id", ""), slack.get("bot_user", ""), slack["token"])
+        return None
+
+    async def number_of(self, enterprise: str | None, team: str | None, whole: bool) -> WorkspaceId | None:
+        """The number of the workspace that `enter` gives, also while its secret does not open."""
+        for name in _in_order(enterprise, team, whole):
+            try:
+                found = await self.template.memory.read(workspaces.by_team, name)
+            except WorkspaceUnknownError:
+                continue
+            if found.removed_at is None:
+                return found.id
         return None
 
     async def _known(self, team: str) -> Opened | None:
@@ -245,7 +262,7 @@ class Many:
     # ---- Tokens that end ----------------------------------------------------------------------------------------
 
     def _is_ending(self, found: Opened) -> bool:
-        ends, now = _ends(found.slack), self._now()
+        ends, now = ends_of(found.slack), self._now()
         if ends is None or ends - now >= RENEW_BEFORE:
             return False
         # Lately tried in vain: as long as the token is good, that can wait.
@@ -264,7 +281,7 @@ class Many:
                 return await asyncio.shield(task)
             self.forget(workspace_id)
             found = await self._open(workspace_id)
-            ends = _ends(before)
+            ends = ends_of(before)
             if found.slack != before or (ends is not None and ends > self._now() + SOON):
                 # Done, or the old one is still good: the other process may take its time.
                 return found
@@ -291,12 +308,16 @@ class Many:
             log.warning("token.not_renewed", workspace=workspace_id, code=trouble.code)
             if isinstance(trouble, Outage) and trouble.code not in ENDED:
                 return self._while_it_lasts(found, SlackDown(code=trouble.code), RENEWAL)
-            await self.template.memory.write(_refuse, found, self._now())
+            await self.template.memory.write(refuse_new, workspace_id, found.sealed, ends_of(found.slack), self._now())
             return self._while_it_lasts(found, WorkspaceGone(code=trouble.code), REFUSED)
         except (aiohttp.ClientError, TimeoutError):
             return self._while_it_lasts(found, SlackDown(), RENEWAL)
-        old = {name: found.slack[name] for name in ("token", "ends")}
-        renewed = found.slack | token_of(dict(answer.data), self._now()) | {"before": old}  # type: ignore[arg-type]
+        try:
+            new = token_of(answer.data, self._now())
+        except SlackDown as trouble:
+            log.warning("token.not_renewed", workspace=workspace_id, code=trouble.code)
+            return self._while_it_lasts(found, trouble, RENEWAL)
+        renewed = found.slack | new | {"before": {name: found.slack[name] for name in ("token", "ends")}}
         if await self._record(workspace_id, found.slack["refresh"], renewed):
             await self._prove(workspace_id, renewed)
         return await self._open(workspace_id)
@@ -305,7 +326,9 @@ class Many:
         """Keeps it, for as long as that takes; gives whether, for there may be a newer installation."""
         while True:
             try:
-                kept = await self.template.memory.write(_keep, self.vault, workspace_id, refresh, renewed, self._now())
+                kept = await self.template.memory.write(
+                    keep_new, self.vault, workspace_id, refresh, renewed, self._now()
+                )
             except SQLAlchemyError as error:
                 if not is_outage(error):
                     raise
@@ -332,12 +355,20 @@ class Many:
             return
         await self._record(workspace_id, renewed["refresh"], proven)
 
+    async def drain(self, seconds: float) -> None:
+        """Waits for renewals under way, whose answers must be recorded; what takes longer is given up."""
+        if self.renewing:
+            await asyncio.wait(set(self.renewing), timeout=seconds)
+        for task in list(self.renewing):
+            log.error("token.given_up", do="It is taken up again at the next start.")
+            task.cancel()
+
     def _wait_with(self, workspace_id: WorkspaceId, pause: timedelta) -> None:
         self.not_before[workspace_id] = self.template.clock.elapsed() + pause.total_seconds()
 
     def _while_it_lasts(self, found: Opened, trouble: Trouble, pause: timedelta) -> Opened:
         """There is no new token: the old one is used until it ends, and only then is that a trouble."""
-        ends, now = _ends(found.slack), self._now()
+        ends, now = ends_of(found.slack), self._now()
         self._wait_with(found.workspace.id, pause)
         if ends is not None and ends <= now:
             raise trouble
@@ -397,6 +428,12 @@ class Many:
         self.forget(workspace_id)
 
 
+def _in_order(enterprise: str | None, team: str | None, whole: bool) -> list[str]:
+    """The names under which a workspace may be known, the likely one first."""
+    names = (enterprise, team) if whole else (team, enterprise)
+    return [name for name in names if isinstance(name, str) and name]
+
+
 class Unconnected:
     """In the place of a mail account that is not connected yet: whatever is asked of it says so."""
 
@@ -409,18 +446,6 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def token_of(answer: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """The token of an answer of `oauth.v2.access`, with when it ends (as a number of seconds) if it does."""
-    kept: dict[str, Any] = {"token": answer["access_token"], "scopes": answer.get("scope", "")}
-    if answer.get("refresh_token"):
-        kept |= {"refresh": answer["refresh_token"], "ends": now.timestamp() + float(answer.get("expires_in", 0))}
-    return kept
-
-
-def _ends(slack: dict[str, Any]) -> datetime | None:
-    return datetime.fromtimestamp(slack["ends"], UTC) if slack.get("ends") and slack.get("refresh") else None
-
-
 def _look(
     connection: Connection, vault: Vault, workspace_id: WorkspaceId
 ) -> tuple[Workspace, str | None, dict[str, Any] | None, dict[str, Any] | None]:
@@ -428,21 +453,3 @@ def _look(
     sealed = installs.sealed(connection, workspace_id, Place.SLACK)
     slack = installs.opened(vault, workspace_id, Place.SLACK, sealed)
     return workspace, sealed, slack, installs.secret(connection, vault, workspace_id, Place.ACCOUNT)
-
-
-def _keep(
-    connection: Connection,
-    vault: Vault,
-    workspace_id: WorkspaceId,
-    refresh: str,
-    renewed: dict[str, Any],
-    now: datetime,
-) -> bool:
-    troubles.end(connection, workspace_id, Kind.TOKEN)
-    return installs.keep_renewed(connection, vault, workspace_id, refresh, renewed, now)
-
-
-def _refuse(connection: Connection, found: Opened, now: datetime) -> None:
-    """Slack gave nothing: that is told, while there is time to mend it."""
-    installs.end_renewal(connection, found.workspace.id, found.sealed)
-    troubles.begin(connection, found.workspace.id, Kind.TOKEN, now, _ends(found.slack))

@@ -4,6 +4,7 @@ Both events may come late, twice, and in any order (docs.slack.dev: reference/ev
 revoked one by one, too, while the installation goes on (docs.slack.dev: authentication/using-token-rotation).
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,6 +27,8 @@ CLOCKS: Final = timedelta(minutes=5)
 ENDED: Final = frozenset({"account_inactive", "token_revoked", "invalid_refresh_token"})
 REFUSED: Final = ENDED | {"invalid_auth", "not_authed", "token_expired"}
 LASTS: Final = timedelta(minutes=1)
+#: Looked into at once.
+TOGETHER: Final = 8
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,24 @@ class Leaving:
         return await self.services.memory.together(_hear, workspace_id, event_id, at, self.services.clock.now())
 
     async def look_again(self) -> None:
-        """Looks into all that is not clear yet."""
-        for workspace_id in await self.services.memory.read(workspaces.leaving):
-            await self.look(workspace_id)
+        """Looks into all that is not clear yet. What breaks for one is raised when all others were looked into."""
+        places = asyncio.Semaphore(TOGETHER)
+
+        async def look(workspace_id: WorkspaceId) -> None:
+            async with places:
+                await self.look(workspace_id)
+
+        unclear = await self.services.memory.read(workspaces.leaving)
+        ended = await asyncio.gather(*map(look, unclear), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def look(self, workspace_id: WorkspaceId) -> None:
-        """Asks Slack whether the token is good. Only a refusal that is beyond doubt ends the installation."""
+        """Asks Slack whether the token is good. Only a refusal that is beyond doubt ends the installation.
+
+        That it is good is believed some time after Slack said otherwise: not all of its machines know at once.
+        """
         workspace = await self.services.memory.read(workspaces.by_id, workspace_id)
         said, since = workspace.leaving_at, workspace.installed_at
         if said is None or workspace.removed_at is not None:
@@ -59,6 +74,10 @@ class Leaving:
             await self._stays(workspace_id, said, "older")
             return
         tested = await self.services.memory.read(installs.sealed, workspace_id, Place.SLACK)
+        if tested is None and since is not None:
+            # There is no token that could be good.
+            await self._leave(workspace, tested)
+            return
         try:
             # Another process may have renewed the token meanwhile.
             self.tenants.forget(workspace_id)
@@ -71,7 +90,8 @@ class Leaving:
             else:
                 log.warning("leaving.unclear", workspace=workspace_id, code=trouble.code)
         else:
-            await self._stays(workspace_id, said, "works")
+            if not timedelta(0) <= self.services.clock.now() - said < LASTS:
+                await self._stays(workspace_id, said, "works")
 
     def _is_over(self, workspace_id: WorkspaceId, code: str) -> bool:
         if code not in REFUSED:
