@@ -19,6 +19,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.addresses import is_slacks
 from handlers.messages import Message, Picture
 from handlers.ports import (
+    AccessBarred,
     ChannelClosed,
     Clock,
     FileToSend,
@@ -40,7 +41,8 @@ from handlers.ports import (
 log = structlog.get_logger()
 
 #: Slack's own words (docs.slack.dev, errors of each method) and what they mean to us. A code that we have not
-#: met may pass: only a fault of the channel or of the message is final (`handlers.ports.LASTING`).
+#: met may pass: only a fault of the channel or of the message is final (`handlers.ports.LASTING`), and what one message
+#: meets again and again (`handlers.delivery.ENOUGH`).
 CODES: Final[dict[str, type[Refusal]]] = {
     "not_in_channel": NotInChannel,
     "channel_not_found": NotInChannel,
@@ -65,6 +67,16 @@ CODES: Final[dict[str, type[Refusal]]] = {
     "token_expired": WorkspaceGone,
     "invalid_auth": WorkspaceGone,
     "not_authed": WorkspaceGone,
+    # Whatever is asked meets these (docs.slack.dev: common errors): no fault of a message or a channel; they may pass.
+    "access_denied": AccessBarred,
+    "accesslimited": AccessBarred,
+    "ekm_access_denied": AccessBarred,
+    "enterprise_is_restricted": AccessBarred,
+    "no_permission": AccessBarred,
+    "not_allowed_token_type": AccessBarred,
+    "org_login_required": AccessBarred,
+    "team_access_not_granted": AccessBarred,
+    "two_factor_setup_required": AccessBarred,
     "message_not_found": MessageGone,
     "cant_update_message": MessageGone,
     "edit_window_closed": MessageGone,

@@ -68,7 +68,10 @@ async def _refreshed(services: Services, held: Hold, parcel: Parcel) -> Card | N
     if card.shows == shows:
         return Card(card.message_ts, shows, now)
     try:
+        await _require(services, held)
         await services.slack.edit(parcel.channel, card.message_ts, message)
+    except Overtaken:
+        return None
     except MessageGone:
         return await _anew(services, held, parcel.channel, Card("", shows, now), message)
     except (Outage, Refusal) as trouble:
@@ -77,10 +80,14 @@ async def _refreshed(services: Services, held: Hold, parcel: Parcel) -> Card | N
     return Card(card.message_ts, shows, now)
 
 
+async def _require(services: Services, held: Hold) -> None:
+    if not await services.memory.write(outbox.renew, [held]):
+        raise Overtaken
+
+
 async def _anew(services: Services, held: Hold, channel: ChannelId, card: Card, message: Message) -> Card | None:
     try:
-        if not await services.memory.write(outbox.renew, [held]):
-            raise Overtaken
+        await _require(services, held)
         return replace(card, message_ts=await services.slack.post(channel, message))
     except (Outage, Refusal) as trouble:
         log.info("card.later", channel=channel, reason=type(trouble).__name__, code=trouble.code)

@@ -8,7 +8,7 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,34 +19,30 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers import cards
-from handlers.grouping import Group, Rider
+from handlers.facts import Facts, gather, handfuls
+from handlers.grouping import Group, Rider, settled
 from handlers.notices import Plan, plan
 from handlers.ports import (
     ChannelClosed,
+    MemoryDown,
     MessageGone,
     MessageRefused,
     NotInChannel,
     Outage,
     Refusal,
     SlackDown,
+    SlackRefused,
     Trouble,
 )
 from handlers.services import Services, Tenants
 from handlers.views import alerts
-from storage import enquiries, outbox, workspaces
-from storage.cards import Card, cards_of
+from storage import outbox
+from storage.cards import Card
 from storage.failures import is_outage, reason_of
 from storage.outbox import Ending, Item, Parcel
 from storage.records import (
-    NO_CAMPAIGN,
-    CampaignId,
     ChannelId,
-    Mix,
-    PieceId,
-    StoredCampaign,
-    StoredPiece,
     Want,
-    Workspace,
     WorkspaceId,
 )
 from storage.statuses import Status
@@ -67,8 +63,6 @@ AT_ONCE_EACH: Final = 100
 #: Channels claimed in one transaction, and parcels recorded in one.
 CLAIMED: Final = 200
 RECORDED: Final = 500
-#: Rows whose facts are read in one go.
-HANDFUL: Final = 5000
 #: The courier looks this often (in seconds) while there is something to do.
 BREATH: Final = 0.025
 #: A lease is renewed so often (in seconds) while a message is under way.
@@ -78,7 +72,14 @@ SURE: Final = outbox.LEASE.total_seconds() - 25.0
 #: After the database was away, nothing is claimed for so long (in seconds), and recording is tried at least so often.
 AFTER_AN_OUTAGE: Final = 5.0
 LONGEST_PAUSE: Final = 3.0
+#: So many tries of the same message that end in the same word of Slack's that we do not know, or in the same fault of
+#: ours, are enough: that message alone is given up, with the reason, and the channel goes on.
+ENOUGH: Final = 5
 BROKE: Final = "Something went wrong here (reference {}). Whoever runs Piecewise finds the cause in its log."
+UNRECORDED: Final = (
+    "This may have been told, but what became of it could not be written down (reference {}). Whoever runs Piecewise "
+    "finds the cause in its log."
+)
 SWITCHED_OFF: Final = "Alerts were switched off in this channel before this was told."
 
 
@@ -87,21 +88,30 @@ def _uptime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-@dataclass(frozen=True)
-class Facts:
-    """A parcel, and what its messages are made of."""
-
-    parcel: Parcel
-    workspace: Workspace
-    campaign: StoredCampaign | None
-    mix: Mix
-    wants: frozenset[Want] | None
-    card: Card | None
-    pieces: dict[PieceId, StoredPiece]
-
-
 class LeaseLost(Exception):
     """Another process has taken the channel over: what is left to tell is its to tell."""
+
+
+@dataclass
+class Turn:
+    """A channel's turn: its parcel, and what of it is being said just now."""
+
+    parcel: Parcel
+    #: Raises LeaseLost where another may write to the channel by now.
+    require_lease: Callable[[], Awaitable[None]]
+    saying: tuple[Item, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.saying = self.parcel.items
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A message, named by its first row, and the word in which it ended so many times in a row."""
+
+    row_id: int
+    word: str
+    times: int
 
 
 @dataclass
@@ -117,6 +127,9 @@ class Courier:
     #: Nothing is claimed before this, so that what was told before an outage of the database is recorded first.
     away_until: float = 0.0
     stopping: bool = False
+    failing: dict[tuple[WorkspaceId, ChannelId], Failing] = field(default_factory=dict)
+    #: Channels of which nothing at all can be written down: what is told there would be told for ever, and so is not.
+    stuck: set[tuple[WorkspaceId, ChannelId]] = field(default_factory=set)
     endings: Group[Ending] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -154,7 +167,7 @@ class Courier:
                 return 0
             load = Counter(parcel.workspace_id for parcel in self.flying.values())
             busy = [workspace_id for workspace_id, number in load.items() if number >= AT_ONCE_EACH]
-            here = {_place(parcel) for parcel in self.flying.values()}
+            here = {_place(parcel) for parcel in self.flying.values()} | self.stuck
             claimed = await services.memory.write(outbox.claim, services.policy.settle, min(room, CLAIMED), busy, here)
         except SQLAlchemyError as error:
             if not is_outage(error):
@@ -163,10 +176,13 @@ class Courier:
             log.warning("delivery.database_away", reason=reason_of(error))
             return 0
         self.sure.update((_place(parcel), begun + SURE) for parcel in claimed)
-        for group in _handfuls(claimed):
-            for facts in await services.memory.read(_gather, group):
-                task = asyncio.create_task(self._guarded(facts))
-                self.flying[task] = facts.parcel
+        for group in handfuls(claimed):
+            # Where one of them cannot be read, each is read alone, behind its own boundary.
+            found, _error = await settled(services.memory.read(gather, group))
+            known = {_place(facts.parcel): facts for facts in found or []}
+            for parcel in group:
+                task = asyncio.create_task(self._guarded(parcel, known.get(_place(parcel))))
+                self.flying[task] = parcel
                 task.add_done_callback(self._landed)
         return len(claimed)
 
@@ -202,46 +218,82 @@ class Courier:
         if _uptime() >= self.sure.get(_place(parcel), 0.0):
             raise LeaseLost
 
-    async def _guarded(self, facts: Facts) -> None:
+    async def _guarded(self, parcel: Parcel, facts: Facts | None) -> None:
         """One bad row must not stop the others: whatever breaks here rests this channel alone."""
-        parcel = facts.parcel
+        turn = Turn(parcel, partial(self.require_lease, parcel))
         try:
-            await self._deliver(facts)
+            await self._deliver(turn, facts)
         except LeaseLost:
             log.warning("delivery.lease_lost", channel=parcel.channel)
-        except Exception:
+        except Exception as error:
             reference = uuid.uuid4().hex[:8]
             log.exception("delivery.broke", reference=reference, channel=parcel.channel)
-            await self._end(_put_off(parcel, BROKE.format(reference)))
+            await self._end(self._later(turn, BROKE.format(reference), type(error).__name__))
 
-    async def _deliver(self, facts: Facts) -> None:
-        services, parcel = self.services, facts.parcel
+    async def _deliver(self, turn: Turn, facts: Facts | None) -> None:
+        services, parcel = self.services, turn.parcel
         if parcel.doubt_since is not None:
             # Its sender died, or Slack's answer was lost: should Slack have taken that message, this one repeats it.
             log.warning("delivery.maybe_again", channel=parcel.channel, since=parcel.doubt_since.isoformat())
         try:
             services = await self.tenants.of(parcel.workspace_id)
-            ending = await _tell(services, facts, partial(self.require_lease, parcel))
+            ending = await _tell(services, facts or await self._read(parcel), turn)
         except (NotInChannel, ChannelClosed) as refusal:
             log.info("delivery.blocked", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
             await self._block(parcel, str(refusal))
             return
         except MessageRefused as refusal:
             log.warning("delivery.refused", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
-            ending = Ending(parcel, services.policy.pace, refused=parcel.items, refusal=str(refusal))
+            ending = Ending(parcel, services.policy.pace, refused=turn.saying, refusal=str(refusal))
         except (Outage, Refusal) as trouble:
             # Of all else nobody knows that it will last, and nobody in the channel can mend it.
-            ending = _put_off(parcel, str(trouble), trouble)
+            ending = self._later(turn, str(trouble), _unknown(trouble), trouble)
             name, seconds = type(trouble).__name__, ending.rest.total_seconds()
             log.info("delivery.later", channel=parcel.channel, reason=name, code=trouble.code, seconds=seconds)
+        else:
+            self.failing.pop(_place(parcel), None)
         await self._end(ending)
+
+    async def _read(self, parcel: Parcel) -> Facts:
+        try:
+            return (await self.services.memory.read(gather, [parcel]))[0]
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            raise MemoryDown from None
+
+    def _later(self, turn: Turn, why: str, word: str, trouble: Trouble | None = None) -> Ending:
+        """Puts it off; where this message has ended in the same `word` ("": one that says nothing of it) often enough,
+        it is refused instead."""
+        place, row_id = _place(turn.parcel), turn.saying[0].row_id
+        if word:
+            before = self.failing.pop(place, None)
+            times = before.times + 1 if before and (before.row_id, before.word) == (row_id, word) else 1
+            if times >= ENOUGH:
+                log.warning("delivery.refused", channel=turn.parcel.channel, reason=word, rows=len(turn.saying))
+                return Ending(turn.parcel, self.services.policy.pace, refused=turn.saying, refusal=why)
+            self.failing[place] = Failing(row_id, word, times)
+        return _put_off(turn.parcel, why, trouble)
 
     async def _block(self, parcel: Parcel, reason: str) -> None:
         if not await self._as_long_as_it_takes(1, outbox.block, parcel, reason, UNBLOCK):
             raise LeaseLost
 
     async def _end(self, ending: Ending) -> None:
-        await self.endings.board(ending).done
+        """Records it. What the database refuses for good is not said again: it ends as told to nobody knows whom."""
+        parcel, reference = ending.parcel, uuid.uuid4().hex[:8]
+        try:
+            await self.endings.board(ending).done
+        except SQLAlchemyError as error:
+            log.error("delivery.unrecorded", reference=reference, channel=parcel.channel, reason=reason_of(error))  # noqa: TRY400 - the values are people's
+            await self._end_bare(Ending(parcel, REST, refused=parcel.items, refusal=UNRECORDED.format(reference)))
+
+    async def _end_bare(self, ending: Ending) -> None:
+        try:
+            await self.endings.board(ending).done
+        except SQLAlchemyError as error:
+            self.stuck.add(_place(ending.parcel))
+            log.error("delivery.stuck", channel=ending.parcel.channel, reason=reason_of(error))  # noqa: TRY400 - see above
 
     async def _record(self, riders: list[Rider[Ending]]) -> None:
         """What was sent must be kept, and until it is, the channel is not claimed here again (see `flying`)."""
@@ -287,6 +339,11 @@ def _place(parcel: Parcel) -> tuple[WorkspaceId, ChannelId]:
     return parcel.workspace_id, parcel.channel
 
 
+def _unknown(trouble: Trouble) -> str:
+    """Slack's word where we do not know it, and so not whether it is about this message; else ""."""
+    return (trouble.code or "no reason") if type(trouble) is SlackRefused else ""
+
+
 def _put_off(parcel: Parcel, why: str, trouble: Trouble | None = None) -> Ending:
     """Nothing ends, and the channel rests: as long as Slack asks for, else longer with each failure in a row."""
     asked = trouble.retry_after if trouble else None
@@ -300,73 +357,22 @@ async def deliver_due(services: Services, tenants: Tenants) -> int:
     return await Courier(services, tenants).serve()
 
 
-def _handfuls(parcels: list[Parcel]) -> Iterator[list[Parcel]]:
-    """The parcels in groups of a bounded number of rows, so that their facts are few at a time."""
-    handful: list[Parcel] = []
-    for parcel in parcels:
-        if handful and sum(len(one.items) for one in handful) + len(parcel.items) > HANDFUL:
-            yield handful
-            handful = []
-        handful.append(parcel)
-    if handful:
-        yield handful
-
-
-def _gather(connection: Connection, parcels: list[Parcel]) -> list[Facts]:
-    """The facts of several parcels. Many channels are told of the same campaign, which is read once."""
-    ids: dict[WorkspaceId, dict[PieceId, None]] = {}
-    for parcel in parcels:
-        ids.setdefault(parcel.workspace_id, {}).update(dict.fromkeys(item.piece_id for item in parcel.items))
-    found = {key: workspaces.by_id(connection, key) for key in ids}
-    pieces = {
-        (key, piece.id): piece
-        for key, those in ids.items()
-        for piece in enquiries.pieces_by_id(connection, key, [*those])
-    }
-    channels = [parcel.channel for parcel in parcels]
-    wants = {key: workspaces.wants_of_channels(connection, key, channels) for key in ids}
-    campaigns = {(p.workspace_id, p.campaign_id) for p in parcels}
-    known = {key: (enquiries.campaign(connection, *key), enquiries.mix(connection, *key)) for key in campaigns}
-    posted = cards_of(connection, {parcel.key for parcel in parcels})
-    return [
-        Facts(
-            parcel,
-            found[parcel.workspace_id],
-            *known[parcel.workspace_id, parcel.campaign_id],
-            _wanted(wants[parcel.workspace_id], parcel),
-            posted.get(parcel.key),
-            {
-                item.piece_id: pieces[parcel.workspace_id, item.piece_id]
-                for item in parcel.items
-                if (parcel.workspace_id, item.piece_id) in pieces
-            },
-        )
-        for parcel in parcels
-    ]
-
-
-def _wanted(wants: Mapping[tuple[ChannelId, CampaignId], frozenset[Want]], parcel: Parcel) -> frozenset[Want] | None:
-    """The campaign's own choice, else that for all; None for neither."""
-    return wants.get((parcel.channel, parcel.campaign_id), wants.get((parcel.channel, NO_CAMPAIGN)))
-
-
-async def _tell(services: Services, facts: Facts, require_lease: Callable[[], Awaitable[None]]) -> Ending:
+async def _tell(services: Services, facts: Facts, turn: Turn) -> Ending:
     parcel = facts.parcel
     if facts.wants is None:
         return Ending(parcel, timedelta(0), refused=parcel.items, refusal=SWITCHED_OFF)
     todo = plan(parcel.items, facts.wants, facts.pieces)
-    card, posted = await _show_card(services, facts, require_lease)
+    card, posted = await _show_card(services, facts, turn)
     told = [(item, card.message_ts) for item in todo.quiet]
     if not posted and todo.groups and facts.card is not None:
-        await require_lease()
+        turn.saying = tuple(todo.groups[0][1])
+        await turn.require_lease()
         told += await _post_news(services, facts, todo, card)
     changed = None if card == facts.card else card
     return Ending(parcel, services.policy.pace, tuple(told), card=changed)
 
 
-async def _show_card(
-    services: Services, facts: Facts, require_lease: Callable[[], Awaitable[None]]
-) -> tuple[Card, bool]:
+async def _show_card(services: Services, facts: Facts, turn: Turn) -> tuple[Card, bool]:
     """Brings the card up to date, at most once a minute; gives it, and whether that took a new message."""
     parcel, card, now = facts.parcel, facts.card, services.clock.now()
     spent = cards.spent_line(facts.mix, facts.workspace.currency)
@@ -374,6 +380,7 @@ async def _show_card(
     if card is not None and (card.shows == digest or _is_young(services, facts, now)):
         return card, False
     message = alerts.card(facts.campaign, facts.mix, spent, now)
+    await turn.require_lease()
     if card is not None:
         try:
             await services.slack.edit(parcel.channel, card.message_ts, message)
@@ -381,7 +388,7 @@ async def _show_card(
             log.info("card.reposted", channel=parcel.channel, code=gone.code)
         else:
             return Card(card.message_ts, digest, now), False
-    await require_lease()
+        await turn.require_lease()
     return Card(await services.slack.post(parcel.channel, message), digest, now), True
 
 

@@ -4,8 +4,8 @@
     ├── Refusal            a person can act on it: the text says what happened and what to do
     │   ├── KeyRefused  PieceUnknown  CampaignUnknown  TooLate  NotOffered  CampaignBooked  PlatformRefused (ReadCut)
     │   ├── SignatureRefused  PayloadRefused
-    │   └── NotInChannel  ChannelClosed  ScopeMissing  WorkspaceGone  MessageGone  PictureRefused  HomeChanged
-    │       SlackRefused ── MessageRefused
+    │   └── NotInChannel  ChannelClosed  ScopeMissing  WorkspaceGone  AccessBarred  MessageGone  PictureRefused
+    │       HomeChanged  SlackRefused ── MessageRefused
     └── Outage             it may pass: `retry_after` seconds when that is known
         ├── PlatformDown  PlatformBusy
         ├── SlackDown  SlackBusy
@@ -107,6 +107,10 @@ class ScopeMissing(Refusal):
 
 class WorkspaceGone(Refusal):
     """Slack no longer accepts the bot's token. Reinstall the app and set the new SLACK_BOT_TOKEN."""
+
+
+class AccessBarred(Refusal):
+    """Slack does not let me into this workspace for now. Its admins can see why."""
 
 
 class MessageGone(Refusal):
