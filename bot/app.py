@@ -193,7 +193,7 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
             bolt=bolt if mode is Mode.HTTP and hears else None,
             verifier=SignatureVerifier(settings.slack_signing_secret.get_secret_value()) if mode is Mode.HTTP else None,
             flow=_flow(settings, tenants, client, in_flight) if hears else None,
-            takes_webhooks=hears and settings.takes_webhooks(),
+            takes_webhooks=hears,
             slack_api=settings.slack_api_url,
             slack_is_connected=_connection(handler),
         )  # fmt: skip

@@ -18,6 +18,23 @@ OVERTIME: Final = 24
 PATIENCE: Final = 5.0
 
 
+class TookTooLong(Exception):
+    """A work's place was taken from it."""
+
+
+@asynccontextmanager
+async def _within(seconds: float | None) -> AsyncIterator[asyncio.Timeout]:
+    """A limit whose end is told from a time-out of the work's own."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield limit
+    except TimeoutError:
+        if limit.expired():
+            raise TookTooLong from None
+        raise
+
+
 @dataclass
 class Lanes:
     """The places of one job."""
@@ -33,10 +50,10 @@ class Lanes:
     async def place(self, key: str, seconds: float | None = None) -> AsyncIterator[None]:
         """A place for this one. `seconds`: how long its work may take, when it may be stopped anywhere.
 
-        Raises TimeoutError for what took longer, or was slow when too many were.
+        Raises TookTooLong for what took longer, or was slow when too many were.
         """
         if key in self.known_slow:
-            async with self.slow, asyncio.timeout(seconds), self._timed(key):
+            async with self.slow, _within(seconds), self._timed(key):
                 yield
             return
         self.waiting += 1
@@ -46,7 +63,7 @@ class Lanes:
             self.waiting -= 1
         with ExitStack() as held:
             held.callback(self.quick.release)
-            async with asyncio.timeout(seconds) as limit, self._timed(key, held, limit if seconds else None):
+            async with _within(seconds) as limit, self._timed(key, held, limit if seconds else None):
                 yield
 
     @asynccontextmanager

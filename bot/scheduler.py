@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot.desk import InFlight
-from bot.lanes import Lanes
+from bot.lanes import Lanes, TookTooLong
 from handlers import cards, delivery, digests, governing, jobs, problems, surveys
 from handlers.leaving import Leaving
 from handlers.ports import Trouble
@@ -201,7 +201,7 @@ class Timetable:
                 # Another process may have taken the turn while this one waited for its place.
                 if is_ours():
                     await work(await self.tenants.of(workspace_id), workspace_id)
-        except TimeoutError:
+        except TookTooLong:
             log.warning("turn.stopped", tick=name, limit=seconds)
 
     async def _take(self, name: str, every: timedelta, *, connected: bool) -> dict[WorkspaceId, int]:

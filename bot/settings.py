@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     stannp_api_url: str = Field("https://api-us1.stannp.com/v1", description="The mail account's region")
     stannp_webhook_secret: SecretStr = Field(
         NOTHING,
-        description="HTTP: the secret given to Stannp's webhook, at least 8 characters; without it the webhook is off",
+        description="HTTP: the secret given to Stannp's webhook, at least 8 characters; without it no call is believed",
     )
     stannp_eu_api_url: str = Field(
         "https://api-eu1.stannp.com/v1", description="Many workspaces: the region of accounts in the UK and the EU"
@@ -189,10 +189,6 @@ class Settings(BaseSettings):
     def is_for_many(self) -> bool:
         """Whether any workspace may install us from a web page."""
         return bool(self.slack_client_id)
-
-    def takes_webhooks(self) -> bool:
-        """Whether the mail platform may call."""
-        return self.is_for_many() or bool(self.stannp_webhook_secret.get_secret_value())
 
     def vault(self) -> Vault:
         """What seals the secrets of many workspaces."""

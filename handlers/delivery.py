@@ -38,7 +38,7 @@ from handlers.services import Services, Tenants
 from handlers.views import alerts
 from storage import outbox
 from storage.cards import Card
-from storage.failures import is_outage, reason_of
+from storage.failures import is_outage, is_statement, reason_of
 from storage.outbox import Ending, Item, Parcel
 from storage.records import (
     ChannelId,
@@ -72,6 +72,9 @@ SURE: Final = outbox.LEASE.total_seconds() - 25.0
 #: After the database was away, nothing is claimed for so long (in seconds), and recording is tried at least so often.
 AFTER_AN_OUTAGE: Final = 5.0
 LONGEST_PAUSE: Final = 3.0
+#: Seconds for which a statement that is refused is repeated: its schema may be changing just now. Beyond that it is a
+#: fault of ours, and holds up the other channels.
+STATEMENT_PATIENCE: Final = 60.0
 #: So many tries of the same message that end in the same word of Slack's that we do not know, or in the same fault of
 #: ours, are enough: that message alone is given up, with the reason, and the channel goes on.
 ENOUGH: Final = 5
@@ -276,7 +279,7 @@ class Courier:
         return _put_off(turn.parcel, why, trouble)
 
     async def _block(self, parcel: Parcel, reason: str) -> None:
-        if not await self._as_long_as_it_takes(1, outbox.block, parcel, reason, UNBLOCK):
+        if not await self._as_long_as_it_takes(1, None, outbox.block, parcel, reason, UNBLOCK):
             raise LeaseLost
 
     async def _end(self, ending: Ending) -> None:
@@ -295,11 +298,11 @@ class Courier:
             self.stuck.add(_place(ending.parcel))
             log.error("delivery.stuck", channel=ending.parcel.channel, reason=reason_of(error))  # noqa: TRY400 - see above
 
-    async def _record(self, riders: list[Rider[Ending]]) -> None:
+    async def _record(self, riders: list[Rider[Ending]], patience: float | None = None) -> None:
         """What was sent must be kept, and until it is, the channel is not claimed here again (see `flying`)."""
         endings = [rider.what for rider in riders]
         try:
-            stale = await self._as_long_as_it_takes(len(endings), outbox.settle, endings)
+            stale = await self._as_long_as_it_takes(len(endings), patience, outbox.settle, endings)
         except SQLAlchemyError:
             if len(riders) == 1:
                 raise
@@ -314,20 +317,30 @@ class Courier:
 
     async def _record_alone(self, rider: Rider[Ending]) -> None:
         try:
-            await self._record([rider])
+            # For what is wrong with the statement, the group has waited.
+            await self._record([rider], 0.0)
         except SQLAlchemyError as error:
             rider.fail(error)
 
     async def _as_long_as_it_takes(
-        self, parcels: int, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+        self,
+        parcels: int,
+        patience: float | None,
+        work: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> T:
-        """Writes to the database; while that is away, tries again, more and more rarely."""
+        """Writes to the database; while that is away, tries again, more and more rarely.
+
+        `patience`: the seconds for which a statement is repeated that is refused as such.
+        """
         pause = 0.5
+        end = _uptime() + (STATEMENT_PATIENCE if patience is None else patience)
         while True:
             try:
                 return await self.services.memory.write(work, *args, **kwargs)
             except SQLAlchemyError as error:
-                if not is_outage(error):
+                if not is_outage(error) or (is_statement(error) and _uptime() >= end):
                     raise
                 log.warning("delivery.not_recorded", parcels=parcels, reason=reason_of(error))
                 self.away_until = _uptime() + AFTER_AN_OUTAGE

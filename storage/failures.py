@@ -43,6 +43,13 @@ def is_outage(error: BaseException | None) -> bool:
     return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
 
 
+def is_statement(error: BaseException | None) -> bool:
+    """Whether the statement itself is refused: the schema is being changed, or it is a fault of ours. What values it
+    is given may be to blame, too (42P18: a type cannot be told), so that it fails for some and not for others."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return state_of(error)[:2] == "42" or code == sqlite3.SQLITE_ERROR
+
+
 def state_of(error: BaseException | None) -> str:
     """PostgreSQL's SQLSTATE of an error; "" where there is none."""
     return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")

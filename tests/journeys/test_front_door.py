@@ -108,6 +108,13 @@ async def test_webhooks_are_understood_or_refused(stage: Stage, raw: bytes, sign
     assert await stage.stannp.call_webhook(address, raw, signature) == status
 
 
+@pytest.mark.parametrize("stage", [{"stannp_webhook_secret": ""}], indirect=True)
+async def test_the_webhook_can_be_added_before_its_secret_is_known_here(stage: Stage) -> None:
+    address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
+    assert await stage.stannp.shake_hands(address) == 200
+    assert await stage.stannp.call_webhook(address, b'{"event":"mailpiece_status","mailpieces":[]}') == 401
+
+
 async def test_health_and_readiness(stage: Stage) -> None:
     async with aiohttp.ClientSession() as session:
         for path, status in (("healthz", 200), ("readyz", 200), ("nothing", 404)):

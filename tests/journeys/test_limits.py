@@ -184,7 +184,7 @@ async def test_who_is_slow_holds_a_place_for_a_moment_and_waits_among_the_slow_f
                 if slow:
                     await hold.wait()
             done.append(key)
-        except TimeoutError:
+        except lanes.TookTooLong:
             stopped.append(key)
 
     slow = [asyncio.create_task(work(f"slow{n}", slow=True)) for n in range(6)]
@@ -198,6 +198,25 @@ async def test_who_is_slow_holds_a_place_for_a_moment_and_waits_among_the_slow_f
     hold.set()
     await asyncio.gather(*slow, *again)
     assert len(done) == 3 + 5 + 3
+
+
+async def test_a_work_s_own_timeout_is_no_limit_that_was_reached(
+    two: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from handlers import problems
+
+    async def breaks(*_: object) -> None:
+        raise TimeoutError("one inside the work")
+
+    monkeypatch.setattr(problems.jobs, "poll", breaks)
+    assert two.app is not None
+    job = two.app.scheduler.get_job("poll")
+    caplog.clear()
+    await two.tenants.template.memory.write(lambda c: c.exec_driver_sql("DELETE FROM leases").rowcount)
+    await job.func(*job.args, **job.kwargs)
+    await two.until(lambda: "tick.broke" in caplog.text)
+    assert "one inside the work" in caplog.text
+    assert "turn.stopped" not in caplog.text
 
 
 async def flood(two: House, team: str, number: int) -> None:
