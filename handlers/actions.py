@@ -117,8 +117,8 @@ async def cancel_one(services: Services, ask: Ask, value: str) -> None:
     worth, payload = worth_of([piece], ask.workspace.currency), payload_of(ask)
     if needs_second(ask, worth.amount.amount, worth.unpriced):
         wanted = Wanted(f"piece {escape(piece.ref)}", 1, worth.amount, worth.unpriced)
-        await ask_second(services, ask, wanted, (payload, [piece.id]), (piece.campaign_id, piece.id))
-        await refused(services, ask, ASKED)
+        later = await ask_second(services, ask, wanted, (payload, [piece.id]), (piece.campaign_id, piece.id))
+        await refused(services, ask, later or ASKED)
         return
     note = partial(_note_asked, ask=ask, subject=f"piece {piece.ref}", worth=worth, now=services.clock.now())
     secrets = {"url": ask.response_url} if ask.response_url else {}
@@ -181,7 +181,9 @@ async def cancel_campaign(services: Services, ask: Ask, metadata: str) -> None:
     worth, name = worth_of(standing.pieces, ask.workspace.currency), escape(campaign.facts.name)
     if needs_second(ask, worth.amount.amount, worth.unpriced):
         wanted = Wanted(f"*{name}*", worth.pieces, worth.amount, worth.unpriced)
-        await ask_second(services, ask, wanted, intent.id, (campaign.id, NO_PIECE))
+        later = await ask_second(services, ask, wanted, intent.id, (campaign.id, NO_PIECE))
+        if later:
+            await refused(services, ask, later)
         return
     if not await services.memory.write(_confirm, ask, intent, campaign, worth, services.clock.now()):
         raise Outdated

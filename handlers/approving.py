@@ -1,19 +1,29 @@
 """A cancellation above the workspace's limit waits for a second person; and every act is written down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection
 
+from handlers import intents as working
+from handlers.intents import Hold, TakenOverError
+from handlers.messages import Message, escape
 from handlers.ports import ChannelClosed, NotInChannel, Refusal
 from handlers.services import Ask, Services
-from handlers.views import rules
+from handlers.views import rules, words
 from handlers.views.rules import Wanted
-from storage import audits, intents
-from storage.audits import Act, Bound
+from storage import audits, enquiries, intents, workspaces
+from storage.audits import Act, Approval, Bound
 from storage.intents import Kind
-from storage.records import CampaignId, PieceId, Rules
+from storage.records import CampaignId, Money, PieceId, Rules, WorkspaceId
+
+log = structlog.get_logger()
+
+POSTED_LATER: Final = "Somebody else has to approve this. {} I post the request as soon as that is over."
 
 
 class NobodyWouldSee(Refusal):
@@ -40,11 +50,28 @@ class Outgrown(Refusal):
     """These pieces cost more by now than the request said. Please ask for it anew."""
 
 
-async def write_down(services: Services, ask: Ask, act: Act, subject: str = "", detail: str = "") -> None:
-    """Keeps who did what. Subject and detail name no recipient and hold no secret."""
-    await services.memory.together(
-        audits.note, ask.workspace.id, ask.user, act, services.clock.now(), subject=subject, detail=detail
-    )
+async def write_down(
+    services: Services,
+    ask: Ask,
+    act: Act,
+    subject: str = "",
+    detail: str = "",
+    *,
+    work: Callable[[Connection], object] = lambda _connection: None,
+) -> bool:
+    """Keeps who did what, in the transaction in which `work` does it; of what changes nothing (False) there is no line.
+
+    Gives whether there is one. Subject and detail name no recipient and hold no secret.
+    """
+    now = services.clock.now()
+
+    def both(connection: Connection) -> bool:
+        if work(connection) is False:
+            return False
+        audits.note(connection, ask.workspace.id, ask.user, act, now, subject=subject, detail=detail)
+        return True
+
+    return await services.memory.together(both)
 
 
 def needs_second(ask: Ask, worth: Decimal, unpriced: int) -> bool:
@@ -65,36 +92,89 @@ async def ask_second(
     wanted: Wanted,
     intent: int | tuple[Mapping[str, Any], Sequence[PieceId]],
     about: tuple[CampaignId, PieceId],
-) -> None:
-    """Posts the request where it was asked; raises NobodyWouldSee where no second person would read it.
+) -> str:
+    """Posts the request where it was asked, now or as soon as Slack takes it: then the sentence that says so is given.
 
-    `intent`: the one that holds the pieces already, or what to make it of. `about`: campaign and piece.
+    Raises NobodyWouldSee where no second person would read it. `intent`: the one that holds the pieces already, or what
+    to make it of. `about`: campaign and piece.
     """
     if not ask.channel or ask.channel.startswith("D"):
         raise NobodyWouldSee
-    now = services.clock.now()
+    now, key = services.clock.now(), ask.workspace.id
 
-    def work(connection: Connection) -> int:
+    def work(connection: Connection) -> tuple[int, int]:
         if isinstance(intent, int):
             held = intent
         else:
             payload, piece_ids = intent
-            held = intents.keep(
-                connection, ask.workspace.id, Kind.CANCEL, payload, piece_ids=piece_ids, held=True
-            )  # fmt: skip
+            held = intents.keep(connection, key, Kind.CANCEL, payload, piece_ids=piece_ids, held=True)
         bound = Bound(held, wanted.pieces, wanted.saves.amount, wanted.unpriced)
         detail = f"{wanted.pieces} pieces worth {wanted.saves.amount} {wanted.saves.currency}"
-        audits.note(
-            connection, ask.workspace.id, ask.user, Act.APPROVAL_ASKED, now, subject=wanted.what.strip("*"),
-            detail=detail,
-        )  # fmt: skip
-        return audits.ask_approval(connection, ask.workspace.id, *about, ask.user, now, bound)
+        subject = wanted.what.strip("*")
+        audits.note(connection, key, ask.user, Act.APPROVAL_ASKED, now, subject=subject, detail=detail)
+        number = audits.ask_approval(connection, key, *about, ask.user, now, bound)
+        request = {"approval": number, "by": ask.user, "channel": ask.channel}
+        return number, intents.keep(connection, key, Kind.REQUEST, request)
 
-    number = await services.memory.write(work)
-    chosen = ask.workspace.rules.cancellers
-    deciders = (services.policy.cancellers if chosen is None else chosen) - {ask.user}
-    above = ask.workspace.rules.approval_above or Decimal(0)
-    try:
-        await services.slack.post(ask.channel, rules.approval_wanted(number, wanted, ask.user, deciders, above))
-    except (NotInChannel, ChannelClosed):
-        raise NobodyWouldSee from None
+    number, request = await services.memory.write(work)
+    refusal = await working.begin(services, key, request, partial(post_request, at_once=True))
+    kept = await services.memory.read(audits.approval, key, number)
+    if kept is not None and kept.outcome == Act.WITHDRAWN:
+        raise NobodyWouldSee
+    posted = await services.memory.read(intents.of, key, request)
+    if posted is None or posted.told:
+        return ""
+    return POSTED_LATER.format(refusal or "Slack does not take it just now.")
+
+
+async def post_request(hold: Hold, *, at_once: bool = False) -> timedelta | None:
+    """Posts a request for approval. Where nobody would see it, it is withdrawn, and the asker is told (`at_once`: by
+    who asks just now)."""
+    services, payload = hold.services, hold.intent.payload
+    found = await services.memory.read(audits.approval, hold.workspace_id, payload["approval"])
+    if found is None or found.outcome not in ("", Act.WITHDRAWN):
+        return None
+    if not found.outcome and found.asked_at > services.clock.now() - audits.LAPSES:
+        message = await _request(services, hold.workspace_id, found)
+        try:
+            await hold.tell(0, partial(services.slack.post, payload["channel"], message))
+        except (NotInChannel, ChannelClosed) as refusal:
+            log.info("request.withdrawn", reason=type(refusal).__name__, code=refusal.code)
+        else:
+            return None
+    if not await services.memory.write(_withdraw, hold, found):
+        raise TakenOverError
+    if not at_once:
+        await hold.tell(1, partial(services.slack.post, payload["by"], words.plain(f"{NobodyWouldSee()}")))
+    return None
+
+
+async def _request(services: Services, workspace_id: WorkspaceId, found: Approval) -> Message:
+    workspace = await services.memory.read(workspaces.by_id, workspace_id)
+    what = await services.memory.read(named, workspace_id, found)
+    wanted = Wanted(what, found.pieces, Money(found.amount, workspace.currency), found.unpriced)
+    chosen = workspace.rules.cancellers
+    deciders = (services.policy.cancellers if chosen is None else chosen) - {found.asked_by}
+    above = workspace.rules.approval_above or Decimal(0)
+    return rules.approval_wanted(found.id, wanted, found.asked_by, deciders, above)
+
+
+def _withdraw(connection: Connection, hold: Hold, found: Approval) -> bool:
+    """Neither the request nor its pieces wait any more. What was withdrawn before stays so."""
+    if not intents.renew(connection, *hold.key):
+        return False
+    now = hold.services.clock.now()
+    if audits.withdraw(connection, hold.workspace_id, found.id, now):
+        audits.note(connection, hold.workspace_id, found.asked_by, Act.WITHDRAWN, now, detail="nobody would see it")
+        if found.intent_id is not None:
+            intents.drop_held(connection, hold.workspace_id, found.intent_id, Act.WITHDRAWN.value)
+    return True
+
+
+def named(connection: Connection, workspace_id: WorkspaceId, found: Approval) -> str:
+    """What a request is about, in words, escaped."""
+    if found.piece_id:
+        piece = enquiries.piece_by_id(connection, workspace_id, found.piece_id)
+        return f"piece {escape(piece.ref)}" if piece else "a piece"
+    campaign = enquiries.campaign(connection, workspace_id, found.campaign_id)
+    return f"*{escape(campaign.facts.name)}*" if campaign else "a campaign"

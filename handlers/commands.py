@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -292,20 +293,24 @@ async def subscribe(
         chosen = Choices(zone, alerts.DEFAULT_DIGEST, None, alerts.DEFAULT_ALARM)
     message = alerts.confirmed(what, wants, ask.user)
     await services.slack.post(ask.channel, message)
-    now = services.clock.now()
-    await services.memory.write(workspaces.subscribe, ask.workspace.id, ask.channel, campaign_id, wants, ask.user, now)
-    if chosen is not None:
-        await services.memory.write(choices.keep, ask.workspace.id, ask.channel, replace(chosen, zone=zone))
-    await write_down(services, ask, Act.SUBSCRIBED, what.strip("*"), f"channel {ask.channel}")
+    now, key = services.clock.now(), ask.workspace.id
+
+    def work(connection: Connection) -> None:
+        workspaces.subscribe(connection, key, ask.channel, campaign_id, wants, ask.user, now)
+        if chosen is not None:
+            choices.keep(connection, key, ask.channel, replace(chosen, zone=zone))
+
+    await write_down(services, ask, Act.SUBSCRIBED, what.strip("*"), f"channel {ask.channel}", work=work)
 
 
 async def _switch_off(services: Services, ask: Ask, target: str) -> None:
     campaign_id, what = await _named_campaign(services, ask, target)
-    ended = await services.memory.write(
-        workspaces.unsubscribe, ask.workspace.id, ask.channel, campaign_id if target else None
-    )
-    if ended:
-        await write_down(services, ask, Act.UNSUBSCRIBED, what.strip("*"), f"channel {ask.channel}")
+
+    def work(connection: Connection) -> bool:
+        return bool(workspaces.unsubscribe(connection, ask.workspace.id, ask.channel, campaign_id if target else None))
+
+    where = f"channel {ask.channel}"
+    ended = await write_down(services, ask, Act.UNSUBSCRIBED, what.strip("*"), where, work=work)
     said = f"This channel is no longer told of {what}." if ended else f"This channel was not told of {what}."
     await replies.to_asker(services, ask, words.plain(f"{said} `/mailalerts on` changes that."))
 
@@ -316,8 +321,8 @@ async def _mute(services: Services, ask: Ask, wish: AlertsAsk) -> None:
         await replies.to_asker(services, ask, alerts.listing(ask.channel, current))
         return
     until = services.clock.now() + wish.mute if wish.mute else None
-    await services.memory.write(outbox.mute, ask.workspace.id, ask.channel, until)
-    await write_down(services, ask, Act.MUTED if until else Act.UNMUTED, f"channel {ask.channel}")
+    mute = partial(outbox.mute, workspace_id=ask.workspace.id, channel=ask.channel, until=until)
+    await write_down(services, ask, Act.MUTED if until else Act.UNMUTED, f"channel {ask.channel}", work=mute)
     said = f"Muted until {figures.stamp(until)}. What happens meanwhile is told then." if until else "No longer muted."
     await replies.to_asker(services, ask, words.plain(said))
 

@@ -35,6 +35,8 @@ def _sentence(kind: Kind, what: str, why: str) -> str:
             )
         case Kind.DELETE:
             return f"I gave up deleting {what}. {why} Look in Stannp's dashboard whether it is still there."
+        case Kind.REQUEST:
+            return f"I could not post your request for approval. {why} Nothing is cancelled; please cancel it anew."
         case Kind.ERASE:
             return f"Who {what} was sent to is no longer kept here."
         case _:
@@ -44,7 +46,7 @@ def _sentence(kind: Kind, what: str, why: str) -> str:
 def _subject(connection: Connection, intent: Intent) -> str:
     """What the work is about, in words, escaped."""
     payload, workspace_id = intent.payload, intent.workspace_id
-    if intent.kind is Kind.LOG:
+    if intent.kind in (Kind.LOG, Kind.REQUEST):
         return "the audit log"
     if intent.kind is Kind.ERASE:
         return f"piece {escape(payload['ref'])}"

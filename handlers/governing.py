@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,12 +19,12 @@ from handlers.approving import AlreadyDecided, EarlierRequest, Lapsed, Outgrown,
 from handlers.cancelling import Standing, delete_draft, standing_of, stop_pieces, worth_of
 from handlers.intents import Hold, Work
 from handlers.lookups import Outdated, number_of, piece_of
-from handlers.messages import Message, escape
+from handlers.messages import Message
 from handlers.ports import FileToSend, Outage, Refusal
 from handlers.services import Ask, Services
 from handlers.views import rules, track
 from handlers.views.rules import AmountRefused
-from storage import audits, enquiries, intents, privacy, workspaces
+from storage import audits, intents, privacy, workspaces
 from storage.audits import Act, Approval
 from storage.intents import Kind
 from storage.records import CampaignId, Rules, WorkspaceId
@@ -68,8 +69,8 @@ async def save_settings(services: Services, ask: Ask, chosen: Rules, amount: str
         again = rules.form(made, services.policy.cancellers, ask.workspace.currency, wrong, amount)
         await services.slack.update_view(ask.view_id, again)
         return
-    await services.memory.write(workspaces.keep_rules, ask.workspace.id, made)
-    await write_down(services, ask, Act.RULES, detail=_told(ask.workspace.rules, made))
+    keep = partial(workspaces.keep_rules, workspace_id=ask.workspace.id, rules=made)
+    await write_down(services, ask, Act.RULES, detail=_told(ask.workspace.rules, made), work=keep)
     await services.slack.update_view(ask.view_id, rules.saved())
 
 
@@ -192,7 +193,7 @@ def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: da
         raise refusal
     if not audits.decide(connection, workspace_id, number, act.value, ask.user, now):
         raise AlreadyDecided
-    what = _named(connection, ask, found)
+    what = approving.named(connection, workspace_id, found)
     intent = None if found.intent_id is None else intents.of(connection, workspace_id, found.intent_id)
     standing = Standing([], 0)
     if act is Act.DECLINED:
@@ -225,14 +226,6 @@ def _against(found: Approval, ask: Ask, now: datetime) -> Refusal | None:
     if found.asked_at <= now - audits.LAPSES:
         return Lapsed()
     return OwnRequest() if found.asked_by == ask.user else None
-
-
-def _named(connection: Connection, ask: Ask, found: Approval) -> str:
-    if found.piece_id:
-        piece = enquiries.piece_by_id(connection, ask.workspace.id, found.piece_id)
-        return f"piece {piece.ref}" if piece else "a piece"
-    campaign = enquiries.campaign(connection, ask.workspace.id, CampaignId(found.campaign_id))
-    return f"*{escape(campaign.facts.name)}*" if campaign else "a campaign"
 
 
 async def erase(services: Services, ask: Ask, value: str) -> None:
@@ -282,6 +275,7 @@ WORK: Final[Mapping[Kind, Work]] = {
     Kind.EXPORT: browsing.send_export,
     Kind.LOG: send_log,
     Kind.ERASE: tell_erased,
+    Kind.REQUEST: approving.post_request,
 }
 
 

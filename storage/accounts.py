@@ -61,7 +61,7 @@ approvals = Table(
     Column("piece_id", BigInteger, nullable=False),
     Column("asked_by", Text, nullable=False),
     Column("asked_at", Moment, nullable=False),
-    #: "" while it waits; then approved, declined or expired.
+    #: "" while it waits; then approved, declined or withdrawn.
     Column("outcome", Text, nullable=False),
     Column("decided_by", Text, nullable=False),
     Column("decided_at", Moment),

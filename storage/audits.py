@@ -35,6 +35,7 @@ class Act(StrEnum):
     APPROVAL_ASKED = "asked for approval"
     APPROVED = "approved"
     DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
     EXPORTED = "exported"
     ERASED = "erased a recipient"
 
@@ -110,7 +111,8 @@ class Approval:
     decided_by: UserId
     #: The intent that holds the pieces; None for a request of an earlier version, which named none.
     intent_id: int | None = None
-    #: What the request said: what the pieces cost together, and of how many that was not known.
+    #: What the request said: how many pieces, what they cost together, and of how many that was not known.
+    pieces: int = 0
     amount: Decimal = Decimal(0)
     unpriced: int = 0
 
@@ -141,7 +143,7 @@ def approval(connection: Connection, workspace_id: WorkspaceId, number: int) -> 
         return None
     return Approval(
         row.id, CampaignId(row.campaign_id), PieceId(row.piece_id), UserId(row.asked_by), row.asked_at, row.outcome,
-        UserId(row.decided_by), row.intent_id, row.amount or Decimal(0), row.unpriced or 0,
+        UserId(row.decided_by), row.intent_id, row.pieces or 0, row.amount or Decimal(0), row.unpriced or 0,
     )  # fmt: skip
 
 
@@ -158,3 +160,10 @@ def decide(
     )
     deciding = update(approvals).where(*mine).values(outcome=outcome, decided_by=by, decided_at=now)
     return rows_changed(connection, deciding) == 1
+
+
+def withdraw(connection: Connection, workspace_id: WorkspaceId, number: int, now: datetime) -> bool:
+    """Whether this ends the request undecided: it still waited."""
+    mine = approvals.c.workspace_id == workspace_id, approvals.c.id == number, approvals.c.outcome == ""
+    withdrawing = update(approvals).where(*mine).values(outcome=Act.WITHDRAWN.value, decided_at=now)
+    return rows_changed(connection, withdrawing) == 1

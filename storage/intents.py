@@ -43,6 +43,7 @@ class Kind(StrEnum):
     EXPORT = "export"
     LOG = "log"
     ERASE = "erase"
+    REQUEST = "request"
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def release_held(
 def drop_held(connection: Connection, workspace_id: WorkspaceId, intent_id: int, outcome: str) -> bool:
     """Nothing of it is to be done; gives whether it still waited."""
     waiting = intents.c.next_at.is_(None), intents.c.ended_at.is_(None)
-    ended = {"ended_at": database_time(connection), "outcome": outcome}
+    ended = {"ended_at": database_time(connection), "outcome": outcome, "sealed": ""}
     return (
         rows_changed(connection, update(intents).where(_mine(workspace_id, intent_id), *waiting).values(**ended)) == 1
     )
