@@ -78,10 +78,14 @@ class Rude:
 
     @classmethod
     def crowds(cls) -> list[list[str]]:
-        """All that goes together: every switch, and every optional call refused, once for each kind of refusal."""
-        refused = [one.name for one in fields(cls) if one.metadata.get("refusal")]
-        rest = [name for name in cls.names() if name.rpartition("_")[0] not in refused]
-        return [[*rest, *(f"{name}_{status}" for name in refused)] for status in REFUSALS]
+        """All that goes together: every switch, and what may be refused beside it, once for each kind of refusal.
+
+        Not among them is what leaves nothing to see: where every report that places or names pieces is refused, or
+        is busy for its first hour, there are neither. Those are tried alone.
+        """
+        alone = ("busy_first", "balance", "singles", "timeline")
+        rest = [name for name in cls.names() if not name.startswith((*alone, "me_", "newer_report_"))]
+        return [[*rest, f"me_{status}", f"newer_report_{status}"] for status in REFUSALS]
 
     @classmethod
     def on(cls, *names: str) -> "Rude":
