@@ -112,7 +112,8 @@ class Meter(Protocol):
 
 @dataclass
 class Slack:
-    """One workspace's Slack. Nothing is sent twice by itself, except when Slack said that it did not take it (429)."""
+    """One workspace's Slack. Nothing is sent twice by itself, except when Slack said that it did not take it (429), and
+    what is the same when it is done again."""
 
     client: AsyncWebClient
     session: aiohttp.ClientSession
@@ -147,8 +148,10 @@ class Slack:
 
     async def edit(self, channel: str, ts: str, message: Message) -> None:
         # Text without blocks would remove the blocks: both always go together.
-        await self._send(
-            lambda: self._poster.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+        await _twice(
+            lambda: self._send(
+                lambda: self._poster.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+            )
         )
 
     async def answer(self, response_url: str, message: Message, *, replace: bool = False) -> None:
@@ -197,7 +200,7 @@ class Slack:
 
     async def delete_file(self, file_id: str) -> None:
         with contextlib.suppress(PictureRefused):
-            await self._call(lambda: self.client.files_delete(file=file_id))
+            await _twice(lambda: self._call(lambda: self.client.files_delete(file=file_id)))
 
     async def open_view(self, trigger_id: str, view: dict[str, Any]) -> str:
         opened = await self._call(lambda: self.client.views_open(trigger_id=trigger_id, view=view))
@@ -208,10 +211,12 @@ class Slack:
         return str(pushed["view"]["id"])
 
     async def update_view(self, view_id: str, view: dict[str, Any]) -> None:
-        await self._call(lambda: self.client.views_update(view_id=view_id, view=view))
+        await _twice(lambda: self._call(lambda: self.client.views_update(view_id=view_id, view=view)))
 
     async def publish_home(self, user: str, view: dict[str, Any], seen: str) -> str:
-        shown = await self._call(lambda: self.client.views_publish(user_id=user, view=view, hash=seen or None))
+        shown = await _twice(
+            lambda: self._call(lambda: self.client.views_publish(user_id=user, view=view, hash=seen or None))
+        )
         return str(shown["view"].get("hash") or "")
 
     async def send_file(self, user: str, file: FileToSend) -> None:
@@ -252,7 +257,7 @@ class Slack:
 
     async def unfurl(self, channel: str, ts: str, shown: Mapping[str, Message]) -> None:
         unfurls = {url: {"blocks": list(message.blocks)} for url, message in shown.items()}
-        await self._call(lambda: self.client.chat_unfurl(channel=channel, ts=ts, unfurls=unfurls))
+        await _twice(lambda: self._call(lambda: self.client.chat_unfurl(channel=channel, ts=ts, unfurls=unfurls)))
 
     async def test(self) -> None:
         await self._call(self.client.auth_test)
@@ -261,7 +266,7 @@ class Slack:
         kept, now, elapsed = self.people.get(user), self.clock.now(), self.clock.elapsed()
         if kept and elapsed - kept[0] <= (PERSON_KEPT if since is None else (now - since).total_seconds()):
             return kept[1]
-        found = await self._call(lambda: self.client.users_info(user=user))
+        found = await _twice(lambda: self._call(lambda: self.client.users_info(user=user)))
         person = replace(self._person(found["user"]), as_of=now)
         if len(self.people) >= PEOPLE_KEPT:
             self.people.clear()
@@ -315,6 +320,15 @@ class Slack:
         finally:
             if self.meter is not None:
                 self.meter.called(time.monotonic() - began, outcome)
+
+
+async def _twice(call: Ask) -> AsyncSlackResponse:
+    """For what is the same when it is done again: an answer that was lost on its way is asked for once more, else
+    people are told that Slack could not be reached, beside the change that Slack made."""
+    try:
+        return await call()
+    except SlackDown:
+        return await call()
 
 
 def named(error: SlackApiError) -> Trouble:

@@ -96,6 +96,17 @@ async def test_a_post_that_broke_off_is_not_sent_again(slack: Slack, double: Sla
     assert len(double.messages) == 1
 
 
+async def test_an_edit_whose_answer_was_lost_is_made_again(slack: Slack, double: SlackDouble) -> None:
+    ts = await slack.post("C1", HELLO)
+    for fault in (Fault("chat.update", status=502, after=True), Fault("chat.update", status=503)):
+        double.faults.append(fault)
+        await slack.edit("C1", ts, Message("bye", [section("bye")]))
+    assert double.messages[0].text == "bye"
+    double.faults.append(Fault("chat.update", status=503, times=2))
+    with pytest.raises(SlackDown):
+        await slack.edit("C1", ts, HELLO)
+
+
 async def test_a_short_wait_is_waited_and_a_long_one_is_handed_on(
     slack: Slack, double: SlackDouble, clock: FakeClock
 ) -> None:

@@ -68,6 +68,17 @@ async def test_two_choices_at_once_end_in_the_later_one(stage: Stage) -> None:
     await home(stage, "today, ")
 
 
+async def test_a_choice_whose_answer_slack_lost_is_shown_and_nobody_is_told_of_trouble(stage: Stage) -> None:
+    old = await open_home(stage)
+    await stage.until(lambda: not stage.app.in_flight.tasks)
+    for after in (True, False):
+        stage.slack.faults.append(Fault("views.publish", status=502, after=after))
+        await stage.press(old, "home_range", "All time" if after else "Today")
+        await home(stage, "17 pieces" if after else "today, ")
+        await stage.until(lambda: not stage.app.in_flight.tasks)
+    assert stage.slack.messages == []
+
+
 async def test_the_last_of_quick_choices_is_shown_though_it_was_chosen_a_moment_ago(stage: Stage) -> None:
     shown = await open_home(stage)
     for chosen in ("All time", "Today", "All time"):
