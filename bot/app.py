@@ -355,6 +355,7 @@ def _start_clock(stack: AsyncExitStack, timetable: Timetable, part: Part) -> Asy
     scheduler = timetable.build(works=part is not Part.SERVE)
     scheduler.start()
     stack.callback(scheduler.shutdown, wait=False)
+    stack.callback(asyncio.create_task(timetable.mind(scheduler)).cancel)
     # It stops in the loop's next turn, and cancels what it began in this one: so it begins nothing more.
     stack.callback(scheduler.pause)
     stack.callback(timetable.courier.stop)

@@ -56,6 +56,9 @@ Turns = dict[str, int]
 Job = Callable[[Services, WorkspaceId], Awaitable[None]]
 #: A job in its place: for this workspace, if the turn is still ours by then.
 Work = Callable[[WorkspaceId, Callable[[], bool]], Awaitable[None]]
+#: How often (in seconds) is looked whether a clock that was set back puts everything off, and by how much it must.
+MINDED_EVERY: Final = 5.0
+PUT_OFF: Final = timedelta(seconds=5)
 #: Seconds between two looks whether fewer wait for a place.
 CROWDED: Final = 0.2
 #: Coalesced and never dropped: APScheduler's own default forgets a tick that is a second late.
@@ -111,6 +114,16 @@ class Timetable:
         self._add(scheduler, "intents", INTENTS_EVERY, self._resume)
         self._add(scheduler, "deliver", self.services.policy.pace, self._deliver)
         return scheduler
+
+    async def mind(self, scheduler: AsyncIOScheduler) -> None:
+        """Brings forward what a clock that was set back has put off: APScheduler would wait until it is so late again."""
+        while True:
+            await asyncio.sleep(MINDED_EVERY)
+            now = self.services.clock.now()
+            for job in scheduler.get_jobs():
+                if job.next_run_time is not None and job.next_run_time > now + job.trigger.interval + PUT_OFF:
+                    log.warning("tick.brought_forward", tick=job.id)
+                    job.modify(next_run_time=now)
 
     def _card_pace(self) -> timedelta:
         return max(self.services.policy.card_pace, timedelta(seconds=1))

@@ -1,7 +1,9 @@
 """A clock that is set back keeps nothing old for longer: no right, no number, no silence."""
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta, tzinfo
 
+import apscheduler.schedulers.base
 import pytest
 
 from bot import tenants
@@ -22,9 +24,27 @@ def set_back(monkeypatch: pytest.MonkeyPatch, **span: float) -> None:
     monkeypatch.setattr(SystemClock, "now", lambda _clock: datetime.now(UTC) - timedelta(**span))
 
 
+class Yesterday(datetime):
+    """The clock as APScheduler reads it, set back by a day."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Yesterday":
+        return cls.fromtimestamp(datetime.now(tz).timestamp() - 86_400, tz)
+
+
 async def track(stage: Stage) -> str:
     piece = stage.stannp.pieces_of(222)[0]
     return everything(await stage.say("/mailtrack", str(piece.id)))
+
+
+@pytest.mark.parametrize("stage", [{"piecewise_poll_seconds": 1}], indirect=True)
+async def test_the_timetable_goes_on_though_the_clock_goes_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_back(monkeypatch, days=1)
+    monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Yesterday)
+    # The turns that were under way by the earlier time.
+    await asyncio.sleep(2)
+    before = len(stage.stannp.requests)
+    await stage.until(lambda: len(stage.stannp.requests) > before)
 
 
 async def test_who_became_a_guest_is_one_though_the_clock_goes_back(
