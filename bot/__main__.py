@@ -64,7 +64,7 @@ def carry_out(work: Coroutine[Any, Any, None]) -> None:
         refuse(str(error))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            refuse("The port is taken by another program. Choose another: PIECEWISE_PORT for run, --port for demo.")
+            refuse("The port is taken by another program. Choose another with --port.")
         refuse(f"{error.strerror or error}. May we write in this folder?")
 
 
@@ -129,6 +129,7 @@ def check(
 @app.command()
 def migrate() -> None:
     """Bring the database to the schema that this version needs."""
+    from bot.app import await_database  # noqa: PLC0415
     from storage import schema  # noqa: PLC0415 - Alembic is slow to import
     from storage.database import open_database, sole_user  # noqa: PLC0415
 
@@ -139,6 +140,7 @@ def migrate() -> None:
             sole_user(settings.database_url),
             contextlib.closing(open_database(settings.database_url)) as database,
         ):
+            asyncio.run(await_database(database))
             before = database.read(schema.state)
             schema.migrate(database)
             after = database.read(schema.state)

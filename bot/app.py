@@ -1,6 +1,7 @@
 """The composition root: the only file that knows concrete classes on both sides. Starts and stops everything."""
 
 import asyncio
+import errno
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -22,14 +23,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import slack
+from bot import slack, stannp
 from bot.departures import departures
 from bot.desk import Desk, InFlight
 from bot.door import Door, Room, log_once, open_files
 from bot.listeners import build_bolt
 from bot.metrics import Metrics
 from bot.scheduler import Timetable
-from bot.settings import Mode, Settings
+from bot.settings import Mode, Settings, SettingsError
 from bot.slack import Slack
 from bot.stannp import Stannp
 from bot.tenants import Keys, Many, Region, Sole, Unconnected
@@ -119,13 +120,15 @@ class Sessions:
     asking: aiohttp.ClientSession
     telling: aiohttp.ClientSession
     mail: aiohttp.ClientSession
+    #: What one workspace may take of each.
+    each: Room
 
 
-async def _connect_out(stack: AsyncExitStack, room: Room) -> Sessions:
+async def _connect_out(stack: AsyncExitStack, room: Room, *, many: bool) -> Sessions:
     async def pool(limit: int) -> aiohttp.ClientSession:
         return await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit)))
 
-    return Sessions(await pool(room.asking), await pool(room.telling), await pool(room.mail))
+    return Sessions(await pool(room.asking), await pool(room.telling), await pool(room.mail), room.each(many=many))
 
 
 def prepare_database(settings: Settings) -> Database:
@@ -175,7 +178,7 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
             # There is no other process: whoever held a lease is dead.
             await memory.write(intents.free_leases)
             await memory.write(outbox.free_leases)
-        sessions = await _connect_out(stack, room)
+        sessions = await _connect_out(stack, room, many=settings.is_for_many())
         metrics = Metrics(memory)
         tenants, services = await _tenants(settings, sessions, memory, studio, metrics)
         if isinstance(tenants, Many):
@@ -197,7 +200,10 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
             slack_api=settings.slack_api_url,
             slack_is_connected=_connection(handler),
         )  # fmt: skip
-        port, metrics_port = await _listen(stack, settings, front, room), await _show_metrics(stack, settings, front)
+        port, metrics_port = (
+            await _listen(stack, settings, front, room),
+            await _show_metrics(stack, settings, front, room),
+        )
         scheduler = _start_clock(stack, Timetable(services, tenants, in_flight, leaving, settings.is_for_many()), part)
         warming = asyncio.create_task(_warm_up(services))
         stack.callback(warming.cancel)
@@ -271,10 +277,15 @@ async def _tenants(
 
     def make_slack(client: AsyncWebClient, team: str) -> Slack:
         poster = build_client(settings, sessions.telling, client.token or "")
-        return Slack(client, sessions.asking, clock, settings.piecewise_timezone, team, metrics, poster=poster)
+        return Slack(
+            client, sessions.asking, clock, settings.piecewise_timezone, team, metrics, poster=poster,
+            asking=asyncio.Semaphore(min(slack.ASKING, sessions.each.asking)),
+            sending=asyncio.Semaphore(min(slack.SENDING, sessions.each.telling)),
+        )  # fmt: skip
 
     def make_stannp(url: str, key: str, secret: str) -> Stannp:
-        return Stannp(sessions.mail, clock, url, key, secret)
+        places = asyncio.Semaphore(min(stannp.AT_ONCE, sessions.each.mail))
+        return Stannp(sessions.mail, clock, url, key, secret, places=places)
 
     def make_client(token: str) -> AsyncWebClient:
         return build_client(settings, sessions.asking, token)
@@ -335,20 +346,34 @@ async def _listen(stack: AsyncExitStack, settings: Settings, front: Front, room:
     loop = asyncio.get_running_loop()
     log_once(loop)
     door = Door(runner.server, room.front, settings.piecewise_peer_connections)
-    listening = await loop.create_server(door, settings.piecewise_host, settings.piecewise_port)
+    host, port = settings.piecewise_host, settings.piecewise_port
+    return await _open_door(stack, door, host, port, f"PIECEWISE_HOST ({host}) and PIECEWISE_PORT ({port})")
+
+
+async def _open_door(stack: AsyncExitStack, door: Door, host: str, port: int, named: str) -> int:
+    """Listens there; gives the port. Raises SettingsError with the settings that name the place."""
+    try:
+        listening = await asyncio.get_running_loop().create_server(door, host, port)
+    except OSError as error:
+        taken = (
+            "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+        )
+        raise SettingsError(f"{named}: the address {taken}. Choose another") from None
     stack.callback(listening.close)
     return int(listening.sockets[0].getsockname()[1])
 
 
-async def _show_metrics(stack: AsyncExitStack, settings: Settings, front: Front) -> int:
-    host, _, port = settings.piecewise_metrics_address.rpartition(":")
+async def _show_metrics(stack: AsyncExitStack, settings: Settings, front: Front, room: Room) -> int:
+    address = settings.piecewise_metrics_address
+    host, _, port = address.rpartition(":")
     if not host:
         return 0
     runner = web.AppRunner(build_metrics(front), access_log=None, shutdown_timeout=FINISH, **LIMITS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-    return int(runner.addresses[0][1])
+    assert runner.server is not None  # noqa: S101 - made by `setup`
+    door = Door(runner.server, room.metrics, room.metrics)
+    return await _open_door(stack, door, host.strip("[]"), int(port), f"PIECEWISE_METRICS_ADDRESS ({address})")
 
 
 def _start_clock(stack: AsyncExitStack, timetable: Timetable, part: Part) -> AsyncIOScheduler:

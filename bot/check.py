@@ -1,8 +1,9 @@
 """`piecewise check`: is everything in place? Each line is ok, or says what to do. Changes nothing anywhere."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,8 @@ from storage.vault import VaultError
 
 #: Slack refuses requests that are five minutes off; this warns earlier.
 MOST_SKEW: Final = 60
+#: What was set aside within this time is a finding; what is older is only said.
+FRESH: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -148,18 +151,16 @@ def _missing_file(settings: Settings) -> str:
 def _database(settings: Settings) -> Line:
     if file := _missing_file(settings):
         return Line("Database", True, f"sqlite, no file yet; run makes it ({file})")
-    database = open_database(settings.database_url)
-    kind = database.writer.dialect.name
+    kind = parse_url(settings.database_url).get_backend_name()
     try:
-        found = database.read(schema.state)
+        with contextlib.closing(open_database(settings.database_url)) as database:
+            found = database.read(schema.state)
         found.require()
     except schema.SchemaError as error:
         return Line("Database", False, f"{kind}: {error}")
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         # The driver's text may hold the password: only its kind is shown.
         return Line("Database", False, f"{kind} cannot be opened ({type(error).__name__}). Check DATABASE_URL")
-    finally:
-        database.close()
     return Line("Database", True, f"{kind}, schema {found.revision}")
 
 
@@ -178,7 +179,9 @@ def _aside(settings: Settings) -> list[Line]:
     if found is None:
         return []
     kept = f"{found.number} could not be kept; the newest, {found.newest.ref}, on {found.at:%Y-%m-%d}"
-    return [Line("Kept aside", False, f"{kept}: {found.newest.reason}. All else goes on; please report this")]
+    # What is old was seen in an earlier look; it goes after a month.
+    fresh = datetime.now(UTC) - found.at < FRESH
+    return [Line("Kept aside", not fresh, f"{kept}: {found.newest.reason}. All else goes on; please report this")]
 
 
 def _gaps(settings: Settings) -> list[Line]:

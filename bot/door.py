@@ -10,7 +10,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import structlog
@@ -25,6 +25,12 @@ FILES: Final = 65_536
 MOST: Final = 10_000
 #: What is refused is logged so often at most (in seconds), with its number: a line for each would fill the disk.
 SAID_EVERY: Final = 60.0
+#: Connections to the metrics: a Prometheus or two.
+METRICS: Final = 32
+#: With many workspaces, so many may be slow at once before the others wait for connections.
+SLOW: Final = 20
+#: What one household or machine is given of IPv6 (RFC 6177): it can take any address in it.
+NETWORK: Final = 64
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,21 @@ class Room:
     telling: int
     #: To the mail platform.
     mail: int
+    #: Connections that ask for the metrics.
+    metrics: int = METRICS
 
     @classmethod
     def of(cls, files: int) -> "Room":
         """A share for each, of so many files."""
-        return cls(min(files // 2, MOST), min(files // 10, 200), min(files // 5, 400), min(files // 10, 200))
+        few = min(files // 10, 200)
+        return cls(min(files // 2, MOST), few, min(files // 5, 400), few, min(files // 20, METRICS))
+
+    def each(self, *, many: bool) -> "Room":
+        """The most of it that goes to one workspace."""
+        if not many:
+            return self
+        asking, telling, mail = (max(part // SLOW, 2) for part in (self.asking, self.telling, self.mail))
+        return replace(self, asking=asking, telling=telling, mail=mail)
 
 
 def open_files() -> int:
@@ -160,13 +176,16 @@ class Door:
 
 
 def outside_address(peername: Any) -> str:
-    """The address of somebody outside; "" for this machine and private networks, where our own proxy stands."""
+    """The address of somebody outside (of IPv6, the network that they can take any address of); "" for this machine and
+    private networks, where our own proxy stands."""
     try:
         address = ipaddress.ip_address(peername[0])
     except (TypeError, IndexError, ValueError):
         return ""
     mapped = getattr(address, "ipv4_mapped", None) or address
-    return str(mapped) if mapped.is_global else ""
+    if not mapped.is_global:
+        return ""
+    return str(mapped) if mapped.version == 4 else str(ipaddress.ip_network((int(mapped), NETWORK), strict=False))  # noqa: PLR2004 - IPv4
 
 
 def note_request(request: web.Request) -> None:

@@ -116,7 +116,7 @@ class Timetable:
         return scheduler
 
     async def mind(self, scheduler: AsyncIOScheduler) -> None:
-        """Brings forward what a clock that was set back has put off: APScheduler would wait until it is so late again."""
+        """Brings forward what a clock that was set back has put off: else all of it waits until it is so late again."""
         while True:
             await asyncio.sleep(MINDED_EVERY)
             now = self.services.clock.now()

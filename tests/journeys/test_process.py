@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ import pytest
 
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
-from storage import schema
-from storage.database import DatabaseDownError
+from storage import aside, schema
+from storage.database import DatabaseDownError, open_database
+from storage.records import WorkspaceId
 from tests.journeys.conftest import ANA, OPS, a_small_world, settings_for
+from tests.storage.lines import by, line_to
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -159,6 +163,46 @@ async def test_postgresql_is_migrated_by_its_own_command(
     assert f"schema {schema.HEAD}" in (await piecewise(environment, tmp_path, "check"))[1]
 
 
+@pytest.mark.parametrize("address", ["taken", "203.0.113.7:9464", "no-such-host.invalid:9464"])
+async def test_a_metrics_address_that_cannot_be_had_is_named(
+    environment: dict[str, str], tmp_path: Path, address: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        if address == "taken":
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, said = await piecewise(environment | {"PIECEWISE_METRICS_ADDRESS": address}, tmp_path, "run")
+    assert (code, "Traceback" in said) == (1, False)
+    assert f"PIECEWISE_METRICS_ADDRESS ({address})" in said
+
+
+async def test_what_was_set_aside_long_ago_is_said_and_is_no_failure(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    database = open_database(environment["DATABASE_URL"])
+    schema.migrate(database)
+    for days, code in ((3, 0), (0, 1)):
+        at = datetime.now(UTC) - timedelta(days=days)
+        database.write(aside.keep, WorkspaceId(1), [aside.Refused(f"piece-{days}", "22021")], at)
+        found, said = await piecewise(environment, tmp_path, "check")
+        assert (found, f"piece-{days}" in said) == (code, True), said
+    database.close()
+
+
+async def test_migrate_waits_for_a_database_that_is_starting(
+    environment: dict[str, str], tmp_path: Path, postgres_url: str
+) -> None:
+    async with line_to(postgres_url) as line:
+        line.freeze()
+        environment["DATABASE_URL"] = by(postgres_url, line)
+        migrating = asyncio.create_task(piecewise(environment, tmp_path, "migrate"))
+        await asyncio.sleep(12)
+        line.thaw()
+        code, said = await migrating
+    assert (code, "nothing to do" in said) == (0, True), said
+
+
 async def test_the_manifest_is_printed_for_both_ways(environment: dict[str, str], tmp_path: Path) -> None:
     assert "socket_mode_enabled: true" in (await piecewise(environment, tmp_path, "manifest"))[1]
     code, said = await piecewise(environment, tmp_path, "manifest", "--url", "https://mail.example/")
@@ -169,7 +213,7 @@ async def test_the_manifest_is_printed_for_both_ways(environment: dict[str, str]
 AT_ONCE = "import bot.app; bot.app.START_PATIENCE = 1; from bot.__main__ import main; main()"
 
 
-@pytest.mark.parametrize("words", [("-c", AT_ONCE, "run"), ("-m", "bot", "migrate"), ("-m", "bot", "recount")])
+@pytest.mark.parametrize("words", [("-c", AT_ONCE, "run"), ("-c", AT_ONCE, "migrate"), ("-m", "bot", "recount")])
 async def test_a_database_that_is_not_there_is_named_in_one_sentence(
     environment: dict[str, str], tmp_path: Path, words: tuple[str, ...]
 ) -> None:
@@ -182,7 +226,7 @@ async def test_a_database_that_is_not_there_is_named_in_one_sentence(
     lines = [line for line in out.decode().splitlines() if "database.waited_for" not in line]
     assert process.returncode == 1
     assert lines == ["✗ " + " ".join(str(DatabaseDownError.__doc__).split())]
-    assert words[-1] != "run" or "database.waited_for" in out.decode()
+    assert words[-1] == "recount" or "database.waited_for" in out.decode()
 
 
 async def test_jobs_that_come_due_while_it_stops_are_not_begun_and_not_logged_as_errors(
