@@ -60,6 +60,9 @@ AT_ONCE: Final = 4
 ABANDONED: Final = timedelta(minutes=2)
 #: A piece that does not show what was asked for is looked at again after these pauses: three days in all.
 LOOKS: Final = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440, 1440)]
+#: The numbers of what is written and told of an intent, three of each: the line in the log, the answer, the channel.
+FIRST: Final = 0
+LATE: Final = 3
 #: Pieces that are read in one go.
 SOME: Final = 500
 
@@ -115,7 +118,7 @@ def payload_of(ask: Ask, campaign_id: CampaignId = NO_CAMPAIGN) -> dict[str, str
 async def stop_pieces(hold: Hold) -> timedelta | None:
     """Asks for each piece that was not asked for yet, tells what came of it, and looks again at what is unclear."""
     workspace = await hold.services.memory.read(workspaces.by_id, hold.workspace_id)
-    told_before = hold.told > 0
+    told_before = hold.told > FIRST + 1
     open_ = [row for row in await _rows(hold) if not row.outcome]
     fresh = [row for row in open_ if not row.looks]
     if fresh or told_before:
@@ -124,13 +127,13 @@ async def stop_pieces(hold: Hold) -> timedelta | None:
     rows = await _rows(hold)
     if any(not row.outcome and not row.looks for row in rows):
         return timedelta(0)
-    await _tell(hold, workspace, rows, 0)
+    await _tell(hold, workspace, rows, FIRST)
     looks = [row.looks for row in rows if not row.outcome]
     if looks:
         return LOOKS[min(looks) - 1]
     late = [row for row in rows if row.looks]
     if told_before and late:
-        await _tell(hold, workspace, late, 2)
+        await _tell(hold, workspace, late, LATE)
     return None
 
 
@@ -274,7 +277,8 @@ def _as_asked(batch: Batch) -> Batch:
 
 
 async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], number: int) -> None:
-    """The first time (`number` 0) all that is known, later (2) what was unclear. Each message is sent once."""
+    """The first time (`number` FIRST) all that is known, LATE what was unclear. It stands in the log before, whether or
+    not Slack takes it; each is done once."""
     results = await hold.services.memory.read(_results, workspace.id, rows)
     payload, currency = hold.intent.payload, workspace.currency
     who = Who(payload["by"], hold.intent.made_at, payload["approver"])
@@ -285,14 +289,14 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
         saved = stopped.amount if stopped.pieces > stopped.unpriced else None
         message = cancel.piece_result(results[0], who, saved)
         subject, detail = f"piece {results[0].piece.ref}", results[0].outcome.value
-        send = partial(_to_asker, hold, message, by_button=not number)
+        send = partial(_to_asker, hold, message, by_button=number == FIRST)
     else:
         campaign_id = CampaignId(payload["campaign"])
         campaign = await hold.services.memory.read(enquiries.campaign, workspace.id, campaign_id)
         if campaign is None:
             return
         dashboard = hold.services.platform.dashboard(campaign.facts.ref)
-        message = cancel.campaign_result(campaign, results, who, stopped.amount, dashboard, late=bool(number))
+        message = cancel.campaign_result(campaign, results, who, stopped.amount, dashboard, late=number == LATE)
         subject, detail = campaign.facts.name, f"{stopped.pieces} of {figures.pieces(len(results))} stopped"
         send = partial(_to_channel, hold, message)
 
@@ -300,10 +304,11 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
         now = hold.services.clock.now()
         audits.note(connection, workspace.id, who.by, Act.STOPPED, now, subject=subject, detail=detail)
 
-    await hold.tell(number, send, write_down)
+    await hold.note(number, write_down)
+    await hold.tell(number + 1, send)
     single = payload["campaign"] == NO_CAMPAIGN and payload["channel"] and not payload["approver"]
     if single and results[0].outcome is Outcome.CANCELLED:
-        await hold.tell(number + 1, partial(_announce, hold, message))
+        await hold.tell(number + 2, partial(_announce, hold, message))
 
 
 def _results(connection: Connection, workspace_id: WorkspaceId, rows: Sequence[PieceRow]) -> list[Result]:
@@ -380,7 +385,8 @@ async def delete_draft(hold: Hold) -> timedelta | None:
         now, name = services.clock.now(), campaign.facts.name
         audits.note(connection, hold.workspace_id, who.by, Act.STOPPED, now, subject=name, detail=detail)
 
-    await hold.tell(0, partial(_to_channel, hold, message), write_down)
+    await hold.note(0, write_down)
+    await hold.tell(1, partial(_to_channel, hold, message))
     return None
 
 

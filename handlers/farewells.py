@@ -1,6 +1,7 @@
 """What is said of work that was given up: to whoever asked for it, in words, with what they can do now."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -8,7 +9,8 @@ from sqlalchemy import Connection
 from handlers.messages import escape
 from handlers.services import Services
 from handlers.views import words
-from storage import enquiries, intents
+from storage import audits, enquiries, intents
+from storage.audits import Act
 from storage.intents import Intent, Kind
 from storage.records import CampaignId
 
@@ -22,7 +24,14 @@ async def say(services: Services, intent: Intent, secrets: Mapping[str, Any], wh
         await services.slack.fail_step(intent.payload["execution"], secrets.get("token") or None, STEP_BROKE)
         return
     what = await services.memory.read(_subject, intent)
-    await services.slack.post(intent.payload["by"], words.plain(_sentence(intent.kind, what, why)))
+    await services.slack.post(intent.payload["by"], words.plain(_sentence(intent.kind, escape(what), why)))
+
+
+def write_down(connection: Connection, intent: Intent, now: datetime) -> None:
+    """That mail was to be stopped stands in the log, and so does that nobody goes on with it."""
+    if intent.kind in (Kind.CANCEL, Kind.DELETE):
+        what, by = _subject(connection, intent), intent.payload["by"]
+        audits.note(connection, intent.workspace_id, by, Act.STOPPED, now, subject=what, detail="given up")
 
 
 def _sentence(kind: Kind, what: str, why: str) -> str:
@@ -44,15 +53,15 @@ def _sentence(kind: Kind, what: str, why: str) -> str:
 
 
 def _subject(connection: Connection, intent: Intent) -> str:
-    """What the work is about, in words, escaped."""
+    """What the work is about, in words."""
     payload, workspace_id = intent.payload, intent.workspace_id
     if intent.kind in (Kind.LOG, Kind.REQUEST):
         return "the audit log"
     if intent.kind is Kind.ERASE:
-        return f"piece {escape(payload['ref'])}"
+        return f"piece {payload['ref']}"
     if payload["campaign"]:
         campaign = enquiries.campaign(connection, workspace_id, CampaignId(payload["campaign"]))
-        return escape(campaign.facts.name) if campaign else "a campaign"
+        return campaign.facts.name if campaign else "a campaign"
     ids = [row.piece_id for row in intents.rows_of(connection, workspace_id, intent.id)]
     found = enquiries.pieces_by_id(connection, workspace_id, ids[:1])
-    return f"piece {escape(found[0].ref)}" if found else "a piece"
+    return f"piece {found[0].ref}" if found else "a piece"

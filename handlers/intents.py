@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -100,6 +100,14 @@ class Hold:
 
         if not await self.services.memory.write(work):
             raise TakenOverError
+
+    async def note(self, number: int, also: Callable[[Connection], object]) -> None:
+        """Writes this under its number among the messages, once."""
+        await self.tell(number, _nothing, also)
+
+
+async def _nothing() -> None:
+    """What is written down only is sent nowhere."""
 
 
 #: Does what there is to do; gives None at the end, else when to go on.
@@ -201,8 +209,13 @@ async def _give_up(hold: Hold, why: str, *, last: bool = False) -> None:
         if isinstance(trouble, Outage) and not last:
             raise
         log.warning("intent.untold", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
-    await hold.services.memory.write(intents.give_up, *hold.key, Outcome.UNSETTLED.value)
+    await hold.services.memory.write(_end_undone, hold, hold.services.clock.now())
     log.error("intent.given_up", intent=hold.intent.id, kind=hold.intent.kind.value)
+
+
+def _end_undone(connection: Connection, hold: Hold, now: datetime) -> None:
+    if intents.give_up(connection, *hold.key, Outcome.UNSETTLED.value):
+        farewells.write_down(connection, hold.intent, now)
 
 
 def _pause(trouble: Trouble) -> timedelta:

@@ -1,5 +1,6 @@
 """A request for a second person is posted or withdrawn, and what is decided stands in the log with it, or neither does."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from storage.accounts import approvals, intents
 from storage.audits import Act
 from tests.house import House
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
-from tests.journeys.test_intents import left_open, limited, said, stopped
+from tests.journeys.test_intents import confirmed, hurried, left_open, limited, said, stopped
 
 
 async def confirmed_but(stage: Stage, fault: Fault) -> int:
@@ -120,3 +121,64 @@ async def test_what_ends_or_holds_back_news_stands_in_the_log_or_is_not_done(
         lambda c: c.exec_driver_sql("SELECT muted_until FROM channels").scalar()
     )
     assert muted is None
+
+
+async def logged(stage: Stage, act: Act) -> list[str]:
+    lines = await stage.app.services.memory.read(audits.page, stage.app.workspace.id, None, 50)
+    return [f"{one.person}: {one.subject}, {one.detail}" for one in lines if one.act == act]
+
+
+async def until_logged(stage: Stage, act: Act) -> list[str]:
+    for _ in range(200):
+        if lines := await logged(stage, act):
+            return lines
+        await asyncio.sleep(0.05)
+    return []
+
+
+def away(stage: Stage) -> list[Fault]:
+    """Slack takes no message."""
+    faults = [Fault(method, status=503, times=1000) for method in ("chat.postMessage", "response_url")]
+    stage.slack.faults += faults
+    return faults
+
+
+async def test_what_was_stopped_stands_in_the_log_though_slack_is_away(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Holiday postcards")
+    await stage.press(answer, "cancel_campaign")
+    form = await stage.modal(holding="Cancel 4 pieces")
+    faults = away(stage)
+    assert (await stage.slack.submit(ANA, form)).ok
+    assert await until_logged(stage, Act.STOPPED) == [f"{ANA}: Holiday postcards, 4 of 4 pieces stopped"]
+    for fault in faults:
+        fault.times = 0
+    await stage.until(lambda: said(stage, "Cancelling Holiday postcards: 4 cancelled"), 40)
+    assert len(await logged(stage, Act.STOPPED)) == 1
+
+
+async def test_a_piece_that_was_stopped_stands_in_the_log_though_slack_is_away(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(223)[0]
+    shown = await stage.say("/mailtrack", str(piece.id))
+    away(stage)
+    await stage.press(shown, "cancel_piece")
+    assert await until_logged(stage, Act.STOPPED) == [f"{ANA}: piece {piece.id}, cancelled"]
+
+
+async def test_a_draft_that_was_deleted_stands_in_the_log_though_slack_is_away(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "New Year draft")
+    await stage.press(answer, "cancel_campaign")
+    form = await stage.modal(holding="not booked")
+    away(stage)
+    assert (await stage.slack.submit(ANA, form)).ok
+    assert await until_logged(stage, Act.STOPPED) == [f"{ANA}: New Year draft, the draft was deleted"]
+
+
+async def test_a_cancellation_that_is_given_up_stands_in_the_log(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: Any, **_more: Any) -> None:
+        raise ValueError("a fault of ours")
+
+    hurried(monkeypatch)
+    monkeypatch.setattr("handlers.cancelling._read_again", broken)
+    await confirmed(stage)
+    await stage.until(lambda: said(stage, "gave up cancelling Holiday postcards"), 40)
+    assert await until_logged(stage, Act.STOPPED) == [f"{ANA}: Holiday postcards, given up"]
