@@ -18,9 +18,8 @@ from bot.settings import Settings, SettingsError
 from bot.stannp import Stannp
 from handlers import gaps
 from handlers.ports import Trouble
-from storage import aside, installs, schema, workspaces
+from storage import aside, installs, intents, schema, workspaces
 from storage.database import open_database, parse_url
-from storage.vault import VaultError
 
 #: Slack refuses requests that are five minutes off; this warns earlier.
 MOST_SKEW: Final = 60
@@ -66,16 +65,16 @@ def _vault(settings: Settings) -> list[Line]:
     vault, closed, old = settings.vault(), 0, 0
     database = open_database(settings.database_url)
     try:
-        sealed, known = database.read(installs.every_sealed), database.read(workspaces.every)
+        sealed = [(installs.bound(key, place), text) for key, place, text in database.read(installs.every_sealed)]
+        sealed += [(intents.place(key), text) for key, text in database.read(intents.every_sealed)]
+        known = database.read(workspaces.every)
     finally:
         database.close()
-    for workspace_id, place, text in sealed:
-        try:
-            vault.open(installs.bound(workspace_id, place), text)
-        except VaultError:
-            closed += 1
-        else:
+    for place, text in sealed:
+        if vault.opens(place, text):
             old += not vault.is_current(text)
+        else:
+            closed += 1
     if closed:
         return [
             Line("Secrets", False, f"{closed} do not open with PIECEWISE_ENCRYPTION_KEYS: add the key that sealed them")

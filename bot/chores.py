@@ -18,7 +18,7 @@ from bot.settings import Settings
 from bot.stannp import Stannp
 from handlers.ports import KeyRefused
 from handlers.styles import OTHER_LABEL, STYLES
-from storage import audits, enquiries, imports, installs, privacy, tally, workspaces
+from storage import audits, enquiries, imports, installs, intents, privacy, tally, workspaces
 from storage.audits import Act
 from storage.database import Database, sole_user
 from storage.imports import Progress as Reached
@@ -148,6 +148,8 @@ def rotate_keys(settings: Settings, out: Console) -> None:
     try:
         total = 0
         while done := database.write(installs.seal_again, vault, datetime.now(UTC)):
+            total += done
+        while done := database.write(intents.seal_again, vault):
             total += done
     finally:
         database.close()

@@ -89,6 +89,8 @@ DOWN: Final = frozenset(
 )
 #: No waiting time that Slack names is believed beyond this: one wrong header would silence a channel for years.
 LONGEST_WAIT: Final = 3600.0
+#: "Wait for no time at all" would have us ask without end.
+SHORTEST_WAIT: Final = 1.0
 #: Seconds.
 PERSON_KEPT: Final = 3600.0
 PEOPLE_KEPT: Final = 5000
@@ -357,7 +359,8 @@ def _instead(token: str | None) -> dict[str, str]:
 
 
 def _seconds(value: str | None) -> float:
-    return min(float(value), LONGEST_WAIT) if value and value.isascii() and value.isdigit() else 1.0
+    named = float(value) if value and value.isascii() and value.isdigit() else SHORTEST_WAIT
+    return min(max(named, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 @asynccontextmanager

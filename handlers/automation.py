@@ -25,6 +25,10 @@ log = structlog.get_logger()
 LINKS: Final = 5
 
 
+class StepLost(Refusal):
+    """I no longer know what this step was to do. Please run this workflow again."""
+
+
 async def campaign_step(services: Services, ask: Ask, inputs: Mapping[str, str]) -> dict[str, str]:
     """*Get campaign status*: the numbers of a campaign, for the next step. Raises Refusal for an unknown one."""
     asked = arguments.unquote(arguments.clean(inputs.get("campaign", "")))
@@ -89,12 +93,14 @@ async def finish_step(hold: Hold) -> timedelta | None:
     execution, token = payload["execution"], secrets.get("token") or None
     ask = Ask(workspace, UserId(""), ChannelId(""))
 
+    step, inputs = STEPS.get(payload["step"]), secrets.get("inputs")
+
     async def send() -> None:
         try:
             try:
-                outputs = await STEPS[payload["step"]](services, ask, secrets["inputs"])
-            except KeyError:
-                await services.slack.fail_step(execution, token, "Please run this workflow again.")
+                if step is None or inputs is None:
+                    raise StepLost
+                outputs = await step(services, ask, inputs)
             except Refusal as refusal:
                 await services.slack.fail_step(execution, token, str(refusal))
             else:

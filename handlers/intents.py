@@ -66,7 +66,8 @@ class Hold:
         return self.services.stopping.is_set()
 
     def secrets(self) -> Mapping[str, Any]:
-        """What was sealed; nothing when no key opens it any more."""
+        """What was sealed; nothing when no key opens it any more. The answer then goes to the person directly, and what
+        cannot be done without it ends in words that say what to do: to wait for a key would leave them in the dark."""
         if not self.intent.sealed:
             return {}
         try:

@@ -18,6 +18,7 @@ from storage.database import database_time, rows_changed, upsert
 from storage.records import PieceId, WorkspaceId
 from storage.statuses import Status, status_of
 from storage.tables import EPOCH, cancellations
+from storage.vault import Vault
 
 #: Who holds one says so well within this time; after it another process may take it over.
 LEASE: Final = timedelta(seconds=15)
@@ -260,6 +261,29 @@ def forget(connection: Connection) -> int:
         connection.execute(update(approvals).where(approvals.c.intent_id.in_(ids)).values(intent_id=None))
         connection.execute(delete(intents).where(intents.c.id.in_(ids)))
     return len(ids)
+
+
+def every_sealed(connection: Connection) -> list[tuple[WorkspaceId, str]]:
+    """The secrets of all that is still to be done, sealed."""
+    rows = select(intents.c.workspace_id, intents.c.sealed).where(intents.c.sealed != "", intents.c.ended_at.is_(None))
+    return [(WorkspaceId(row.workspace_id), row.sealed) for row in connection.execute(rows).all()]
+
+
+def seal_again(connection: Connection, vault: Vault, limit: int = SOME) -> int:
+    """Seals with the newest key what an older one sealed, at most `limit`; gives how many. What no key opens stays: it
+    ends in words, and stops nothing else."""
+    done = 0
+    rows = select(intents.c.id, intents.c.workspace_id, intents.c.sealed).where(intents.c.sealed != "")
+    for row in connection.execute(rows.order_by(intents.c.id)).all():
+        if done == limit:
+            break
+        at = place(WorkspaceId(row.workspace_id))
+        if vault.is_current(row.sealed) or not vault.opens(at, row.sealed):
+            continue
+        # Compared with what was read: what ended meanwhile has lost its secrets.
+        mine = update(intents).where(intents.c.id == row.id, intents.c.sealed == row.sealed)
+        done += rows_changed(connection, mine.values(sealed=vault.seal(at, vault.open(at, row.sealed))))
+    return done
 
 
 def _mine(workspace_id: WorkspaceId, intent_id: int) -> ColumnElement[bool]:

@@ -57,6 +57,14 @@ class Vault:
             raise VaultError(VaultError.__doc__)
         return value
 
+    def opens(self, place: str, sealed: str) -> bool:
+        """Whether any of the keys opens it."""
+        try:
+            self.open(place, sealed)
+        except VaultError:
+            return False
+        return True
+
     def is_current(self, sealed: str) -> bool:
         """Whether the first key alone opens it: after a rotation, all are."""
         from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415 - see above

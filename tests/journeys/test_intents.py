@@ -1,20 +1,28 @@
 """What was decided is carried out and told, whatever fails on the way."""
 
 import asyncio
+import io
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from rich.console import Console
 from sqlalchemy import func, select, update
 
+from bot.chores import rotate_keys
 from bot.sandbox.slack import Fault, Posted, User
 from bot.sandbox.stannp import Trouble
+from bot.settings import Settings
+from storage import intents as stored
 from storage import workspaces
 from storage.accounts import approvals, intents
+from storage.intents import Kind
 from storage.records import Rules
 from storage.tables import EPOCH, cancellations
+from storage.vault import Vault, new_key
 from tests.journeys.conftest import ANA, BEN, Stage, everything
 
 
@@ -330,3 +338,81 @@ async def test_what_a_later_version_will_do_holds_up_nothing(stage: Stage) -> No
     await stage.until(lambda: step.outputs, 30)
     # They wait for the version that knows them.
     await left_open(stage, 20)
+
+
+async def put_off_and_closed(stage: Stage, fault: Fault, begin: Callable[[], Awaitable[object]]) -> None:
+    """Slack is busy just then; meanwhile the key that sealed what the intent keeps is gone."""
+    stage.slack.faults.append(fault)
+    await begin()
+    await stage.until(lambda: not fault.times)
+    other = Vault([new_key()]).seal("elsewhere", {})
+    closing = update(intents).where(intents.c.ended_at.is_(None), intents.c.sealed != "").values(sealed=other)
+    assert await stage.app.services.memory.write(lambda c: c.execute(closing).rowcount) == 1
+
+
+async def test_a_step_whose_secrets_do_not_open_ends_in_words(stage: Stage) -> None:
+    steps: list[Any] = []
+
+    async def begin() -> None:
+        steps.append(await stage.slack.run_step("get_campaign_status", {"campaign": "Spring lapsed"}))
+
+    await put_off_and_closed(stage, Fault("functions.completeSuccess", "ratelimited", 429, retry_after=6), begin)
+    await stage.until(lambda: steps[0].error, 30)
+    assert "run this workflow again" in steps[0].error
+    await left_open(stage, 0)
+
+
+async def test_an_export_whose_secrets_do_not_open_ends_in_words(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    await stage.press(answer, "view_details")
+    form = await stage.modal(holding="details_export")
+    fault = Fault("files.getUploadURLExternal", "ratelimited", 429, retry_after=6)
+    await put_off_and_closed(stage, fault, lambda: stage.press(form, "details_export"))
+    told = (await stage.until(lambda: said(stage, "export it again"), 30))[0]
+    assert told.channel == f"D{ANA}"
+    await left_open(stage, 0)
+
+
+async def test_an_answer_whose_address_does_not_open_is_told_directly(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(223)[0]
+    shown = await stage.say("/mailtrack", str(piece.id))
+    fault = Fault("response_url", "ratelimited", 429, retry_after=6)
+    await put_off_and_closed(stage, fault, lambda: stage.press(shown, "cancel_piece"))
+    told = await stage.until(lambda: [m for m in said(stage, "cancelled") if m.channel == f"D{ANA}"], 30)
+    assert str(piece.id) in told[0].text
+
+
+async def test_rotating_keys_seals_what_open_intents_keep(stage: Stage) -> None:
+    old, new = new_key(), new_key()
+    memory, key = stage.app.services.memory, stage.app.workspace.id
+    place = stored.place(key)
+    sealed = Vault([old]).seal(place, {"token": "planted"})
+    later = {"next_at": datetime.now(UTC) + timedelta(hours=1)}
+
+    def keep(connection: Any) -> int:
+        number = stored.keep(connection, key, Kind.STEP, {}, sealed=sealed)
+        connection.execute(update(intents).where(intents.c.id == number).values(**later))
+        return number
+
+    number = await memory.write(keep)
+    url = stage.app.services.memory.database.reader.url.render_as_string(hide_password=False)
+    chosen = Settings(_env_file=None, database_url=url, piecewise_encryption_keys=f"{new},{old}")
+    await asyncio.to_thread(rotate_keys, chosen, Console(file=io.StringIO()))
+    found = await memory.read(stored.of, key, number)
+    assert found is not None
+    assert Vault([new]).open(place, found.sealed) == {"token": "planted"}
+
+
+async def test_a_wait_that_slack_names_is_believed_for_an_hour_at_most(stage: Stage) -> None:
+    stage.slack.faults.append(Fault("functions.completeSuccess", "ratelimited", 429, retry_after=86_400))
+    await stage.slack.run_step("get_campaign_status", {"campaign": "Spring lapsed"})
+
+    def waits(connection: Any) -> Any:
+        return connection.scalar(select(intents.c.next_at).where(intents.c.lease_until == EPOCH))
+
+    for _ in range(100):
+        until = await stage.app.services.memory.read(waits)
+        if until is not None and until > datetime.now(UTC) + timedelta(minutes=5):
+            break
+        await asyncio.sleep(0.05)
+    assert timedelta(minutes=55) < until - datetime.now(UTC) <= timedelta(hours=1)

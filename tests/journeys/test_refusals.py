@@ -1,6 +1,7 @@
 """What Slack or the database refuses for good ends with a reason, and holds up nothing else."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DataError
 
+from bot.sandbox.slack import Fault
 from handlers import cards, delivery
 from handlers.delivery import Courier
 from handlers.ports import SlackRefused
@@ -178,3 +180,14 @@ async def test_a_card_is_edited_by_who_holds_its_channel(stage: Stage) -> None:
     slow.go.set()
     await first
     assert [name for name, _ in stage.slack.calls[before:] if name.startswith("chat.")] == []
+
+
+@pytest.mark.parametrize("named", [0, None])
+async def test_a_slack_that_asks_for_no_wait_at_all_is_not_asked_without_end(stage: Stage, named: int | None) -> None:
+    await a_return(stage)
+    fault = Fault("chat.postMessage", "ratelimited", 429, retry_after=named, times=1000)
+    stage.slack.faults.append(fault)
+    serving = asyncio.create_task(worker(stage).serve())
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(serving, 3)
+    assert 1000 - fault.times <= 8

@@ -50,7 +50,7 @@ GLOBAL = {
     "database.rows_changed": "runs a statement", "database.run": "runs a statement", "database.upsert": "makes a statement",
     "database.prove_writable": "no row at all", "aside.forget": "what is old, of all", "aside.look": "counts of all, for the operator",
     "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.state": "the schema",
-    "installs.begin": "a browser, not a workspace yet", "intents.due": "ids alone, for the clock",
+    "installs.begin": "a browser, not a workspace yet", "intents.due": "ids alone, for the clock", "intents.every_sealed": "for the check", "intents.seal_again": "a rotation of keys, of all",
     "intents.forget": "what has ended, of all", "intents.free_leases": "leases of all, of which no holder lives", "installs.consume": "a browser", "installs.forget_begun": "browsers",
     "installs.every_sealed": "for the operator's check", "installs.purge_due": "ids alone, for the clock",
     "installs.seal_again": "each secret in its own place", "leases.first_time": "keys carry their workspace",
