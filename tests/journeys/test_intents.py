@@ -416,3 +416,22 @@ async def test_a_wait_that_slack_names_is_believed_for_an_hour_at_most(stage: St
             break
         await asyncio.sleep(0.05)
     assert timedelta(minutes=55) < until - datetime.now(UTC) <= timedelta(hours=1)
+
+
+async def test_what_something_stood_in_the_way_of_for_four_days_is_given_up_and_told(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    await stage.press(answer, "view_details")
+    form = await stage.modal(holding="details_export")
+    stage.slack.faults.append(Fault("files.getUploadURLExternal", "ratelimited", 429, retry_after=6, times=1000))
+
+    def age(connection: Any) -> int:
+        long_ago = datetime.now(UTC) - timedelta(days=4, minutes=1)
+        return int(connection.execute(update(intents).values(made_at=long_ago)).rowcount)
+
+    await stage.press(form, "details_export")
+    await stage.until(lambda: stage.slack.faults[-1].times < 1000)
+    assert await stage.app.services.memory.write(age) == 1
+    told = (await stage.until(lambda: said(stage, "For four days something stood in the way"), 40))[0]
+    assert "Spring lapsed" in told.text
+    assert told.channel == f"D{ANA}"
+    await left_open(stage, 0)
