@@ -136,7 +136,7 @@ def _clock(date: str) -> Line:
         return Line("Clock", True, "not compared: Slack sent no date")
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if skew > MOST_SKEW:
-        return Line("Clock", False, f"{skew:.0f} seconds off from Slack's. Switch on time synchronisation (NTP)")
+        return Line("Clock", False, f"{skew:.0f} seconds off from Slack's. Switch on time synchronization (NTP)")
     return Line("Clock", True, "agrees with Slack's")
 
 

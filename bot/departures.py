@@ -30,7 +30,7 @@ def departures(tenants: Sole | Many, leaving: Leaving, in_flight: InFlight) -> C
             log.warning("leaving.not_looked_into", workspace=workspace_id, reason=type(trouble).__name__)
 
     async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
-        # Bolt does not authorise these: what they are about may be gone already.
+        # Bolt does not authorize these: what they are about may be gone already.
         named = context.enterprise_id, context.team_id, bool(context.is_enterprise_install)
         workspace_id, clock = await _whose(tenants, named, event), leaving.services.clock
         if workspace_id is None:

@@ -80,7 +80,7 @@ class Store(AsyncInstallationStore, AsyncOAuthStateStore):
         await self.greet(workspace)
 
     def _save(self, connection: Connection, made: Installation, now: datetime) -> Workspace:
-        """An organisation is one workspace of ours: its people share a mail account."""
+        """An organization is one workspace of ours: its people share a mail account."""
         whole = bool(made.is_enterprise_install)
         team, name = (made.enterprise_id, made.enterprise_name) if whole else (made.team_id, made.team_name)
         known = workspaces.ensure(connection, str(team), str(name or team), "")

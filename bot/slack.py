@@ -121,7 +121,7 @@ class Slack:
     session: aiohttp.ClientSession
     clock: Clock
     default_zone: str
-    #: Whose people belong to the team: its id, and its organisation's; "" takes all for insiders.
+    #: Whose people belong to the team: its id, and its organization's; "" takes all for insiders.
     team: str = ""
     meter: Meter | None = None
     #: Who was looked up, with when, by the clock that nobody sets: one set back must not make rights last.

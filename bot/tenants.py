@@ -150,7 +150,7 @@ class Many:
     # ---- Whose a request is -------------------------------------------------------------------------------------
 
     async def enter(self, enterprise: str | None, team: str | None, whole: bool) -> Entry | None:
-        """The workspace that Slack names; None when it did not install us. An organisation is one workspace."""
+        """The workspace that Slack names; None when it did not install us. An organization is one workspace."""
         for name in _in_order(enterprise, team, whole):
             if (found := await self._known(name)) is not None:
                 slack = found.slack

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from handlers import figures
 from handlers.forecasts import Point
-from handlers.styles import INK, OTHER_COLOUR, OTHER_LABEL, PAPER, QUIET, STYLES
+from handlers.styles import INK, OTHER_COLOR, OTHER_LABEL, PAPER, QUIET, STYLES
 from storage.records import Mix
 from storage.statuses import LIFECYCLE, Status
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 1280
 HEIGHT: Final = 800
 DPI: Final = 200
-CENTRE: Final = (330, 345)
+CENTER: Final = (330, 345)
 RADIUS: Final = 262
 LEGEND_TOP: Final = 574
 ROW: Final = 58
@@ -38,7 +38,7 @@ WINDOWS: Final = ((0, 0, WIDTH, 145), (60, 185, 600, 725), (SWATCH_LEFT, 145, WI
 #: One figure serves them all, so one picture at a time.
 _AT_EASEL: Final = threading.Lock()
 #: Below this share a wedge is too thin for a number inside; the legend has it.
-LABELLED: Final = 60
+LABELED: Final = 60
 BLENDS: Final = 6
 NEAR_WHITE: Final = 240
 #: The expected band of a curve: Delivered, far lighter.
@@ -64,7 +64,7 @@ class Slice:
     """A row of the legend, and the wedge it belongs to."""
 
     label: str
-    colour: str
+    color: str
     number: int
     tenths: int
     share: str
@@ -72,12 +72,12 @@ class Slice:
 
 def slices(pie: Pie) -> list[Slice]:
     """All eight statuses in reading order, and "Other" when there is any. Shares add up to a hundred."""
-    rows = [(STYLES[s].label, STYLES[s].colour, n) for s, n in zip(LIFECYCLE, pie.counts, strict=True)]
+    rows = [(STYLES[s].label, STYLES[s].color, n) for s, n in zip(LIFECYCLE, pie.counts, strict=True)]
     if pie.other:
-        rows.append((OTHER_LABEL, OTHER_COLOUR, pie.other))
+        rows.append((OTHER_LABEL, OTHER_COLOR, pie.other))
     numbers = [number for _, _, number in rows]
     parts = zip(rows, figures.tenths(numbers), figures.shares(numbers), strict=True)
-    return [Slice(label, colour, number, tenth, share) for (label, colour, number), tenth, share in parts]
+    return [Slice(label, color, number, tenth, share) for (label, color, number), tenth, share in parts]
 
 
 @lru_cache(maxsize=64)
@@ -124,20 +124,20 @@ def _easel() -> "Figure":
 
 
 @lru_cache(maxsize=32)
-def _name(label: str, colour: str, ink: str) -> Any:
+def _name(label: str, color: str, ink: str) -> Any:
     """The beginning of a row of the legend, drawn once: its swatch and its name."""
     from matplotlib.patches import Rectangle  # noqa: PLC0415 - slow import, on first use
 
     width = COUNT_LEFT - SWATCH_LEFT
     figure = _canvas(width, CELL)
-    swatch = Rectangle((1, CELL / 2 - 15), 30, 30, facecolor=colour, edgecolor="#8A8D91", linewidth=0.4, transform=None)
+    swatch = Rectangle((1, CELL / 2 - 15), 30, 30, facecolor=color, edgecolor="#8A8D91", linewidth=0.4, transform=None)
     figure.add_artist(swatch)
     _write(figure, NAME_LEFT - SWATCH_LEFT, CELL / 2, label, NUMBERS, color=ink)
     return _drawn(figure, (0, 0, width, CELL))
 
 
 def _drawn(figure: "Figure", window: tuple[int, int, int, int]) -> Any:
-    """What is drawn within these pixels (left, top, right, bottom), in the few colours of the palette."""
+    """What is drawn within these pixels (left, top, right, bottom), in the few colors of the palette."""
     from PIL import Image  # noqa: PLC0415 - comes with matplotlib, on first use
 
     canvas: Any = figure.canvas
@@ -176,9 +176,9 @@ def _draw_wedges(figure: "Figure", parts: list[Slice]) -> None:
 
     total = sum(part.number for part in parts)
     if not total:
-        ring = Circle(CENTRE, RADIUS, facecolor="#F3F4F6", edgecolor="#D5D9DE", linewidth=1, transform=None)
+        ring = Circle(CENTER, RADIUS, facecolor="#F3F4F6", edgecolor="#D5D9DE", linewidth=1, transform=None)
         figure.add_artist(ring)
-        _write(figure, *CENTRE, "No pieces in this range", 26, color=QUIET, ha="center")
+        _write(figure, *CENTER, "No pieces in this range", 26, color=QUIET, ha="center")
         return
     start = 90.0
     alone = sum(part.number > 0 for part in parts) == 1
@@ -186,25 +186,23 @@ def _draw_wedges(figure: "Figure", parts: list[Slice]) -> None:
         if not part.number:
             continue
         sweep = 360 * part.number / total
-        # A white line parts neighbours, but must not eat up a sliver.
+        # A white line parts neighbors, but must not eat up a sliver.
         line = 0 if alone or sweep < 3 else 0.9  # noqa: PLR2004 - degrees
         end = start - sweep
-        wedge = Wedge(
-            CENTRE, RADIUS, end, start, facecolor=part.colour, edgecolor=PAPER, linewidth=line, transform=None
-        )
+        wedge = Wedge(CENTER, RADIUS, end, start, facecolor=part.color, edgecolor=PAPER, linewidth=line, transform=None)
         figure.add_artist(wedge)
-        if part.tenths >= LABELLED:
+        if part.tenths >= LABELED:
             _label_wedge(figure, part, (start + end) / 2, alone=alone)
         start = end
 
 
 def _label_wedge(figure: "Figure", part: Slice, angle: float, *, alone: bool) -> None:
     reach = 0 if alone else RADIUS * 0.66
-    x, y = CENTRE[0] + reach * cos(radians(angle)), CENTRE[1] + reach * sin(radians(angle))
+    x, y = CENTER[0] + reach * cos(radians(angle)), CENTER[1] + reach * sin(radians(angle))
     # "100 %" is said only of everything.
     whole = round(part.tenths / 10)
     text = f"{whole} %" if whole < 100 or alone else "> 99 %"  # noqa: PLR2004 - per cent
-    _write(figure, x, y, text, 26, weight="bold", ha="center", color=ink_on(part.colour))
+    _write(figure, x, y, text, 26, weight="bold", ha="center", color=ink_on(part.color))
 
 
 def _set_legend(sheet: Any, parts: list[Slice]) -> None:
@@ -216,7 +214,7 @@ def _set_legend(sheet: Any, parts: list[Slice]) -> None:
         # Rows of pixels are counted from above.
         y = HEIGHT - (LEGEND_TOP - row * ROW)
         ink = INK if part.number else QUIET
-        sheet.paste(_name(part.label, part.colour, ink), (SWATCH_LEFT, y - CELL // 2))
+        sheet.paste(_name(part.label, part.color, ink), (SWATCH_LEFT, y - CELL // 2))
         _set(sheet, COUNT_RIGHT, y, figures.count(part.number), ink)
         _set(sheet, SHARE_RIGHT, y, part.share, ink)
 
@@ -287,10 +285,10 @@ def _draw_field(figure: "Figure", curve: Curve) -> None:
     if any(p.high > 0 for p in curve.points):
         figure.add_artist(Polygon([*lower, *reversed(upper)], facecolor=BAND, edgecolor="none", transform=None))
     seen = [(x, height(p.actual)) for x, p in zip(across, curve.points, strict=True) if p.actual is not None]
-    colour = STYLES[Status.DELIVERED].colour
+    color = STYLES[Status.DELIVERED].color
     marks = {"marker": "o", "markersize": 4} if len(seen) < 30 else {}  # noqa: PLR2004 - they would touch
     xs, ys = zip(*seen, strict=True) if seen else ((), ())
-    figure.add_artist(Line2D(xs, ys, color=colour, linewidth=2.4, transform=None, **marks))  # type: ignore[arg-type]
+    figure.add_artist(Line2D(xs, ys, color=color, linewidth=2.4, transform=None, **marks))  # type: ignore[arg-type]
     step = max(len(curve.points) // 8, 1)
     for x, point in list(zip(across, curve.points, strict=True))[::step]:
         _write(figure, x, bottom - 36, f"{point.day.day} {point.day:%b}", 22, color=QUIET, ha="center")
@@ -304,7 +302,7 @@ class Bars:
     title: str
     caption: str
     rows: tuple[tuple[str, int], ...]
-    colour: str
+    color: str
 
 
 BAR_LEFT, BAR_RIGHT, BAR_TOP, BAR_STEP = 300, 1120, 610, 46
@@ -322,7 +320,7 @@ def draw_bars(bars: Bars) -> bytes:
         for index, (name, number) in enumerate(bars.rows):
             y = BAR_TOP - index * BAR_STEP
             width = max((BAR_RIGHT - BAR_LEFT) * number / most, 2)
-            figure.add_artist(Rectangle((BAR_LEFT, y - 14), width, 28, facecolor=bars.colour, transform=None))
+            figure.add_artist(Rectangle((BAR_LEFT, y - 14), width, 28, facecolor=bars.color, transform=None))
             _write(figure, BAR_LEFT - 18, y, fit(drawable(name), 16), 25, ha="right")
             _write(figure, BAR_LEFT + width + 14, y, figures.count(number), 25, color=QUIET)
         return _sheet(figure)
@@ -357,47 +355,47 @@ def drawable(text: str) -> str:
     return " ".join(kept.split()) or "Campaign"
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+def _rgb(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
-def lightness(colour: str) -> float:
-    """How light a colour is, from 0 to 1 (relative luminance, WCAG 2)."""
+def lightness(color: str) -> float:
+    """How light a color is, from 0 to 1 (relative luminance, WCAG 2)."""
 
     def linear(channel: int) -> float:
         part = channel / 255
         return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - WCAG 2
 
-    red, green, blue = (linear(channel) for channel in _rgb(colour))
+    red, green, blue = (linear(channel) for channel in _rgb(color))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def ink_on(colour: str) -> str:
-    """Black or white, whichever reads better on this colour."""
-    return PAPER if lightness(colour) < 0.19 else INK  # noqa: PLR2004 - where both read equally well
+def ink_on(color: str) -> str:
+    """Black or white, whichever reads better on this color."""
+    return PAPER if lightness(color) < 0.19 else INK  # noqa: PLR2004 - where both read equally well
 
 
 @lru_cache(maxsize=1)
 def _palette() -> Any:
-    """The few colours that occur: each status and its blends into white and ink, and greys. 90 in all."""
+    """The few colors that occur: each status and its blends into white and ink, and grays. 90 in all."""
     from PIL import Image  # noqa: PLC0415 - comes with matplotlib, on first use
 
-    colours = [(0, 0, 0), (255, 255, 255), _rgb("#F3F4F6"), _rgb("#D5D9DE"), _rgb("#8A8D91")]
-    for base in [*(style.colour for style in STYLES.values()), OTHER_COLOUR, INK, QUIET]:
-        colours += [
+    colors = [(0, 0, 0), (255, 255, 255), _rgb("#F3F4F6"), _rgb("#D5D9DE"), _rgb("#8A8D91")]
+    for base in [*(style.color for style in STYLES.values()), OTHER_COLOR, INK, QUIET]:
+        colors += [
             tuple(round(c + (255 - c) * step / BLENDS) for c in _rgb(base))  # type: ignore[misc]
             for step in range(BLENDS)
         ]
     for style in STYLES.values():
-        over = _rgb(ink_on(style.colour))
-        colours += [
-            tuple(round(c + (o - c) * step / 5) for c, o in zip(_rgb(style.colour), over, strict=True))  # type: ignore[misc]
+        over = _rgb(ink_on(style.color))
+        colors += [
+            tuple(round(c + (o - c) * step / 5) for c, o in zip(_rgb(style.color), over, strict=True))  # type: ignore[misc]
             for step in range(1, 5)
         ]
     # Pillow matches coarsely: an entry close to white would tint the paper.
-    kept = [c for c in colours if c == (255, 255, 255) or min(c) < NEAR_WHITE]
+    kept = [c for c in colors if c == (255, 255, 255) or min(c) < NEAR_WHITE]
     image = Image.new("P", (1, 1))
-    image.putpalette([channel for colour in kept for channel in colour])
+    image.putpalette([channel for color in kept for channel in color])
     return image
 
 

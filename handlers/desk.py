@@ -90,7 +90,7 @@ async def show_map(services: Services, ask: Ask, value: str) -> None:
     shown = "Returned pieces by the state they were sent to"
     message = views.map_answer(campaign, places, shown)
     if most:
-        bars = Bars(f"Returns of {campaign.facts.name}", shown, most, STYLES[Status.RETURNED].colour)
+        bars = Bars(f"Returns of {campaign.facts.name}", shown, most, STYLES[Status.RETURNED].color)
         picture = Picture(await services.studio.bars(bars), message.text, bars.title)
         message = replace(message, picture=picture)
     channel, _, thread = origin.partition(",")

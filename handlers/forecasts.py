@@ -187,8 +187,8 @@ class Outlook:
             known = [one[-1] for one in self.curves]
         logits = [_logit(share) for share in known]
         reach = _student(len(known) - 1) * max(stdev(logits), ALIKE) * sqrt(1 + 1 / len(known))
-        centre = fmean(logits)
-        low, high = _share(centre - reach), _share(centre + reach)
+        center = fmean(logits)
+        low, high = _share(center - reach), _share(center + reach)
         # At its edges the scale says no more than "none" and "all".
         return (0.0 if low < 2 * EDGE else low), (1.0 if high > 1 - 2 * EDGE else max(high, 2 * EDGE))
 

@@ -84,7 +84,7 @@ def header(text: str) -> Block:
 
 
 def context(*texts: str) -> Block:
-    """Small grey lines."""
+    """Small gray lines."""
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": clip(text, FIELD)} for text in texts[:10]]}
 
 

@@ -214,7 +214,7 @@ class MailPlatform(Protocol):
     """The mail house. Reads may be repeated; every method may raise KeyRefused, PlatformRefused or an Outage."""
 
     async def account(self) -> str:
-        """Who the key belongs to, for people to recognise."""
+        """Who the key belongs to, for people to recognize."""
         ...
 
     async def balance(self) -> Decimal:
@@ -274,7 +274,7 @@ class Person:
     name: str
     zone: str
     is_admin: bool
-    #: Of another organisation (Slack Connect), or a guest of this one.
+    #: Of another organization (Slack Connect), or a guest of this one.
     outside: bool = False
     #: When Slack was asked.
     as_of: datetime | None = None

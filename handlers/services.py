@@ -126,7 +126,7 @@ class Ask:
     view_hash: str = ""
     #: Which button of which message was pressed by whom; "" for anything that may be said twice.
     click: str = ""
-    #: Of another organisation, or a guest: sees what the channel was shown, and no more.
+    #: Of another organization, or a guest: sees what the channel was shown, and no more.
     guest: bool = False
     #: Taken for a guest only because Slack does not say who it is.
     unknown: bool = False

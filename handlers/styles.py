@@ -8,15 +8,15 @@ from storage.statuses import Status
 
 @dataclass(frozen=True)
 class Style:
-    """A status's name for people, its mark in Slack text, and its colour in pictures."""
+    """A status's name for people, its mark in Slack text, and its color in pictures."""
 
     label: str
     emoji: str
-    colour: str
+    color: str
 
 
-#: Made for colour-blind readers and for print: neighbours in the pie differ in lightness (as grey) by a wide step,
-#: and no two are told apart by red against green alone. Order and labels in the legend carry the meaning; colour helps.
+#: Made for color-blind readers and for print: neighbors in the pie differ in lightness (as gray) by a wide step,
+#: and no two are told apart by red against green alone. Order and labels in the legend carry the meaning; color helps.
 STYLES: Final[dict[Status, Style]] = {
     Status.RECEIVED: Style("Received", ":inbox_tray:", "#BFC7D1"),
     Status.PRODUCING: Style("Producing", ":printer:", "#6B7785"),
@@ -29,7 +29,7 @@ STYLES: Final[dict[Status, Style]] = {
 }
 
 OTHER_LABEL: Final = "Other"
-OTHER_COLOUR: Final = "#E9DDF0"
+OTHER_COLOR: Final = "#E9DDF0"
 INK: Final = "#1D1C1D"
 QUIET: Final = "#5E5D60"
 PAPER: Final = "#FFFFFF"

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 #: That the platform shook hands is written down so often at most.
 HANDSHAKES: Final = timedelta(minutes=1)
-OK, BAD_REQUEST, UNAUTHORISED = 200, 400, 401
+OK, BAD_REQUEST, UNAUTHORIZED = 200, 400, 401
 
 
 async def receive(services: Services, workspace: Workspace, raw: bytes, headers: Mapping[str, str]) -> int:
@@ -31,7 +31,7 @@ async def receive(services: Services, workspace: Workspace, raw: bytes, headers:
                 await services.intake.keep(workspace.id, delivery.batch, until)
     except SignatureRefused:
         log.warning("webhook.signature_refused", workspace=workspace.id)
-        return UNAUTHORISED
+        return UNAUTHORIZED
     except PayloadRefused:
         log.warning("webhook.payload_refused", workspace=workspace.id, size=len(raw))
         return BAD_REQUEST

@@ -409,7 +409,7 @@ people = Table(
     Column("person", Text, primary_key=True),
     #: The range of their Home, as `arguments.keep` writes it; "" for none yet.
     Column("span", Text, nullable=False),
-    #: Whether Slack says that they are a guest, or of another organisation, and when it last said so.
+    #: Whether Slack says that they are a guest, or of another organization, and when it last said so.
     Column("outside", Boolean),
     Column("known_at", Moment),
 )

@@ -1,4 +1,4 @@
-"""Stand-ins with behaviour, for what tests must hold still: time."""
+"""Stand-ins with behavior, for what tests must hold still: time."""
 
 from datetime import UTC, datetime, timedelta
 

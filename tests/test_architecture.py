@@ -3,6 +3,7 @@
 import ast
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,9 +99,9 @@ def test_what_can_be_pressed_is_what_is_listened_for() -> None:
         assert f"{type(name).__name__}.{name.name}" in used, f"{name} is on no view"
 
 
-def test_every_status_has_a_name_a_colour_a_meaning_and_a_place() -> None:
+def test_every_status_has_a_name_a_color_a_meaning_and_a_place() -> None:
     assert set(STYLES) == set(MEANINGS) == set(LIFECYCLE) == set(Status)
-    assert len({style.colour for style in STYLES.values()}) == len(Status)
+    assert len({style.color for style in STYLES.values()}) == len(Status)
 
 
 def test_no_transaction_can_hold_a_network_call() -> None:
@@ -108,3 +109,19 @@ def test_no_transaction_can_hold_a_network_call() -> None:
     for path, tree in trees():
         if path.startswith("storage/"):
             assert not [n for n in ast.walk(tree) if isinstance(n, (ast.AsyncFunctionDef, ast.Await))], path
+
+
+#: Of British spellings those that were met here. "Cancelled" is Stannp's own word, and stays.
+BRITISH = (
+    r"(?i)[a-z]*(?:organis|authoris|recognis|synchronis|normalis|colour|behaviour|neighbour|centre\b|labelled)[a-z]*"
+)
+
+
+def test_code_and_prose_are_spelled_as_in_america() -> None:
+    prose = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "manifest.yml", *(ROOT / "docs").rglob("*.md")]
+    found = {
+        (path.relative_to(ROOT).as_posix(), word)
+        for path in (*SOURCES, *prose)
+        for word in re.findall(BRITISH, path.read_text(encoding="utf-8"))
+    }
+    assert found == set()

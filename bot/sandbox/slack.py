@@ -44,7 +44,7 @@ class User:
     name: str
     zone: str = "America/Chicago"
     is_admin: bool = False
-    #: Another organisation's team (Slack Connect); "" for this one.
+    #: Another organization's team (Slack Connect); "" for this one.
     team: str = ""
     #: A guest of this team.
     restricted: bool = False

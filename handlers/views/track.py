@@ -35,7 +35,7 @@ def full_name(who: Recipient) -> str:
 
 
 def short_name(who: Recipient) -> str:
-    """Enough to recognise a piece in a channel: "Jane S., Austin TX 787••". Escaped."""
+    """Enough to recognize a piece in a channel: "Jane S., Austin TX 787••". Escaped."""
     first, _, last = who.name.strip().rpartition(" ")
     name = f"{first} {last[:1]}." if first else (f"{last[:1]}." if last else "")
     zip_code = f"{who.postcode[:3]}••" if who.postcode else ""

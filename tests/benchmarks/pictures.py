@@ -32,7 +32,7 @@ def stock_pie(pie: Pie) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     parts = slices(pie)
-    axes.pie([p.number for p in parts], colors=[p.colour for p in parts], autopct="%.1f %%", startangle=90)
+    axes.pie([p.number for p in parts], colors=[p.color for p in parts], autopct="%.1f %%", startangle=90)
     axes.set_title(pie.title)
     axes.legend([f"{p.label} {p.number:,}" for p in parts], loc="center left", bbox_to_anchor=(1, 0.5))
     out = io.BytesIO()
@@ -54,8 +54,8 @@ def pillow_pie(pie: Pie) -> bytes:
     pen.text((88, 70), pie.title, "black", font)
     for row, part in enumerate(parts):
         end = start + 360 * part.number / total
-        pen.pieslice((136, 386, 1184, 1434), start, end, part.colour, "white")
-        pen.rectangle((1320, 420 + row * 116, 1380, 480 + row * 116), part.colour)
+        pen.pieslice((136, 386, 1184, 1434), start, end, part.color, "white")
+        pen.rectangle((1320, 420 + row * 116, 1380, 480 + row * 116), part.color)
         pen.text((1416, 420 + row * 116), part.label, "black", font)
         pen.text((2180, 420 + row * 116), f"{part.number:,}", "black", font, anchor="ra")
         start = end
@@ -80,7 +80,7 @@ def bench_pie(quick: bool) -> list[Result]:
         drawn = [Image.open(io.BytesIO(draw(pie))) for draw in (fresh, stock_pie, pillow_pie)]
         assert {one.size for one in drawn} == {(1280, 800)}, "measured nothing: the three are not of one size"
         colors = [{color for _, color in one.convert("RGB").getcolors(2**20)} for one in drawn[:2]]
-        missing = [p.colour for p in slices(pie) if any(ImageColor.getrgb(p.colour) not in found for found in colors)]
+        missing = [p.color for p in slices(pie) if any(ImageColor.getrgb(p.color) not in found for found in colors)]
         assert not missing, f"measured nothing: wedges are missing: {missing}"
     heaviest = max(len(fresh(pie)) for pie in pies) / 1024
     return [

@@ -75,7 +75,7 @@ async def test_asking_shows_a_real_picture_that_fits_the_page(page: Page) -> Non
     await picture.scroll_into_view_if_needed()
     shot = Image.open(io.BytesIO(await picture.screenshot())).convert("RGB")
     seen = Counter(shot.get_flattened_data())
-    large = [style.label for style in STYLES.values() if seen[tuple(bytes.fromhex(style.colour[1:]))] > 100]  # type: ignore[index]
+    large = [style.label for style in STYLES.values() if seen[tuple(bytes.fromhex(style.color[1:]))] > 100]  # type: ignore[index]
     text = await answer.inner_text()
     assert large
     assert all(label in text for label in large)

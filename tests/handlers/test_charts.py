@@ -1,4 +1,4 @@
-"""The pie: shares that add up, colours that stay apart, a legend that fits at any mix."""
+"""The pie: shares that add up, colors that stay apart, a legend that fits at any mix."""
 
 import io
 import warnings
@@ -31,8 +31,8 @@ def pixels(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png)).convert("RGB")
 
 
-def rgb(colour: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour[1:]))
+def rgb(color: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(color[1:]))
 
 
 @given(numbers=st.lists(st.integers(0, 10**9), min_size=1, max_size=9))
@@ -55,7 +55,7 @@ def test_a_full_share_means_everything_and_none_means_nothing(numbers: list[int]
 
 
 @pytest.mark.parametrize("numbers", MIXES.values(), ids=MIXES)
-def test_every_mix_draws_its_statuses_in_their_exact_colours(numbers: tuple[int, ...]) -> None:
+def test_every_mix_draws_its_statuses_in_their_exact_colors(numbers: tuple[int, ...]) -> None:
     png = draw_pie(Pie("Spring lapsed", "Ordered in November 2026", numbers, 0))
     image = pixels(png)
     assert image.size == (1280, 800)
@@ -63,7 +63,7 @@ def test_every_mix_draws_its_statuses_in_their_exact_colours(numbers: tuple[int,
     seen = Counter(image.crop((40, 160, 620, 760)).get_flattened_data())
     total = sum(numbers)
     for status, number in zip(LIFECYCLE, numbers, strict=True):
-        share = seen[rgb(STYLES[status].colour)] / (charts.RADIUS**2 * 3.1416)
+        share = seen[rgb(STYLES[status].color)] / (charts.RADIUS**2 * 3.1416)
         expected = number / total if total else 0
         # Labels and white lines take a little of each wedge.
         assert share == pytest.approx(expected, abs=0.03)
@@ -90,16 +90,16 @@ def test_no_title_makes_it_fail_or_warn(title: str, numbers: tuple[int, ...], ot
         assert draw_pie(Pie(title, title, numbers, other)).startswith(b"\x89PNG")
 
 
-def test_neighbours_in_the_pie_stay_apart_in_grey_and_for_colour_blind_eyes() -> None:
-    used = [STYLES[status].colour for status in LIFECYCLE]
+def test_neighbors_in_the_pie_stay_apart_in_gray_and_for_color_blind_eyes() -> None:
+    used = [STYLES[status].color for status in LIFECYCLE]
     for first, second in zip(used, [*used[1:], used[0]], strict=True):
         assert contrast(first, second) >= 1.4, (first, second)
         for blindness in BLINDNESS.values():
             assert distance(blindness, first, second) >= 40, (first, second)
 
 
-def test_all_eight_stay_apart_for_colour_blind_eyes() -> None:
-    used = [STYLES[status].colour for status in LIFECYCLE]
+def test_all_eight_stay_apart_for_color_blind_eyes() -> None:
+    used = [STYLES[status].color for status in LIFECYCLE]
     for blindness in BLINDNESS.values():
         closest = min(distance(blindness, a, b) for i, a in enumerate(used) for b in used[i + 1 :])
         assert closest >= 25
@@ -118,8 +118,8 @@ BLINDNESS = {
 
 
 def distance(blindness: tuple[tuple[float, ...], ...], first: str, second: str) -> float:
-    def seen(colour: str) -> list[float]:
-        return [sum(weight * part for weight, part in zip(row, rgb(colour), strict=True)) for row in blindness]
+    def seen(color: str) -> list[float]:
+        return [sum(weight * part for weight, part in zip(row, rgb(color), strict=True)) for row in blindness]
 
     return float(sum((a - b) ** 2 for a, b in zip(seen(first), seen(second), strict=True)) ** 0.5)
 

@@ -25,11 +25,11 @@ async def test_mailstatus_of_a_campaign_posts_the_pie_and_every_number(stage: St
     assert len(shown) == 1
     picture = Image.open(io.BytesIO(stage.slack.files[shown[0]["slack_file"]["id"]].data)).convert("RGB")
     assert picture.size == (1280, 800)
-    colours = {colour for _, colour in picture.getcolors(100_000) or []}
+    colors = {color for _, color in picture.getcolors(100_000) or []}
     present = [s for s in Status if STYLES[s].label in answer.text]
     assert present
     for status in present:
-        assert tuple(bytes.fromhex(STYLES[status].colour[1:])) in colours
+        assert tuple(bytes.fromhex(STYLES[status].color[1:])) in colors
 
 
 async def test_mailstatus_alone_shows_the_account(stage: Stage) -> None:

@@ -114,10 +114,10 @@ async def test_with_an_outside_address_home_shows_the_pie(stage: Stage) -> None:
             picture = Image.open(io.BytesIO(await answer.read())).convert("RGB")
         async with session.get(base + path.replace(".png", "x.png")) as answer:
             assert answer.status == 404
-    colours = {colour for _, colour in picture.getcolors(100_000) or []}
+    colors = {color for _, color in picture.getcolors(100_000) or []}
     named = [style for style in STYLES.values() if f"{style.label} " in image["alt_text"]]
     assert named
-    assert all(tuple(bytes.fromhex(style.colour[1:])) in colours for style in named)
+    assert all(tuple(bytes.fromhex(style.color[1:])) in colors for style in named)
 
 
 async def test_many_campaigns_are_paged(stage: Stage) -> None:

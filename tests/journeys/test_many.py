@@ -424,7 +424,7 @@ async def test_no_secret_and_no_key_is_in_the_database_in_the_clear(two: House) 
     assert "Acme Outdoors" in held
 
 
-async def test_an_organisation_is_one_workspace_of_ours(postgres_url: str) -> None:
+async def test_an_organization_is_one_workspace_of_ours(postgres_url: str) -> None:
     greeted: list[str] = []
 
     async def greet(workspace: Any) -> None:
@@ -442,7 +442,7 @@ async def test_an_organisation_is_one_workspace_of_ours(postgres_url: str) -> No
         found = [await made.tenants.enter("E0ORG", team, True) for team in ("T0ONE", "T0TWO")]
         assert [one.workspace.team_id for one in found if one] == ["E0ORG", "E0ORG"]
         assert {one.token for one in found if one} == {"xoxb-org"}
-        # A team of the organisation that installed us by itself has a mail account of its own.
+        # A team of the organization that installed us by itself has a mail account of its own.
         await store.async_save(
             Installation(enterprise_id="E0ORG", team_id="T0ONE", team_name="One", **token | {"bot_token": "xoxb-one"})
         )
