@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.settings import Settings, SettingsError, load_settings
 from bot.telemetry import set_up_logging
-from handlers.ports import ImportRefusedError, Trouble
+from handlers.errors import ImportRefusedError, Trouble
 from storage.database import DatabaseDownError, DatabaseUrlError
 from storage.failures import is_outage, reason_of, says_why
 from storage.files import DatabaseBusyError

@@ -35,13 +35,13 @@ from bot.slack import Slack
 from bot.stannp import Stannp
 from bot.tenants import Keys, Many, Region, Sole, Unconnected
 from bot.web import LIMITS, Front, build_metrics, build_web
-from handlers import welcome
-from handlers.charts import warm_up
-from handlers.intake import Intake
-from handlers.leaving import Leaving
-from handlers.memory import Memory
-from handlers.ports import SlackDown, Trouble
-from handlers.services import Services, Studio
+from handlers.charts.drawing import warm_up
+from handlers.context.memory import Memory
+from handlers.context.services import Services, Studio
+from handlers.context.webhook_queue import Intake
+from handlers.errors import SlackDown, Trouble
+from handlers.setup import actions as setup_actions
+from handlers.setup.leaving import Leaving
 from storage import intents, outbox, schema, workspaces
 from storage.database import READERS, Database, DatabaseDownError, database_time, open_database, sole_user
 from storage.failures import is_outage, reason_of
@@ -221,7 +221,7 @@ def _flow(
     async def greet(workspace: Workspace) -> None:
         async def work() -> None:
             try:
-                await welcome.greet(await tenants.of(workspace.id), workspace)
+                await setup_actions.greet(await tenants.of(workspace.id), workspace)
             except Trouble as trouble:
                 log.warning("welcome.untold", reason=type(trouble).__name__, code=trouble.code)
 

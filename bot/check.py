@@ -16,8 +16,8 @@ from bot import slack
 from bot.app import SystemClock, build_client
 from bot.settings import Settings, SettingsError
 from bot.stannp import Stannp
-from handlers import gaps
-from handlers.ports import Trouble
+from handlers.context import gaps
+from handlers.errors import Trouble
 from storage import aside, installs, intents, schema, workspaces
 from storage.database import open_database, parse_url
 

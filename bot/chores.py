@@ -16,8 +16,8 @@ from bot.app import SystemClock, prepare_database, regions_of
 from bot.importing import import_file, key_of, side_of, sync
 from bot.settings import Settings
 from bot.stannp import Stannp
-from handlers.ports import KeyRefused
-from handlers.styles import OTHER_LABEL, STYLES
+from handlers.errors import KeyRefused
+from handlers.text.status_styles import OTHER_LABEL, STYLES
 from storage import audits, enquiries, imports, installs, intents, privacy, tally, workspaces
 from storage.audits import Act
 from storage.database import Database, sole_user

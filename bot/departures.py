@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.desk import InFlight
 from bot.tenants import Entry, Many, Sole
-from handlers.leaving import Leaving
-from handlers.ports import SecretClosed, Trouble
+from handlers.errors import SecretClosed, Trouble
+from handlers.setup.leaving import Leaving
 from storage.records import WorkspaceId
 
 log = structlog.get_logger()

@@ -10,13 +10,14 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection
 
-from handlers import actions
-from handlers.access import as_guest, is_outside
-from handlers.memory import Memory
-from handlers.messages import Message
-from handlers.ports import Clock, MemoryDown, Removed, Trouble
-from handlers.services import Ask, Services, Tenants
-from handlers.views import words
+from handlers.context import replies
+from handlers.context.access import as_guest, is_outside
+from handlers.context.memory import Memory
+from handlers.context.ports import Clock
+from handlers.context.services import Ask, Services, Tenants
+from handlers.errors import MemoryDown, Removed, Trouble
+from handlers.text import short_answers
+from handlers.text.messages import Message
 from storage import leases, workspaces
 from storage.failures import is_outage, reason_of
 from storage.records import UserId, Workspace
@@ -88,14 +89,14 @@ class Desk:
             await self._answer_once(services, ask, key, work)
         except Trouble as trouble:
             log.info("listener.refused", key=key, reason=type(trouble).__name__, code=trouble.code)
-            await self._say(services, ask, words.plain(str(trouble)))
+            await self._say(services, ask, short_answers.plain(str(trouble)))
         except Exception as error:
             if is_outage(error):
                 log.error("listener.no_database", key=key, reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
-                await self._say(services, ask, words.plain(str(MemoryDown())))
+                await self._say(services, ask, short_answers.plain(str(MemoryDown())))
                 return
             log.exception("listener.broke", key=key)
-            await self._say(services, ask, words.failed(reference))
+            await self._say(services, ask, short_answers.failed(reference))
 
     async def _answer_once(self, services: Services, ask: Ask, key: str, work: Work) -> None:
         workspace = await self.memory.together(_admit, ask, key, self.clock.now())
@@ -114,7 +115,7 @@ class Desk:
         if services is None:
             return
         try:
-            await actions.refused(services, ask, message.text)
+            await replies.refused(services, ask, message.text)
         except Trouble as trouble:
             log.warning("listener.unheard", reason=type(trouble).__name__, code=trouble.code)
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from bot import wire
-from handlers.ports import ImportRefusedError, MailPlatform
+from handlers.context.ports import MailPlatform
+from handlers.errors import ImportRefusedError
 from storage import imports, mailings
 from storage.database import Database
 from storage.imports import Progress

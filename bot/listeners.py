@@ -19,13 +19,29 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.desk import Desk
 from bot.tenants import Entry
-from handlers import actions, automation, browsing, commands, desk, governing, home, welcome
-from handlers.lookups import Outdated
-from handlers.messages import pictures_in
-from handlers.ports import Outage
-from handlers.services import Ask, Services
-from handlers.views import rules
-from handlers.views.controls import IN_TURN, LOOKING, NAMELESS, Action, Form
+from handlers.admin import erasing
+from handlers.admin import log as audit_log
+from handlers.admin import settings as admin_settings
+from handlers.admin import view as admin_view
+from handlers.alerts import actions as alerts_actions
+from handlers.alerts import commands as alerts_commands
+from handlers.cancel import actions as cancel_actions
+from handlers.cancel import approvals
+from handlers.context.lookups import Outdated
+from handlers.context.services import Ask, Services
+from handlers.errors import Outage
+from handlers.home import actions as home_actions
+from handlers.pieces import actions as pieces_actions
+from handlers.returns import actions as returns_actions
+from handlers.setup import actions as setup_actions
+from handlers.status import actions as status_actions
+from handlers.status import commands as status_commands
+from handlers.text.buttons import IN_TURN, LOOKING, NAMELESS, Action, Form
+from handlers.text.messages import pictures_in
+from handlers.track import actions as track_actions
+from handlers.track import commands as track_commands
+from handlers.workflow import mentions
+from handlers.workflow import steps as workflow_steps
 from storage.records import ChannelId, Rules, UserId, Workspace
 
 log = structlog.get_logger()
@@ -33,9 +49,9 @@ log = structlog.get_logger()
 Body = Mapping[str, Any]
 
 COMMANDS: Final[dict[str, Callable[[Services, Ask], Awaitable[None]]]] = {
-    "/mailstatus": commands.mail_status,
-    "/mailtrack": commands.mail_track,
-    "/mailalerts": commands.mail_alerts,
+    "/mailstatus": status_commands.mail_status,
+    "/mailtrack": track_commands.mail_track,
+    "/mailalerts": alerts_commands.mail_alerts,
 }
 EVENTS: Final = ("app_home_opened", "app_mention")
 #: Slack cuts a message at 40,000 characters; its blocks may say the same again.
@@ -49,45 +65,45 @@ async def _nothing(_services: Services, _ask: Ask, _value: str) -> None:
 
 
 ACTIONS: Final[dict[Action, Callable[[Services, Ask, str], Awaitable[None]]]] = {
-    Action.REFRESH: actions.refresh,
-    Action.CHOOSE_RANGE: actions.refresh,
-    Action.VIEW_DETAILS: browsing.view_details,
-    Action.DETAILS_NEXT: browsing.turn_page,
-    Action.DETAILS_FILTER: browsing.choose_status,
-    Action.DETAILS_EXPORT: browsing.export,
-    Action.HOME_RANGE: home.choose_range,
-    Action.HOME_FIRST: home.choose_first,
-    Action.HOME_LAST: home.choose_last,
-    Action.HOME_PAGE: home.turn_page,
-    Action.HOME_REFRESH: home.look,
-    Action.TRACK: actions.track_piece,
-    Action.PICK_CAMPAIGN: actions.pick_campaign,
-    Action.PICK_PIECE: actions.pick_piece,
-    Action.CANCEL_PIECE: actions.cancel_one,
-    Action.CANCEL_CAMPAIGN: actions.ask_cancel_campaign,
-    Action.DELIVERY_CURVE: actions.delivery_curve,
-    Action.RETURNS: desk.open_desk,
-    Action.RETURNS_RANGE: desk.open_range,
-    Action.RETURNS_PUSH: desk.push_desk,
-    Action.RETURNS_NEXT: desk.turn_page,
-    Action.RETURNS_MAP: desk.show_map,
-    Action.RETURN_OPEN: desk.open_piece,
-    Action.RETURN_CHECK: desk.check_address,
-    Action.RETURN_REASON: desk.note_reason,
-    Action.RETURN_HANDLED: desk.mark_handled,
-    Action.SHARE_PIECE: actions.share_piece,
-    Action.ALERT_SETTINGS: actions.alert_settings,
+    Action.REFRESH: status_actions.refresh,
+    Action.CHOOSE_RANGE: status_actions.refresh,
+    Action.VIEW_DETAILS: pieces_actions.view_details,
+    Action.DETAILS_NEXT: pieces_actions.turn_page,
+    Action.DETAILS_FILTER: pieces_actions.choose_status,
+    Action.DETAILS_EXPORT: pieces_actions.export,
+    Action.HOME_RANGE: home_actions.choose_range,
+    Action.HOME_FIRST: home_actions.choose_first,
+    Action.HOME_LAST: home_actions.choose_last,
+    Action.HOME_PAGE: home_actions.turn_page,
+    Action.HOME_REFRESH: home_actions.look,
+    Action.TRACK: track_actions.track_piece,
+    Action.PICK_CAMPAIGN: status_actions.pick_campaign,
+    Action.PICK_PIECE: track_actions.pick_piece,
+    Action.CANCEL_PIECE: cancel_actions.cancel_one,
+    Action.CANCEL_CAMPAIGN: cancel_actions.ask_cancel_campaign,
+    Action.DELIVERY_CURVE: status_actions.delivery_curve,
+    Action.RETURNS: returns_actions.open_desk,
+    Action.RETURNS_RANGE: returns_actions.open_range,
+    Action.RETURNS_PUSH: returns_actions.push_desk,
+    Action.RETURNS_NEXT: returns_actions.turn_page,
+    Action.RETURNS_MAP: returns_actions.show_map,
+    Action.RETURN_OPEN: returns_actions.open_piece,
+    Action.RETURN_CHECK: returns_actions.check_address,
+    Action.RETURN_REASON: returns_actions.note_reason,
+    Action.RETURN_HANDLED: returns_actions.mark_handled,
+    Action.SHARE_PIECE: track_actions.share_piece,
+    Action.ALERT_SETTINGS: alerts_actions.alert_settings,
     Action.OPEN_DASHBOARD: _nothing,
-    Action.CONNECT: welcome.open_connect,
-    Action.WEBHOOK: welcome.open_webhook,
-    Action.NEW_WEBHOOK: welcome.new_webhook,
-    Action.SETTINGS: governing.open_settings,
-    Action.AUDIT: governing.open_log,
-    Action.AUDIT_OLDER: governing.older,
-    Action.AUDIT_EXPORT: governing.export_log,
-    Action.APPROVE: governing.approve,
-    Action.DECLINE: governing.decline,
-    Action.ERASE: governing.erase,
+    Action.CONNECT: setup_actions.open_connect,
+    Action.WEBHOOK: setup_actions.open_webhook,
+    Action.NEW_WEBHOOK: setup_actions.new_webhook,
+    Action.SETTINGS: admin_settings.open_settings,
+    Action.AUDIT: audit_log.open_log,
+    Action.AUDIT_OLDER: audit_log.older,
+    Action.AUDIT_EXPORT: audit_log.export_log,
+    Action.APPROVE: approvals.approve,
+    Action.DECLINE: approvals.decline,
+    Action.ERASE: erasing.erase,
 }
 
 
@@ -186,11 +202,11 @@ def _command(desk: Desk, handler: Callable[[Services, Ask], Awaitable[None]]) ->
             response_url=_text(body.get("response_url")),
             trigger_id=_text(body.get("trigger_id")),
             guest=_is_foreign(context),
-            open_to_guests=handler in (commands.mail_status, commands.mail_track),
-            nameless=handler is commands.mail_status,
+            open_to_guests=handler in (status_commands.mail_status, track_commands.mail_track),
+            nameless=handler is status_commands.mail_status,
         )
         # What opens a page cannot wait its turn: Slack lets it do so for three seconds only.
-        in_turn = handler is not commands.mail_alerts
+        in_turn = handler is not alerts_commands.mail_alerts
         desk.take(ask, f"command:{ask.trigger_id}", handler, in_turn=in_turn)
 
     return listen
@@ -251,7 +267,9 @@ def _alerts_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         digest, quiet, alarm = (_chosen(values, name) for name in ("digest", "quiet", "alarm"))
         key = _view_key(body)
         desk.take(
-            ask, key, lambda services, ask: actions.save_alerts(services, ask, campaign, wants, (digest, quiet, alarm))
+            ask,
+            key,
+            lambda services, ask: alerts_actions.save_alerts(services, ask, campaign, wants, (digest, quiet, alarm)),
         )
 
     return listen
@@ -268,7 +286,7 @@ def _cancel_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         metadata = _text(view["private_metadata"])
         ask = replace(_submitted(context, body), channel=ChannelId(metadata.partition("|")[2]), view_id="")
         key = _view_key(body)
-        desk.take(ask, key, lambda services, ask: actions.cancel_campaign(services, ask, metadata))
+        desk.take(ask, key, lambda services, ask: cancel_actions.cancel_campaign(services, ask, metadata))
 
     return listen
 
@@ -281,7 +299,7 @@ def _details_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         typed = _text(view["state"]["values"]["search"]["asked"].get("value"))
         ask = replace(_submitted(context, body), text=typed, metadata=_text(view["private_metadata"]))
         key = _view_key(body)
-        desk.take(ask, key, browsing.search)
+        desk.take(ask, key, pieces_actions.search)
 
     return listen
 
@@ -292,11 +310,11 @@ def _account_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         values = view["state"]["values"]
         key = str(values["key"]["key"].get("value") or "")
         region = _chosen(values, "region")
-        await ack(response_action="update", view=welcome.trying("Mail account"))
+        await ack(response_action="update", view=setup_actions.trying("Mail account"))
         desk.take(
             _submitted(context, body),
             _view_key(body),
-            lambda services, ask: welcome.connect(services, ask, key, region),
+            lambda services, ask: setup_actions.connect(services, ask, key, region),
         )
 
     return listen
@@ -305,11 +323,11 @@ def _account_form(desk: Desk) -> Callable[..., Awaitable[None]]:
 def _webhook_form(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         secret = str(body["view"]["state"]["values"]["secret"]["secret"].get("value") or "")
-        await ack(response_action="update", view=welcome.trying("Webhook"))
+        await ack(response_action="update", view=setup_actions.trying("Webhook"))
         desk.take(
             _submitted(context, body),
             _view_key(body),
-            lambda services, ask: welcome.save_webhook(services, ask, secret),
+            lambda services, ask: setup_actions.save_webhook(services, ask, secret),
         )
 
     return listen
@@ -320,14 +338,14 @@ def _rules_form(desk: Desk) -> Callable[..., Awaitable[None]]:
         values = body["view"]["state"]["values"]
         amount = str(values["above"]["above"].get("value") or "")
         cancellers, stewards = (
-            rules.chosen(_chosen(values, one), _people(values, one)) for one in ("cancellers", "stewards")
+            admin_view.chosen(_chosen(values, one), _people(values, one)) for one in ("cancellers", "stewards")
         )
         made = Rules(cancellers, stewards)
-        await ack(response_action="update", view=welcome.trying("Settings"))
+        await ack(response_action="update", view=setup_actions.trying("Settings"))
         desk.take(
             _submitted(context, body),
             _view_key(body),
-            lambda services, ask: governing.save_settings(services, ask, made, amount),
+            lambda services, ask: admin_settings.save_settings(services, ask, made, amount),
         )
 
     return listen
@@ -360,7 +378,7 @@ def _message_shortcut(desk: Desk) -> Callable[..., Awaitable[None]]:
             trigger_id=_text(body.get("trigger_id")),
             guest=_is_foreign(context),
         )
-        desk.take(ask, f"shortcut:{ask.trigger_id}", commands.track_in_message)
+        desk.take(ask, f"shortcut:{ask.trigger_id}", track_commands.track_in_message)
 
     return listen
 
@@ -387,7 +405,7 @@ def _home(desk: Desk) -> Callable[..., Awaitable[None]]:
         ask = Ask(_whose(context), UserId(_text(event["user"])), ChannelId(""), guest=_is_foreign(context))
         ask = replace(ask, view_hash=_text((event.get("view") or {}).get("hash")), open_to_guests=True)
         ask = replace(ask, nameless=True)
-        desk.take(ask, f"event:{body['event_id']}", home.look)
+        desk.take(ask, f"event:{body['event_id']}", home_actions.look)
 
     return listen
 
@@ -395,16 +413,16 @@ def _home(desk: Desk) -> Callable[..., Awaitable[None]]:
 def _step(desk: Desk) -> Callable[..., Awaitable[None]]:
     async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
         name = event["function"]["callback_id"]
-        if name not in automation.STEPS:
+        if name not in workflow_steps.STEPS:
             return
         inputs = {key: str(value) for key, value in (event.get("inputs") or {}).items()}
         execution, token = _text(event["function_execution_id"]), _text(event.get("bot_access_token"))
         workspace = _whose(context)
         services = await desk.tenants.of(workspace.id)
         # Kept before Slack is answered: what it was told of once it does not tell again.
-        number = await automation.keep_step(services, workspace, name, inputs, execution, token)
+        number = await workflow_steps.keep_step(services, workspace, name, inputs, execution, token)
         ask = Ask(workspace, UserId(""), ChannelId(""))
-        desk.take(ask, f"event:{body['event_id']}", partial(automation.begin_step, number=number))
+        desk.take(ask, f"event:{body['event_id']}", partial(workflow_steps.begin_step, number=number))
 
     return listen
 
@@ -419,7 +437,7 @@ def _links(desk: Desk) -> Callable[..., Awaitable[None]]:
             message_ts=_text(event["message_ts"]),
         )
         ask = replace(ask, guest=_is_foreign(context), open_to_guests=True, nameless=True)
-        desk.take(ask, f"event:{body['event_id']}", lambda services, ask: automation.unfurl(services, ask, urls))
+        desk.take(ask, f"event:{body['event_id']}", lambda services, ask: workflow_steps.unfurl(services, ask, urls))
 
     return listen
 
@@ -436,7 +454,7 @@ def _mention(desk: Desk) -> Callable[..., Awaitable[None]]:
             open_to_guests=True,
         )
         key = f"event:{body['event_id']}"
-        desk.take(ask, key, commands.mention, in_turn=True)
+        desk.take(ask, key, mentions.mention, in_turn=True)
 
     return listen
 

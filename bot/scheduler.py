@@ -17,10 +17,13 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.desk import InFlight
 from bot.lanes import Lanes, TookTooLong
-from handlers import cards, delivery, digests, governing, jobs, problems, surveys
-from handlers.leaving import Leaving
-from handlers.ports import Trouble
-from handlers.services import Services, Tenants
+from handlers import upkeep, work
+from handlers.alerts import cards, delivery, digests
+from handlers.context.services import Services, Tenants
+from handlers.errors import Trouble
+from handlers.ingest import counting
+from handlers.setup import problems
+from handlers.setup.leaving import Leaving
 from storage import installs, intents, leases, workspaces
 from storage.database import database_time
 from storage.failures import is_outage, reason_of
@@ -93,15 +96,15 @@ class Timetable:
             return scheduler
         every = self.services.policy.poll_every
         self._add_for_each(scheduler, "poll", every, problems.poll, at_once=True, connected=True, limit=READING)
-        self._add_for_each(scheduler, "settle", SETTLE_EVERY, jobs.settle_cancellations)
-        self._add_for_each(scheduler, "survey", SURVEY_EVERY, surveys.survey)
+        self._add_for_each(scheduler, "settle", SETTLE_EVERY, upkeep.settle_cancellations)
+        self._add_for_each(scheduler, "survey", SURVEY_EVERY, counting.survey)
         self._add_for_each(scheduler, "cards", self._card_pace(), cards.refresh)
         self._add_for_each(scheduler, "watch", WATCH_EVERY, digests.watch)
         self._add_for_each(scheduler, "silence", SILENCE_EVERY, problems.watch)
-        self._add_for_each(scheduler, "recount", RECOUNT_EVERY, jobs.recount)
-        self._add_for_each(scheduler, "erase", ERASE_EVERY, jobs.erase)
+        self._add_for_each(scheduler, "recount", RECOUNT_EVERY, upkeep.recount)
+        self._add_for_each(scheduler, "erase", ERASE_EVERY, upkeep.erase)
         # What every worker may do at every tick: it leases what it works on, or wins its row first.
-        self._add(scheduler, "tidy", TIDY_EVERY, self._once("tidy", TIDY_EVERY, partial(jobs.tidy, self.services)))
+        self._add(scheduler, "tidy", TIDY_EVERY, self._once("tidy", TIDY_EVERY, partial(upkeep.tidy, self.services)))
         if self.many:
             # At once after a start: a renewal that a crash interrupted is taken up while Slack still allows it.
             now = self.services.clock.now()
@@ -109,7 +112,7 @@ class Timetable:
             scheduler.add_job(renewals, "interval", seconds=RENEW_EVERY, id="renewals", next_run_time=now)
         look_again = self._once("leaving", LEAVING_EVERY, self.leaving.look_again)
         self._add(scheduler, "leaving", LEAVING_EVERY, look_again)
-        purge = partial(jobs.purge, self.services)
+        purge = partial(upkeep.purge, self.services)
         self._add(scheduler, "purge", PURGE_EVERY, self._once("purge", PURGE_EVERY, purge))
         self._add(scheduler, "intents", INTENTS_EVERY, self._resume)
         self._add(scheduler, "deliver", self.services.policy.pace, self._deliver)
@@ -276,7 +279,7 @@ class Timetable:
                 self.in_flight.start(self._guarded("intents", work), name=name)
 
     async def _resume_one(self, workspace_id: WorkspaceId, number: int) -> None:
-        await governing.resume(await self.tenants.of(workspace_id), workspace_id, number)
+        await work.resume(await self.tenants.of(workspace_id), workspace_id, number)
 
     async def _deliver(self) -> None:
         await self.courier.serve()

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from handlers.ports import SECRET_REFUSED, is_secret
-from handlers.services import Policy
+from handlers.context.ports import SECRET_REFUSED, is_secret
+from handlers.context.services import Policy
 from storage.database import DatabaseUrlError, parse_url
 from storage.vault import KeyRefusedError, Vault
 

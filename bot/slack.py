@@ -1,4 +1,4 @@
-"""Slack's Web API for one workspace: `handlers.ports.Messenger`, with every error code turned into a named failure."""
+"""Slack's Web API for one workspace: `handlers.context.ports.Messenger`, with every error code turned into a named failure."""
 
 import asyncio
 import contextlib
@@ -17,17 +17,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.addresses import is_slacks
-from handlers.messages import Message, Picture
-from handlers.ports import (
-    AccessBarred,
+from handlers.context.ports import AccessBarred, Clock, FileToSend, Person
+from handlers.errors import (
     ChannelClosed,
-    Clock,
-    FileToSend,
     HomeChanged,
     MessageGone,
     MessageRefused,
     NotInChannel,
-    Person,
     PictureRefused,
     Refusal,
     ScopeMissing,
@@ -37,12 +33,13 @@ from handlers.ports import (
     Trouble,
     WorkspaceGone,
 )
+from handlers.text.messages import Message, Picture
 
 log = structlog.get_logger()
 
 #: Slack's own words (docs.slack.dev, errors of each method) and what they mean to us. A code that we have not
-#: met may pass: only a fault of the channel or of the message is final (`handlers.ports.LASTING`), and what one message
-#: meets again and again (`handlers.delivery.ENOUGH`).
+#: met may pass: only a fault of the channel or of the message is final (`handlers.errors.LASTING`), and what one message
+#: meets again and again (`handlers.alerts.delivery.ENOUGH`).
 CODES: Final[dict[str, type[Refusal]]] = {
     "not_in_channel": NotInChannel,
     "channel_not_found": NotInChannel,

@@ -13,12 +13,10 @@ import aiohttp
 import structlog
 
 from bot import wire
-from handlers.ports import (
-    AddressCheck,
+from handlers.context.ports import AddressCheck, Clock, Delivery, ReportPage
+from handlers.errors import (
     CampaignBooked,
     CampaignUnknown,
-    Clock,
-    Delivery,
     KeyRefused,
     NotOffered,
     PieceUnknown,
@@ -27,7 +25,6 @@ from handlers.ports import (
     PlatformRefused,
     ReadCut,
     Refusal,
-    ReportPage,
     TooLate,
     Trouble,
 )
@@ -113,7 +110,7 @@ class Measure:
 
 @dataclass
 class Stannp:
-    """`handlers.ports.MailPlatform` for one account. Only reads are repeated after a failure."""
+    """`handlers.context.ports.MailPlatform` for one account. Only reads are repeated after a failure."""
 
     session: aiohttp.ClientSession
     clock: Clock

@@ -23,9 +23,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.slack import Slack, named
 from bot.stannp import Stannp
 from bot.tokens import ends_of, keep_new, refuse_new, token_of
-from handlers.leaving import ENDED
-from handlers.ports import Account, NotConnected, Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone
-from handlers.services import Services
+from handlers.context.ports import Account
+from handlers.context.services import Services
+from handlers.errors import NotConnected, Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone
+from handlers.setup.leaving import ENDED
 from storage import installs, troubles, workspaces
 from storage.failures import is_outage
 from storage.installs import Place

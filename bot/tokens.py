@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from bot import wire
-from handlers.ports import SlackDown
+from handlers.errors import SlackDown
 from storage import installs, troubles
 from storage.records import WorkspaceId
 from storage.troubles import Kind

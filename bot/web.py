@@ -23,10 +23,11 @@ from bot.addresses import INSTALL, REDIRECT, is_slacks
 from bot.door import note_request
 from bot.metrics import Metrics
 from bot.tenants import Many, Sole
-from handlers import pictures, webhooks
-from handlers.pictures import PictureGone
-from handlers.ports import NotConnected, Overloaded, Removed, SecretClosed, WorkspaceGone
-from handlers.services import Services
+from handlers.charts import addresses
+from handlers.charts.addresses import PictureGone
+from handlers.context.services import Services
+from handlers.errors import NotConnected, Overloaded, Removed, SecretClosed, WorkspaceGone
+from handlers.ingest import webhooks
 from storage import schema
 from storage.database import prove_writable
 from storage.failures import reason_of
@@ -205,7 +206,7 @@ class Front:
         """A pie by its signed address."""
         services = self.services
         try:
-            pie = pictures.opened(services.policy.picture_key, request.match_info["token"], services.clock.now())
+            pie = addresses.opened(services.policy.picture_key, request.match_info["token"], services.clock.now())
         except PictureGone:
             raise web.HTTPNotFound from None
         headers = {"Cache-Control": "private, max-age=3600"}

@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from handlers.ports import AddressCheck, Delivery, PayloadRefused, SignatureRefused
+from handlers.context.ports import AddressCheck, Delivery
+from handlers.errors import PayloadRefused, SignatureRefused
 from storage.mailings import merged
 from storage.records import Batch, Campaign, Change, Mix, Piece, Recipient, Source
 from storage.statuses import Status

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
@@ -88,3 +89,17 @@ def _cancellation(row: Row[Any]) -> Cancellation:
 
 def _key(workspace_id: WorkspaceId, piece_id: PieceId) -> ColumnElement[bool]:
     return and_(cancellations.c.workspace_id == workspace_id, cancellations.c.piece_id == piece_id)
+
+
+class Outcome(StrEnum):
+    """What a request to cancel came to. Stored: never rename."""
+
+    CANCELLED = "cancelled"
+    TOO_LATE = "too late"
+    UNCLEAR = "unclear"
+    REFUSED = "refused"
+    DOWN = "not reached"
+    ALREADY = "already cancelled"
+    ASKED_BEFORE = "asked before"
+    #: It never showed what was asked for, and nobody looks again.
+    UNSETTLED = "still unclear"

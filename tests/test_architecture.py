@@ -12,14 +12,14 @@ from pathlib import Path
 from statistics import median
 
 from bot.listeners import ACTIONS
-from handlers.styles import STYLES
-from handlers.views.controls import Action, Form
+from handlers.text.buttons import Action, Form
+from handlers.text.status_styles import STYLES
 from storage.statuses import LIFECYCLE, MEANINGS, Status
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("bot", "handlers", "storage")
 SOURCES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
-BOUNDARIES = {"bot/desk.py", "bot/web.py", "bot/scheduler.py", "handlers/delivery.py"}
+BOUNDARIES = {"bot/desk.py", "bot/web.py", "bot/scheduler.py", "handlers/alerts/delivery.py"}
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

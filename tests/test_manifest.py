@@ -12,7 +12,7 @@ from bot.listeners import COMMANDS, EVENTS
 from bot.manifest import HTTP_EVENTS, LEAVING, for_http
 from bot.sandbox.methods import METHODS
 from bot.slack import HTTP_SCOPES, SCOPES
-from handlers.automation import STEPS
+from handlers.workflow.steps import STEPS
 
 ROOT = Path(__file__).parent.parent
 #: Slack's own schema, where it lies beside the checkout. It is not part of the project.

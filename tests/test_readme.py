@@ -8,7 +8,7 @@ import pytest
 from bot.listeners import COMMANDS
 from bot.settings import Settings, reference
 from bot.slack import HTTP_SCOPES, SCOPES
-from handlers.styles import STYLES
+from handlers.text.status_styles import STYLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

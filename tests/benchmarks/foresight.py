@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from handlers import forecasts
+from handlers.forecast import model
 from storage.records import CampaignId, Transit
 from storage.statuses import Status
 from tests.benchmarks.harness import Result, judged
@@ -69,12 +69,12 @@ def bench_foresight(quick: bool) -> list[Result]:
             past = [make(dice, n, TODAY - timedelta(days=14 + dice.randrange(60))) for n in range(1, history + 1)]
             known = [one for campaign in past for one in campaign.seen(TODAY)]
             new = make(dice, 99, TODAY)
-            expected = forecasts.outlook(known, FORM, TODAY)
+            expected = model.outlook(known, FORM, TODAY)
             for day in range(2, 13):
-                low, high = expected.band(forecasts.delivery_days(TODAY, TODAY + timedelta(days=day)))
+                low, high = expected.band(model.delivery_days(TODAY, TODAY + timedelta(days=day)))
                 inside += low <= new.landed_by(day) <= high
                 told += 1
-            day = (forecasts.later(TODAY, expected.quantile(0.8)) - TODAY).days
+            day = (model.later(TODAY, expected.quantile(0.8)) - TODAY).days
             late += new.landed_by(day) >= 0.8 * new.landed_by(60)
             dated += 1
         assert told == 11 * dated > 0

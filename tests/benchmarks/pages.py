@@ -5,7 +5,7 @@ import statistics
 import time
 import tracemalloc
 
-from handlers import exports
+from handlers.pieces import exports
 from storage import enquiries, listings
 from storage.listings import Wish
 from storage.records import CampaignId, PieceId

@@ -13,7 +13,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
-from handlers.charts import Pie, draw_pie, slices
+from handlers.charts.drawing import Pie, draw_pie, slices
 from storage.statuses import LIFECYCLE
 from tests.benchmarks.harness import ROOT, Result, compared, judged, timed_process, turns
 

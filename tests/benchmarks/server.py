@@ -21,7 +21,7 @@ from bot.desk import Desk, _admit
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from bot.telemetry import set_up_logging
-from handlers.charts import warm_up
+from handlers.charts.drawing import warm_up
 from storage import enquiries
 from storage.records import CampaignId
 from tests.benchmarks import data

@@ -14,17 +14,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
+from handlers.delivery import _gather
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection, insert, select, text
 
 from bot.app import SystemClock
 from bot.slack import Slack
-from handlers import cards
-from handlers.delivery import Courier, _gather
-from handlers.intake import Intake
-from handlers.memory import Memory
-from handlers.messages import Message
-from handlers.services import Policy, Services, Studio
+from handlers.alerts import cards
+from handlers.alerts.delivery import Courier
+from handlers.context.memory import Memory
+from handlers.context.services import Policy, Services, Studio
+from handlers.context.webhook_queue import Intake
+from handlers.text.messages import Message
 from storage import mailings, outbox, schema, tables, workspaces
 from storage.database import Database, open_database
 from storage.records import NO_CAMPAIGN, Batch, ChannelId, UserId, Want, WorkspaceId

@@ -21,7 +21,7 @@ from bot.__main__ import app as command_line
 from bot.importing import ROWS, import_file, key_of, read_rows, sync
 from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.world import World
-from handlers.ports import ImportRefusedError
+from handlers.errors import ImportRefusedError
 from storage import enquiries, imports, tally, workspaces
 from storage.database import Database, open_database
 from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want, Workspace, WorkspaceId

@@ -9,8 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.sandbox import slack as sandbox
 from bot.sandbox.slack import Channel, Fault, SlackDouble, User
 from bot.slack import Slack
-from handlers.messages import Message, Picture, divider, image, section
-from handlers.ports import (
+from handlers.errors import (
     ChannelClosed,
     MessageGone,
     NotInChannel,
@@ -22,6 +21,7 @@ from handlers.ports import (
     Trouble,
     WorkspaceGone,
 )
+from handlers.text.messages import Message, Picture, divider, image, section
 from tests.fakes import FakeClock
 
 HELLO = Message("hello", [section("hello")])

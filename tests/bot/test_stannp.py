@@ -11,7 +11,7 @@ import pytest
 
 from bot.sandbox.stannp import REFUSALS, MailCampaign, Mailpiece, Rude, StannpDouble, Trouble
 from bot.stannp import PAGE, Stannp
-from handlers.ports import (
+from handlers.errors import (
     CampaignBooked,
     CampaignUnknown,
     KeyRefused,

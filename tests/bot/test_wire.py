@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import wire
-from handlers.ports import PayloadRefused, SignatureRefused
+from handlers.errors import PayloadRefused, SignatureRefused
 from storage.records import Source
 from storage.statuses import Status
 

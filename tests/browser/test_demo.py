@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.async_api import Locator, Page, async_playwright, expect
 
 from bot.sandbox.demo import sandbox
-from handlers.styles import STYLES
+from handlers.text.status_styles import STYLES
 
 CHROMIUM = (
     os.environ.get("PIECEWISE_CHROMIUM")

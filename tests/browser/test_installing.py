@@ -7,8 +7,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright, expect
 
-from handlers import jobs
-from handlers.views import words
+from handlers.ingest import poll as polling
+from handlers.text import short_answers
 from storage import workspaces
 from tests.browser.test_demo import CHROMIUM, SWITCHES, pytestmark  # noqa: F401
 from tests.house import ACME, BOLT, House, house
@@ -59,11 +59,11 @@ async def live(made: House, team: str, both: asyncio.Barrier) -> None:
     await made.connect(team)
     key = (await memory.read(workspaces.by_team, team)).id
     services = await made.tenants.of(key)
-    await jobs.poll(services, key)
+    await polling.poll(services, key)
     # Alert: a channel is told of a return, and the other company's channel of the same name is not.
     assert (await made.say(team, "/mailalerts", "on")).text
     mail.pieces_of(222)[0].move("returned", services.clock.now())
-    await jobs.poll(services, key)
+    await polling.poll(services, key)
     told = await made.until(lambda: [m for m in slack.messages if "1 returned" in m.text and m.channel == "C0MAIL"])
     assert not [m for m in slack.messages for other in TEAMS if other != team and TEAMS[other] in str(m.blocks)]
     assert told
@@ -76,7 +76,7 @@ async def live(made: House, team: str, both: asyncio.Barrier) -> None:
     renewed = await made.tenants.of(key)
     assert slack.bot_token != before
     slack.older_tokens = dict.fromkeys(slack.older_tokens, time.time() - 1)
-    assert await renewed.slack.post("C0ELSE", words.plain("still here"))
+    assert await renewed.slack.post("C0ELSE", short_answers.plain("still here"))
     # Uninstall: at once nothing is answered any more.
     assert all(acked.ok for acked in await made.cloud.uninstall(team))
     for _ in range(500):

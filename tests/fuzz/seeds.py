@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.sandbox.slack import SlackDouble
-from handlers.views.controls import Action, Form
+from handlers.text.buttons import Action, Form
 from tests.house import ACME, House
 
 Json = Any

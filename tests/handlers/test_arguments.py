@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers import arguments
-from handlers.arguments import RangeRefused, TooLong, split_range
-from handlers.ports import Refusal
+from handlers.errors import Refusal
+from handlers.text import parsing
+from handlers.text.parsing import RangeRefused, TooLong, split_range
 from storage.enquiries import Days
 
 TODAY = date(2026, 11, 23)
@@ -44,7 +44,7 @@ def test_names_that_only_look_like_ranges(text: str) -> None:
 
 
 def test_all_time_has_no_days() -> None:
-    assert split_range("Spring all time", TODAY) == ("Spring", arguments.ALL_TIME)
+    assert split_range("Spring all time", TODAY) == ("Spring", parsing.ALL_TIME)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_a_malformed_range_names_the_forms_that_work(text: str) -> None:
 @given(text=st.text(max_size=200))
 def test_nothing_typed_raises_anything_but_a_refusal(text: str) -> None:
     for read in (
-        lambda t: split_range(arguments.clean(t), TODAY),
-        lambda t: arguments.parse_alerts(arguments.clean(t)),
+        lambda t: split_range(parsing.clean(t), TODAY),
+        lambda t: parsing.parse_alerts(parsing.clean(t)),
     ):
         try:
             read(text)
@@ -72,7 +72,7 @@ def test_what_is_too_long_is_refused_in_one_sentence(text: str) -> None:
     plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(plain) > 250:
         with pytest.raises(TooLong):
-            arguments.clean(text)
+            parsing.clean(text)
 
 
 @given(name=st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=30))
@@ -90,13 +90,13 @@ def test_a_quoted_name_is_read_back(name: str) -> None:
     ],
 )
 def test_mutes(text: str, span: timedelta) -> None:
-    assert arguments.parse_alerts(text).mute == span
+    assert parsing.parse_alerts(text).mute == span
 
 
 @pytest.mark.parametrize("text", ["mute", "mute 0h", "mute banana", "louder", "mute 2 weeks"])
 def test_unknown_alert_words_name_those_that_work(text: str) -> None:
     with pytest.raises(Refusal, match="mute 2h"):
-        arguments.parse_alerts(text)
+        parsing.parse_alerts(text)
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_unknown_alert_words_name_those_that_work(text: str) -> None:
     ],
 )
 def test_piece_ids_in_a_message(text: str, ids: list[str]) -> None:
-    assert arguments.piece_ids(text) == ids
+    assert parsing.piece_ids(text) == ids

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from handlers import charts, figures
-from handlers.charts import Pie, draw_pie, lightness
-from handlers.styles import STYLES
+from handlers.charts import drawing as charts
+from handlers.charts.drawing import Pie, draw_pie, lightness
+from handlers.text import formatting
+from handlers.text.status_styles import STYLES
 from storage.statuses import LIFECYCLE
 
 counts = st.lists(st.integers(0, 10_000_000) | st.just(0), min_size=8, max_size=8).map(tuple)
@@ -37,7 +38,7 @@ def rgb(color: str) -> tuple[int, ...]:
 
 @given(numbers=st.lists(st.integers(0, 10**9), min_size=1, max_size=9))
 def test_shares_sum_to_the_total(numbers: list[int]) -> None:
-    parts = figures.tenths(numbers)
+    parts = formatting.tenths(numbers)
     assert sum(parts) == (1000 if sum(numbers) else 0)
     assert all(part >= 0 for part in parts)
     # No share is a whole tenth away from the truth.
@@ -49,7 +50,7 @@ def test_shares_sum_to_the_total(numbers: list[int]) -> None:
 
 @given(numbers=st.lists(st.integers(0, 10**7), min_size=2, max_size=9))
 def test_a_full_share_means_everything_and_none_means_nothing(numbers: list[int]) -> None:
-    for text, number in zip(figures.shares(numbers), numbers, strict=True):
+    for text, number in zip(formatting.shares(numbers), numbers, strict=True):
         assert (text == "100.0 %") == (number == sum(numbers) > 0)
         assert (text == "0.0 %") == (number == 0)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers import forecasts
-from handlers.forecasts import Cohort, Outlook
+from handlers.forecast import model
+from handlers.forecast.model import Cohort, Outlook
 from storage.records import CampaignId, Transit
 from storage.statuses import Status
 
@@ -21,14 +21,14 @@ some_days = st.dates(date(2020, 1, 1), date(2030, 1, 1))
 def test_delivery_days_leave_sundays_out(first: date, number: int) -> None:
     last = first + timedelta(days=number)
     days = [first + timedelta(days=step) for step in range(1, number + 1)]
-    assert forecasts.delivery_days(first, last) == sum(day.weekday() != 6 for day in days)
-    assert forecasts.later(first, forecasts.delivery_days(first, last)) <= last
+    assert model.delivery_days(first, last) == sum(day.weekday() != 6 for day in days)
+    assert model.later(first, model.delivery_days(first, last)) <= last
 
 
 @given(st.dictionaries(st.integers(0, 30), st.integers(0, 50), max_size=12), st.integers(0, 100))
 def test_with_everything_seen_the_curve_is_the_plain_share(landed: dict[int, int], silent: int) -> None:
     pieces = sum(landed.values()) + silent
-    found = forecasts.curve([Cohort(MONDAY, pieces, landed)], MONDAY + timedelta(days=365))
+    found = model.curve([Cohort(MONDAY, pieces, landed)], MONDAY + timedelta(days=365))
     for day, share in enumerate(found):
         assert share == pytest.approx(sum(n for d, n in landed.items() if d <= day) / pieces)
 
@@ -44,8 +44,8 @@ def test_pieces_still_under_way_do_not_pull_the_curve_down() -> None:
         whole.append(Cohort(handed_on, 400, landed))
         age = whole[-1].age(MONDAY)
         half.append(Cohort(handed_on, 400, {day: number for day, number in landed.items() if day <= age}))
-    truth = forecasts.curve(whole, MONDAY + timedelta(days=365))
-    seen = forecasts.curve(half, MONDAY)
+    truth = model.curve(whole, MONDAY + timedelta(days=365))
+    seen = model.curve(half, MONDAY)
     naive = [sum(n for c in half for d, n in c.landed.items() if d <= day) / 4800 for day in range(len(seen))]
     for day in range(2, min(len(seen), 9)):
         assert abs(seen[day] - truth[day]) < 0.03
@@ -65,19 +65,19 @@ def history(campaigns: int, pieces: int = 100) -> list[Transit]:
 
 def test_until_there_is_enough_history_uspss_standards_stand_in() -> None:
     for known in ([], history(2), history(8, pieces=10)):
-        found = forecasts.outlook(known, FORM, MONDAY)
+        found = model.outlook(known, FORM, MONDAY)
         assert not found.is_own
         assert found.quantile(0.95) == 7
         assert found.band(1) == (0.0, 0.0)
 
 
 def test_a_campaigns_own_way_does_not_foretell_itself() -> None:
-    assert not forecasts.outlook(history(3), FORM, MONDAY, but=CampaignId(1)).is_own
-    assert forecasts.outlook(history(4), FORM, MONDAY, but=CampaignId(1)).is_own
+    assert not model.outlook(history(3), FORM, MONDAY, but=CampaignId(1)).is_own
+    assert model.outlook(history(4), FORM, MONDAY, but=CampaignId(1)).is_own
 
 
 def test_other_forms_stand_in_where_this_one_is_new() -> None:
-    assert forecasts.outlook(history(5), "letter A4", MONDAY).is_own
+    assert model.outlook(history(5), "letter A4", MONDAY).is_own
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=46).map(sorted), min_size=3, max_size=12))
@@ -93,21 +93,21 @@ def test_what_is_foretold_only_grows_and_stays_within_bounds(curves: list[list[f
 
 
 def test_a_campaign_is_measured_against_the_band_of_its_day() -> None:
-    expected = forecasts.outlook(history(6), FORM, MONDAY)
+    expected = model.outlook(history(6), FORM, MONDAY)
     those = [Cohort(MONDAY - timedelta(days=7), 100, {4: 58})]
-    found = forecasts.progress(those, expected, MONDAY)
+    found = model.progress(those, expected, MONDAY)
     assert found is not None
     assert found.day == 7
     assert found.campaigns == 6
     assert 0 < found.low < 0.6 < found.high
     assert list(found.due) == sorted(found.due)
-    assert forecasts.progress([], expected, MONDAY) is None
+    assert model.progress([], expected, MONDAY) is None
 
 
 def test_silence_counts_only_after_the_day_by_which_nearly_all_have_landed() -> None:
-    expected = forecasts.outlook(history(6), FORM, MONDAY)
+    expected = model.outlook(history(6), FORM, MONDAY)
     limit = expected.quantile(0.95)
     late = Cohort(MONDAY - timedelta(days=60), 100, {4: 90}, {9: 4})
-    young = Cohort(forecasts.later(MONDAY, 0) - timedelta(days=limit), 50, {})
-    assert forecasts.silent([late, young], expected, MONDAY) == 6
-    assert forecasts.silent([late, young], expected, MONDAY + timedelta(days=4)) == 56
+    young = Cohort(model.later(MONDAY, 0) - timedelta(days=limit), 50, {})
+    assert model.silent([late, young], expected, MONDAY) == 6
+    assert model.silent([late, young], expected, MONDAY + timedelta(days=4)) == 56

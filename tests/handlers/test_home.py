@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import importing
-from handlers import arguments, exports, pictures
-from handlers.charts import Pie
-from handlers.pictures import PictureGone
+from handlers.charts import addresses
+from handlers.charts.addresses import PictureGone
+from handlers.charts.drawing import Pie
+from handlers.pieces import exports
+from handlers.text import parsing
 from storage.records import CampaignId, PieceId, Recipient, StoredPiece
 from storage.statuses import Status
 
@@ -24,20 +26,20 @@ PIE = Pie("Your mail", "November 2026", (1, 2, 3, 4, 5, 6, 7, 8), 9)
 days = st.dates(date(2020, 1, 1), date(2030, 1, 1))
 
 
-@pytest.mark.parametrize("key", arguments.PRESETS)
+@pytest.mark.parametrize("key", parsing.PRESETS)
 def test_a_kept_preset_moves_with_the_calendar(key: str) -> None:
-    assert arguments.kept(key, TODAY) == arguments.PRESETS[key][1](TODAY)
+    assert parsing.kept(key, TODAY) == parsing.PRESETS[key][1](TODAY)
 
 
 @given(days, days)
 def test_any_two_days_become_the_nearest_valid_range(first: date, last: date) -> None:
-    text, note = arguments.between(first, last, TODAY)
-    span = arguments.kept(text, TODAY).days
+    text, note = parsing.between(first, last, TODAY)
+    span = parsing.kept(text, TODAY).days
     assert span.first is not None
     assert span.last is not None
     assert span.first <= span.last <= TODAY
-    assert (span.last - span.first).days < arguments.LONGEST_SPAN
-    asked = first <= last <= TODAY and (last - first).days < arguments.LONGEST_SPAN
+    assert (span.last - span.first).days < parsing.LONGEST_SPAN
+    asked = first <= last <= TODAY and (last - first).days < parsing.LONGEST_SPAN
     assert (note == "") == asked
     if asked:
         assert (span.first, span.last) == (first, last)
@@ -45,18 +47,18 @@ def test_any_two_days_become_the_nearest_valid_range(first: date, last: date) ->
 
 @pytest.mark.parametrize("text", ["", "nonsense", "2026-13-01..2026-01-01", "..", "x" * 500])
 def test_what_was_kept_and_cannot_be_read_is_this_month(text: str) -> None:
-    assert arguments.kept(text, TODAY) == arguments.this_month(TODAY)
+    assert parsing.kept(text, TODAY) == parsing.this_month(TODAY)
 
 
 def _token(pie: Pie, expires: datetime) -> str:
-    return pictures.address("https://mail.example", KEY, pie, expires).rpartition("/")[2]
+    return addresses.address("https://mail.example", KEY, pie, expires).rpartition("/")[2]
 
 
 def test_a_pictures_address_carries_its_numbers_until_it_expires() -> None:
     token = _token(PIE, NOW + timedelta(hours=1))
-    assert pictures.opened(KEY, token, NOW) == PIE
+    assert addresses.opened(KEY, token, NOW) == PIE
     with pytest.raises(PictureGone):
-        pictures.opened(KEY, token, NOW + timedelta(hours=1, seconds=1))
+        addresses.opened(KEY, token, NOW + timedelta(hours=1, seconds=1))
 
 
 @given(
@@ -68,9 +70,9 @@ def test_a_foreign_or_altered_address_shows_nothing(token: str) -> None:
         if wrong == good:
             continue
         with pytest.raises(PictureGone):
-            pictures.opened(KEY, wrong, NOW)
+            addresses.opened(KEY, wrong, NOW)
     with pytest.raises(PictureGone):
-        pictures.opened(b"another key", good, NOW)
+        addresses.opened(b"another key", good, NOW)
 
 
 def _piece(name: str) -> StoredPiece:

@@ -11,13 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.sandbox.limits import check_message, check_view
-from handlers import messages
-from handlers.arguments import ALL_TIME, Range
-from handlers.forecasts import Outlook, Progress
-from handlers.messages import Message, clip, escape, quote
-from handlers.notices import plan
-from handlers.ports import AddressCheck
-from handlers.views import alerts, cancel, controls, details, digests, home, money, returns, status, track, words
+from handlers.alerts import digest_view
+from handlers.alerts import view as alerts_view
+from handlers.alerts.notices import plan
+from handlers.cancel import view as cancel_view
+from handlers.context.ports import AddressCheck
+from handlers.forecast.model import Outlook, Progress
+from handlers.home import view as home_view
+from handlers.pieces import view as pieces_view
+from handlers.returns import view as returns_view
+from handlers.status import runway
+from handlers.status import view as status_view
+from handlers.text import buttons, messages, short_answers
+from handlers.text.messages import Message, clip, escape, quote
+from handlers.text.parsing import ALL_TIME, Range
+from handlers.track import view as track_view
+from storage import cancellations
 from storage.enquiries import Days
 from storage.listings import Wish
 from storage.outbox import Item
@@ -99,7 +108,7 @@ told = st.builds(
 )
 spans = st.just(ALL_TIME) | st.just(Range(Days(date(2026, 11, 1), date(2026, 11, 30)), "November 2026"))
 standings = st.builds(
-    status.Standing, mix=mixes, span=spans, today=st.just(date(2026, 11, 2)), currency=st.sampled_from(["USD", "CHF"]),
+    status_view.Standing, mix=mixes, span=spans, today=st.just(date(2026, 11, 2)), currency=st.sampled_from(["USD", "CHF"]),
     balance=st.none() | st.just(Money(Decimal("-3.5"))), as_of=maybe, stale=st.booleans(),
 )  # fmt: skip
 GENTLE = settings(max_examples=60, deadline=None)
@@ -128,67 +137,74 @@ def mrkdwn(blocks: Sequence[Any]) -> list[str]:
 
 @given(campaign=campaigns, standing=standings)
 @GENTLE
-def test_a_campaigns_answer(campaign: StoredCampaign, standing: status.Standing) -> None:
-    message = status.campaign_answer(campaign, standing, b"png")
+def test_a_campaigns_answer(campaign: StoredCampaign, standing: status_view.Standing) -> None:
+    message = status_view.campaign_answer(campaign, standing, b"png")
     day = date(2026, 11, 9)
     known = Progress(6, 0.55, 0.71, (day, day, day), 5)
-    fine(message, status.campaign_answer(campaign, standing, None, known))
+    fine(message, status_view.campaign_answer(campaign, standing, None, known))
     assert message.picture is not None
     # The picture's numbers are all in the words.
     for _, number in standing.mix.in_order():
         assert f"{number:,}" in message.text or not number
 
 
-@given(lines=st.lists(st.builds(status.Line, campaigns, mixes), max_size=12), standing=standings)
+@given(lines=st.lists(st.builds(status_view.Line, campaigns, mixes), max_size=12), standing=standings)
 @GENTLE
-def test_the_accounts_answer(lines: list[status.Line], standing: status.Standing) -> None:
-    fine(status.account_answer(lines[: status.LISTED], len(lines), standing, None))
+def test_the_accounts_answer(lines: list[status_view.Line], standing: status_view.Standing) -> None:
+    fine(status_view.account_answer(lines[: status_view.LISTED], len(lines), standing, None))
 
 
 @given(asked=words_of, found=st.lists(campaigns, min_size=1, max_size=12), span=spans)
 @GENTLE
 def test_choices_and_refusals(asked: str, found: list[StoredCampaign], span: Range) -> None:
-    fine(status.pick_campaign(quote(asked), found, span))
-    fine(words.not_found(quote(asked), [one.facts.name[:80] for one in found[:3]]), words.no_piece(quote(asked)))
+    fine(status_view.pick_campaign(quote(asked), found, span))
     fine(
-        words.help_status(found[0].facts.name[:200]),
-        words.help_track(asked[:200]),
-        words.help_alerts(),
-        words.failed("abc"),
+        short_answers.not_found(quote(asked), [one.facts.name[:80] for one in found[:3]]),
+        short_answers.no_piece(quote(asked)),
+    )
+    fine(
+        short_answers.help_status(found[0].facts.name[:200]),
+        short_answers.help_track(asked[:200]),
+        short_answers.help_alerts(),
+        short_answers.failed("abc"),
     )
 
 
 @given(piece=stored, lines=st.lists(scans, max_size=40), sent=st.lists(told, max_size=4))
 @GENTLE
 def test_a_pieces_answer(piece: StoredPiece, lines: list[Scan], sent: list[Told]) -> None:
-    message = track.piece_answer(piece, lines, sent, Outlook(), "a remark")
-    fine(message, track.modal(f"Piece {piece.ref}", message.blocks))
+    message = track_view.piece_answer(piece, lines, sent, Outlook(), "a remark")
+    fine(message, messages.modal(f"Piece {piece.ref}", message.blocks))
 
 
 @given(asked=words_of, found=st.lists(stored, min_size=1, max_size=25), campaign=campaigns)
 @GENTLE
 def test_lists_of_pieces(asked: str, found: list[StoredPiece], campaign: StoredCampaign) -> None:
-    fine(track.pick_piece(quote(asked), found, more=True))
+    fine(track_view.pick_piece(quote(asked), found, more=True))
 
 
 @given(
     campaign=campaigns,
     mix=mixes,
     pieces=st.lists(stored, min_size=1, max_size=30),
-    outcome=st.sampled_from(cancel.Outcome),
+    outcome=st.sampled_from(cancellations.Outcome),
 )
 @GENTLE
 def test_everything_about_cancelling(
-    campaign: StoredCampaign, mix: Mix, pieces: list[StoredPiece], outcome: cancel.Outcome
+    campaign: StoredCampaign, mix: Mix, pieces: list[StoredPiece], outcome: cancellations.Outcome
 ) -> None:
     money = Money(Decimal("15.12"))
-    results = [cancel.Result(piece, outcome, piece.status) for piece in pieces]
-    fine(cancel.dry_run(cancel.DryRun(campaign, mix, 18, money, 3, "https://x.example", "C0OPS", 7)))
-    fine(cancel.delete_form(campaign, "C0OPS"), cancel.nothing_to_cancel(campaign, "https://x.example"))
-    who = cancel.Who("U0ANA", NOW, "U0ANA")
-    fine(cancel.piece_result(results[0], who, money), cancel.deleted(campaign, who), cancel.begun("X", 4, 300))
+    results = [cancel_view.Result(piece, outcome, piece.status) for piece in pieces]
+    fine(cancel_view.dry_run(cancel_view.DryRun(campaign, mix, 18, money, 3, "https://x.example", "C0OPS", 7)))
+    fine(cancel_view.delete_form(campaign, "C0OPS"), cancel_view.nothing_to_cancel(campaign, "https://x.example"))
+    who = cancel_view.Who("U0ANA", NOW, "U0ANA")
+    fine(
+        cancel_view.piece_result(results[0], who, money),
+        cancel_view.deleted(campaign, who),
+        cancel_view.begun("X", 4, 300),
+    )
     for late in (False, True):
-        fine(cancel.campaign_result(campaign, results, who, money, "https://x.example", late=late))
+        fine(cancel_view.campaign_result(campaign, results, who, money, "https://x.example", late=late))
 
 
 subscribed = st.builds(
@@ -209,21 +225,21 @@ def test_everything_about_alerts(
 ) -> None:
     channel = ChannelId("C0OPS")
     fine(
-        alerts.settings_form(channel, current, [campaign], Choices("Europe/Paris", 9, (22, 7), 5)),
-        alerts.listing(channel, current),
+        alerts_view.settings_form(channel, current, [campaign], Choices("Europe/Paris", 9, (22, 7), 5)),
+        alerts_view.listing(channel, current),
     )
-    fine(alerts.card(campaign, mix, "Spent $1", NOW), alerts.card(None, mix, "Spent $1", NOW))
-    fine(alerts.confirmed("*x*", frozenset(Want), "U0ANA"))
+    fine(alerts_view.card(campaign, mix, "Spent $1", NOW), alerts_view.card(None, mix, "Spent $1", NOW))
+    fine(alerts_view.confirmed("*x*", frozenset(Want), "U0ANA"))
     for what in (Status.DELIVERED, Status.RETURNED, Status.CANCELLED):
-        fine(alerts.news(campaign.facts.name, what, pieces, len(pieces) + 40))
+        fine(alerts_view.news(campaign.facts.name, what, pieces, len(pieces) + 40))
 
 
 @given(who=recipients)
 def test_a_channel_never_reads_a_surname_an_address_or_a_whole_zip(who: Recipient) -> None:
     plain = Recipient("Jane Quuxley", "Acme", "1234 Main Street", "Austin", "TX", "78701", "US")
-    shown = track.short_name(plain)
+    shown = track_view.short_name(plain)
     assert shown == "Jane Q., Austin TX 787••"
-    track.short_name(who)
+    track_view.short_name(who)
 
 
 @given(text=words_of, limit=st.integers(5, 60))
@@ -235,7 +251,7 @@ def test_clipping_keeps_the_limit_and_cuts_no_mark_in_half(text: str, limit: int
 
 @given(campaign_id=st.none() | ids.map(CampaignId), span=spans)
 def test_a_buttons_value_is_read_back(campaign_id: CampaignId | None, span: Range) -> None:
-    assert controls.carried(controls.carry(campaign_id, span.days)) == (campaign_id, span)
+    assert buttons.carried(buttons.carry(campaign_id, span.days)) == (campaign_id, span)
 
 
 @given(
@@ -261,10 +277,10 @@ def test_no_row_is_dropped_and_none_is_told_twice(
 
 
 def test_an_estimate_is_called_one_and_unscanned_mail_is_not_called_lost() -> None:
-    assert "estimate" in status.caveats(Mix({Status.DELIVERED: 5}))
-    assert "not lost" in status.caveats(Mix({Status.DELIVERED: 5, Status.HANDED_OVER: 1}))
-    assert "first scan" in status.caveats(Mix({Status.HANDED_OVER: 5}))
-    assert status.caveats(Mix({Status.RECEIVED: 5})) == ""
+    assert "estimate" in status_view.caveats(Mix({Status.DELIVERED: 5}))
+    assert "not lost" in status_view.caveats(Mix({Status.DELIVERED: 5, Status.HANDED_OVER: 1}))
+    assert "first scan" in status_view.caveats(Mix({Status.HANDED_OVER: 5}))
+    assert status_view.caveats(Mix({Status.RECEIVED: 5})) == ""
 
 
 def test_the_checker_finds_what_slack_would_refuse() -> None:
@@ -294,27 +310,29 @@ def test_the_list_of_a_campaigns_pieces(
     asked: str,
     further: bool,
 ) -> None:
-    wish = Wish(status, asked[: details.LONGEST_ASKED])
+    wish = Wish(status, asked[: pieces_view.LONGEST_ASKED])
     for shown in (page, []):
         if shown or mix.total:
-            fine(details.details(details.Listing(campaign, mix, wish, shown, PieceId(7) if further else None)))
-    assert details.unpacked(details.packed(campaign.id, wish)) == (campaign.id, wish)
-    fine(details.export_begun(campaign.facts.name))
+            fine(pieces_view.details(pieces_view.Listing(campaign, mix, wish, shown, PieceId(7) if further else None)))
+    assert pieces_view.unpacked(pieces_view.packed(campaign.id, wish)) == (campaign.id, wish)
+    fine(pieces_view.export_begun(campaign.facts.name))
 
 
 @GENTLE
-@given(standings, st.lists(st.builds(status.Line, campaigns, mixes), max_size=99), st.integers(0, 2), st.booleans())
-def test_home(standing: status.Standing, lines: Sequence[status.Line], page: int, pictured: bool) -> None:
+@given(
+    standings, st.lists(st.builds(status_view.Line, campaigns, mixes), max_size=99), st.integers(0, 2), st.booleans()
+)
+def test_home(standing: status_view.Standing, lines: Sequence[status_view.Line], page: int, pictured: bool) -> None:
     address = "https://mail.example/pictures/x.png" if pictured else ""
-    page = min(page, max(len(lines) - 1, 0) // home.PAGE)
-    here = lines[page * home.PAGE : (page + 1) * home.PAGE]
-    report = home.Report(standing, here, len(lines), "all", page, address, note="<!here>")
-    shown = home.home(report)
+    page = min(page, max(len(lines) - 1, 0) // home_view.PAGE)
+    here = lines[page * home_view.PAGE : (page + 1) * home_view.PAGE]
+    report = home_view.Report(standing, here, len(lines), "all", page, address, note="<!here>")
+    shown = home_view.home(report)
     fine(shown)
     for status_, number in standing.mix.in_order():
         # Every number of the picture stands in words beside it.
         assert not number or f"{number:,}" in str(shown), status_
-    fine(home.home(home.Report(standing, [], 0, "2026-11-01..2026-11-30", known=False)))
+    fine(home_view.home(home_view.Report(standing, [], 0, "2026-11-01..2026-11-30", known=False)))
 
 
 @GENTLE
@@ -325,32 +343,32 @@ def test_home(standing: status.Standing, lines: Sequence[status.Line], page: int
     mixes,
 )
 def test_digests_and_alarms(since: dict[str, int], number: int, campaign: StoredCampaign, mix: Mix) -> None:
-    short = money.Runway(Money(Decimal(10)), number % 3, Decimal(number % 7), date(2026, 12, 12), campaign.facts.name)
-    told = digests.Morning(since, Money(Decimal(number)), number, number, short)
-    fine(digests.morning(told))
+    short = runway.Runway(Money(Decimal(10)), number % 3, Decimal(number % 7), date(2026, 12, 12), campaign.facts.name)
+    told = digest_view.Morning(since, Money(Decimal(number)), number, number, short)
+    fine(digest_view.morning(told))
     assert told.is_news
-    assert not digests.Morning({}, Money(Decimal(5)), due=3).is_news
-    fine(digests.week([status.Line(campaign, mix)] * 30, mix, Money(Decimal(number)), date(2026, 11, 2)))
+    assert not digest_view.Morning({}, Money(Decimal(5)), due=3).is_news
+    fine(digest_view.week([status_view.Line(campaign, mix)] * 30, mix, Money(Decimal(number)), date(2026, 11, 2)))
     for usual in (0.021, None):
-        raised = digests.Alarm(campaign, number, number + 1, 5, usual)
-        fine(digests.alarm([raised]), digests.alarm([raised] * 30))
+        raised = digest_view.Alarm(campaign, number, number + 1, 5, usual)
+        fine(digest_view.alarm([raised]), digest_view.alarm([raised] * 30))
 
 
 @GENTLE
-@given(campaigns, mixes, st.lists(stored, max_size=20), st.sampled_from([*returns.REASONS, "", "?"]), words_of)
+@given(campaigns, mixes, st.lists(stored, max_size=20), st.sampled_from([*returns_view.REASONS, "", "?"]), words_of)
 def test_the_returns_desk(
     campaign: StoredCampaign, mix: Mix, page: Sequence[StoredPiece], reason: str, place: str
 ) -> None:
     places = Counter({Place(place, place[:3]): 5, Place("", ""): 1})
     note = Note(reason, "U0ANA" if reason else "", "U0ANA", NOW)
     notes = {piece.id: note for piece in page[::2]}
-    fine(returns.desk(returns.Desk(campaign, mix, 0.02, places, page, notes, "C0OPS,1.1")))
-    fine(returns.desk(returns.Desk(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
-    fine(returns.map_answer(campaign, places, "by state"))
+    fine(returns_view.desk(returns_view.Desk(campaign, mix, 0.02, places, page, notes, "C0OPS,1.1")))
+    fine(returns_view.desk(returns_view.Desk(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
+    fine(returns_view.map_answer(campaign, places, "by state"))
     for piece in page[:3]:
         check = AddressCheck(True, piece.recipient)
-        fine(returns.returned_piece(piece, note, check, "<!here>"), returns.returned_piece(piece, Note()))
-    assert "not know" in returns.check_text(AddressCheck(False, Recipient()))
+        fine(returns_view.returned_piece(piece, note, check, "<!here>"), returns_view.returned_piece(piece, Note()))
+    assert "not know" in returns_view.check_text(AddressCheck(False, Recipient()))
 
 
 @GENTLE
@@ -369,7 +387,7 @@ def test_the_balance_covers_booked_drops_in_their_order(
         for n, (days, cost, _) in enumerate(drops)
     ]
     mixes = {one.id: Mix({Status.RECEIVED: 5}) for one, (_, _, paid) in zip(booked, drops, strict=True) if paid}
-    found = money.runway_of(booked, mixes, Money(balance), today)
+    found = runway.runway_of(booked, mixes, Money(balance), today)
     open_ = sorted((days, cost) for days, cost, paid in drops if not paid)
     if found is None:
         assert not open_
@@ -380,4 +398,4 @@ def test_the_balance_covers_booked_drops_in_their_order(
         assert sum(costs[: found.covered + 1]) == balance + found.short
     else:
         assert found.covered == len(costs)
-    assert "$" in money.runway_text(found)
+    assert "$" in runway.runway_text(found)

@@ -14,7 +14,7 @@ from bot.sandbox.slack import Channel, Posted, SlackDouble, User, View
 from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
-from handlers import jobs
+from handlers.ingest import poll as polling
 from tests.rudeness import ASKED, be_rude, chosen_for
 
 PATIENCE = 20.0
@@ -75,7 +75,7 @@ class Stage:
 
     async def poll(self) -> None:
         """Reads the mail account now, without waiting for the clock."""
-        await jobs.poll(self.app.services, self.app.workspace.id)
+        await polling.poll(self.app.services, self.app.workspace.id)
 
 
 def everything(message: Posted | View) -> str:

@@ -178,7 +178,7 @@ async def test_a_cancellation_that_is_given_up_stands_in_the_log(stage: Stage, m
         raise ValueError("a fault of ours")
 
     hurried(monkeypatch)
-    monkeypatch.setattr("handlers.cancelling._read_again", broken)
+    monkeypatch.setattr("handlers.cancel.stopping._read_again", broken)
     await confirmed(stage)
     await stage.until(lambda: said(stage, "gave up cancelling Holiday postcards"), 40)
     assert await until_logged(stage, Act.STOPPED) == [f"{ANA}: Holiday postcards, given up"]

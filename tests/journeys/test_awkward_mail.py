@@ -8,7 +8,7 @@ import pytest
 
 from bot.check import check
 from bot.sandbox.stannp import Rude, StannpDouble
-from handlers import cancelling
+from handlers.cancel import stopping
 from storage import enquiries, tally, workspaces
 from storage.records import StoredCampaign, StoredPiece, Workspace
 from storage.statuses import Status
@@ -103,7 +103,7 @@ async def test_a_word_that_nobody_knows_is_other_and_cannot_be_stopped(stage: St
     assert "Other 2 " in answer
     memory, workspace = stage.app.services.memory, stage.app.workspace
     campaign = await campaign_of(stage, "223")
-    stoppable = await memory.read(cancelling.stoppable, workspace.id, campaign.id)
+    stoppable = await memory.read(stopping.stoppable, workspace.id, campaign.id)
     assert {piece.ref for piece in stoppable} == {str(mail.id) for mail in others}
     assert "error" in everything(await stage.say("/mailtrack", str(first.id)))
     # The carrier's evidence is stronger than a word; and the counts agree with the pieces all the way.

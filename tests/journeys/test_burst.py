@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 from bot.desk import Desk, InFlight
 from bot.listeners import COMMANDS, build_bolt
 from bot.sandbox.slack import User, encode, sign
-from handlers import intake
-from handlers.services import Ask, Services
-from storage import aside, tally
+from handlers.context import webhook_queue
+from handlers.context.services import Ask, Services
+from storage import aside, mailings, tally
 from storage.tables import pieces
 from tests.journeys.conftest import ANA, OPS, Stage, everything
 
@@ -100,13 +100,13 @@ async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transactions: list[int] = []
-    apply_all = intake._apply_all
+    apply_all = webhook_queue._apply_all
 
     def counting(connection: Any, calls: Any, silent: Any, now: Any) -> None:
         transactions.append(len(calls))
         apply_all(connection, calls, silent, now)
 
-    monkeypatch.setattr(intake, "_apply_all", counting)
+    monkeypatch.setattr(webhook_queue, "_apply_all", counting)
     assert await webhooks(stage, 120) == [200] * 120
     assert sum(transactions) == 120
     assert len(transactions) < 60
@@ -118,7 +118,7 @@ async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
 
 async def test_one_poisoned_webhook_fails_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned = str(stage.stannp.pieces_of(222)[3].id)
-    apply = intake.mailings.apply
+    apply = mailings.apply
 
     def picky(connection: Any, workspace_id: Any, batch: Any, now: Any) -> Any:
         if any(change.piece_ref == poisoned for change in batch.changes):
@@ -126,7 +126,7 @@ async def test_one_poisoned_webhook_fails_alone(stage: Stage, monkeypatch: pytes
             connection.execute(text("INSERT INTO seen (key, seen_at) VALUES (NULL, NULL)"))
         return apply(connection, workspace_id, batch, now)
 
-    monkeypatch.setattr(intake.mailings, "apply", picky)
+    monkeypatch.setattr(mailings, "apply", picky)
     answers = await webhooks(stage, 24)
     # Told again it would be refused again, and five failures pause the webhook: it is taken, and kept aside.
     assert Counter(answers) == {200: 24}
@@ -142,7 +142,7 @@ async def test_when_nothing_can_be_kept_the_answer_is_503_and_it_recovers_by_its
         raise OperationalError("INSERT", {}, Exception("disk is full"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "_apply_all", full)
+        patch.setattr(webhook_queue, "_apply_all", full)
         assert set(await webhooks(stage, 10)) == {503}
     assert set(await webhooks(stage, 10)) == {200}
 
@@ -152,14 +152,14 @@ async def test_too_many_webhooks_are_shed_after_a_bounded_wait_and_never_half_ke
 ) -> None:
     import time
 
-    apply_all = intake._apply_all
+    apply_all = webhook_queue._apply_all
 
     def slow(connection: Any, calls: Any, silent: Any, now: Any) -> None:
         time.sleep(0.3)
         apply_all(connection, calls, silent, now)
 
-    monkeypatch.setattr(intake, "_apply_all", slow)
-    monkeypatch.setattr(intake, "GROUP", 2)
+    monkeypatch.setattr(webhook_queue, "_apply_all", slow)
+    monkeypatch.setattr(webhook_queue, "GROUP", 2)
     service = stage.app.services.intake
     service.group.limit = 2
     monkeypatch.setattr(service, "patience", 0.8)

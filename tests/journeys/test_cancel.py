@@ -6,7 +6,7 @@ import pytest
 
 from bot.sandbox.slack import Posted
 from bot.sandbox.stannp import Mailpiece, Trouble
-from handlers import jobs
+from handlers import upkeep
 from storage import cancellations, enquiries
 from storage.records import UserId
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
@@ -178,10 +178,10 @@ async def test_a_request_whose_process_died_is_ended_by_reading_and_the_asker_is
     await tracked(stage, piece)
     services, workspace = stage.app.services, stage.app.workspace
     found = (await services.memory.read(enquiries.find_pieces, workspace.id, str(piece.id), 1))[0]
-    monkeypatch.setattr("handlers.cancelling.ABANDONED", -datetime.resolution)
+    monkeypatch.setattr("handlers.cancel.stopping.ABANDONED", -datetime.resolution)
     await services.memory.write(cancellations.begin, workspace.id, found.id, UserId(ANA), services.clock.now(), ())
     piece.move("cancelled", datetime.now(UTC))
-    await jobs.settle_cancellations(services, workspace.id)
+    await upkeep.settle_cancellations(services, workspace.id)
     told = [m for m in stage.slack.messages if m.channel == f"D{ANA}"]
     assert "cancelled" in told[0].text
 

@@ -9,7 +9,7 @@ import pytest
 from bot import tenants
 from bot.app import SystemClock
 from bot.sandbox.slack import Fault
-from handlers import intake
+from handlers.context import webhook_queue
 from storage import installs, outbox, workspaces
 from storage.installs import Place
 from storage.records import ChannelId
@@ -93,7 +93,7 @@ async def test_calls_of_the_platform_are_noted_by_a_clock_that_was_set_back(
     memory, key = stage.app.services.memory, stage.app.workspace.id
     piece = stage.stannp.pieces_of(222)[0]
     assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], 1)) == 200
-    monkeypatch.setattr(intake, "NOTED_EVERY", 0)
+    monkeypatch.setattr(webhook_queue, "NOTED_EVERY", 0)
     set_back(monkeypatch, days=1)
     assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], 2)) == 200
     noted = (await memory.read(workspaces.by_id, key)).webhook_at

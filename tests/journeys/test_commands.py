@@ -8,8 +8,8 @@ from PIL import Image
 
 from bot.sandbox.slack import Posted, find_element
 from bot.sandbox.stannp import Trouble
-from handlers import jobs
-from handlers.styles import STYLES
+from handlers.ingest import silence
+from handlers.text.status_styles import STYLES
 from storage import workspaces
 from storage.statuses import Status
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, Stage, everything
@@ -251,7 +251,7 @@ async def test_a_failure_after_the_ack_reaches_the_asker_with_a_reference(
     def broken(_pie: object) -> bytes:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr("handlers.services.draw_pie", broken)
+    monkeypatch.setattr("handlers.context.services.draw_pie", broken)
     answer = await stage.say("/mailstatus", "Spring lapsed")
     assert answer.only_for == ANA
     assert "reference" in answer.text
@@ -298,14 +298,14 @@ async def test_a_webhook_that_fell_silent_is_told_once(stage: Stage) -> None:
     await stage.say("/mailalerts", "on")
     called = services.clock.now() - timedelta(hours=5)
     await services.memory.write(workspaces.note, key, webhook_at=called)
-    await jobs.listen_for_silence(services, key)
+    await silence.listen_for_silence(services, key)
     assert not [m for m in stage.slack.messages if "has not called" in m.text], "a few hours are no silence"
     called = services.clock.now() - timedelta(hours=9)
     await services.memory.write(workspaces.note, key, webhook_at=called)
     stage.stannp.pieces_of(222)[0].move("delivered", stage.world.now)
     await stage.poll()
     for _ in range(3):
-        await jobs.listen_for_silence(services, key)
+        await silence.listen_for_silence(services, key)
     told = [m for m in stage.slack.messages if "has not called" in m.text]
     assert [m.channel for m in told] == [f"D{ANA}"]
     assert "dashboard" in told[0].text

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.slack import encode, sign
-from handlers.views.controls import Action
+from handlers.text.buttons import Action
 from tests.fuzz.__main__ import attacked, settle
 from tests.fuzz.seeds import action, command
 from tests.house import ACME, house

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bot.sandbox.slack import Fault, View, find_element
-from handlers.styles import STYLES
+from handlers.text.status_styles import STYLES
 from tests.journeys.conftest import ANA, BEN, Stage, everything
 
 #: Not printed while a test lasts.

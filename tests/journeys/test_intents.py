@@ -51,7 +51,7 @@ async def test_a_summary_that_slack_does_not_take_is_told_later(stage: Stage, fa
 
 
 async def test_what_is_unclear_is_looked_at_again_and_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.cancelling.LOOKS", [timedelta(seconds=0.5)] * 20, raising=False)
+    monkeypatch.setattr("handlers.cancel.stopping.LOOKS", [timedelta(seconds=0.5)] * 20, raising=False)
     piece = stage.stannp.pieces_of(223)[0]
     shown = await stage.say("/mailtrack", str(piece.id))
     stage.stannp.troubles.append(Trouble("postcards/cancel", status=200, body='{"success":true,"data":1}'))
@@ -283,7 +283,7 @@ async def test_a_fault_of_ours_ends_an_intent_after_some_tries_and_the_asker_is_
         raise ValueError("a fault of ours")
 
     hurried(monkeypatch)
-    monkeypatch.setattr("handlers.exports.write_head", broken)
+    monkeypatch.setattr("handlers.pieces.exports.write_head", broken)
     answer = await stage.say("/mailstatus", "Spring lapsed")
     await stage.press(answer, "view_details")
     await stage.press(await stage.modal(holding="details_export"), "details_export")
@@ -303,7 +303,7 @@ async def test_a_cancellation_that_is_given_up_frees_its_pieces_and_the_asker_is
 
     hurried(monkeypatch)
     with monkeypatch.context() as patched:
-        patched.setattr("handlers.cancelling._read_again", broken)
+        patched.setattr("handlers.cancel.stopping._read_again", broken)
         await confirmed(stage)
         await stage.until(lambda: said(stage, "gave up cancelling Holiday postcards"), 40)
     left = select(func.count()).select_from(cancellations).where(cancellations.c.outcome == "")
@@ -316,7 +316,7 @@ async def test_a_fault_of_ours_in_a_step_ends_it_with_the_reason(stage: Stage, m
         raise ValueError("a fault of ours")
 
     hurried(monkeypatch)
-    monkeypatch.setattr("handlers.automation._numbers", broken)
+    monkeypatch.setattr("handlers.workflow.steps._numbers", broken)
     step = await stage.slack.run_step("get_campaign_status", {"campaign": "Spring lapsed"})
     await stage.until(lambda: step.error, 30)
     assert "went wrong" in step.error

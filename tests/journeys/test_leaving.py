@@ -9,9 +9,9 @@ import pytest
 from bot.app import running
 from bot.sandbox.cloud import SlackCloud
 from bot.sandbox.slack import Fault
-from handlers import leaving
-from handlers.leaving import Leaving
-from handlers.services import Services
+from handlers.context.services import Services
+from handlers.setup import leaving
+from handlers.setup.leaving import Leaving
 from storage import installs, workspaces
 from storage.database import open_database
 from storage.installs import Place

@@ -17,8 +17,9 @@ from sqlalchemy import func, select
 
 from bot.sandbox.slack import Channel, Fault, SlackDouble, User
 from bot.sandbox.stannp import StannpDouble, Trouble
-from handlers import jobs, matching
-from handlers.views import words
+from handlers.context import matching
+from handlers.ingest import poll as polling
+from handlers.text import short_answers
 from storage import enquiries, mailings, workspaces
 from storage.records import WorkspaceId
 from storage.tables import campaigns
@@ -186,7 +187,7 @@ async def test_slow_posts_of_one_workspace_keep_no_modal_of_another_from_opening
         slack.add_channel(Channel(f"C0SLOW{number}", f"slow-{number}"))
     slack.faults.append(Fault("chat.postMessage", delay=10, times=150))
     services = await two.tenants.of(await id_of(two, ACME))
-    posts = [asyncio.create_task(services.slack.post(f"C0SLOW{n}", words.plain("news"))) for n in range(150)]
+    posts = [asyncio.create_task(services.slack.post(f"C0SLOW{n}", short_answers.plain("news"))) for n in range(150)]
     try:
         # As many as may be under way.
         await two.until(lambda: slack.faults[0].times <= 150 - 20)
@@ -248,12 +249,11 @@ async def test_who_is_slow_holds_a_place_for_a_moment_and_waits_among_the_slow_f
 async def test_a_work_s_own_timeout_is_no_limit_that_was_reached(
     two: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from handlers import problems
 
     async def breaks(*_: object) -> None:
         raise TimeoutError("one inside the work")
 
-    monkeypatch.setattr(problems.jobs, "poll", breaks)
+    monkeypatch.setattr(polling, "poll", breaks)
     assert two.app is not None
     job = two.app.scheduler.get_job("poll")
     caplog.clear()
@@ -301,7 +301,7 @@ async def test_no_question_makes_the_loop_walk_through_every_campaign(
     two.app.scheduler.pause()
     await two.until(lambda: not two.app.in_flight.is_running("tick:poll"))
     await flood(two, ACME, 2000)
-    await jobs.poll(await two.tenants.of(key), key)
+    await polling.poll(await two.tenants.of(key), key)
     made: list[str] = []
     alike: list[tuple[int, str]] = []
     real, extract = enquiries._campaign, process.extract

@@ -17,8 +17,9 @@ from bot.installs import Store
 from bot.sandbox.slack import Channel, Fault, User
 from bot.sandbox.stannp import Rude
 from bot.tenants import Many
-from handlers import jobs
-from handlers.views import words
+from handlers import upkeep
+from handlers.ingest import poll as polling
+from handlers.text import short_answers
 from storage import audits, health, installs, workspaces
 from storage.installs import Place
 from storage.records import NO_PIECE, CampaignId, UserId, WorkspaceId
@@ -43,7 +44,7 @@ async def two(postgres_url: str, rudeness: str) -> AsyncIterator[House]:
 async def polled(two: House) -> None:
     for team in (ACME, BOLT):
         key = (await two.tenants.enter(None, team, False)).workspace.id  # type: ignore[union-attr]
-        await jobs.poll(await two.tenants.of(key), key)
+        await polling.poll(await two.tenants.of(key), key)
 
 
 async def id_of(two: House, team: str) -> int:
@@ -168,7 +169,7 @@ async def test_tokens_are_renewed_before_they_end_once_for_all_processes(postgre
         for tenants in (first, second):
             tenants.opened.clear()
             await (await tenants.of(key)).slack.post(
-                "C0MAIL", __import__("handlers.views.words", fromlist=["plain"]).plain("after the renewal")
+                "C0MAIL", __import__("handlers.text.short_answers", fromlist=["plain"]).plain("after the renewal")
             )  # type: ignore[arg-type]
         assert [m.text for m in slack.messages].count("after the renewal") == 2
         assert made.cloud.every_problem() == []
@@ -191,14 +192,14 @@ async def test_leaving_ends_everything_at_once_and_is_forgotten_after_the_stated
     assert await memory.read(installs.secret, two.tenants.vault, key, Place.ACCOUNT) is None  # type: ignore[arg-type]
     assert await two.tenants.enter(None, ACME, False) is None
     assert [one.team_id for one in await memory.read(workspaces.every)] == [BOLT]
-    await jobs.purge(services)
+    await upkeep.purge(services)
     assert await memory.read(installs.leftovers, key) != [], "what is kept is kept for the stated time"  # type: ignore[arg-type]
 
     class Later:
         def now(self):
             return services.clock.now() + timedelta(days=31)
 
-    await jobs.purge(replace(services, clock=Later()))  # type: ignore[arg-type]
+    await upkeep.purge(replace(services, clock=Later()))  # type: ignore[arg-type]
     assert await memory.read(installs.leftovers, key) == []  # type: ignore[arg-type]
     orphaned = await memory.read(
         lambda c: c.exec_driver_sql(
@@ -333,11 +334,11 @@ async def test_recipients_are_dropped_after_the_stated_time(two: House) -> None:
     await polled(two)
     key, memory = await id_of(two, ACME), two.tenants.template.memory
     services = await two.tenants.of(key)  # type: ignore[arg-type]
-    await jobs.erase(services, key)  # type: ignore[arg-type]
+    await upkeep.erase(services, key)  # type: ignore[arg-type]
     named = "SELECT count(*) FROM pieces WHERE name <> '' AND workspace_id = " + str(key)
     assert await memory.read(lambda c: c.exec_driver_sql(named).scalar()) == 10
     soon = replace(services, policy=replace(services.policy, keep_recipients=timedelta(days=1)))
-    await jobs.erase(soon, key)  # type: ignore[arg-type]
+    await upkeep.erase(soon, key)  # type: ignore[arg-type]
     assert await memory.read(lambda c: c.exec_driver_sql(named).scalar()) == 4, "what is under way keeps its recipient"
 
 
@@ -473,7 +474,7 @@ async def test_a_refused_renewal_is_no_trouble_while_the_old_token_lasts(postgre
         # As after a crash between Slack's answer and its record: the refresh token that is kept was used.
         made.cloud.refreshes.clear()
         services = await made.tenants.of(key)
-        assert await services.slack.post("C0MAIL", words.plain("still here"))
+        assert await services.slack.post("C0MAIL", short_answers.plain("still here"))
 
 
 @pytest.mark.parametrize("switch", ["me_404", "balance_403", "me_500"])

@@ -1,13 +1,13 @@
 """From a moving piece to a told channel: cards, returns, quietness, refusals, and nothing twice."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.sandbox.slack import Fault, Posted
 from bot.sandbox.stannp import Mailpiece
-from handlers import delivery
+from handlers.alerts import delivery
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, SALES, Stage, everything
 
 
@@ -164,7 +164,7 @@ async def test_a_refused_message_ends_with_a_reason_that_people_can_see_and_mend
 async def test_once_the_bot_is_invited_again_the_next_news_arrives_by_itself(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "UNBLOCK", delivery.timedelta(0))
+    monkeypatch.setattr(delivery, "UNBLOCK", timedelta(0))
     await subscribed(stage)
     stage.slack.channels[OPS].bot_in = False
     first = (await come_back(stage))[0]
@@ -192,7 +192,7 @@ async def test_rate_limits_are_waited_for_and_the_news_still_arrives(stage: Stag
 async def test_slack_in_trouble_delays_the_news_but_loses_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "REST", delivery.timedelta(seconds=1))
+    monkeypatch.setattr(delivery, "REST", timedelta(seconds=1))
     await subscribed(stage)
     stage.slack.faults.append(Fault("chat.postMessage", status=500, times=2))
     await come_back(stage)

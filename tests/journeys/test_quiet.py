@@ -12,8 +12,10 @@ from bot.sandbox.slack import Posted
 from bot.sandbox.stannp import MailCampaign, Mailpiece
 from bot.sandbox.world import World
 from bot.tenants import Sole
-from handlers import cards, delivery, digests, jobs, surveys
-from handlers.services import Services
+from handlers.alerts import cards, delivery, digests
+from handlers.context.services import Services
+from handlers.ingest import counting
+from handlers.ingest import poll as polling
 from storage import choices, details, outbox, workspaces
 from storage.records import Batch, Campaign, Change, ChannelId, Choices, Piece, Source
 from storage.statuses import Status
@@ -217,14 +219,14 @@ async def test_old_mail_whose_timelines_are_read_after_the_first_poll_is_no_news
     services, key = stage.app.services, stage.app.workspace.id
     await services.memory.write(workspaces.note, key, baseline_at=None)
     few = replace(services, policy=replace(services.policy, details=20))
-    await jobs.poll(few, key)
+    await polling.poll(few, key)
     await save_alerts(stage, OPS, ["returned", "delivered", "cancelled"])
     await stage.until(lambda: any("switched mail alerts on" in m.text for m in stage.slack.messages))
     await stage.app.in_flight.drain(5)
     before = len(stage.slack.messages)
     many = replace(services, policy=replace(services.policy, details=100))
     for _ in range(3):
-        await jobs.poll(many, key)
+        await polling.poll(many, key)
     assert not await services.memory.read(details.due, key, 1), "every timeline was read"
     await delivery.deliver_due(services, stage.app.tenants)
     assert [m.text for m in stage.slack.messages[before:]] == []
@@ -270,7 +272,7 @@ async def test_a_whole_campaign_leaves_a_dozen_messages_and_tells_every_return_o
         since = world.now
         moved = _moved(world.advance(clock.now()), since)
         await services.memory.learn(key, moved, clock.now())
-        await surveys.survey(services, key)
+        await counting.survey(services, key)
         # An hour passes while the channel is told, at its own pace.
         quick = replace(services, policy=replace(services.policy, pace=timedelta(0)))
         await delivery.deliver_due(quick, Sole(quick, stage.app.workspace))

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError
 
 from bot.sandbox.slack import Fault
-from handlers import cards, delivery
-from handlers.delivery import Courier
-from handlers.ports import SlackRefused
+from handlers.alerts import cards, delivery
+from handlers.alerts.delivery import Courier
+from handlers.errors import SlackRefused
 from storage import enquiries, outbox
 from tests.journeys.conftest import OPS, SALES, Stage, everything
 from tests.journeys.test_senders import Paused, a_return, all_told, cards_in, services_rested, worker

@@ -9,8 +9,7 @@ import pytest
 
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import MailCampaign, Trouble
-from handlers import jobs
-from storage import enquiries, listings
+from storage import enquiries, listings, workspaces
 from storage.listings import Wish
 from storage.records import CampaignId
 from tests.journeys.conftest import ANA, OPS, Stage, everything
@@ -85,7 +84,7 @@ async def test_a_poll_that_is_stopped_anywhere_goes_on_where_it_was(
 async def test_a_small_account_without_campaign_reports_is_placed_piece_by_piece(stage: Stage) -> None:
     stage.stannp.offers_singles, stage.stannp.reports = False, ("list",)
     workspace = stage.app.workspace
-    await stage.app.services.memory.write(jobs.workspaces.note, workspace.id, singles_offered=None, list_route=None)
+    await stage.app.services.memory.write(workspaces.note, workspace.id, singles_offered=None, list_route=None)
     for _ in range(3):
         newcomer = stage.world._make_piece(225, datetime.now(UTC))
         stage.stannp.pieces[newcomer.id] = newcomer
@@ -193,7 +192,7 @@ async def test_no_name_address_or_typed_word_reaches_the_log(stage: Stage, caplo
 
 async def test_another_workspaces_ids_open_nothing(stage: Stage) -> None:
     services = stage.app.services
-    other = await services.memory.write(jobs.workspaces.ensure, "T0OTHER", "Other", "USD")
+    other = await services.memory.write(workspaces.ensure, "T0OTHER", "Other", "USD")
     known = await services.memory.read(enquiries.campaigns_of, stage.app.workspace.id)
     assert known
     for one in known:

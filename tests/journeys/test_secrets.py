@@ -12,7 +12,7 @@ from bot.listeners import HANDLERS
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import Trouble
 from bot.telemetry import set_up_logging
-from handlers import jobs
+from handlers.ingest import poll as polling
 from storage import workspaces
 from storage.records import WorkspaceId
 from tests.house import ACME, BOLT, House, house
@@ -78,7 +78,7 @@ async def trouble_of_all_kinds(two: House) -> str:
     services = await two.tenants.of(key)
     slack, mail = two.slack(ACME), two.mail[ACME]
     slack.paced = False
-    await jobs.poll(services, key)
+    await polling.poll(services, key)
     shown = []
     piece = next(iter(mail.pieces.values()))
     for name, text in (("/mailstatus", "spring"), ("/mailtrack", str(piece.id)), ("/mailalerts", "on")):

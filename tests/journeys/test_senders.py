@@ -14,9 +14,9 @@ from sqlalchemy.exc import OperationalError
 from bot.app import SystemClock
 from bot.sandbox.slack import Channel, Fault, Posted
 from bot.tenants import Sole
-from handlers import delivery, digests
-from handlers.delivery import Courier
-from handlers.services import Services
+from handlers.alerts import delivery, digests
+from handlers.alerts.delivery import Courier
+from handlers.context.services import Services
 from storage import choices, outbox, workspaces
 from storage.records import NO_CAMPAIGN, ChannelId, Choices, UserId, Want
 from tests.journeys.conftest import OPS, Stage, everything

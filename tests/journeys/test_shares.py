@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handlers import intake
+from handlers.context import webhook_queue
 from storage import workspaces
 from storage.records import WorkspaceId
 from tests.house import ACME, BOLT, House, house
@@ -42,13 +42,13 @@ async def test_a_flood_of_webhooks_of_one_workspace_does_not_delay_another(
 ) -> None:
     flooded, other = await address_of(two, ACME), await address_of(two, BOLT)
     acme, bolt = two.mail[ACME], two.mail[BOLT]
-    apply_all = intake._apply_all
+    apply_all = webhook_queue._apply_all
 
     def slow(connection: Any, calls: Any, silent: Any, now: Any) -> None:
         time.sleep(0.05)
         apply_all(connection, calls, silent, now)
 
-    monkeypatch.setattr(intake, "_apply_all", slow)
+    monkeypatch.setattr(webhook_queue, "_apply_all", slow)
     flood = [asyncio.create_task(acme.call_webhook(flooded, objects(400, n * 400 + 1))) for n in range(60)]
     await two.until(lambda: any(one.done() for one in flood))
     assert await bolt.call_webhook(other, bolt.delivery(bolt.pieces_of(222)[:1], 1)) == 200

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import ProgrammingError
 
-from handlers import delivery
+from handlers.alerts import delivery
 from storage import outbox
 from storage.records import ChannelId
 from storage.tables import outbox as rows

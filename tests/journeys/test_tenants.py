@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 from bot import wire
 from bot.app import running
 from bot.sandbox.slack import BOT_USER, Fault, Posted, User, View
-from handlers import jobs
-from handlers.leaving import Leaving
-from handlers.views import words
+from handlers.ingest import poll as polling
+from handlers.setup.leaving import Leaving
+from handlers.text import short_answers
 from storage import installs, workspaces
 from storage.database import open_database
 from storage.installs import Place
@@ -154,7 +154,7 @@ async def shown(acme: House) -> House:
     """The mail is known, and a guest is in the channel."""
     key = (await workspace_of(acme)).id
     acme.mail[ACME].pieces_of(222)[0].move("returned", acme.tenants.template.clock.now())
-    await jobs.poll(await acme.tenants.of(key), key)
+    await polling.poll(await acme.tenants.of(key), key)
     acme.slack(ACME).add_user(User("U0OUT", "Pat Partner", restricted=True))
     return acme
 
@@ -394,7 +394,7 @@ async def test_a_crash_between_slack_s_answer_and_its_record_costs_nothing(sqlit
             await made.until(lambda: made.slack(ACME).bot_token != lost)
             await idle(made)
             services = await made.tenants.of(key)
-            await services.slack.post("C0MAIL", words.plain("still here"))
+            await services.slack.post("C0MAIL", short_answers.plain("still here"))
             kept = await made.tenants.template.memory.read(installs.secret, made.tenants.vault, key, Place.SLACK)
             assert kept is not None
             assert kept["refresh"] in made.cloud.refreshes

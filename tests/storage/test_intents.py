@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from handlers.cancelling import LOOKS
+from handlers.cancel.stopping import LOOKS
 from storage import cancellations, intents, workspaces
 from storage.accounts import intents as table
 from storage.database import Database

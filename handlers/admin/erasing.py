@@ -1,0 +1,60 @@
+"""*Erase recipient*: who a piece was sent to is forgotten, at once and by one press."""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers.admin import view as admin_view
+from handlers.context import intents as working
+from handlers.context.access import require_steward
+from handlers.context.intents import Hold
+from handlers.context.lookups import piece_of
+from handlers.context.services import Ask, Services
+from handlers.errors import Refusal
+from handlers.text import messages
+from handlers.text.messages import Message
+from storage import audits, privacy
+from storage.audits import Act
+from storage.intents import Kind
+
+log = structlog.get_logger()
+
+
+async def erase(services: Services, ask: Ask, value: str) -> None:
+    """*Erase recipient*: by request of the person, or of the law. Done at once; whoever asked is told, if later."""
+    await require_steward(services, ask)
+    piece = await piece_of(services, ask, value)
+    now = services.clock.now()
+
+    def also(connection: Connection) -> None:
+        privacy.erase_piece(connection, ask.workspace.id, piece.id)
+        audits.note(connection, ask.workspace.id, ask.user, Act.ERASED, now, subject=f"piece {piece.ref}")
+
+    payload = {"ref": piece.ref, "by": ask.user, "view": ask.view_id}
+    secrets = {"url": ask.response_url} if ask.response_url else {}
+    number = await working.keep(services, ask.workspace.id, Kind.ERASE, payload, secrets, also=also)
+    await working.begin(services, ask.workspace.id, number, tell_erased)
+
+
+async def tell_erased(hold: Hold) -> timedelta | None:
+    """Tells who asked that it is done: where they pressed, or in a direct message."""
+    slack, payload = hold.services.slack, hold.intent.payload
+    blocks = admin_view.erased(payload["ref"])
+    message = Message(blocks[0]["text"]["text"], blocks)
+
+    async def send() -> None:
+        url = hold.secrets().get("url", "")
+        try:
+            if payload["view"]:
+                await slack.update_view(payload["view"], messages.modal("Erased", blocks))
+                return
+            if url:
+                await slack.answer(url, message)
+                return
+        except Refusal as refusal:
+            log.info("erased.told_directly", reason=type(refusal).__name__, code=refusal.code)
+        await slack.post(payload["by"], message)
+
+    await hold.tell(0, send)
+    return None

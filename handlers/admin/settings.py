@@ -1,0 +1,76 @@
+"""Who may do what in this workspace: its settings."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from handlers.admin import view as admin_view
+from handlers.admin.view import AmountRefused
+from handlers.context.access import require_steward
+from handlers.context.audit import write_down
+from handlers.context.services import Ask, Services
+from storage import workspaces
+from storage.audits import Act
+from storage.records import Rules
+
+
+def decides_alone(rules: Rules, usual: frozenset[str]) -> bool:
+    """Whether one person alone may cancel, so that there is nobody to approve."""
+    chosen = usual if rules.cancellers is None else rules.cancellers
+    return len(chosen) == 1 and not chosen & {"admins", "everyone"}
+
+
+#: The settings, as the log names them.
+NAMED: Final = {
+    "cancellers": "who may cancel",
+    "stewards": "who may change settings",
+    "approval_above": "a second person above",
+}
+
+
+ALONE: Final = (
+    "With this limit a second person must approve, but only one person may cancel. Add another person who may cancel, "
+    "or leave the limit empty."
+)
+
+
+async def open_settings(services: Services, ask: Ask, _value: str) -> None:
+    """*Settings* in Home."""
+    await require_steward(services, ask)
+    view = admin_view.form(ask.workspace.rules, services.policy.cancellers, ask.workspace.currency)
+    await services.slack.open_view(ask.trigger_id, view)
+
+
+async def save_settings(services: Services, ask: Ask, chosen: Rules, amount: str) -> None:
+    """The settings were submitted. A wrong amount is asked for again, with all else as it was chosen."""
+    await require_steward(services, ask)
+    try:
+        made = replace(chosen, approval_above=admin_view.amount(amount))
+    except AmountRefused as refusal:
+        again = admin_view.form(chosen, services.policy.cancellers, ask.workspace.currency, str(refusal), amount)
+        await services.slack.update_view(ask.view_id, again)
+        return
+    wrong = "" if made.cancellers else "Name at least one person who may cancel."
+    if made.approval_above is not None and decides_alone(made, services.policy.cancellers):
+        wrong = ALONE
+    if wrong:
+        again = admin_view.form(made, services.policy.cancellers, ask.workspace.currency, wrong, amount)
+        await services.slack.update_view(ask.view_id, again)
+        return
+    keep = partial(workspaces.keep_rules, workspace_id=ask.workspace.id, rules=made)
+    await write_down(services, ask, Act.RULES, detail=_told(ask.workspace.rules, made), work=keep)
+    await services.slack.update_view(ask.view_id, admin_view.saved())
+
+
+def _told(before: Rules, after: Rules) -> str:
+    return "; ".join(
+        f"{said}: {_word(getattr(before, name))} → {_word(getattr(after, name))}"
+        for name, said in NAMED.items()
+        if getattr(before, name) != getattr(after, name)
+    )
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "not set"
+    return ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value)

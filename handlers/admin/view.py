@@ -1,0 +1,117 @@
+"""The workspace's settings and its audit log, as people read them."""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from handlers.errors import Refusal
+from handlers.text import formatting
+from handlers.text.buttons import Action, Form
+from handlers.text.messages import (
+    Block,
+    actions,
+    button,
+    context,
+    escape,
+    input_block,
+    modal,
+    option,
+    section,
+    select,
+)
+from storage.audits import Entry
+from storage.records import Rules
+
+WHO: Final = {"admins": "Workspace admins", "everyone": "Everyone but guests", "named": "Only these people"}
+
+
+#: A channel in a line of the log.
+CHANNEL: Final = re.compile(r"channel ([CGD][A-Z0-9]+)")
+
+
+MOST: Final = Decimal(1_000_000_000)
+
+
+class AmountRefused(Refusal):
+    """The amount must be a number like 250 or 1000.50, without a currency; leave it empty for none."""
+
+
+def form(rules: Rules, usual: frozenset[str], currency: str, note: str = "", amount: str | None = None) -> Block:
+    """The workspace's settings. `usual`: who may cancel while nobody chose."""
+    cancellers = usual if rules.cancellers is None else rules.cancellers
+    held = str(rules.approval_above) if rules.approval_above is not None else ""
+    held = held if amount is None else amount
+    sum_: Block = {"type": "plain_text_input", "action_id": "above", "max_length": 20}
+    blocks = [
+        *([section(f":warning: {escape(note)}")] if note else []),
+        *_choice("Who may cancel mail", "cancellers", cancellers),
+        *_choice("Who may change settings", "stewards", rules.stewards),
+        input_block(
+            f"A second person approves above ({currency})", "above", sum_ | ({"initial_value": held} if held else {}),
+            optional=True,
+        ),
+        context("Admins may always change settings. Everything that is done here stands in the audit log."),
+    ]  # fmt: skip
+    return modal("Settings", blocks) | {
+        "callback_id": Form.RULES.value,
+        "submit": {"type": "plain_text", "text": "Save"},
+    }
+
+
+def _choice(title: str, name: str, chosen: frozenset[str]) -> list[Block]:
+    kind = next((one for one in ("everyone", "admins") if one in chosen), "named")
+    options = {key: option(label, key) for key, label in WHO.items()}
+    people: Block = {"type": "multi_users_select", "action_id": "people"}
+    named = sorted(chosen - {"everyone", "admins"})
+    if named:
+        people["initial_users"] = named
+    return [
+        input_block(title, name, select(name, "Who", list(options.values()), options[kind])),
+        input_block("… and these people", f"{name}_people", people, optional=True),
+    ]
+
+
+def chosen(kind: str, people: Sequence[str]) -> frozenset[str]:
+    """What `_choice` holds when it comes back."""
+    return frozenset(people) | (frozenset({kind}) if kind in ("admins", "everyone") else frozenset())
+
+
+def amount(text: str) -> Decimal | None:
+    """The sum that was typed; None for none. Raises AmountRefused."""
+    plain = text.strip().replace(",", "").lstrip("$£€")
+    if not plain:
+        return None
+    if not plain.replace(".", "", 1).isdecimal() or not plain.isascii() or Decimal(plain) >= MOST:
+        raise AmountRefused
+    return Decimal(plain).quantize(Decimal("0.01"))
+
+
+def saved() -> Block:
+    """The settings were kept."""
+    return modal("Settings", [section(":white_check_mark: Saved. The change stands in the audit log.")])
+
+
+def log_page(lines: Sequence[Entry], older: int | None) -> Block:
+    """A page of the audit log."""
+    said = [section(_line(one)) for one in lines] or [section("Nothing has been done yet.")]
+    row = [button("Export CSV", Action.AUDIT_EXPORT, "1")]
+    if older is not None:
+        row.append(button("Older", Action.AUDIT_OLDER, str(older)))
+    return modal("Audit log", [*said, actions(*row)])
+
+
+def _line(entry: Entry) -> str:
+    who = f"<@{entry.person}>" if entry.person else "Piecewise"
+    subject = f" — {escape(entry.subject)}" if entry.subject else ""
+    said = CHANNEL.sub(r"<#\1>", escape(entry.detail))
+    detail = f"\n{said}" if said else ""
+    return f"{formatting.stamp(entry.at)} {who} {entry.act}{subject}{detail}"
+
+
+def erased(ref: str) -> list[Block]:
+    """They are gone."""
+    return [
+        section(f":white_check_mark: Who piece `{escape(ref)}` was sent to is no longer kept here."),
+        context("Stannp keeps its own copy: have it removed there as well. Backups forget it as they age."),
+    ]

@@ -1,0 +1,147 @@
+"""The morning digest, the weekly report, and alarms: short, with every number, and nothing when there is nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from handlers.status.runway import Runway, runway_text
+from handlers.status.view import ESTIMATE, NO_SCAN, Line, campaign_line, counts_text
+from handlers.text import formatting
+from handlers.text.buttons import Action
+from handlers.text.messages import (
+    ALT,
+    Block,
+    Message,
+    actions,
+    button,
+    clip,
+    clip_plain,
+    context,
+    divider,
+    escape,
+    header,
+    section,
+)
+from handlers.text.status_styles import STYLES
+from storage.records import Mix, Money, StoredCampaign
+from storage.statuses import Status
+
+LISTED: Final = 10
+
+
+#: Of a campaign's name in an alarm.
+NAME: Final = 100
+
+
+@dataclass(frozen=True)
+class Morning:
+    """What changed since the last digest."""
+
+    since: Mapping[str, int]
+    spent: Money
+    #: Pieces expected to land today.
+    due: int = 0
+    #: Pieces past their expected day without a final scan, when these have grown.
+    silent: int = 0
+    runway: Runway | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything to say."""
+        moved = any(self.since.get(name, 0) > 0 for name in SAID)
+        return moved or bool(self.silent) or self.runway is not None
+
+
+def morning(told: Morning) -> Message:
+    """The digest of a channel."""
+    lines = [
+        f"{emoji} *{formatting.count(number)}* {said}"
+        for name, (emoji, said) in SAID.items()
+        if (number := told.since.get(name, 0)) > 0
+    ]
+    if told.due:
+        lines.append(f":calendar: About *{formatting.count(told.due)}* expected to land today")
+    if told.spent.amount > 0:
+        lines.append(f":dollar: *{formatting.money(told.spent)}* spent")
+    if told.runway:
+        lines.append(f":warning: {runway_text(told.runway)}")
+    small = [ESTIMATE] if told.since.get("delivered", 0) > 0 else []
+    if told.silent:
+        said = f"{formatting.pieces(told.silent)} past the expected day without a final scan"
+        lines.append(f":grey_question: *{said}*")
+        small.append(NO_SCAN)
+    text = "Since the last digest: " + "; ".join(line.replace("*", "") for line in lines)
+    blocks = [section("*Good morning. Since the last digest:*\n" + "\n".join(lines))]
+    return Message(text, [*blocks, *([context(" ".join(small))] if small else []), _settings()])
+
+
+#: What is said of each count, in this order.
+SAID: Final = {
+    "delivered": (STYLES[Status.DELIVERED].emoji, "delivered"),
+    "returned": (STYLES[Status.RETURNED].emoji, "came back"),
+    "cancelled": (STYLES[Status.CANCELLED].emoji, "cancelled"),
+    "mailed": (STYLES[Status.HANDED_OVER].emoji, "handed over to USPS"),
+}
+
+
+def week(lines: Sequence[Line], mix: Mix, spent: Money, today: date) -> Message:
+    """The weekly report of a channel; its picture comes beside."""
+    total = formatting.pieces(mix.total)
+    blocks: list[Block] = [
+        header("Your week in mail"),
+        context(
+            f"{formatting.day(today)} · everything this channel is told of · {formatting.money(spent)} spent in all"
+        ),
+        section(f"*{total}* · {escape(counts_text(mix))}"),
+        divider(),
+        *(campaign_line(line) for line in lines[:LISTED]),
+        _settings(),
+    ]
+    return Message(f"Your week in mail: {total}. {escape(counts_text(mix))}.", blocks)
+
+
+def alt(mix: Mix) -> str:
+    """The pie's numbers, for readers who do not see it."""
+    return clip(f"Pie chart of your mail: {counts_text(mix)}.", ALT - 100)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A campaign's returns crossed what the channel chose. `usual` is the share of the account's other mail."""
+
+    campaign: StoredCampaign
+    returned: int
+    mailed: int
+    limit: int
+    usual: float | None
+
+
+def alarm(raised: Sequence[Alarm]) -> Message:
+    """Said once for each campaign; those that crossed together are told together."""
+    said = [_alarm_line(one) for one in raised]
+    blocks = [
+        section(line, button("Returns desk", Action.RETURNS, str(one.campaign.id), spoken="What came back of it"))
+        for one, line in list(zip(raised, said, strict=True))[:LISTED]
+    ]
+    if len(said) > LISTED:
+        blocks.append(
+            context(f"and {formatting.count(len(said) - LISTED)} more campaigns: *Returns* in Home lists them")
+        )
+    note = "Look at the addresses before the next mailing: the desk checks them, and exports them as CSV."
+    return Message(" ".join(line.replace("*", "") for line in said[:LISTED]), [*blocks, context(note), _settings()])
+
+
+def _alarm_line(raised: Alarm) -> str:
+    share = 100 * raised.returned / raised.mailed
+    usual = "" if raised.usual is None else f" Your other mail: {100 * raised.usual:.1f} %."
+    name = escape(clip_plain(raised.campaign.facts.name, NAME))
+    return (
+        f":rotating_light: *{name}*: {formatting.count(raised.returned)} of "
+        f"{formatting.count(raised.mailed)} mailed came back, {share:.1f} %; this channel asked to know above "
+        f"{raised.limit} %.{usual}"
+    )
+
+
+def _settings() -> Block:
+    return actions(button("Alert settings", Action.ALERT_SETTINGS, "settings"))

@@ -1,0 +1,338 @@
+"""What a channel reads at its own hour: what landed, came back and was spent since the last time. Once, or not at all.
+
+Every number comes from tallies: what they are now, less what they were at the last digest.
+"""
+
+import json
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers.alerts import digest_view
+from handlers.alerts.digest_view import Alarm, Morning
+from handlers.alerts.holding import Overtaken, holding
+from handlers.charts.drawing import Curve, Pie
+from handlers.context import replies
+from handlers.context.services import Services
+from handlers.errors import LASTING, Outage, Refusal
+from handlers.forecast import model
+from handlers.forecast import queries as forecast_queries
+from handlers.status import view as status_view
+from handlers.status.runway import runway_of
+from handlers.status.view import Line
+from handlers.text import formatting
+from handlers.text.messages import Message, Picture
+from storage import choices, enquiries, outbox, transits, workspaces
+from storage.outbox import Hold
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    Choices,
+    Listener,
+    Mix,
+    Money,
+    StoredCampaign,
+    Transit,
+    Want,
+    WorkspaceId,
+)
+from storage.statuses import MAILED, Status
+
+log = structlog.get_logger()
+
+
+MONDAY: Final = 0
+
+
+#: What a digest counts, under the names by which it is kept.
+COUNTED: Final = {
+    "delivered": (Status.DELIVERED,),
+    "returned": (Status.RETURNED,),
+    "cancelled": (Status.CANCELLED,),
+    "mailed": tuple(MAILED),
+}
+
+
+UNDER_WAY: Final = (Status.HANDED_OVER, Status.IN_TRANSIT, Status.LOCAL_DELIVERY)
+
+
+@dataclass(frozen=True)
+class State:
+    """What was told already: the counts of the last digest, the silent pieces, the campaigns of alarms, the balance."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    spent: str = ""
+    silent: int = 0
+    alarmed: list[int] = field(default_factory=list)
+    low: bool = False
+    #: The day of the last weekly report.
+    week: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "State":
+        """What was kept; nothing for a channel that was never told anything."""
+        known = json.loads(text) if text else {}
+        return cls(**{one.name: known[one.name] for one in fields(cls) if one.name in known})
+
+    def written(self) -> str:
+        return json.dumps(self.__dict__)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Everything that digests are made of, read once for all channels."""
+
+    campaigns: dict[CampaignId, StoredCampaign]
+    mixes: dict[CampaignId, Mix]
+    known: list[Transit]
+    currency: str
+    balance: Money | None
+
+
+async def watch(services: Services, workspace_id: WorkspaceId) -> None:
+    """Looks at the clock for every channel: its quiet hours, its alarm, and its digest."""
+    now = services.clock.now()
+    listeners = await services.memory.read(choices.listeners, workspace_id, now)
+    if not listeners:
+        return
+    account = await services.memory.read(_account, workspace_id, now)
+    for listener in listeners:
+        await _hush(services, workspace_id, listener, now)
+        if is_due(listener, account, now):
+            await _serve(services, workspace_id, listener, account, now)
+
+
+def is_due(listener: Listener, account: Account, now: datetime) -> bool:
+    """Whether this channel may have to be told, or looked at for the first time."""
+    if listener.resting:
+        return False
+    state = State.read(listener.state)
+    watched = not _is_quiet(listener, now) and (not listener.state or bool(alarms(listener, account, state)))
+    return watched or _is_morning(listener, now) or _is_weeks_end(listener, state, now)
+
+
+def _is_quiet(listener: Listener, now: datetime) -> bool:
+    hours = quiet_hours(listener.choices, now)
+    return hours is not None and hours[0] <= now < hours[1]
+
+
+def _is_past_hour(listener: Listener, now: datetime) -> bool:
+    hour = listener.choices.digest_hour
+    return hour is not None and now.astimezone(zone_of(listener.choices)).hour >= hour
+
+
+def _is_morning(listener: Listener, now: datetime) -> bool:
+    # Also one that was digested "tomorrow": by a clock that has been set back since.
+    return _is_past_hour(listener, now) and listener.digested_on != now.astimezone(zone_of(listener.choices)).date()
+
+
+def _is_weeks_end(listener: Listener, state: State, now: datetime) -> bool:
+    local = now.astimezone(zone_of(listener.choices))
+    wants = frozenset(want for those in listener.wants.values() for want in those)
+    wanted = Want.WEEKLY in wants and local.weekday() == MONDAY and state.week != str(local.date())
+    return wanted and _is_past_hour(listener, now)
+
+
+async def _serve(
+    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, now: datetime
+) -> None:
+    """Looks at a channel while nobody else writes to it. What was told meanwhile by another process is told once."""
+    async with holding(services, workspace_id, listener.channel) as held:
+        if held is None:
+            log.info("digest.later", channel=listener.channel, reason="busy")
+            return
+        again = await services.memory.read(choices.listeners, workspace_id, now, listener.channel)
+        if again and is_due(again[0], account, now):
+            await _look_at(services, held, again[0], account, now)
+
+
+def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> Account:
+    workspace = workspaces.by_id(connection, workspace_id)
+    return Account(
+        {one.id: one for one in enquiries.campaigns_of(connection, workspace_id)},
+        enquiries.mixes(connection, workspace_id),
+        transits.since(connection, workspace_id, now.date() - model.HISTORY),
+        workspace.currency,
+        workspace.balance,
+    )
+
+
+async def _hush(services: Services, workspace_id: WorkspaceId, listener: Listener, now: datetime) -> None:
+    hours = quiet_hours(listener.choices, now)
+    if hours is not None and hours != listener.hushed:
+        await services.memory.write(choices.hush, workspace_id, listener.channel, *hours)
+
+
+def zone_of(chosen: Choices) -> ZoneInfo:
+    """The channel's zone; UTC for one that this machine does not know."""
+    try:
+        return ZoneInfo(chosen.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def quiet_hours(chosen: Choices, now: datetime) -> tuple[datetime, datetime] | None:
+    """The quiet hours that last at this moment, or come next."""
+    if chosen.quiet is None:
+        return None
+    zone, (first, last) = zone_of(chosen), chosen.quiet
+    today = now.astimezone(zone).date()
+    for day in (today - timedelta(days=1), today, today + timedelta(days=1)):
+        begin = datetime.combine(day, time(first), zone)
+        end = datetime.combine(day + timedelta(days=last <= first), time(last), zone)
+        if end > now:
+            return begin.astimezone(now.tzinfo), end.astimezone(now.tzinfo)
+    return None
+
+
+async def _look_at(services: Services, held: Hold, listener: Listener, account: Account, now: datetime) -> None:
+    local = now.astimezone(zone_of(listener.choices))
+    state = State.read(listener.state)
+    if not _is_quiet(listener, now):
+        state = await _raise_alarms(services, held, listener, account, state)
+    if _is_morning(listener, now):
+        state = await _tell_morning(services, held, listener, account, state, local)
+    if _is_weeks_end(listener, state, now):
+        await _tell_week(services, held, listener, account, replace(state, week=str(local.date())))
+
+
+async def _raise_alarms(services: Services, held: Hold, listener: Listener, account: Account, state: State) -> State:
+    """Tells of all that crossed since the last look in one message; of what had crossed before the first, nothing."""
+    raised, first_look = alarms(listener, account, state), not listener.state
+    if not raised and not first_look:
+        return state
+    if raised and not first_look and await _post(services, held, digest_view.alarm(raised)) is None:
+        return state
+    state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)])
+    await services.memory.write(choices.told, held, state.written())
+    return state
+
+
+def alarms(listener: Listener, account: Account, state: State) -> list[Alarm]:
+    """Campaigns whose returns crossed what the channel chose, each once."""
+    limit = listener.choices.alarm_percent
+    if limit is None:
+        return []
+    found = []
+    everything = enquiries.merge([mix for key, mix in account.mixes.items() if key != NO_CAMPAIGN])
+    for campaign in _heard(listener, account):
+        mix = account.mixes[campaign.id]
+        mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
+        if (
+            mailed >= forecast_queries.ENOUGH_MAILED
+            and back * 100 > mailed * limit
+            and campaign.id not in state.alarmed
+        ):
+            usual = forecast_queries.share_returned(_without(everything, mix))
+            found.append(Alarm(campaign, back, mailed, limit, usual))
+    return found
+
+
+def _without(everything: Mix, one: Mix) -> Mix:
+    return Mix({status: everything.of(status) - one.of(status) for status in Status})
+
+
+def _heard(listener: Listener, account: Account) -> list[StoredCampaign]:
+    return [
+        campaign
+        for key, campaign in account.campaigns.items()
+        if key in account.mixes and listener.hears_of(key) is not None
+    ]
+
+
+async def _tell_morning(
+    services: Services, held: Hold, listener: Listener, account: Account, state: State, local: datetime
+) -> State:
+    morning, after = morning_of(listener, account, state, local.date())
+    # Of what was there before the first digest nothing is news.
+    if state.counts and morning.is_news and await _post(services, held, digest_view.morning(morning)) is None:
+        return state
+    await services.memory.write(choices.told, held, after.written(), on=local.date())
+    return after
+
+
+def morning_of(listener: Listener, account: Account, state: State, today: date) -> tuple[Morning, State]:
+    """What changed since the last digest, and what to remember of it."""
+    heard = _heard(listener, account)
+    mix = enquiries.merge([account.mixes[one.id] for one in heard])
+    counts = {name: mix.of(*those) for name, those in COUNTED.items()}
+    due, silent = 0.0, 0
+    for campaign in heard:
+        expected, those = forecast_queries.split(account.known, campaign.id, today)
+        due += model.due_on(those, expected, today)
+        silent += model.silent(those, expected, today)
+    since = {name: number - state.counts.get(name, 0) for name, number in counts.items()}
+    spent = mix.spent - Decimal(state.spent or mix.spent)
+    runway = None
+    if listener.hears_of(NO_CAMPAIGN) is not None:
+        runway = runway_of([*account.campaigns.values()], account.mixes, account.balance, today)
+    morning = Morning(
+        since=since,
+        spent=Money(spent, account.currency),
+        due=round(due),
+        silent=silent if silent > state.silent else 0,
+        runway=runway if runway and runway.short > 0 and not state.low else None,
+    )
+    # At the first digest nothing is told yet: the second one does.
+    low = bool(state.counts and runway and runway.short > 0)
+    return morning, replace(state, counts=counts, spent=str(mix.spent), silent=max(silent, state.silent), low=low)
+
+
+async def _tell_week(services: Services, held: Hold, listener: Listener, account: Account, after: State) -> None:
+    today = date.fromisoformat(after.week)
+    lines = [Line(one, account.mixes[one.id]) for one in _heard(listener, account)]
+    mix = enquiries.merge([line.mix for line in lines])
+    message = digest_view.week(lines, mix, Money(mix.spent, account.currency), today)
+    if mix.total:
+        pie = Pie.of("Your week in mail", f"All mail of this channel, {formatting.day(today)}", mix)
+        message = replace(message, picture=Picture(await services.studio.pie(pie), digest_view.alt(mix), pie.title))
+    posted = await _post(services, held, message)
+    if posted is None:
+        return
+    await services.memory.write(choices.told, held, after.written())
+    if posted:
+        await _tell_curve(services, held, listener, account, posted, today)
+
+
+async def _tell_curve(
+    services: Services, held: Hold, listener: Listener, account: Account, thread: str, today: date
+) -> None:
+    """The delivery curve of the campaign with most mail under way, in the report's thread."""
+    under_way = [one for one in _heard(listener, account) if account.mixes[one.id].of(*UNDER_WAY)]
+    if not under_way:
+        return
+    campaign = max(under_way, key=lambda one: account.mixes[one.id].of(*UNDER_WAY))
+    expected, those = forecast_queries.split(account.known, campaign.id, today)
+    points = model.points(those, expected, today)
+    if points:
+        title = f"Delivery of {campaign.facts.name}"
+        picture = await services.studio.curve(Curve(title, status_view.CURVE_CAPTION, tuple(points)))
+        message = status_view.curve_answer(campaign, points, len(expected.curves), picture)
+        await _post(services, held, message, thread)
+
+
+async def _post(services: Services, held: Hold, message: Message, thread: str | None = None) -> str | None:
+    """The message's `ts`; "" where Slack will never take it, which is only logged; None where it is tried again later.
+
+    Just before it is posted the channel must still be ours: we may have been paused, or a picture was long in coming.
+    """
+    sent = [""]
+
+    async def send(shown: Message) -> None:
+        if not await services.memory.write(outbox.renew, [held]):
+            raise Overtaken
+        sent[0] = await services.slack.post(held.channel, shown, thread=thread)
+
+    try:
+        await replies.show(services, message, send)
+    except LASTING as refusal:
+        log.info("digest.refused", channel=held.channel, reason=type(refusal).__name__, code=refusal.code)
+    except (Outage, Refusal) as trouble:
+        log.info("digest.later", channel=held.channel, reason=type(trouble).__name__, code=trouble.code)
+        return None
+    return sent[0]

@@ -1,0 +1,71 @@
+"""A request that waits for a second person, and what became of it, as people read it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from handlers.text import formatting
+from handlers.text.buttons import Action
+from handlers.text.messages import (
+    Message,
+    actions,
+    button,
+    confirmation,
+    context,
+    section,
+)
+from storage.audits import Approval
+from storage.records import Money
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request asks for: exactly these pieces. `what` is escaped; of `unpriced` ones the cost is not known."""
+
+    what: str
+    pieces: int
+    saves: Money
+    unpriced: int
+
+
+def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[str], above: Decimal) -> Message:
+    """The request, in the channel, for a second person. `deciders`: who may approve."""
+    worth = f"save {formatting.money(wanted.saves)}"
+    if wanted.unpriced:
+        worth += f", not counting {formatting.pieces(wanted.unpriced)} whose cost I don't know"
+    what = wanted.what if wanted.pieces == 1 else f"{formatting.pieces(wanted.pieces)} of {wanted.what}"
+    text = f"<@{by}> asks to cancel {what} and {worth}. {_deciders(deciders)} can approve."
+    why = f"Cancellations above {formatting.money(Money(above, wanted.saves.currency))} need a second person"
+    why += ", and so does every one whose cost isn't known." if wanted.unpriced else "."
+    sure = confirmation(
+        "Cancel this mail?",
+        "What Stannp can still stop is stopped. This cannot be taken back.",
+        "Approve",
+        "Not yet",
+    )
+    return Message(
+        text,
+        [
+            section(text),
+            context(f"{why} Exactly these pieces are stopped, and no others. The request lapses after 24 hours."),
+            actions(
+                button("Approve", Action.APPROVE, str(number), style="danger", confirm=sure),
+                button("Decline", Action.DECLINE, str(number)),
+            ),
+        ],
+    )
+
+
+def _deciders(deciders: frozenset[str]) -> str:
+    if "everyone" in deciders:
+        return "Everyone else here but guests"
+    named = [f"<@{one}>" for one in sorted(deciders - {"admins"})]
+    named += ["another workspace admin"] if "admins" in deciders else []
+    text = ", ".join(named[:-1]) + (" or " if named[:-1] else "") + (named[-1] if named else "nobody")
+    return text[:1].upper() + text[1:]
+
+
+def decided(approval: Approval, what: str, outcome: str, by: str, at: datetime) -> Message:
+    """What became of the request, in its place."""
+    text = f"<@{by}> {outcome} <@{approval.asked_by}>'s request to cancel {what} {formatting.stamp(at)}."
+    return Message(text, [section(text)])

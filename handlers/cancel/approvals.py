@@ -1,0 +1,106 @@
+"""A second person's decision: approved or declined, once, for exactly what the request named."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers.cancel import actions as cancel_actions
+from handlers.cancel import approval_view, requests
+from handlers.cancel.requests import AlreadyDecided, EarlierRequest, Lapsed, Outgrown, OwnRequest
+from handlers.cancel.stopping import Standing, standing_of, worth_of
+from handlers.context.access import require_canceller
+from handlers.context.lookups import Outdated, number_of
+from handlers.context.services import Ask, Services
+from handlers.errors import Outage, Refusal
+from handlers.text.messages import Message
+from storage import audits, intents
+from storage.audits import Act, Approval
+from storage.records import CampaignId
+
+log = structlog.get_logger()
+
+
+async def approve(services: Services, ask: Ask, value: str) -> None:
+    """*Approve*: a second person who may cancel agrees, and what the request named is done, and no more."""
+    decision = await _decide(services, ask, value, Act.APPROVED)
+    message = approval_view.decided(decision.approval, decision.what, "approved", ask.user, services.clock.now())
+    await _show_decision(services, ask, message)
+    await cancel_actions.stop(services, ask, decision.intent_id, decision.what.strip("*"), decision.standing)
+
+
+async def decline(services: Services, ask: Ask, value: str) -> None:
+    """*Decline*: nothing is cancelled."""
+    decision = await _decide(services, ask, value, Act.DECLINED)
+    message = approval_view.decided(decision.approval, decision.what, "declined", ask.user, services.clock.now())
+    await _show_decision(services, ask, message)
+
+
+async def _show_decision(services: Services, ask: Ask, message: Message) -> None:
+    """In the place of the request; what was decided holds also where that is gone."""
+    try:
+        await services.slack.edit(ask.channel, ask.message_ts, message)
+    except (Refusal, Outage) as trouble:
+        log.info("decision.not_shown", reason=type(trouble).__name__, code=trouble.code)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A request that was just decided, what it is about in words, and what can still be stopped of it."""
+
+    approval: Approval
+    what: str
+    intent_id: int
+    standing: Standing
+
+
+async def _decide(services: Services, ask: Ask, value: str, act: Act) -> Decision:
+    await require_canceller(services, ask)
+    return await services.memory.write(_decide_now, ask, number_of(value), act, services.clock.now())
+
+
+def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: datetime) -> Decision:
+    """The decision and what follows from it, in one transaction; raises a Refusal with the one reason against it."""
+    workspace_id = ask.workspace.id
+    found = audits.approval(connection, workspace_id, number)
+    if found is None:
+        raise Outdated
+    refusal = _against(found, ask, now)
+    if refusal is not None:
+        raise refusal
+    if not audits.decide(connection, workspace_id, number, act.value, ask.user, now):
+        raise AlreadyDecided
+    what = requests.named(connection, workspace_id, found)
+    intent = None if found.intent_id is None else intents.of(connection, workspace_id, found.intent_id)
+    standing = Standing([], 0)
+    if act is Act.DECLINED:
+        if intent is not None:
+            intents.drop_held(connection, workspace_id, intent.id, act.value)
+    elif intent is None:
+        raise EarlierRequest
+    else:
+        campaign_id = CampaignId(intent.payload["campaign"])
+        standing = standing_of(connection, workspace_id, intent.id, campaign_id)
+        worth = worth_of(standing.pieces, ask.workspace.currency)
+        if worth.amount.amount > found.amount or worth.unpriced > found.unpriced:
+            raise Outgrown
+        if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, "approver": ask.user}):
+            raise AlreadyDecided
+        detail = f"approved by {ask.user}"
+        audits.note(
+            connection, workspace_id, found.asked_by, Act.CANCELLED, now, subject=what.strip("*"), detail=detail
+        )
+    audits.note(
+        connection, workspace_id, ask.user, act, now, subject=what.strip("*"), detail=f"asked by {found.asked_by}"
+    )
+    return Decision(found, what, intent.id if intent else 0, standing)
+
+
+def _against(found: Approval, ask: Ask, now: datetime) -> Refusal | None:
+    """The one true reason why this person cannot decide it now."""
+    if found.outcome:
+        return AlreadyDecided(f"<@{found.decided_by}> {found.outcome} this request already.")
+    if found.asked_at <= now - audits.LAPSES:
+        return Lapsed()
+    return OwnRequest() if found.asked_by == ask.user else None

@@ -1,0 +1,206 @@
+"""Cancelling: what could be stopped and what it saves, and afterwards who, when, and what really happened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from handlers.text import formatting
+from handlers.text.buttons import Action, Form
+from handlers.text.messages import (
+    VIEW_TITLE,
+    Block,
+    Message,
+    actions,
+    clip_plain,
+    context,
+    escape,
+    link_button,
+    modal,
+    section,
+)
+from handlers.text.status_styles import label
+from handlers.track.view import short_name
+from storage.cancellations import Outcome
+from storage.records import Mix, Money, StoredCampaign, StoredPiece
+from storage.statuses import Status
+
+LISTED = 10
+
+
+#: What a form that confirms an intent begins with; another one names a campaign.
+CONFIRMS = "i"
+
+
+SENTENCES: Mapping[Outcome, str] = {
+    Outcome.CANCELLED: "cancelled",
+    Outcome.TOO_LATE: "too late, it goes on",
+    Outcome.UNCLEAR: "I asked Stannp to stop it, but it does not show it as cancelled yet; I will look again",
+    Outcome.REFUSED: "Stannp refused to stop it, without saying that printing has begun; its dashboard may tell more",
+    Outcome.DOWN: "Stannp could not be reached; nothing is known to have changed. Try again in a minute",
+    Outcome.ALREADY: "was cancelled already",
+    Outcome.ASKED_BEFORE: "somebody has asked for this already; the answer is on its way",
+    Outcome.UNSETTLED: "I asked Stannp to stop it, but after three days it still does not show it as cancelled; look "
+    "in its dashboard",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What happened to one piece, with the status that was read afterwards (None: could not be read)."""
+
+    piece: StoredPiece
+    outcome: Outcome
+    now_at: Status | None
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who asked, when, and who approved it; "" where nobody had to."""
+
+    by: str
+    at: datetime
+    approver: str = ""
+
+    def __str__(self) -> str:
+        return f"Asked by <@{self.by}>" + (f", approved by <@{self.approver}>" if self.approver else "")
+
+    def small_print(self) -> Block:
+        return context(f"{self} {formatting.stamp(self.at)}")
+
+
+def piece_result(result: Result, who: Who, money: Money | None) -> Message:
+    """Who asked, when, and what really happened to the piece. Fit for a channel: the recipient is shortened."""
+    said = SENTENCES[result.outcome]
+    if result.outcome is Outcome.TOO_LATE and result.now_at is not None:
+        said = f"too late: it is already at {label(result.now_at)}, and goes on"
+    saved = f" {formatting.money(money)} is not spent." if money and result.outcome is Outcome.CANCELLED else ""
+    text = f"Piece `{escape(result.piece.ref)}` ({short_name(result.piece.recipient)}): {said}.{saved}"
+    return Message(f"{text} {who}.", [section(text), who.small_print()])
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What can still be stopped of a campaign, and what that saves."""
+
+    campaign: StoredCampaign
+    mix: Mix
+    stoppable: int
+    saves: Money
+    #: Pieces among them whose cost is not known.
+    unpriced: int
+    dashboard: str
+    channel: str
+    #: Holds exactly these pieces: what is confirmed is this and no more.
+    intent_id: int
+
+
+def dry_run(plan: DryRun) -> Block:
+    """What cancelling this campaign would do, before anything is done. The button says how many."""
+    name = escape(plan.campaign.facts.name)
+    stoppable, mix = plan.stoppable, plan.mix
+    rest = mix.total - stoppable
+    blocks = [
+        section(f"*{formatting.count(stoppable)} of {formatting.pieces(mix.total)}* of {name} can still be stopped."),
+        section(f"That saves about *{formatting.money(plan.saves)}*{_unpriced(plan.unpriced)}."),
+        section(
+            "This campaign is booked, and Stannp's API cannot cancel a booked campaign as a whole. I will ask for each "
+            "of these pieces, one by one, and tell you which it really stopped. To cancel the whole booking, use "
+            "Stannp's dashboard; its deadline is usually the working day before the mailing date."
+        ),
+        actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, plan.dashboard)),
+    ]
+    if rest:
+        blocks.insert(1, section(f"The other {formatting.count(rest)} go on: {_others(mix)}."))
+    return _form(f"Cancel {formatting.pieces(stoppable)}", blocks, f"{CONFIRMS}{plan.intent_id}|{plan.channel}")
+
+
+def _unpriced(number: int) -> str:
+    return f", not counting {formatting.pieces(number)} whose cost I don't know" if number else ""
+
+
+def begun(campaign: str, number: int, grown: int) -> Message:
+    """The first answer: it is on its way. `campaign` is escaped; `grown`: pieces that nobody asked for."""
+    text = f"Stopping {formatting.pieces(number)} of *{campaign}*. I'll tell you here when it's done."
+    blocks = [section(text)]
+    if grown:
+        more = (
+            f"The campaign has grown: {formatting.pieces(grown)} more can be stopped, and I'm leaving those alone. "
+            "Press *Cancel…* again to stop them, too."
+        )
+        blocks.append(section(more))
+        text += f" {more}"
+    return Message(text, blocks)
+
+
+def _others(mix: Mix) -> str:
+    others = [(status, number) for status, number in mix.in_order() if number and status is not Status.RECEIVED]
+    said = [f"{formatting.count(number)} {label(status)}" for status, number in others]
+    return ", ".join(said) if said else "with statuses that I do not know"
+
+
+def delete_form(campaign: StoredCampaign, channel: str) -> Block:
+    """A campaign that is not booked can be removed whole."""
+    name = escape(campaign.facts.name)
+    text = f"*{name}* is not booked yet. Deleting it removes it at Stannp for good; nothing was paid."
+    return _form("Delete campaign", [section(text)], f"{campaign.id}|{channel}")
+
+
+def nothing_to_cancel(campaign: StoredCampaign, dashboard: str) -> Block:
+    """Every piece is past the point of return."""
+    text = (
+        f"No piece of *{escape(campaign.facts.name)}* can be stopped any more: printing has begun or they are on their "
+        "way. A booking that has not reached its mailing date can only be cancelled in Stannp's dashboard."
+    )
+    return modal(
+        "Nothing to cancel", [section(text), actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard))]
+    )
+
+
+def _form(submit: str, blocks: Sequence[Block], metadata: str) -> Block:
+    return modal("Cancel campaign", blocks) | {
+        "callback_id": Form.CANCEL_CAMPAIGN,
+        "private_metadata": metadata,
+        "submit": {"type": "plain_text", "text": clip_plain(submit, VIEW_TITLE)},
+        "close": {"type": "plain_text", "text": "Keep it"},
+    }
+
+
+def campaign_result(
+    campaign: StoredCampaign, results: Sequence[Result], who: Who, saved: Money, dashboard: str, *, late: bool = False
+) -> Message:
+    """What happened, piece by piece where results differ. `late`: only what was unclear before."""
+    groups = {outcome: [r for r in results if r.outcome is outcome] for outcome in Outcome}
+    counts = " · ".join(f"{formatting.count(len(found))} {outcome.value}" for outcome, found in groups.items() if found)
+    name = escape(campaign.facts.name)
+    rest = ", what was unclear" if late else ""
+    text = f"Cancelling {name}{rest}: {counts or 'no piece was left to stop'}."
+    blocks = [section(f"*{text}*\n{formatting.money(saved)} is not spent.")]
+    if groups[Outcome.UNCLEAR]:
+        blocks.append(context("Unclear: I asked, but Stannp does not show it yet. I'll look again and tell you here."))
+    if groups[Outcome.UNSETTLED]:
+        blocks.append(context("Still unclear: look in Stannp's dashboard, I won't look again."))
+    different = [r for outcome, found in groups.items() if outcome is not Outcome.CANCELLED for r in found]
+    if different:
+        blocks.append(section("\n".join(_line(result) for result in different[:LISTED])))
+        more = len(different) - LISTED
+        blocks.append(actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard)))
+        if more > 0:
+            blocks.append(context(f"and {formatting.count(more)} more with the same kinds of answer"))
+    blocks.append(who.small_print())
+    return Message(f"{text} {who}.", blocks)
+
+
+def _line(result: Result) -> str:
+    where = f", now {label(result.now_at)}" if result.now_at is not None else ""
+    return f"• `{escape(result.piece.ref)}` {short_name(result.piece.recipient)}: {result.outcome.value}{where}"
+
+
+def deleted(campaign: StoredCampaign, who: Who) -> Message:
+    """The unbooked campaign is gone."""
+    text = f"The campaign *{escape(campaign.facts.name)}* was deleted at Stannp. It was not booked; nothing was paid."
+    return Message(f"{text} {who}.", [section(text), who.small_print()])
+
+
+def booked(text: str, dashboard: str) -> Message:
+    """The campaign was booked in the meantime: only the dashboard can cancel it."""
+    return Message(text, [section(text), actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard))])

@@ -1,0 +1,1 @@
+"""What every decision is given: the ports, the database, the asker, and how they are answered."""

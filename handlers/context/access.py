@@ -1,0 +1,134 @@
+"""May this person do this here? The workspace's own rules say who may; guests see what their channel was shown.
+
+Whom Slack does not name is a guest. What may be looked at falls back, for some hours, on what Slack last said; what
+changes something does not.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from handlers.context.ports import Person
+from handlers.context.services import Ask, Policy, Services
+from handlers.errors import Refusal, Trouble
+from storage import privacy, workspaces
+from storage.records import NO_PIECE, CampaignId, PieceId, Rules, StoredPiece
+
+log = structlog.get_logger()
+
+
+#: So long somebody may go on looking as who Slack last said they are, while it does not answer.
+LAST_KNOWN: Final = timedelta(hours=12)
+
+
+#: And so far ahead of us may be the clock of the process that heard it: what is later was told by one set back since.
+CLOCKS: Final = timedelta(minutes=5)
+
+
+class NotAllowed(Refusal):
+    """You may not cancel mail here. Ask a workspace admin: *Settings* in Piecewise's Home says who may."""
+
+
+class NotSteward(Refusal):
+    """You may not change settings here. Ask a workspace admin: *Settings* in Piecewise's Home says who may."""
+
+
+class GuestsLook(Refusal):
+    """As a guest you can look at what Piecewise has shown in this channel, and no more. Ask somebody of the team."""
+
+
+class Unrecognized(Refusal):
+    """Slack isn't telling me right now who you are, so I can't do this. Nothing was changed; try again in a minute."""
+
+
+def _is_among(chosen: frozenset[str], user: str, person: Person) -> bool:
+    return "everyone" in chosen or user in chosen or ("admins" in chosen and person.is_admin)
+
+
+def may_cancel(policy: Policy, rules: Rules, user: str, person: Person) -> bool:
+    """Whether this person may cancel mail."""
+    chosen = policy.cancellers if rules.cancellers is None else rules.cancellers
+    return not person.outside and _is_among(chosen, user, person)
+
+
+def may_steward(rules: Rules, user: str, person: Person) -> bool:
+    """Whether this person may change settings. Admins always may, or a wrong choice could not be taken back."""
+    return not person.outside and (person.is_admin or _is_among(rules.stewards, user, person))
+
+
+async def is_outside(services: Services, ask: Ask) -> bool | None:
+    """Whether Slack says that the asker is no member of the team; None when it neither says so nor did so lately."""
+    began = ask.at or services.clock.now()
+    try:
+        person = await services.slack.person(ask.user, since=None if ask.nameless else began)
+    except Trouble as trouble:
+        log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
+        lately = began - LAST_KNOWN, began + CLOCKS
+        return await services.memory.read(workspaces.last_known, ask.workspace.id, ask.user, *lately)
+    if person.as_of is not None and began <= person.as_of <= services.clock.now():
+        await services.memory.together(workspaces.note_person, ask.workspace.id, ask.user, person.outside, began)
+    return person.outside
+
+
+def as_guest(ask: Ask) -> Refusal:
+    """Why a guest is refused."""
+    return Unrecognized() if ask.unknown else GuestsLook()
+
+
+async def _at_this_moment(services: Services, ask: Ask) -> Person:
+    """The asker as Slack knows them now: what changes something is never decided from memory. Raises Unrecognized."""
+    try:
+        return await services.slack.person(ask.user, since=ask.at or services.clock.now())
+    except Trouble as trouble:
+        log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
+        raise Unrecognized from None
+
+
+async def require_canceller(services: Services, ask: Ask) -> None:
+    """Raises NotAllowed unless Slack says now that the asker may cancel mail."""
+    person = await _at_this_moment(services, ask)
+    if not may_cancel(services.policy, ask.workspace.rules, ask.user, person):
+        raise NotAllowed
+
+
+async def require_steward(services: Services, ask: Ask) -> None:
+    """Raises NotSteward unless Slack says now that the asker may change settings."""
+    if not may_steward(ask.workspace.rules, ask.user, await _at_this_moment(services, ask)):
+        raise NotSteward
+
+
+async def is_steward(services: Services, ask: Ask) -> bool:
+    """Whether to show what only stewards may press; pressing it asks again. No, while Slack does not say."""
+    try:
+        return may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
+    except Trouble as trouble:
+        log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
+        return False
+
+
+def require_insider(ask: Ask) -> None:
+    """Raises GuestsLook for guests."""
+    if ask.guest:
+        raise as_guest(ask)
+
+
+async def may_see(services: Services, ask: Ask, campaign_id: CampaignId, piece_id: PieceId = NO_PIECE) -> bool:
+    """Whether the asker may look at this campaign, or at this piece: guests, at what their channel was shown."""
+    if not ask.guest:
+        return True
+    return await services.memory.read(privacy.was_shown, ask.workspace.id, ask.channel, campaign_id, piece_id)
+
+
+async def require_shown(
+    services: Services, ask: Ask, campaign_id: CampaignId, piece: StoredPiece | None = None
+) -> None:
+    """Raises GuestsLook when a guest asks for what their channel was not shown."""
+    if not await may_see(services, ask, campaign_id, piece.id if piece else NO_PIECE):
+        raise as_guest(ask)
+
+
+async def note_shown(services: Services, ask: Ask, campaign_id: CampaignId, piece_id: PieceId = NO_PIECE) -> None:
+    """Remembers what everybody in the channel was shown by an answer."""
+    if ask.channel and not ask.guest:
+        await services.memory.together(privacy.show, ask.workspace.id, ask.channel, campaign_id, piece_id)

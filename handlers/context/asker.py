@@ -1,0 +1,42 @@
+"""What holds of whoever asks: their day, their mail account, the campaigns that they may know of."""
+
+from datetime import date
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers.context.services import Ask, Services
+from handlers.errors import NotConnected, Trouble
+from storage import enquiries, privacy
+from storage.records import StoredCampaign
+
+log = structlog.get_logger()
+
+
+def require_account(ask: Ask) -> None:
+    """Raises NotConnected while the workspace has no mail account."""
+    if ask.workspace.connected_at is None:
+        raise NotConnected
+
+
+def visible_campaigns(connection: Connection, ask: Ask, limit: int) -> list[StoredCampaign]:
+    """The most recent campaigns that the asker may know of."""
+    if not ask.guest:
+        return enquiries.latest_campaigns(connection, ask.workspace.id, limit)
+    shown = privacy.shown_campaigns(connection, ask.workspace.id, ask.channel)
+    return enquiries.campaigns_by_id(connection, ask.workspace.id, shown[:limit])
+
+
+async def zone_of(services: Services, ask: Ask) -> ZoneInfo:
+    """The asker's time zone; the team's, when Slack does not tell."""
+    try:
+        return ZoneInfo((await services.slack.person(ask.user)).zone)
+    except (Trouble, ZoneInfoNotFoundError, ValueError) as trouble:
+        log.info("zone.unknown", reason=type(trouble).__name__)
+    return services.policy.zone
+
+
+async def today_of(services: Services, ask: Ask) -> date:
+    """The asker's day."""
+    return services.clock.now().astimezone(await zone_of(services, ask)).date()

@@ -1,0 +1,67 @@
+"""What is said of work that was given up: to whoever asked for it, in words, with what they can do now."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from handlers.context.services import Services
+from handlers.text import short_answers
+from handlers.text.messages import escape
+from storage import audits, enquiries, intents
+from storage.audits import Act
+from storage.intents import Intent, Kind
+from storage.records import CampaignId
+
+#: Slack ends a workflow's step by its own rules; who ran it reads this.
+STEP_BROKE = "Something went wrong in Piecewise. Please run this workflow again."
+
+
+async def say(services: Services, intent: Intent, secrets: Mapping[str, Any], why: str) -> None:
+    """Tells the asker directly: the place where they asked may be gone by now."""
+    if intent.kind is Kind.STEP:
+        await services.slack.fail_step(intent.payload["execution"], secrets.get("token") or None, STEP_BROKE)
+        return
+    what = await services.memory.read(_subject, intent)
+    await services.slack.post(intent.payload["by"], short_answers.plain(_sentence(intent.kind, escape(what), why)))
+
+
+def write_down(connection: Connection, intent: Intent, now: datetime) -> None:
+    """That mail was to be stopped stands in the log, and so does that nobody goes on with it."""
+    if intent.kind in (Kind.CANCEL, Kind.DELETE):
+        what, by = _subject(connection, intent), intent.payload["by"]
+        audits.note(connection, intent.workspace_id, by, Act.STOPPED, now, subject=what, detail="given up")
+
+
+def _sentence(kind: Kind, what: str, why: str) -> str:
+    """`what` is escaped."""
+    match kind:
+        case Kind.CANCEL:
+            return (
+                f"I gave up cancelling {what}. {why} What is cancelled stays so: look with `/mailtrack` or in Stannp's "
+                "dashboard, and cancel the rest anew."
+            )
+        case Kind.DELETE:
+            return f"I gave up deleting {what}. {why} Look in Stannp's dashboard whether it is still there."
+        case Kind.REQUEST:
+            return f"I could not post your request for approval. {why} Nothing is cancelled; please cancel it anew."
+        case Kind.ERASE:
+            return f"Who {what} was sent to is no longer kept here."
+        case _:
+            return f"I could not send the file of {what}. {why} Please export it again."
+
+
+def _subject(connection: Connection, intent: Intent) -> str:
+    """What the work is about, in words."""
+    payload, workspace_id = intent.payload, intent.workspace_id
+    if intent.kind in (Kind.LOG, Kind.REQUEST):
+        return "the audit log"
+    if intent.kind is Kind.ERASE:
+        return f"piece {payload['ref']}"
+    if payload["campaign"]:
+        campaign = enquiries.campaign(connection, workspace_id, CampaignId(payload["campaign"]))
+        return campaign.facts.name if campaign else "a campaign"
+    ids = [row.piece_id for row in intents.rows_of(connection, workspace_id, intent.id)]
+    found = enquiries.pieces_by_id(connection, workspace_id, ids[:1])
+    return f"piece {found[0].ref}" if found else "a piece"

@@ -1,0 +1,36 @@
+"""What a button or a form names, looked up again: a value from Slack is only an id, and may be old or foreign."""
+
+from handlers.context.services import Ask, Services
+from handlers.errors import Refusal
+from storage import enquiries
+from storage.records import CampaignId, PieceId, StoredCampaign, StoredPiece
+
+
+class Outdated(Refusal):
+    """This button belongs to something that is no longer there. Ask again with /mailstatus or /mailtrack."""
+
+
+def number_of(value: str) -> int:
+    """The row number that a button carries; raises Outdated."""
+    # "²" is a digit to Python, and no number.
+    if not (value.isascii() and value.isdigit()) or len(value) > 18:  # noqa: PLR2004 - beyond any row number
+        raise Outdated
+    return int(value)
+
+
+async def campaign_of(services: Services, ask: Ask, value: str) -> StoredCampaign:
+    """The campaign with this number, given as text; raises Outdated."""
+    campaign_id = CampaignId(number_of(value))
+    found = await services.memory.read(enquiries.campaign, ask.workspace.id, campaign_id)
+    if found is None:
+        raise Outdated
+    return found
+
+
+async def piece_of(services: Services, ask: Ask, value: str) -> StoredPiece:
+    """The piece with this number, given as text; raises Outdated."""
+    piece_id = PieceId(number_of(value))
+    found = await services.memory.read(enquiries.piece_by_id, ask.workspace.id, piece_id)
+    if found is None:
+        raise Outdated
+    return found

@@ -1,0 +1,130 @@
+"""The database, off the event loop: one hop to a thread per unit of work, and none is long."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers.context.grouped_commits import Group, Rider, settled
+from storage import aside, mailings
+from storage.aside import POISON, Sieve
+from storage.database import Database
+from storage.failures import is_outage
+from storage.mailings import Applied
+from storage.records import Batch, WorkspaceId
+
+P = ParamSpec("P")
+
+
+T = TypeVar("T")
+
+
+log = structlog.get_logger()
+
+
+#: Pieces in one transaction: a webhook that arrives meanwhile waits for one portion (some 50 ms), not a whole report.
+PORTION: Final = 1000
+
+
+#: Small works in one transaction.
+TOGETHER: Final = 200
+
+
+@dataclass(eq=False)
+class Asked:
+    """A small work that waits for its transaction, and then its result."""
+
+    work: Callable[[Connection], Any]
+    result: Any = None
+
+
+@dataclass
+class Memory:
+    """Runs plain functions over a connection on threads of their own."""
+
+    database: Database
+    readers: Executor
+    writer: Executor
+    group: Group[Asked] = field(init=False)
+    #: Objects that were merged into the ledger since the start.
+    learned: int = 0
+
+    def __post_init__(self) -> None:
+        self.group = Group(self._do_together, TOGETHER)
+
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work(connection, …)`, on a reading thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.readers, lambda: self.database.read(work, *args, **kwargs))
+
+    async def read_long(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what reads much and nobody waits for."""
+        loop, patient = asyncio.get_running_loop(), self.database.patient
+        return await loop.run_in_executor(self.readers, lambda: patient.read(work, *args, **kwargs))
+
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work(connection, …)` in one transaction, on the writing thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.writer, lambda: self.database.write(work, *args, **kwargs))
+
+    async def together(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for something small: what is asked for meanwhile shares its transaction.
+
+        When one of them fails, in whatever way, each is done again by itself.
+        """
+        asked = Asked(lambda connection: work(connection, *args, **kwargs))
+        await self.group.board(asked).done
+        return cast("T", asked.result)
+
+    async def _do_together(self, riders: list[Rider[Asked]]) -> None:
+        def work(connection: Connection) -> list[Any]:
+            return [rider.what.work(connection) for rider in riders]
+
+        results, error = await settled(self.write(work))
+        if error is None:
+            for rider, result in zip(riders, results or [], strict=True):
+                rider.what.result = result
+                rider.succeed()
+        elif len(riders) == 1 or is_outage(error):
+            for rider in riders:
+                rider.fail(error)
+        else:
+            for rider in riders:
+                await self._do_together([rider])
+
+    async def checkpoint(self) -> None:
+        """See `Database.checkpoint`."""
+        await asyncio.get_running_loop().run_in_executor(self.readers, self.database.checkpoint)
+
+    async def learn(self, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> Applied:
+        """Merges a batch of any size into the ledger, in portions. What else is to be written goes in between.
+
+        Stopped half-way, it is partly known; told again, it is known once.
+        """
+        total = Applied()
+        for portion in mailings.portions(batch, PORTION):
+            total += await self.sift(workspace_id, portion, now)
+            self.learned += len(portion.pieces) + len(portion.changes) + len(portion.campaigns)
+        return total
+
+    async def sift(self, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> Applied:
+        """Merges a batch at once, or, where the database refuses something in it for good, all but that.
+
+        What is refused is kept aside with its reason.
+        """
+        total, sieve = Applied(), Sieve([batch])
+        while sieve.todo:
+            part = sieve.todo.pop()
+            try:
+                total += await self.write(mailings.apply, workspace_id, part, now)
+            except POISON as error:
+                sieve.refuse(part, error)
+        if sieve.refused:
+            log.warning("ledger.refused", number=len(sieve.refused), reason=sieve.refused[-1].reason)
+            await self.write(aside.keep, workspace_id, sieve.refused, now)
+        return total

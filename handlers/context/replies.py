@@ -1,0 +1,127 @@
+"""How an answer reaches the asker: to the channel with its picture, or to them alone, in words if need be."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from handlers.context.services import Ask, Services
+from handlers.errors import (
+    ChannelClosed,
+    NotInChannel,
+    Outage,
+    PictureRefused,
+    Refusal,
+    ScopeMissing,
+    SlackRefused,
+    Trouble,
+)
+from handlers.text import messages, short_answers
+from handlers.text.messages import Message, Picture, image
+
+log = structlog.get_logger()
+
+
+#: Slack needs a second or two before an uploaded file may be shown; a production user of this allows eight.
+PICTURE_TRIES: Final = 8
+
+
+NO_PICTURE: Final = "The picture could not be shown; all its numbers are above."
+
+
+async def to_asker(services: Services, ask: Ask, message: Message, *, replacing: bool = False) -> None:
+    """Shows a message to the asker alone."""
+    words = message.without_picture()
+    if ask.response_url:
+        await services.slack.answer(ask.response_url, words, replace=replacing)
+    else:
+        await services.slack.whisper(ask.channel, ask.user, words, thread=ask.thread)
+
+
+async def to_channel(services: Services, ask: Ask, message: Message) -> None:
+    """Posts a message where it was asked for; where that cannot be, the asker still gets it, with the reason."""
+    try:
+        await show(services, message, lambda shown: services.slack.post(ask.channel, shown, thread=ask.thread))
+    except (NotInChannel, ChannelClosed, ScopeMissing, SlackRefused) as refusal:
+        log.info("reply.private", reason=type(refusal).__name__, code=refusal.code)
+        await to_asker(services, ask, message.without_picture(_why_private(ask, refusal)))
+
+
+def _why_private(ask: Ask, refusal: Trouble) -> str:
+    if isinstance(refusal, NotInChannel) and ask.channel.startswith("D"):
+        return "Only you see this, without its picture: ask me in a channel that I am in to see the pie."
+    if isinstance(refusal, NotInChannel):
+        return "Only you see this, without its picture: I am not in this channel. `/invite @Piecewise` changes that."
+    return f"Only you see this, without its picture: {refusal}"
+
+
+async def in_place(services: Services, ask: Ask, message: Message) -> None:
+    """Puts a message in the place of the one whose button was pressed."""
+    if not ask.message_ts:
+        await to_asker(services, ask, message, replacing=True)
+        return
+    try:
+        await show(services, message, lambda shown: services.slack.edit(ask.channel, ask.message_ts, shown))
+    except Refusal as refusal:
+        log.info("reply.reposted", reason=type(refusal).__name__, code=refusal.code)
+        await to_asker(services, ask, message.without_picture(NO_PICTURE))
+    else:
+        await _drop_pictures(services, ask)
+
+
+async def _drop_pictures(services: Services, ask: Ask) -> None:
+    """Files outlive the message that showed them, and would fill the team's storage (docs.slack.dev: files.delete).
+
+    Only what the answer showed before it was replaced: the picture that it shows now stays.
+    """
+    for file_id in ask.pictures:
+        try:
+            await services.slack.delete_file(file_id)
+        except Trouble as trouble:
+            log.info("picture.kept", reason=type(trouble).__name__, code=trouble.code)
+
+
+async def show(services: Services, message: Message, send: Callable[[Message], Awaitable[object]]) -> None:
+    """Sends a message with its picture once Slack can show it; after some tries, without. `send` takes the message."""
+    if message.picture is None:
+        await send(message)
+        return
+    file_id = await _upload(services, message.picture)
+    if file_id is not None:
+        pictured = _with_image(message, file_id, message.picture)
+        for _ in range(PICTURE_TRIES):
+            try:
+                await send(pictured)
+            except PictureRefused:
+                await services.clock.sleep(1)
+            else:
+                return
+        log.info("picture.given_up", tries=PICTURE_TRIES)
+    await send(message.without_picture(NO_PICTURE))
+
+
+async def _upload(services: Services, picture: Picture) -> str | None:
+    """The file's id; None when Slack will not have it: the answer stands without."""
+    try:
+        return await services.slack.upload(picture)
+    except (PictureRefused, ScopeMissing, SlackRefused, Outage) as trouble:
+        log.info("picture.refused", reason=type(trouble).__name__, code=trouble.code)
+        return None
+
+
+def _with_image(message: Message, file_id: str, picture: Picture) -> Message:
+    """The picture goes under the heading and its small print."""
+    first, second, *rest = message.blocks
+    return replace(message, blocks=[first, second, image(file_id, picture), *rest], picture=None)
+
+
+async def refused(services: Services, ask: Ask, text: str) -> None:
+    """Something could not be done: the reason, to the person who asked, wherever they can be reached."""
+    message = short_answers.plain(text)
+    if ask.response_url or ask.channel:
+        await to_asker(services, ask, message)
+    elif ask.view_id:
+        await services.slack.update_view(ask.view_id, messages.modal("Not possible", message.blocks))
+    else:
+        await services.slack.post(ask.user, message)

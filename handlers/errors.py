@@ -1,0 +1,146 @@
+"""Every refusal and outage, named for what happened. A docstring is the sentence that a person reads."""
+
+from storage.records import Campaign
+
+
+class Trouble(Exception):
+    """Something outside did not work."""
+
+    def __init__(self, text: str | None = None, *, code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(text or " ".join((type(self).__doc__ or "").split()))
+        #: The other side's own word, for the log.
+        self.code = code
+        self.retry_after = retry_after
+
+
+class Refusal(Trouble):
+    """This cannot be done as asked."""
+
+
+class Outage(Trouble):
+    """The service cannot be reached right now. Try again in a minute."""
+
+
+class KeyRefused(Refusal):
+    """Stannp does not accept the API key. Check STANNP_API_KEY, and that STANNP_API_URL is your region's address."""
+
+
+class PieceUnknown(Refusal):
+    """Stannp does not know this piece."""
+
+
+class CampaignUnknown(Refusal):
+    """Stannp does not know this campaign."""
+
+
+class TooLate(Refusal):
+    """Stannp refused to cancel: work on the piece has begun."""
+
+
+class NotOffered(Refusal):
+    """This mail account does not offer that report."""
+
+
+class CampaignBooked(Refusal):
+    """This campaign is booked and paid. Stannp lets you cancel it only in its dashboard."""
+
+
+class PlatformRefused(Refusal):
+    """Stannp refused the request."""
+
+
+class ReadCut(PlatformRefused):
+    """Stannp's list does not end. What was read is kept."""
+
+    #: What was read, where it was campaigns.
+    campaigns: "tuple[Campaign, ...]" = ()
+
+
+class PlatformDown(Outage):
+    """Stannp cannot be reached right now."""
+
+
+class PlatformBusy(Outage):
+    """Stannp's request limit for this minute is used up."""
+
+
+class SignatureRefused(Refusal):
+    """The webhook's signature does not fit STANNP_WEBHOOK_SECRET."""
+
+
+class PayloadRefused(Refusal):
+    """The webhook's body is not what Stannp sends. Choose JSON as its content type in Stannp's dashboard."""
+
+
+class NotInChannel(Refusal):
+    """I am not in this channel. Type /invite @Piecewise there, then try again."""
+
+
+class ChannelClosed(Refusal):
+    """The channel is archived or gone."""
+
+
+class ScopeMissing(Refusal):
+    """Slack says the app lacks a permission. Reinstall it from manifest.yml, then run: piecewise check"""
+
+
+class WorkspaceGone(Refusal):
+    """Slack no longer accepts the bot's token. Reinstall the app and set the new SLACK_BOT_TOKEN."""
+
+
+class MessageGone(Refusal):
+    """The message was deleted or can no longer be edited."""
+
+
+class PictureRefused(Refusal):
+    """Slack did not accept the picture."""
+
+
+class SlackRefused(Refusal):
+    """Slack refused the message."""
+
+
+class MessageRefused(SlackRefused):
+    """Slack does not take a message of this form."""
+
+
+class HomeChanged(Refusal):
+    """Home was changed meanwhile."""
+
+
+#: What Slack will refuse again and again, until a person mends it in the channel or we say it differently. Everything
+#: else may pass by itself, or when the app is installed again.
+LASTING = (NotInChannel, ChannelClosed, MessageRefused)
+
+
+class SlackDown(Outage):
+    """Slack cannot be reached right now."""
+
+
+class SlackBusy(Outage):
+    """Slack asks us to wait."""
+
+
+class Overloaded(Outage):
+    """More arrives than can be kept. Try again in a moment."""
+
+
+class MemoryDown(Outage):
+    """My own database is not answering right now, so I cannot look. Please try again in a minute."""
+
+
+class SecretClosed(Outage):
+    """I cannot open what I keep of this workspace's accounts right now. Whoever runs Piecewise can mend that; nothing
+    is lost, and you need not install me again. Please try again later."""
+
+
+class ImportRefusedError(ValueError):
+    """A file as a whole cannot be imported; the text says why, and what to do."""
+
+
+class NotConnected(Refusal):
+    """No mail account is connected yet. Open Piecewise's *Home* in Slack and choose *Connect mail account*."""
+
+
+class Removed(Refusal):
+    """Piecewise was removed from this workspace. Install it again to go on."""

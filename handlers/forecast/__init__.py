@@ -1,0 +1,1 @@
+"""When mail may be expected to land."""

@@ -1,0 +1,165 @@
+"""The Home tab: shown when it is opened, and again with each choice that is made in it.
+
+Choices are answered in turn, from what is known; a slow look at the account never replaces a newer choice.
+"""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers.charts import addresses
+from handlers.charts.drawing import Pie
+from handlers.context import asker, gaps
+from handlers.context.access import is_steward
+from handlers.context.lookups import Outdated
+from handlers.context.refreshing import Freshness, refresh_account
+from handlers.context.services import Ask, Services
+from handlers.errors import HomeChanged
+from handlers.home import first_steps, problem_view
+from handlers.home import view as home_view
+from handlers.home.view import Report
+from handlers.status import answers
+from handlers.status.runway import BOOKED, runway_of, runway_text
+from handlers.status.view import Line
+from handlers.text import formatting, parsing
+from handlers.text.buttons import Action
+from handlers.text.messages import Block
+from handlers.text.parsing import Range
+from storage import enquiries, mailings, troubles, workspaces
+from storage.troubles import Problem
+
+log = structlog.get_logger()
+
+
+#: How long a picture's address is good: Slack fetches it at once, and keeps its own copy.
+PICTURE_KEPT: Final = timedelta(hours=1)
+
+
+async def publish(services: Services, ask: Ask) -> None:
+    """This person's Home as it is now, whatever they saw before."""
+    workspace = await services.memory.read(workspaces.by_id, ask.workspace.id)
+    await _show(services, replace(ask, workspace=workspace, view_hash=""))
+
+
+async def _show(services: Services, ask: Ask, *, page: int = 0, note: str = "") -> str:
+    """Publishes this person's Home from what is known; gives its hash."""
+    view = await _build(services, ask, Freshness(ask.workspace.polled_at), page, note)
+    try:
+        return await services.slack.publish_home(ask.user, view, ask.view_hash)
+    except HomeChanged:
+        # Another look was quicker. Each view is made from what is remembered, so one more shows both.
+        view = await _build(services, ask, Freshness(ask.workspace.polled_at), page, note)
+        return await services.slack.publish_home(ask.user, view, "")
+
+
+async def look(services: Services, ask: Ask, value: str = "") -> None:
+    """Somebody opens the tab, or wants newer numbers: at once what is known, and then what the account says now."""
+    if ask.guest:
+        await services.slack.publish_home(ask.user, first_steps.for_guests(unknown=ask.unknown), "")
+        return
+    if ask.workspace.connected_at is None:
+        steward = await is_steward(services, ask)
+        await services.slack.publish_home(ask.user, first_steps.first_steps(steward=steward), "")
+        return
+    page = _page_of(value)
+    shown = await _show(services, ask, page=page)
+    fresh = await refresh_account(services, ask.workspace)
+    try:
+        await services.slack.publish_home(ask.user, await _build(services, ask, fresh, page, ""), shown)
+    except HomeChanged:
+        log.info("home.overtaken")
+
+
+def _page_of(value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0  # noqa: PLR2004 - digits
+
+
+async def _build(services: Services, ask: Ask, fresh: Freshness, page: int, note: str) -> Block:
+    today = await asker.today_of(services, ask)
+    report, wrong = await services.memory.read(_look, ask, today, fresh, page, note)
+    many, url = services.accounts is not None, services.policy.public_url
+    lasting = [problem_view.text(one, many=many, public_url=url) for one in wrong]
+    report = replace(report, steward=await is_steward(services, ask), account=many, problems=lasting)
+    return home_view.home(_with_picture(services, report))
+
+
+def _look(
+    connection: Connection, ask: Ask, today: date, fresh: Freshness, page: int, note: str
+) -> tuple[Report, list[Problem]]:
+    kept = workspaces.span_of(connection, ask.workspace.id, ask.user) or parsing.DEFAULT_PRESET
+    span = parsing.kept(kept, today)
+    key = ask.workspace.id
+    mix = enquiries.total(connection, key, span.days)
+    standing = answers.standing_of(connection, ask, mix, span, today, fresh)
+    number = enquiries.number_listed(connection, key, span.days)
+    page = min(page, max(number - 1, 0) // home_view.PAGE)
+    lines = [Line(*one) for one in enquiries.listed(connection, key, span.days, page * home_view.PAGE, home_view.PAGE)]
+    booked = enquiries.booked_campaigns(connection, key, sorted(BOOKED), today)
+    begun = enquiries.mixes_of(connection, key, [one.id for one in booked])
+    runway = runway_of(booked, begun, standing.balance, today)
+    said = runway_text(runway) if runway else ""
+    note = note or (home_view.full(mailings.MOST_CAMPAIGNS) if mailings.is_full(connection, key) else "")
+    workspace = workspaces.by_id(connection, key)
+    report = Report(
+        standing, lines, number, kept, page, note=note, runway=said, known=standing.as_of is not None,
+        webhook=first_steps.handshake(workspace), gaps=gaps.sentence(workspace.gaps),
+    )  # fmt: skip
+    return report, troubles.of(connection, key)
+
+
+def _with_picture(services: Services, report: Report) -> Report:
+    policy, standing = services.policy, report.standing
+    if not policy.public_url or not standing.mix.total or standing.as_of is None:
+        return report
+    caption = f"{home_view.title_of(standing.span)} · as of {formatting.moment(standing.as_of, policy.zone)}"
+    pie = Pie.of("Your mail", caption, standing.mix)
+    # To the full hour, so that the same numbers have the same address, and are fetched once.
+    expires = services.clock.now().replace(minute=0, second=0, microsecond=0) + 2 * PICTURE_KEPT
+    address = addresses.address(policy.public_url, policy.picture_key, pie, expires)
+    return replace(report, picture=address)
+
+
+async def choose_range(services: Services, ask: Ask, value: str) -> None:
+    """A range was chosen from the list: it is remembered."""
+    if value not in parsing.PRESETS:
+        raise Outdated
+    await services.memory.write(workspaces.keep_span, ask.workspace.id, ask.user, value)
+    await _show(services, ask)
+
+
+async def choose_first(services: Services, ask: Ask, value: str) -> None:
+    """The first day was chosen."""
+    await _choose_day(services, ask, Action.HOME_FIRST, value)
+
+
+async def choose_last(services: Services, ask: Ask, value: str) -> None:
+    """The last day was chosen."""
+    await _choose_day(services, ask, Action.HOME_LAST, value)
+
+
+async def _choose_day(services: Services, ask: Ask, which: Action, value: str) -> None:
+    today = await asker.today_of(services, ask)
+    try:
+        chosen = date.fromisoformat(value)
+    except ValueError:
+        await _show(services, ask, note="That was no day. Choose one from the calendar.")
+        return
+    days = (await _kept_range(services, ask, today)).days
+    first = chosen if which is Action.HOME_FIRST else (days.first or chosen)
+    last = chosen if which is Action.HOME_LAST else (days.last or today)
+    kept, note = parsing.between(first, last, today)
+    await services.memory.write(workspaces.keep_span, ask.workspace.id, ask.user, kept)
+    await _show(services, ask, note=note)
+
+
+async def _kept_range(services: Services, ask: Ask, today: date) -> Range:
+    kept = await services.memory.read(workspaces.span_of, ask.workspace.id, ask.user)
+    return parsing.kept(kept or parsing.DEFAULT_PRESET, today)
+
+
+async def turn_page(services: Services, ask: Ask, value: str) -> None:
+    """Another page of campaigns."""
+    await _show(services, ask, page=_page_of(value))

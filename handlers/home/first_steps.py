@@ -1,0 +1,45 @@
+"""Home before there is anything to show: the first steps, and what a guest reads."""
+
+from handlers.text import formatting
+from handlers.text.buttons import Action
+from handlers.text.messages import (
+    Block,
+    actions,
+    button,
+    context,
+    header,
+    section,
+)
+from storage.records import Workspace
+
+
+def first_steps(*, steward: bool) -> Block:
+    """Home while no mail account is connected."""
+    if not steward:
+        waiting = "No mail account is connected yet. A workspace admin can do that here, in a minute."
+        return {"type": "home", "blocks": [header("Almost there"), section(waiting)]}
+    blocks = [
+        header("Three steps, and your mail is here"),
+        section("*1. Connect the mail account.* Your Stannp API key is tried once, then kept sealed and never shown."),
+        actions(button("Connect mail account", Action.CONNECT, "1", style="primary")),
+        section("*2. Switch on the webhook.* Stannp then tells us of each scan at once."),
+        section("*3. Choose a channel to alert.* `/invite @Piecewise` there, then say `/mailalerts on`."),
+        context("Admins can do this. *Settings* says who else may, once the account is connected."),
+    ]
+    return {"type": "home", "blocks": blocks}
+
+
+def for_guests(*, unknown: bool = False) -> Block:
+    """Home for a guest, or for somebody of whom Slack does not say whether they are one."""
+    text = "As a guest you see what Piecewise shows in the channels that you share. Ask there with `/mailstatus`."
+    if unknown:
+        text = "Slack isn't telling me right now who you are. Open this page again in a minute."
+    return {"type": "home", "blocks": [header("Hello"), section(text)]}
+
+
+def handshake(workspace: Workspace) -> str:
+    """How far the webhook is set up, where Stannp has asked for us and not called yet; else ""."""
+    if workspace.handshake_at is None or workspace.webhook_at is not None:
+        return ""
+    when = formatting.stamp(workspace.handshake_at)
+    return f"Webhook: Stannp's test call came {when}. Save the same secret here and there; the first news proves it."

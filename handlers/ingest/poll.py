@@ -1,0 +1,216 @@
+"""Reads the mail account: campaigns, pieces and timelines. Stopped anywhere, the next poll goes on."""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Final
+
+import structlog
+
+from handlers.context.gaps import Call, Gaps
+from handlers.context.refreshing import read_balance
+from handlers.context.services import Services
+from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, ReadCut, Refusal, Trouble
+from handlers.ingest import counting
+from storage import details, enquiries, workspaces
+from storage.records import NO_CAMPAIGN, Batch, Campaign, Mix, Piece, StoredCampaign, Workspace, WorkspaceId
+from storage.statuses import FINAL
+
+log = structlog.get_logger()
+
+
+#: A campaign whose platform status is one of these has nothing more to say once all its pieces are known and final.
+ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
+
+
+#: Mail still under way after this many days no longer widens every poll; its campaign's own report still tells of it.
+LONGEST_WAY: Final = timedelta(days=60)
+
+
+#: How the platform fails when it fails.
+PLATFORM: Final = (Refusal, Outage)
+
+
+#: Campaigns that may lack their report, and pieces their timeline, before we take it that the account offers none.
+MISSES: Final = 3
+
+
+async def poll(services: Services, workspace_id: WorkspaceId) -> None:
+    """Brings campaigns, pieces and timelines up to date. Each page is its own transaction and may be read again:
+    stopped anywhere, the next poll goes on. All but the list of campaigns can be done without: what is not answered
+    is noted, and asked for again. Raises Trouble when the platform does not answer."""
+    workspace = await services.memory.read(workspaces.by_id, workspace_id)
+    started = services.clock.now()
+    gaps = Gaps(dict(workspace.gaps))
+    campaigns = await _read_campaigns(services, gaps)
+    await services.memory.learn(workspace.id, Batch(campaigns=tuple(campaigns)), started)
+    await _read_balance(services, workspace, gaps)
+    route = await _read_reports(services, workspace, gaps)
+    singles = await _place_pieces(services, workspace, campaigns, gaps)
+    await _read_timelines(services, workspace, gaps)
+    if Call.BALANCE not in workspace.gaps and gaps.may_pass(Call.BALANCE):
+        # It failed just now and never before: perhaps only for a moment.
+        await _read_balance(services, workspace, gaps)
+    ended = services.clock.now()
+    await services.memory.write(workspaces.keep_gaps, workspace.id, gaps.known)
+    _require_pieces(workspace, gaps, singles=bool(singles))
+    baseline = workspace.baseline_at or ended
+    facts = {"polled_at": ended, "baseline_at": baseline, "list_route": route, "singles_offered": singles}
+    await services.memory.write(workspaces.note, workspace.id, **facts)
+    await counting.survey(services, workspace_id)
+    log.info("poll.ended", workspace=workspace.id, campaigns=len(campaigns), seconds=(ended - started).total_seconds())
+
+
+async def _read_campaigns(services: Services, gaps: Gaps) -> Sequence[Campaign]:
+    try:
+        campaigns = await services.platform.campaigns()
+    except ReadCut as cut:
+        gaps.note(Call.CAMPAIGNS, cut, services.clock.now())
+        return cut.campaigns
+    gaps.close(Call.CAMPAIGNS)
+    return campaigns
+
+
+async def _read_balance(services: Services, workspace: Workspace, gaps: Gaps) -> None:
+    if gaps.rests(Call.BALANCE, services.clock.now()):
+        return
+    try:
+        await read_balance(services, workspace)
+    except PLATFORM as trouble:
+        gaps.note(Call.BALANCE, trouble, services.clock.now())
+    else:
+        gaps.close(Call.BALANCE)
+
+
+def _require_pieces(workspace: Workspace, gaps: Gaps, *, singles: bool) -> None:
+    """A reading in which pieces could be read nowhere is none. What is refused for good is no reason to wait for it."""
+    lasting = Call.REPORT in workspace.gaps and singles
+    if gaps.may_pass(Call.REPORT) and not lasting:
+        raise PlatformDown
+
+
+async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) -> str | None:
+    """The account's pieces since the oldest that is still under way; gives the report that answered."""
+    now = services.clock.now()
+    today = now.date()
+    first = await _first_day(services, workspace, today)
+    route = workspace.list_route
+    # What did not answer some time ago may do so now.
+    asked = None if Call.NEWER in gaps.known and not gaps.rests(Call.NEWER, now) else route
+    try:
+        async for page in services.platform.pieces(first, today + timedelta(days=1), asked):
+            await services.memory.learn(workspace.id, page.batch, services.clock.now())
+            route = page.route
+            if page.instead is not None:
+                gaps.note(Call.NEWER, page.instead, now)
+            elif asked is None:
+                gaps.close(Call.NEWER)
+    except PLATFORM as trouble:
+        gaps.note(Call.REPORT, trouble, services.clock.now())
+        return None if isinstance(trouble, NotOffered) else route
+    gaps.close(Call.REPORT)
+    return route
+
+
+async def _first_day(services: Services, workspace: Workspace, today: date) -> date:
+    if workspace.baseline_at is None:
+        return today - services.policy.history
+    earliest = today - LONGEST_WAY
+    oldest = await services.memory.read(enquiries.oldest_open_day, workspace.id, earliest)
+    return min(oldest or today, today - timedelta(days=2))
+
+
+async def _place_pieces(
+    services: Services, workspace: Workspace, campaigns: Sequence[Campaign], gaps: Gaps
+) -> bool | None:
+    """Learns which pieces belong to which campaign, where the account offers that report; gives whether it does (None:
+    not known)."""
+    if gaps.rests(Call.SINGLES, services.clock.now()):
+        return workspace.singles_offered
+    answered, missed = 0, list[Trouble]()
+    waiting = deque(await _unfinished(services, workspace, campaigns))
+    tried = set[str]()
+    while waiting:
+        campaign = waiting.popleft()
+        try:
+            batch = await services.platform.campaign_pieces(campaign.facts.ref)
+        except PLATFORM as trouble:
+            # One campaign that is gone or broken must not switch the report off for all.
+            log.warning("poll.campaign_refused", campaign=campaign.facts.ref, reason=type(trouble).__name__)
+            missed.append(trouble)
+            if not answered and len(missed) >= MISSES:
+                break
+            if isinstance(trouble, Outage) and campaign.facts.ref not in tried:
+                # Perhaps only for a moment: once more, after the others.
+                tried.add(campaign.facts.ref)
+                waiting.append(campaign)
+            continue
+        answered += 1
+        await services.memory.learn(workspace.id, batch, services.clock.now())
+        await _meet_unknown(services, workspace, batch)
+    if missed and not answered:
+        gaps.note(Call.SINGLES, missed[-1], services.clock.now())
+        return False if isinstance(missed[-1], NotOffered) else workspace.singles_offered
+    if answered:
+        gaps.close(Call.SINGLES)
+    return True if answered else workspace.singles_offered
+
+
+async def _unfinished(services: Services, workspace: Workspace, campaigns: Sequence[Campaign]) -> list[StoredCampaign]:
+    """The campaigns whose pieces may still move, or are not all known."""
+    listed = {campaign.ref for campaign in campaigns}
+    known = await services.memory.read(enquiries.campaigns_of, workspace.id)
+    mixes = await services.memory.read(enquiries.mixes, workspace.id)
+    return [one for one in known if one.facts.ref in listed and not _is_over(one, mixes.get(one.id))]
+
+
+def _is_over(campaign: StoredCampaign, mix: Mix | None) -> bool:
+    if mix is None or campaign.facts.status not in ENDED:
+        return False
+    whole = mix.total >= (campaign.facts.recipients or 0)
+    return whole and mix.of(*FINAL) == mix.total
+
+
+async def _meet_unknown(services: Services, workspace: Workspace, batch: Batch) -> None:
+    """A campaign's report may name pieces without saying when they were made: those are asked for one by one."""
+    bare = [piece.ref for piece in batch.pieces if piece.created_at is None]
+    unknown = await services.memory.read(enquiries.unknown_refs, workspace.id, bare)
+    for ref in unknown[: services.policy.details]:
+        try:
+            found = await services.platform.piece(ref, "")
+        except PieceUnknown:
+            log.info("poll.piece_refused", piece=ref, reason="PieceUnknown")
+            continue
+        except PLATFORM as trouble:
+            log.info("poll.piece_refused", piece=ref, reason=type(trouble).__name__)
+            return
+        await services.memory.learn(workspace.id, found, services.clock.now())
+
+
+async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) -> None:
+    """Fetches timelines of pieces that moved, as many as one poll may; the rest waits for the next."""
+    missed = 0
+    due = await services.memory.read(enquiries.details_due, workspace.id, services.policy.details)
+    if Call.SINGLES in workspace.gaps and Call.TIMELINES in workspace.gaps:
+        # Nothing tells to which campaigns they belong: their news does not wait for that.
+        alone = [Piece(one.ref, one.created_at, campaign_ref="") for one in due if one.campaign_id == NO_CAMPAIGN]
+        await services.memory.learn(workspace.id, Batch(pieces=tuple(alone)), services.clock.now())
+    if gaps.rests(Call.TIMELINES, services.clock.now()):
+        return
+    for piece in due:
+        try:
+            batch = await services.platform.piece(piece.ref, piece.kind)
+        except PieceUnknown:
+            log.info("poll.piece_gone", piece=piece.ref)
+            await services.memory.write(details.drop, workspace.id, piece.id)
+            continue
+        except PLATFORM as trouble:
+            # The one that is refused lets the others pass: it comes last the next time.
+            await services.memory.write(details.postpone, workspace.id, piece.id)
+            gaps.note(Call.TIMELINES, trouble, services.clock.now())
+            missed += 1
+            if missed == MISSES or isinstance(trouble, Outage):
+                return
+            continue
+        gaps.close(Call.TIMELINES)
+        await services.memory.learn(workspace.id, batch, services.clock.now())

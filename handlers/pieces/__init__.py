@@ -1,0 +1,1 @@
+"""*View details*: a campaign's pieces as a list and as a file."""

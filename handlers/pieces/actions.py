@@ -1,0 +1,171 @@
+"""*View details*: paging, filtering and searching a campaign's pieces, and sending exactly those as a file."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import IO, Final
+
+from sqlalchemy import Connection
+
+from handlers.context import intents as working
+from handlers.context.intents import Hold
+from handlers.context.lookups import Outdated, campaign_of, number_of
+from handlers.context.ports import FileToSend
+from handlers.context.services import Ask, Services
+from handlers.pieces import exports
+from handlers.pieces import view as pieces_view
+from handlers.pieces.view import Listing
+from handlers.text import formatting, parsing, short_answers
+from handlers.text.messages import Block, escape
+from storage import audits, enquiries, listings
+from storage.audits import Act
+from storage.intents import Kind
+from storage.listings import Wish
+from storage.records import CampaignId, PieceId, StoredCampaign, WorkspaceId
+from storage.statuses import Status
+
+#: Pieces that are read and written in one go.
+HANDFUL: Final = 2000
+
+
+#: Below this many bytes a file stays in memory.
+SPOOLED: Final = 1_000_000
+
+
+NO_EXPORT: Final = "The file that you asked for could not be made. Please open *View details* and export it again."
+
+
+async def view_details(services: Services, ask: Ask, value: str) -> None:
+    """Opens the list of a campaign's pieces."""
+    campaign = await campaign_of(services, ask, value)
+    await services.slack.open_view(ask.trigger_id, await _listed(services, ask, campaign, Wish(), None))
+
+
+async def turn_page(services: Services, ask: Ask, value: str) -> None:
+    """The next page after a piece, the first page, or everything again."""
+    campaign, wish = await _shown(services, ask)
+    after = PieceId(number_of(value)) if value[:1].isdigit() else None
+    wish = Wish() if value == pieces_view.EVERY else wish
+    await _show(services, ask, await _listed(services, ask, campaign, wish, after))
+
+
+async def choose_status(services: Services, ask: Ask, value: str) -> None:
+    """Only pieces at this status."""
+    campaign, wish = await _shown(services, ask)
+    try:
+        wish = replace(wish, status=pieces_view.chosen_status(value))
+    except ValueError:
+        raise Outdated from None
+    await _show(services, ask, await _listed(services, ask, campaign, wish, None))
+
+
+async def search(services: Services, ask: Ask) -> None:
+    """Only pieces that are alike what was typed (in `ask.text`)."""
+    campaign, wish = await _shown(services, ask)
+    wish = replace(wish, asked=parsing.unquote(parsing.clean(ask.text)).removeprefix("#"))
+    await _show(services, ask, await _listed(services, ask, campaign, wish, None))
+
+
+async def _shown(services: Services, ask: Ask) -> tuple[StoredCampaign, Wish]:
+    """What the modal shows. The campaign is looked up again: a value from outside is only an id."""
+    try:
+        campaign_id, wish = pieces_view.unpacked(ask.metadata)
+    except (ValueError, TypeError):
+        raise Outdated from None
+    return await campaign_of(services, ask, str(campaign_id)), wish
+
+
+async def _show(services: Services, ask: Ask, view: Block) -> None:
+    await services.slack.update_view(ask.view_id, view)
+
+
+async def _listed(services: Services, ask: Ask, campaign: StoredCampaign, wish: Wish, after: PieceId | None) -> Block:
+    def look(connection: Connection) -> Listing:
+        mix = enquiries.mix(connection, ask.workspace.id, campaign.id)
+        # A status at which nothing stands would be looked for in every piece.
+        nothing = wish.status is not None and not mix.of(wish.status)
+        page = [] if nothing else listings.page(
+            connection, ask.workspace.id, campaign.id, wish, after, pieces_view.PAGE + 1
+        )  # fmt: skip
+        return Listing(campaign, mix, wish, page, after)
+
+    return pieces_view.details(await services.memory.read(look))
+
+
+async def export(services: Services, ask: Ask, _value: str) -> None:
+    """Sends exactly what the list shows as a CSV file, in a direct message."""
+    campaign, wish = await _shown(services, ask)
+    payload = {"campaign": campaign.id, "status": None if wish.status is None else int(wish.status), "by": ask.user}
+    # What was typed may be somebody's name.
+    number = await working.keep(services, ask.workspace.id, Kind.EXPORT, payload, {"asked": wish.asked})
+    shown = await services.slack.push_view(ask.trigger_id, pieces_view.export_begun(campaign.facts.name))
+    refusal = await working.begin(services, ask.workspace.id, number, send_export)
+    if refusal is not None:
+        await services.slack.update_view(shown, pieces_view.export_put_off(campaign.facts.name, str(refusal)))
+
+
+async def send_export(hold: Hold) -> timedelta | None:
+    """Writes the file as the pieces are now, and sends it. Begun anew after an interruption."""
+    services, payload, asked = hold.services, hold.intent.payload, hold.secrets().get("asked")
+    campaign_id, by = CampaignId(payload["campaign"]), payload["by"]
+    campaign = await services.memory.read(enquiries.campaign, hold.workspace_id, campaign_id)
+    if campaign is None or asked is None:
+        await hold.tell(0, lambda: services.slack.post(by, short_answers.plain(NO_EXPORT)))
+        return None
+    wish = Wish(None if payload["status"] is None else Status(payload["status"]), asked)
+    name, number = escape(campaign.facts.name), 0
+
+    async def send() -> None:
+        nonlocal number
+        with tempfile.SpooledTemporaryFile(SPOOLED) as file:
+            number = await _write(services, Pages(hold.workspace_id, campaign_id, wish), file)
+            told = f"{formatting.pieces(number)} of *{name}*, as asked for in *View details*."
+            await services.slack.send_file(by, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
+
+    def write_down(connection: Connection) -> None:
+        now = services.clock.now()
+        subject, detail = campaign.facts.name, formatting.pieces(number)
+        audits.note(connection, hold.workspace_id, by, Act.EXPORTED, now, subject=subject, detail=detail)
+
+    await hold.tell(0, send, write_down)
+    return None
+
+
+def _slug(campaign: StoredCampaign) -> str:
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in campaign.facts.name.casefold())
+    return "-".join(part for part in kept.split("-") if part)[:60] or f"campaign-{campaign.id}"
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Where to read the pieces of a file, a handful at a time."""
+
+    workspace_id: WorkspaceId
+    campaign_id: CampaignId
+    wish: Wish
+
+    def write_after(
+        self, after: PieceId | None, file: io.TextIOWrapper
+    ) -> Callable[[Connection], tuple[int, PieceId | None]]:
+        """Writes the next handful; gives how many these were, and the last one's number."""
+
+        def work(connection: Connection) -> tuple[int, PieceId | None]:
+            found = listings.page(connection, self.workspace_id, self.campaign_id, self.wish, after, HANDFUL)
+            exports.write_rows(file, found)
+            return len(found), found[-1].id if found else None
+
+        return work
+
+
+async def _write(services: Services, pages: Pages, file: IO[bytes]) -> int:
+    """Every read is short, and holds no transaction open; what moves meanwhile may be in it already, or not yet."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=True)
+    exports.write_head(text)
+    number, after = await services.memory.read(pages.write_after(None, text))
+    while after is not None:
+        more, after = await services.memory.read(pages.write_after(after, text))
+        number += more
+    text.detach()
+    return number

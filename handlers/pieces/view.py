@@ -1,0 +1,168 @@
+"""*View details*: a campaign's pieces, status first, with *Tracking* beside each. For the asker alone."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from handlers.text import formatting
+from handlers.text.buttons import Action, Form
+from handlers.text.messages import (
+    Block,
+    actions,
+    button,
+    context,
+    escape,
+    input_block,
+    modal,
+    option,
+    quote,
+    section,
+    select,
+)
+from handlers.text.status_styles import STYLES, emoji
+from handlers.track.view import plain_standing
+from storage.listings import Wish
+from storage.records import CampaignId, Mix, PieceId, StoredCampaign, StoredPiece
+from storage.statuses import Status
+
+PAGE: Final = 20
+
+
+EVERY: Final = "any"
+
+
+LONGEST_ASKED: Final = 100
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of the list: one piece more than fits says that there is a next."""
+
+    campaign: StoredCampaign
+    mix: Mix
+    wish: Wish
+    page: Sequence[StoredPiece]
+    after: PieceId | None = None
+
+
+def packed(campaign_id: CampaignId, wish: Wish) -> str:
+    """What the list shows, to be kept in the modal itself. It never leaves Slack's view of it."""
+    status = "" if wish.status is None else str(int(wish.status))
+    return json.dumps([campaign_id, status, wish.asked[:LONGEST_ASKED]], ensure_ascii=False)
+
+
+def unpacked(metadata: str) -> tuple[CampaignId, Wish]:
+    """What `packed` wrote; raises ValueError for anything else."""
+    campaign_id, status, asked = json.loads(metadata)
+    return CampaignId(int(campaign_id)), Wish(chosen_status(status), str(asked))
+
+
+def chosen_status(value: str) -> Status | None:
+    """The status of an option's value; raises ValueError for none of ours."""
+    return None if value in ("", EVERY) else Status(int(value))
+
+
+def details(listing: Listing) -> Block:
+    """The modal."""
+    campaign, wish = listing.campaign, listing.wish
+    shown = listing.page[:PAGE]
+    blocks = [
+        _tools(listing),
+        _search(wish),
+        context(_summary(listing)),
+        *(_line(piece) for piece in shown),
+        *([] if shown else _nothing(listing)),
+        *_pager(listing),
+    ]
+    view = modal(campaign.facts.name, blocks)
+    return view | {
+        "callback_id": Form.DETAILS,
+        "private_metadata": packed(campaign.id, wish),
+        "submit": {"type": "plain_text", "text": "Search"},
+    }
+
+
+def _tools(listing: Listing) -> Block:
+    every = option(f"All statuses ({formatting.count(listing.mix.total)})", EVERY)
+    choices = {
+        status: option(f"{STYLES[status].label} ({formatting.count(number)})", str(int(status)))
+        for status, number in listing.mix.in_order()
+    }
+    chosen = every if listing.wish.status is None else choices[listing.wish.status]
+    row = actions(
+        select(Action.DETAILS_FILTER, "Status", [every, *choices.values()], chosen),
+        button("Export CSV", Action.DETAILS_EXPORT, "csv", spoken="Send me exactly these pieces as a CSV file"),
+    )
+    # Slack keeps what was chosen in a block of the same name, whatever it is told to show.
+    return row | {"block_id": f"tools {chosen['value']}"}
+
+
+def _search(wish: Wish) -> Block:
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": "asked",
+        "max_length": LONGEST_ASKED,
+        "placeholder": {"type": "plain_text", "text": "Recipient, ZIP, address or piece id"},
+    }
+    element |= {"initial_value": wish.asked} if wish.asked else {}
+    return input_block("Find", "search", element, optional=True)
+
+
+def _summary(listing: Listing) -> str:
+    if listing.wish.asked:
+        return f"Pieces whose id, recipient, ZIP or address begins with “{quote(listing.wish.asked)}”"
+    status = listing.wish.status
+    number = listing.mix.total if status is None else listing.mix.of(status)
+    where = "" if status is None else f" at {STYLES[status].label}"
+    return f"{formatting.pieces(number)}{where}, in the order in which they became known"
+
+
+def _nothing(listing: Listing) -> list[Block]:
+    wish = listing.wish
+    if not listing.mix.total:
+        return [section("No pieces here yet. Stannp lists them once the campaign is booked.")]
+    if wish.asked and wish.status is not None:
+        why = f"No piece at {STYLES[wish.status].label} matches “{quote(wish.asked)}”."
+    elif wish.asked:
+        why = f"No piece of this campaign matches “{quote(wish.asked)}”. Names are found by their beginning."
+    elif listing.after is not None or wish.status is None:
+        why = "There are no more."
+    else:
+        why = f"No piece of this campaign is at {STYLES[wish.status].label} now."
+    return [section(why), actions(_back(listing, "Show all pieces", EVERY))]
+
+
+def _pager(listing: Listing) -> list[Block]:
+    row = []
+    if len(listing.page) > PAGE:
+        value = str(listing.page[PAGE - 1].id)
+        row.append(actions(button("Next page", Action.DETAILS_NEXT, value, spoken="Next page of pieces")))
+    if listing.after is not None:
+        row.append(actions(_back(listing, "Back to the first page", "")))
+    return row
+
+
+def _back(listing: Listing, label: str, value: str) -> Block:
+    spoken = f"{label} of {listing.campaign.facts.name}"
+    return button(label, Action.DETAILS_NEXT, value or "first", spoken=spoken)
+
+
+def _line(piece: StoredPiece) -> Block:
+    who = piece.recipient
+    name = escape(who.name or f"Piece {piece.ref}")
+    place = escape(" ".join(part for part in (who.city, who.region, who.postcode) if part))
+    line = f"{emoji(piece.status)} *{escape(plain_standing(piece))}* · {name}" + (f"\n{place}" if place else "")
+    return section(line, button("Tracking", Action.TRACK, str(piece.id), spoken=f"Tracking of piece {piece.ref}"))
+
+
+def export_begun(listing_of: str) -> Block:
+    """Said while the file is being written."""
+    text = f"I'm preparing the file of *{escape(listing_of)}* and will send it to you in a direct message in a minute."
+    return modal("Export", [section(text), context("It holds names and addresses. Pass it on with care.")])
+
+
+def export_put_off(listing_of: str, why: str) -> Block:
+    """Said when the file cannot be sent until somebody has mended something."""
+    text = f"I couldn't send you the file of *{escape(listing_of)}*. {why}"
+    return modal("Export", [section(text), context("I'll try again by myself: there's no need to ask again.")])

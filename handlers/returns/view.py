@@ -1,0 +1,228 @@
+"""The returns desk: what came back, where it was to go, why, and what was done about it. For the asker alone."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from handlers.context.ports import AddressCheck
+from handlers.pieces.view import packed
+from handlers.status.view import Line
+from handlers.text import formatting
+from handlers.text.buttons import Action
+from handlers.text.messages import (
+    Block,
+    Message,
+    actions,
+    button,
+    clip,
+    context,
+    escape,
+    header,
+    modal,
+    option,
+    section,
+    select,
+)
+from handlers.text.parsing import Range
+from handlers.track.view import full_name
+from storage.listings import Wish
+from storage.records import Mix, PieceId, StoredCampaign, StoredPiece
+from storage.returns import Note, Place
+from storage.statuses import MAILED, Status
+
+PAGE: Final = 15
+
+
+PLACES_SHOWN: Final = 8
+
+
+BARS: Final = 12
+
+
+CAMPAIGNS: Final = 50
+
+
+#: Why USPS returns a piece, with its letter (Publication 8A, ACS deliverability codes). Stannp does not pass them on:
+#: they stand on the piece that came back, and a person notes them here.
+REASONS: Final = {
+    "A": "Attempted, not known",
+    "I": "Insufficient address",
+    "K": "Moved, left no address",
+    "N": "No such number",
+    "S": "No such street",
+    "V": "Vacant",
+    "Q": "Not deliverable as addressed, unable to forward",
+    "M": "No mail receptacle",
+    "R": "Refused",
+    "U": "Unclaimed",
+    "P": "Deceased",
+    "E": "In dispute",
+    "L": "Illegible",
+    "G": "PO box closed, no order",
+    "W": "Temporarily away",
+}
+
+
+UNKNOWN: Final = "unknown"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A page of a campaign's returns: one piece more than fits says that there is a next."""
+
+    campaign: StoredCampaign
+    mix: Mix
+    #: The share of the account's other mail that came back; None before there is a usual.
+    usual: float | None
+    places: Counter[Place]
+    page: Sequence[StoredPiece]
+    notes: Mapping[PieceId, Note]
+    #: Where the picture goes: a channel and the message in whose thread, or nothing.
+    origin: str = ""
+    after: PieceId | None = None
+
+
+def desk(shown: Desk) -> Block:
+    """The modal."""
+    campaign, pieces = shown.campaign, shown.page[:PAGE]
+    blocks = [
+        section(rate_text(shown.mix, shown.usual)),
+        *_places(shown),
+        actions(
+            button(
+                "Show by state", Action.RETURNS_MAP, f"{campaign.id}|{shown.origin}", spoken="Post the picture by state"
+            ),
+            button("Export CSV", Action.DETAILS_EXPORT, "csv", spoken="Send me these addresses as a CSV file"),
+        ),
+        *(_line(piece, shown.notes.get(piece.id, Note())) for piece in pieces),
+        *([] if pieces else [section("Nothing came back." if shown.after is None else "There are no more.")]),
+        *_pager(shown),
+        context(
+            "Marketing Mail that cannot be delivered is usually thrown away, not returned: few returns do not mean a "
+            "clean list."
+        ),
+    ]
+    return modal("Returns", blocks) | {"private_metadata": packed(campaign.id, Wish(Status.RETURNED))}
+
+
+@dataclass(frozen=True)
+class RangeDesk:
+    """What came back of the mail ordered in a range, by campaign: the worst rate first."""
+
+    span: Range
+    mix: Mix
+    lines: Sequence[Line]
+
+
+def range_desk(shown: RangeDesk) -> Block:
+    """The modal: a campaign a line, each with its own desk."""
+    worst = sorted(shown.lines, key=lambda one: (-_rate(one.mix), one.campaign.facts.name))[:CAMPAIGNS]
+    blocks = [
+        section(f"Mail ordered {escape(shown.span.label)}: {rate_text(shown.mix, None)}"),
+        *(_campaign_line(one) for one in worst),
+        *([] if worst else [section("Nothing came back of what was ordered in this range.")]),
+    ]
+    more = len(shown.lines) - len(worst)
+    if more > 0:
+        blocks.append(context(f"and {formatting.count(more)} more campaigns with lower rates"))
+    return modal("Returns", blocks)
+
+
+def _rate(mix: Mix) -> float:
+    return mix.of(Status.RETURNED) / (mix.of(*MAILED) or 1)
+
+
+def _campaign_line(line: Line) -> Block:
+    name = line.campaign.facts.name
+    said = f"*{escape(name)}*\n{rate_text(line.mix, None)}"
+    return section(said, button("Open", Action.RETURNS_PUSH, str(line.campaign.id), spoken=f"What came back of {name}"))
+
+
+def rate_text(mix: Mix, usual: float | None) -> str:
+    """How much came back, beside what usually does."""
+    mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
+    share = 100 * back / mailed if mailed else 0.0
+    said = f"*{formatting.count(back)}* of {formatting.count(mailed)} mailed came back (*{share:.1f} %*)."
+    return said if usual is None else f"{said} Your other mail: {100 * usual:.1f} %."
+
+
+def by_state(places: Counter[Place]) -> list[tuple[str, int]]:
+    """Counts by state, the most first."""
+    states: Counter[str] = Counter()
+    for place, number in places.items():
+        states[place.region or UNKNOWN] += number
+    return sorted(states.items(), key=lambda one: (-one[1], one[0]))
+
+
+def _places(shown: Desk) -> list[Block]:
+    if not shown.places:
+        return []
+    states = ", ".join(f"{escape(name)} {formatting.count(n)}" for name, n in by_state(shown.places)[:PLACES_SHOWN])
+    zips = shown.places.most_common(PLACES_SHOWN)
+    near = ", ".join(f"{escape(place.zip3)}•• {formatting.count(n)}" for place, n in zips if place.zip3)
+    return [section(f"*By state:* {states}" + (f"\n*By ZIP area:* {near}" if near else ""))]
+
+
+def _line(piece: StoredPiece, note: Note) -> Block:
+    when = f" · came back {formatting.stamp_day(piece.status_at)}" if piece.status_at else ""
+    said = f"{full_name(piece.recipient)}{when}"
+    if note.reason:
+        said += f"\n_{REASONS.get(note.reason, note.reason)}_"
+    if note.handled_at is not None:
+        said += f"\n:white_check_mark: handled by <@{note.handled_by}> {formatting.stamp_day(note.handled_at)}"
+    return section(said, button("Open", Action.RETURN_OPEN, str(piece.id), spoken=f"Open returned piece {piece.ref}"))
+
+
+def _pager(shown: Desk) -> list[Block]:
+    if len(shown.page) <= PAGE:
+        return []
+    value = f"{shown.campaign.id}|{shown.page[PAGE - 1].id}|{shown.origin}"
+    return [actions(button("Next page", Action.RETURNS_NEXT, value, spoken="Next page of returns"))]
+
+
+def returned_piece(piece: StoredPiece, note: Note, check: AddressCheck | None = None, said: str = "") -> Block:
+    """One returned piece: its address, whether it is good, why it came back, and whether that is settled."""
+    menu = [option(f"{code}: {text}", code) for code, text in REASONS.items()]
+    chosen = next((one for one in menu if one["value"] == note.reason), None)
+    settled = note.handled_at is not None
+    blocks = [
+        section(
+            f"*{full_name(piece.recipient)}*\nPiece `{escape(piece.ref)}`"
+            + (f" of {escape(piece.campaign_name)}" if piece.campaign_name else "")
+        ),
+        *([section(check_text(check))] if check else []),
+        *([context(escape(said))] if said else []),
+        actions(
+            button("Check address", Action.RETURN_CHECK, str(piece.id), spoken="Ask the register of addresses"),
+            select(Action.RETURN_REASON, "Why it came back", menu, chosen),
+            button(
+                "Open again" if settled else "Mark as handled",
+                Action.RETURN_HANDLED,
+                f"{piece.id}|{'' if settled else 'done'}",
+                spoken="Not settled yet" if settled else "This return is settled",
+            ),
+        )
+        | {"block_id": f"return {piece.id} {note.reason}"},
+    ]
+    if note.reason:
+        blocks.append(context(f"{REASONS.get(note.reason, note.reason)}, noted by <@{note.reason_by}>"))
+    if note.handled_at is not None:
+        blocks.append(context(f"Handled by <@{note.handled_by}> {formatting.stamp(note.handled_at)}"))
+    return modal("Returned piece", blocks) | {"private_metadata": str(piece.id)}
+
+
+def check_text(check: AddressCheck) -> str:
+    """What the register of addresses says."""
+    if not check.is_valid:
+        return ":x: The register of addresses does not know this address. Mail sent there again will come back again."
+    return f":white_check_mark: The register of addresses writes it so: *{full_name(check.address)}*"
+
+
+def map_answer(campaign: StoredCampaign, places: Counter[Place], shown: str) -> Message:
+    """Returns by state, in words; the picture comes beside."""
+    name = campaign.facts.name
+    rows = by_state(places)
+    said = ", ".join(f"{state} {formatting.count(number)}" for state, number in rows) or "nothing counted yet"
+    blocks = [header(f"Returns of {name}"), context(shown), section(escape(said))]
+    return Message(f"Returns of {escape(name)} by state: {clip(escape(said), 2500)}", blocks)

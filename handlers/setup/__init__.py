@@ -1,0 +1,1 @@
+"""Arriving, connecting the mail account, what only a person can mend, and leaving."""

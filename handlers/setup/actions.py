@@ -1,0 +1,128 @@
+"""Arriving: greets who installed us, and connects the mail account and its webhook."""
+
+import structlog
+
+from handlers.context.access import require_steward
+from handlers.context.audit import write_down
+from handlers.context.ports import SECRET_REFUSED, Accounts, is_secret
+from handlers.context.services import Ask, Services
+from handlers.errors import HomeChanged, Outage, Refusal, Trouble
+from handlers.home import actions as home_actions
+from handlers.home import first_steps
+from handlers.setup import view as setup_view
+from handlers.text import messages
+from handlers.text.messages import section
+from storage.audits import Act
+from storage.records import Workspace
+
+log = structlog.get_logger()
+
+
+REGIONS = {"us": "United States and Canada", "eu": "United Kingdom and Europe"}
+
+
+LONGEST = 200
+
+
+class BySettings(Refusal):
+    """This installation's mail account stands in its settings, so it cannot be changed from Slack."""
+
+
+class NoAddress(Refusal):
+    """Piecewise has no outside address that Stannp could call. Its operator can set PIECEWISE_PUBLIC_URL."""
+
+
+async def greet(services: Services, workspace: Workspace) -> None:
+    """A direct message to whoever installed us, and their Home with the first steps."""
+    if not workspace.installer:
+        return
+    await services.slack.post(workspace.installer, setup_view.welcome(workspace.name))
+    if workspace.connected_at is None:
+        await services.slack.publish_home(workspace.installer, first_steps.first_steps(steward=True), "")
+
+
+def _accounts(services: Services) -> Accounts:
+    if services.accounts is None:
+        raise BySettings
+    return services.accounts
+
+
+async def open_connect(services: Services, ask: Ask, _value: str) -> None:
+    """*Connect mail account*."""
+    await require_steward(services, ask)
+    _accounts(services)
+    await services.slack.open_view(ask.trigger_id, setup_view.connect_form(REGIONS))
+
+
+async def connect(services: Services, ask: Ask, key: str, region: str) -> None:
+    """The key was submitted: tried once, then kept sealed. Home shows what it brings."""
+    await require_steward(services, ask)
+    key = key.strip()
+    if region not in REGIONS or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST:
+        await _again(services, ask, region, "That is no API key: it is one word of letters and digits.")
+        return
+    try:
+        account = await _accounts(services).connect(ask.workspace.id, key, region)
+    except Outage:
+        await _again(
+            services, ask, region, "Stannp cannot be reached right now. Nothing was saved; try again in a minute."
+        )
+        return
+    except Trouble as trouble:
+        log.info("connect.refused", reason=type(trouble).__name__)
+        await _again(services, ask, region, "Stannp refused this key. Is it of the other region, or switched off?")
+        return
+    await write_down(services, ask, Act.CONNECTED, account.owner, REGIONS[region])
+    await services.slack.update_view(ask.view_id, messages.modal("Mail account", setup_view.connected(account)))
+    await _show_home(services, ask)
+
+
+async def _again(services: Services, ask: Ask, region: str, note: str) -> None:
+    await services.slack.update_view(ask.view_id, setup_view.connect_form(REGIONS, region, note))
+
+
+async def _show_home(services: Services, ask: Ask) -> None:
+    try:
+        await home_actions.publish(services, ask)
+    except (HomeChanged, Refusal, Outage) as trouble:
+        log.info("home.not_shown", reason=type(trouble).__name__)
+
+
+async def open_webhook(services: Services, ask: Ask, _value: str) -> None:
+    """*Webhook*: its address and its secret."""
+    await require_steward(services, ask)
+    address = await _accounts(services).webhook(ask.workspace.id)
+    if not address:
+        raise NoAddress
+    view = setup_view.webhook_form(address)
+    if ask.view_id:
+        await services.slack.push_view(ask.trigger_id, view)
+    else:
+        await services.slack.open_view(ask.trigger_id, view)
+
+
+async def new_webhook(services: Services, ask: Ask, _value: str) -> None:
+    """*New address*: the earlier one is out of use."""
+    await require_steward(services, ask)
+    address = await _accounts(services).new_webhook(ask.workspace.id)
+    await write_down(services, ask, Act.WEBHOOK, "new address")
+    note = "This is a new address. The earlier one no longer works: change it in Stannp's dashboard."
+    await services.slack.update_view(ask.view_id, setup_view.webhook_form(address, note=note))
+
+
+async def save_webhook(services: Services, ask: Ask, secret: str) -> None:
+    """The webhook's secret was submitted. One that protects nothing is asked for again."""
+    await require_steward(services, ask)
+    if not is_secret(secret):
+        address = await _accounts(services).webhook(ask.workspace.id)
+        again = setup_view.webhook_form(address, note=f"The secret {SECRET_REFUSED}. Nothing was saved.")
+        await services.slack.update_view(ask.view_id, again)
+        return
+    await _accounts(services).keep_webhook_secret(ask.workspace.id, secret)
+    await write_down(services, ask, Act.WEBHOOK, "secret")
+    await services.slack.update_view(ask.view_id, messages.modal("Webhook", setup_view.webhook_saved()))
+
+
+def trying(title: str) -> dict[str, object]:
+    """What a form shows while it is being looked at."""
+    return messages.modal(title, [section("One moment…")])

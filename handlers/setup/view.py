@@ -1,0 +1,93 @@
+"""The first steps after an installation: a welcome, the mail account, its webhook, the first channel."""
+
+from collections.abc import Mapping
+
+from handlers.context.ports import SHORTEST_SECRET, Account
+from handlers.text.buttons import Action, Form
+from handlers.text.messages import (
+    Block,
+    Message,
+    actions,
+    button,
+    context,
+    escape,
+    input_block,
+    option,
+    section,
+    select,
+)
+
+KEY_LIMIT = 200
+
+
+def welcome(name: str) -> Message:
+    """The direct message to whoever installed the bot."""
+    text = f"Piecewise is now in *{escape(name)}*. It answers where your mail is, and tells channels what comes back."
+    steps = (
+        "Open my *Home* (at the top of this conversation): it leads through three steps.\n"
+        "1. Connect the mail account  ·  2. Switch on its webhook  ·  3. Tell me which channel to alert"
+    )
+    return Message(text, [section(text), section(steps), context("Nothing was posted anywhere else.")])
+
+
+def connect_form(regions: Mapping[str, str], region: str = "", note: str = "") -> Block:
+    """The key and its region. `note` says why the last try failed; the key is never filled in."""
+    options = {key: option(name, key) for key, name in regions.items()}
+    key: Block = {"type": "plain_text_input", "action_id": "key", "max_length": KEY_LIMIT}
+    blocks = [
+        *([section(f":warning: {escape(note)}")] if note else []),
+        input_block("Stannp API key", "key", key),
+        input_block(
+            "Region", "region", select("region", "Region", list(options.values()), options.get(region or "us"))
+        ),
+        context("Stannp's dashboard → *Settings* → *API* shows the key. A key of one region is refused by the other."),
+    ]
+    return _form(Form.CONNECT, "Mail account", "Connect", blocks)
+
+
+def webhook_form(address: str, *, note: str = "") -> Block:
+    """Where the platform is to call, and the secret with which it signs."""
+    secret: Block = {"type": "plain_text_input", "action_id": "secret", "max_length": KEY_LIMIT}
+    secret["min_length"] = SHORTEST_SECRET
+    blocks = [
+        *([section(f":warning: {escape(note)}")] if note else []),
+        section(
+            "In Stannp's dashboard → *Settings* → *Webhooks* → *Add*:\n1. Paste this address:\n"
+            f"```{escape(address)}```\n2. Choose all events about mailpieces and campaigns.\n"
+            f"3. Type a secret of your own there, of at least {SHORTEST_SECRET} characters, and the same one here."
+        ),
+        input_block("Webhook secret", "secret", secret),
+        context("Keep the address to yourselves. *New address* puts this one out of use."),
+        actions(button("New address", Action.NEW_WEBHOOK, "1")),
+    ]
+    return _form(Form.WEBHOOK, "Webhook", "Save", blocks)
+
+
+def connected(account: Account) -> list[Block]:
+    """The key was taken."""
+    owner = escape(account.owner or "your mail account")
+    holds = "" if account.balance is None else f", balance {account.balance:,.2f} {escape(account.currency)}"
+    return [
+        section(f":white_check_mark: Connected to *{owner}*{holds}."),
+        section("I am reading your campaigns now. Next: the webhook, so that scans arrive at once."),
+        actions(button("Set up the webhook", Action.WEBHOOK, "1", style="primary")),
+    ]
+
+
+def webhook_saved() -> list[Block]:
+    """The secret was kept."""
+    return [
+        section(":white_check_mark: Saved. Stannp's *Test* button should now show a green tick."),
+        section("Last step: go to the channel that should know, `/invite @Piecewise`, and say `/mailalerts on`."),
+    ]
+
+
+def _form(form: Form, title: str, submit: str, blocks: list[Block]) -> Block:
+    return {
+        "type": "modal",
+        "callback_id": form.value,
+        "title": {"type": "plain_text", "text": title},
+        "submit": {"type": "plain_text", "text": submit},
+        "close": {"type": "plain_text", "text": "Not now"},
+        "blocks": blocks,
+    }

@@ -1,0 +1,1 @@
+"""`/mailstatus`: where a campaign's pieces, or the account's, stand."""

@@ -1,0 +1,63 @@
+"""`/mailstatus`, and what was meant by what somebody typed behind it."""
+
+from datetime import date
+from typing import Final
+
+from sqlalchemy import Connection
+
+from handlers.context import matching, replies
+from handlers.context.access import note_shown, require_insider
+from handlers.context.asker import require_account, today_of, visible_campaigns
+from handlers.context.matching import Match
+from handlers.context.services import Ask, Services
+from handlers.status import view as status_view
+from handlers.status.answers import account_message, campaign_message
+from handlers.text import parsing, short_answers
+from handlers.text.messages import Message, quote
+from handlers.text.parsing import ALL_TIME, Range
+from storage import enquiries, privacy
+
+EXAMPLE: Final = "Spring"
+
+
+async def mail_status(services: Services, ask: Ask) -> None:
+    """`/mailstatus [campaign] [range]`: the pie and its numbers, in the channel."""
+    asked = parsing.clean(ask.text)
+    if parsing.wants_help(asked):
+        known = await services.memory.read(visible_campaigns, ask, 1)
+        await replies.to_asker(services, ask, short_answers.help_status(known[0].facts.name if known else EXAMPLE))
+        return
+    require_account(ask)
+    today = await today_of(services, ask)
+    name, span, found = await services.memory.read(_understand, ask, asked, today)
+    if not name:
+        require_insider(ask)
+        message = await account_message(services, ask, span or parsing.this_month(today), today)
+        await replies.to_channel(services, ask, message)
+        return
+    if len(found.found) == 1 and found.sure:
+        message = await campaign_message(services, ask, found.found[0], span or ALL_TIME, today)
+        await replies.to_channel(services, ask, message)
+        await note_shown(services, ask, found.found[0].id)
+        return
+    await replies.to_asker(services, ask, _which(name, found, span or ALL_TIME))
+
+
+def _understand(connection: Connection, ask: Ask, asked: str, today: date) -> tuple[str, Range | None, Match]:
+    """The campaign's name in what was typed, the range behind it, and who may be meant. Raises RangeRefused."""
+    if not asked:
+        return "", None, Match()
+    names = enquiries.campaign_names(connection, ask.workspace.id)
+    if ask.guest:
+        shown = set(privacy.shown_campaigns(connection, ask.workspace.id, ask.channel))
+        names = [one for one in names if one.id in shown]
+    exact = matching.exactly(asked, names)
+    name, span = (asked, None) if exact else parsing.split_range(asked, today)
+    found = matching.match(connection, ask.workspace.id, parsing.unquote(name), names) if name else Match()
+    return name, span, found
+
+
+def _which(name: str, found: Match, span: Range) -> Message:
+    if found.found:
+        return status_view.pick_campaign(quote(name), found.found, span)
+    return short_answers.not_found(quote(name), found.near)

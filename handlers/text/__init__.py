@@ -1,0 +1,1 @@
+"""Words and blocks: how numbers, names, statuses and buttons are written and read."""

@@ -1,0 +1,246 @@
+"""What somebody typed after the slash, as a request. Every refusal says which forms work."""
+
+import calendar
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from handlers.errors import Refusal
+from handlers.text.formatting import day, span
+from storage.enquiries import Days
+from storage.outbox import LONGEST_MUTE
+
+#: Longer than any campaign name or address that Stannp takes.
+LONGEST: Final = 200
+
+
+RANGE_FORMS: Final = (
+    "`today`, `yesterday`, `last 7 days`, `this month`, `last month`, `October`, `2026-10-01..2026-10-31`, `all time`"
+)
+
+
+#: Days that can be chosen with two pickers: a year, leap or not.
+LONGEST_SPAN: Final = 366
+
+
+#: No mail is older, and none planned further ahead.
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+
+
+QUOTES: Final = "\"'“”‘’«»"
+
+
+MONTHS: Final = {name.casefold(): n for n, name in enumerate(calendar.month_name) if name} | {
+    name.casefold(): n for n, name in enumerate(calendar.month_abbr) if name
+}
+
+
+class RangeRefused(Refusal):
+    """I could not read that range."""
+
+
+class TooLong(Refusal):
+    """That is longer than any campaign name, recipient or address. Type just the name, the piece's id or a ZIP code."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Days with the words for them. No days: everything."""
+
+    days: Days
+    label: str
+
+
+ALL_TIME: Final = Range(Days(), "at any time")
+
+
+def clean(text: str) -> str:
+    """The text as typed: Slack's three escapes undone, controls dropped, spaces folded. Raises TooLong."""
+    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    line = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    if len(line) > LONGEST:
+        raise TooLong
+    return line
+
+
+def unquote(text: str) -> str:
+    """The text without quotation marks around it."""
+    if len(text) > 1 and text[0] in QUOTES and text[-1] in QUOTES:
+        return text[1:-1].strip()
+    return text
+
+
+def wants_help(text: str) -> bool:
+    """Whether the asker wants to be shown how."""
+    return text.casefold().strip(" ?!.-") == "help" or text == "?"
+
+
+def this_month(today: date) -> Range:
+    """The default range, as in the platform's own dashboard."""
+    return _month(today.year, today.month)
+
+
+def split_range(text: str, today: date) -> tuple[str, Range | None]:
+    """A campaign's name and the range behind it (None when there is none). `today` is the asker's day.
+
+    Raises RangeRefused for what is plainly meant as a range but is none.
+    """
+    for pattern, build in PATTERNS:
+        match = re.search(rf"(?:^|\s)(?:in |for |from )?{pattern}$", text, re.IGNORECASE)
+        if match:
+            return unquote(text[: match.start()].strip()), build(match, today)
+    if re.search(r"\d{4}-\d|\.\.|\blast\s+-?\d", text, re.IGNORECASE):
+        raise RangeRefused(f"I could not read that range. These work: {RANGE_FORMS}.")
+    return unquote(text), None
+
+
+def _month(year: int, month: int) -> Range:
+    first = date(year, month, 1)
+    last = date(year, month, calendar.monthrange(year, month)[1])
+    return Range(Days(first, last), f"{first:%B %Y}")
+
+
+def _named_month(match: re.Match[str], today: date) -> Range:
+    month = MONTHS[match["month"].casefold()]
+    if match["year"]:
+        return _month(int(match["year"]), month)
+    # A bare month is the last one of that name that has begun.
+    return _month(today.year if month <= today.month else today.year - 1, month)
+
+
+def last_days(number: int, today: date) -> Range:
+    """Today and the days before it; raises RangeRefused for none, or more than ten years."""
+    if not 1 <= number <= 3660:  # noqa: PLR2004 - ten years
+        raise RangeRefused("Ask for between 1 and 3660 days, like `last 7 days`.")
+    return Range(Days(today - timedelta(days=number - 1), today), f"last {number} day{'s' if number > 1 else ''}")
+
+
+def _dates(match: re.Match[str], _today: date) -> Range:
+    try:
+        first = date.fromisoformat(match["first"])
+        last = date.fromisoformat(match["last"] or match["first"])
+    except ValueError:
+        raise RangeRefused(f"I could not read that range: no such day. These work: {RANGE_FORMS}.") from None
+    if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+        raise RangeRefused(f"I know days from {FIRST_YEAR} to {LAST_YEAR}. These work: {RANGE_FORMS}.")
+    if last < first:
+        raise RangeRefused(f"That range ends before it begins. Did you mean `{last}..{first}`?")
+    return Range(Days(first, last), span(first, last))
+
+
+def today_only(today: date) -> Range:
+    """This one day."""
+    return Range(Days(today, today), f"today, {day(today)}")
+
+
+def _yesterday(today: date) -> Range:
+    chosen = today - timedelta(days=1)
+    return Range(Days(chosen, chosen), f"yesterday, {day(chosen)}")
+
+
+def last_month(today: date) -> Range:
+    """The month before this one."""
+    before = today.replace(day=1) - timedelta(days=1)
+    return _month(before.year, before.month)
+
+
+#: Ranges that can be chosen, by the key under which a choice is kept: it moves on with the calendar.
+PRESETS: Final[dict[str, tuple[str, Callable[[date], Range]]]] = {
+    "today": ("Today", today_only),
+    "last-7": ("Last 7 days", lambda today: last_days(7, today)),
+    "this-month": ("This month", this_month),
+    "last-month": ("Last month", last_month),
+    "all": ("All time", lambda _today: ALL_TIME),
+}
+
+
+DEFAULT_PRESET: Final = "this-month"
+
+
+def kept(text: str, today: date) -> Range:
+    """The range that was kept as this text: a preset's key, or two days. Anything else is this month."""
+    if text in PRESETS:
+        return PRESETS[text][1](today)
+    first, _, last = text.partition("..")
+    try:
+        days = Days(date.fromisoformat(first), date.fromisoformat(last))
+    except ValueError:
+        return this_month(today)
+    assert days.first is not None  # noqa: S101 - just made
+    assert days.last is not None  # noqa: S101
+    return Range(days, span(days.first, days.last))
+
+
+def between(first: date, last: date, today: date) -> tuple[str, str]:
+    """The valid range nearest to these two days, to be kept, and a sentence when it is not the one asked for."""
+    said = []
+    if last < first:
+        first, last = last, first
+        said.append("That range ended before it began.")
+    if last > today:
+        first, last = min(first, today), today
+        said.append("Nothing was ordered in the future yet.")
+    if (last - first).days >= LONGEST_SPAN:
+        first = last - timedelta(days=LONGEST_SPAN - 1)
+        said.append("That is more than a year; *All time* shows everything.")
+    said += [f"This is {span(first, last)}."] if said else []
+    return f"{first}..{last}", " ".join(said)
+
+
+_MONTH_NAMES = "|".join(sorted(MONTHS, key=len, reverse=True))
+
+
+PATTERNS: Final[list[tuple[str, Callable[[re.Match[str], date], Range]]]] = [
+    (r"today", lambda _match, today: today_only(today)),
+    (r"yesterday", lambda _match, today: _yesterday(today)),
+    (r"(?:the )?last (?P<days>\d{1,6}) ?d(?:ays?)?", lambda match, today: last_days(int(match["days"]), today)),
+    (r"this month", lambda _match, today: this_month(today)),
+    (r"last month", lambda _match, today: last_month(today)),
+    (r"all(?: time)?", lambda _match, _today: ALL_TIME),
+    (rf"(?P<month>{_MONTH_NAMES})(?: (?P<year>20\d\d))?", _named_month),
+    (r"(?P<first>\d{4}-\d\d-\d\d)(?: ?(?:\.\.|…|–|to) ?(?P<last>\d{4}-\d\d-\d\d))?", _dates),
+]
+
+
+#: Ids that are looked for in one message.
+IDS_READ: Final = 10
+
+
+def piece_ids(text: str) -> list[str]:
+    """What may be piece ids in a message: numbers of six to twelve digits, each once, in their order."""
+    return list(dict.fromkeys(re.findall(r"(?<![\w.-])#?(\d{6,12})(?![\w-])", text)))[:IDS_READ]
+
+
+@dataclass(frozen=True)
+class AlertsAsk:
+    """What `/mailalerts` was asked: `verb` is "", on, off, list, mute or unmute; `target` a campaign, or "" for all."""
+
+    verb: str
+    target: str = ""
+    mute: timedelta | None = None
+
+
+MUTE_FORMS: Final = "`mute 30m`, `mute 2h`, `mute 3d`"
+
+
+def parse_alerts(text: str) -> AlertsAsk:
+    """The words after `/mailalerts`; raises Refusal with the forms that work."""
+    verb, _, rest = text.partition(" ")
+    verb = verb.casefold()
+    if verb in ("", "list", "unmute", "settings"):
+        return AlertsAsk("" if verb == "settings" else verb)
+    if verb in ("on", "off"):
+        return AlertsAsk(verb, unquote(rest.strip()))
+    if verb == "mute":
+        return AlertsAsk("mute", mute=_span(rest.strip()))
+    raise Refusal(f"Try `/mailalerts`, `/mailalerts on`, `off`, `list`, {MUTE_FORMS} or `unmute`.")
+
+
+def _span(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,4}) ?(m|h|d)(?:in|ins|inutes?|ours?|ays?)?", text, re.IGNORECASE)
+    if not match or not int(match[1]):
+        raise Refusal(f"For how long? These work: {MUTE_FORMS}.")
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2].casefold()]
+    return min(timedelta(**{unit: int(match[1])}), LONGEST_MUTE)

@@ -1,0 +1,104 @@
+"""Help, refusals and other short answers in words alone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from handlers.text import formatting
+from handlers.text.messages import Message, context, escape, header, section
+from handlers.text.parsing import MUTE_FORMS, RANGE_FORMS
+from handlers.text.status_styles import STYLES
+from storage.statuses import LIFECYCLE, MEANINGS
+
+
+def plain(text: str) -> Message:
+    """One paragraph. The text must be escaped already where it quotes somebody."""
+    return Message(text, [section(text)])
+
+
+def statuses() -> str:
+    """The eight, explained, in reading order."""
+    return "\n".join(f"{STYLES[s].emoji} *{STYLES[s].label}*: {MEANINGS[s]}" for s in LIFECYCLE)
+
+
+def help_status(example: str) -> Message:
+    """How to ask for a status, with examples that work when pasted. `example` is a real campaign's name."""
+    name = escape(example)
+    lines = [
+        "`/mailstatus` — all your mail, this month",
+        f"`/mailstatus {name}` — one campaign",
+        f"`/mailstatus {name} last 7 days` — its pieces ordered in these days",
+        "`/mailstatus last month` — all your mail of last month",
+    ]
+    return _help("Where is our mail?", lines, f"Ranges: {RANGE_FORMS}.", statuses())
+
+
+def help_track(example: str) -> Message:
+    """How to find a piece. `example` is a real piece's id."""
+    lines = [
+        f"`/mailtrack {escape(example)}` — by the piece's id",
+        "`/mailtrack Jane Smith` — by recipient",
+        "`/mailtrack 78701` — by ZIP code",
+        "`/mailtrack 1234 Main` — by address",
+    ]
+    return _help("Where is this piece?", lines, "Only you see the answer: it holds names and addresses.", statuses())
+
+
+def help_alerts() -> Message:
+    """How to be told."""
+    lines = [
+        "`/mailalerts` — choose what this channel is told of",
+        "`/mailalerts on` — every return of every campaign",
+        "`/mailalerts on Spring` — of one campaign",
+        f"{MUTE_FORMS}, `unmute` — hold the news back for a while",
+        "`/mailalerts list` and `/mailalerts off`",
+    ]
+    return _help("Tell this channel", lines, "One card per campaign is kept up to date; news goes into its thread.", "")
+
+
+def _help(title: str, lines: Sequence[str], note: str, more: str) -> Message:
+    blocks = [header(title), section("\n".join(lines)), context(note)]
+    if more:
+        blocks.append(section(more))
+    blocks.append(context("In a thread, mention me: `@Piecewise status Spring` or `@Piecewise track 78701`."))
+    return Message(f"{title} {' '.join(lines)}", blocks)
+
+
+def not_found(asked: str, nearest: Sequence[str]) -> Message:
+    """No such campaign. `asked` is escaped by the caller."""
+    if nearest:
+        names = ", ".join(f"`{escape(name)}`" for name in nearest)
+        return plain(f"I found no campaign “{asked}”. The nearest names: {names}.")
+    return plain(f"I found no campaign “{asked}”. `/mailstatus` alone lists your campaigns.")
+
+
+def no_piece(asked: str) -> Message:
+    """No such piece. `asked` is escaped by the caller."""
+    return plain(
+        f"I found no piece for “{asked}”. Try the piece's id, the recipient's name, the ZIP code, or the beginning of "
+        "the address. A piece appears here a few minutes after Stannp accepts it."
+    )
+
+
+def silent(since: datetime) -> Message:
+    """The platform's webhook has stopped."""
+    return plain(
+        f":warning: Stannp has not called since {formatting.stamp(since)}, though mail has moved. It pauses a webhook "
+        "after five failures in a day, and does not say so. I read the account every few minutes meanwhile: nothing is "
+        "lost, but news comes later. To resume: in Stannp's dashboard open Webhooks, look whether it is paused or has "
+        "failed calls, and switch it on again. `piecewise check` tells whether our side is well."
+    )
+
+
+def no_ids(seen: int) -> Message:
+    """A message in which no piece was found. `seen`: how many numbers in it might have been ids."""
+    if seen:
+        return plain("None of the numbers in this message is a piece of yours. `/mailtrack` finds recipients, too.")
+    return plain("There is no piece id in this message: ids are numbers like 16818211.")
+
+
+def failed(reference: str) -> Message:
+    """Something broke on our side."""
+    return plain(
+        "Something went wrong on my side, and I could not answer. Please try again; if it happens again, tell your "
+        f"admin this reference: `{reference}`."
+    )

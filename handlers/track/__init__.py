@@ -1,0 +1,1 @@
+"""`/mailtrack`: one piece and its dated scans."""

@@ -1,0 +1,74 @@
+"""`/mailtrack`, and *Track pieces here* on a message."""
+
+from typing import Final
+
+from handlers.context import replies
+from handlers.context.access import may_see
+from handlers.context.asker import require_account, visible_campaigns
+from handlers.context.services import Ask, Services
+from handlers.errors import Outage, PieceUnknown, Refusal
+from handlers.text import parsing, short_answers
+from handlers.text.messages import quote
+from handlers.track import view as track_view
+from handlers.track.answers import piece_message
+from storage import enquiries, listings
+from storage.listings import Wish
+from storage.records import StoredPiece
+
+PIECES_OFFERED: Final = 25
+
+
+async def mail_track(services: Services, ask: Ask) -> None:
+    """`/mailtrack <piece>`: the dated scans of one piece, for the asker alone."""
+    asked = parsing.unquote(parsing.clean(ask.text))
+    if not asked or parsing.wants_help(asked):
+        await replies.to_asker(services, ask, short_answers.help_track(await _example_piece(services, ask)))
+        return
+    require_account(ask)
+    wanted = asked.removeprefix("#")
+    found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, wanted, PIECES_OFFERED + 1)
+    if not found and wanted.isascii() and wanted.isdigit() and not ask.guest:
+        found = await _fetch_unknown(services, ask, wanted)
+    if ask.guest:
+        found = [one for one in found if await may_see(services, ask, one.campaign_id, one.id)]
+    if not found:
+        await replies.to_asker(services, ask, short_answers.no_piece(quote(asked)))
+    elif len(found) == 1:
+        await replies.to_asker(services, ask, await piece_message(services, ask, found[0]))
+    else:
+        offered = found[:PIECES_OFFERED]
+        message = track_view.pick_piece(quote(asked), offered, more=len(found) > PIECES_OFFERED)
+        await replies.to_asker(services, ask, message)
+
+
+async def track_in_message(services: Services, ask: Ask) -> None:
+    """*Track pieces here* on a message: the pieces whose ids stand in it (in `ask.text`), for the asker alone."""
+    ids = parsing.piece_ids(ask.text)
+    found: list[StoredPiece] = []
+    for ref in ids:
+        known = await services.memory.read(enquiries.find_pieces, ask.workspace.id, ref, 1)
+        found += known or await _fetch_unknown(services, ask, ref)
+    if not found:
+        await replies.to_asker(services, ask, short_answers.no_ids(len(ids)))
+    elif len(found) == 1:
+        await replies.to_asker(services, ask, await piece_message(services, ask, found[0]))
+    else:
+        await replies.to_asker(services, ask, track_view.pick_piece("this message", found, more=False))
+
+
+async def _example_piece(services: Services, ask: Ask) -> str:
+    for campaign in [] if ask.guest else await services.memory.read(visible_campaigns, ask, 3):
+        page = await services.memory.read(listings.page, ask.workspace.id, campaign.id, Wish(), None, 1)
+        if page:
+            return page[0].ref
+    return "16818211"
+
+
+async def _fetch_unknown(services: Services, ask: Ask, ref: str) -> list[StoredPiece]:
+    """A piece that we have not met may be known to the platform already."""
+    try:
+        batch = await services.platform.piece(ref, "")
+    except (PieceUnknown, Outage, Refusal):
+        return []
+    await services.memory.learn(ask.workspace.id, batch, services.clock.now())
+    return await services.memory.read(enquiries.find_pieces, ask.workspace.id, ref, 1)

@@ -1,0 +1,184 @@
+"""One piece: who it goes to, its dated scans, and what was told of it; and lists of pieces to choose from."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from handlers.forecast import model
+from handlers.forecast.model import Outlook
+from handlers.text import formatting
+from handlers.text.buttons import Action
+from handlers.text.messages import (
+    Block,
+    Message,
+    actions,
+    button,
+    confirmation,
+    context,
+    escape,
+    option,
+    section,
+)
+from handlers.text.status_styles import emoji, label
+from storage.records import NOBODY, Recipient, Scan, StoredPiece, Told
+from storage.statuses import CANCELLABLE, FINAL, MEANINGS, Status
+
+#: More lines than any real piece has.
+SCANS_SHOWN: Final = 30
+
+
+def full_name(who: Recipient) -> str:
+    """Name and address in one line, escaped. Only for the asker's eyes."""
+    place = " ".join(part for part in (who.region, who.postcode) if part)
+    parts = [who.name, who.company, who.address, who.city, place]
+    return escape(", ".join(part for part in parts if part)) or "recipient not known yet"
+
+
+def short_name(who: Recipient) -> str:
+    """Enough to recognize a piece in a channel: "Jane S., Austin TX 787••". Escaped."""
+    first, _, last = who.name.strip().rpartition(" ")
+    name = f"{first} {last[:1]}." if first else (f"{last[:1]}." if last else "")
+    zip_code = f"{who.postcode[:3]}••" if who.postcode else ""
+    place = " ".join(part for part in (who.city, who.region, zip_code) if part)
+    return escape(", ".join(part for part in (name, place) if part)) or "recipient not known yet"
+
+
+def piece_answer(
+    piece: StoredPiece,
+    scans: Sequence[Scan],
+    told: Sequence[Told],
+    expected: Outlook,
+    note: str = "",
+    *,
+    shareable: bool = True,
+    erasable: bool = False,
+) -> Message:
+    """The dated timeline of one piece, for the asker alone."""
+    status = f"{emoji(piece.status)} *{_standing(piece)}*"
+    blocks = [
+        section(f"{status}\n{full_name(piece.recipient)}"),
+        context(_paper(piece)),
+        section(_timeline(scans)),
+        *([context(line)] if (line := _outlook(piece, scans, expected)) else []),
+        *([context(told_text(told))] if told else []),
+        *([context(note)] if note else []),
+    ]
+    share = button("Share to channel", Action.SHARE_PIECE, str(piece.id), spoken="Show it here without the address")
+    row = ([share] if shareable else []) + ([cancel_button(piece)] if piece.status in CANCELLABLE else [])
+    row += [_erase_button(piece)] if erasable and piece.recipient != NOBODY else []
+    blocks += [actions(*row)] if row else []
+    text = f"{full_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)}"
+    return Message(text, blocks)
+
+
+def _erase_button(piece: StoredPiece) -> Block:
+    sure = confirmation(
+        "Erase the recipient?",
+        "Name, address and ZIP of this piece are dropped here for good. Its scans and its cost stay.",
+        "Erase",
+        "Keep",
+    )
+    return button(
+        "Erase recipient", Action.ERASE, str(piece.id), spoken=f"Erase who {piece.ref} was sent to", confirm=sure
+    )
+
+
+def shared(piece: StoredPiece, scans: Sequence[Scan], by: str) -> Message:
+    """The same for a channel, or (by "") for a guest: shortened, and nothing in it can be pressed but *Track*."""
+    said = f"{emoji(piece.status)} *{_standing(piece)}* · {short_name(piece.recipient)} · `{escape(piece.ref)}`"
+    track_it = button("Track", Action.TRACK, str(piece.id), spoken=f"Track piece {piece.ref}")
+    shared_by = f"Shared by <@{by}>" if by else "You are a guest here: name and address are shortened."
+    blocks = [section(said, track_it), section(_timeline(scans)), context(shared_by)]
+    return Message(f"{short_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)} {shared_by}", blocks)
+
+
+def _standing(piece: StoredPiece) -> str:
+    if piece.status is None:
+        return f"Other (“{escape(piece.word)}”)" if piece.word else "No status yet"
+    return label(piece.status)
+
+
+def _paper(piece: StoredPiece) -> str:
+    parts = [f"Piece `{escape(piece.ref)}`", escape(f"{piece.kind} {piece.format}".strip())]
+    parts.append(escape(piece.campaign_name) if piece.campaign_name else "sent singly")
+    return " · ".join(part for part in parts if part)
+
+
+def _timeline(scans: Sequence[Scan]) -> str:
+    lines = [_scan(scan) for scan in scans[-SCANS_SHOWN:]]
+    return "\n".join(lines) or "No scans yet."
+
+
+def _scan(scan: Scan) -> str:
+    name = label(scan.status) if scan.status is not None else f"“{escape(scan.word)}”"
+    when = formatting.stamp(scan.occurred_at)
+    line = f"• {when}  *{name}*" if scan.exact else f"• by {when}  *{name}*"
+    return f"{line} — {escape(scan.place)}" if scan.place else line
+
+
+def _spoken(scans: Sequence[Scan]) -> str:
+    said = [
+        f"{label(scan.status)} {formatting.stamp(scan.occurred_at)}" for scan in scans[-SCANS_SHOWN:] if scan.status
+    ]
+    return "; ".join(said)
+
+
+def _outlook(piece: StoredPiece, scans: Sequence[Scan], expected: Outlook) -> str:
+    if piece.status is None:
+        return "This is a word of the platform's that I do not know; I keep it as it is."
+    said = f"{label(piece.status)}: {MEANINGS[piece.status]}."
+    handed = [scan.occurred_at for scan in scans if scan.status is Status.HANDED_OVER]
+    if handed and piece.status not in FINAL:
+        why = "as your own mail usually does" if expected.is_own else "USPS's 4–7 days for Marketing Mail"
+        said += f" Expected {formatting.span(*model.piece_landing(handed[0].date(), expected))} ({why})."
+    return said
+
+
+def told_text(told: Sequence[Told]) -> str:
+    """Which channels heard of it, and which could not be told, and why."""
+    return "\n".join(_told(one) for one in told)
+
+
+def _told(one: Told) -> str:
+    what = f"{label(one.status)} to <#{one.channel}>"
+    if one.refusal:
+        return f"Could not tell {what}: {escape(one.refusal)}"
+    return f"Told {what} {formatting.stamp(one.sent_at)}" if one.sent_at else f"Will tell {what} shortly"
+
+
+def cancel_button(piece: StoredPiece) -> Block:
+    """Asks first, for it cannot be taken back."""
+    ask = confirmation(
+        "Cancel this piece?",
+        "Stannp is asked to stop it. If printing has begun it goes on, and I will tell you so.",
+        "Cancel the piece",
+        "Keep it",
+    )
+    return button(
+        "Cancel this piece", Action.CANCEL_PIECE, str(piece.id), style="danger", confirm=ask,
+        spoken=f"Cancel piece {piece.ref}",
+    )  # fmt: skip
+
+
+def pick_piece(asked: str, found: Sequence[StoredPiece], more: bool) -> Message:
+    """Several pieces may be meant: a list to choose from, for the asker alone. `asked` is escaped by the caller."""
+    menu: Block = {
+        "type": "static_select",
+        "action_id": Action.PICK_PIECE,
+        "placeholder": {"type": "plain_text", "text": "Choose a piece"},
+        "options": [option(_choice(piece), str(piece.id)) for piece in found],
+    }
+    text = f"Several pieces match “{asked}”. Which one?"
+    blocks = [section(text), actions(menu)]
+    if more:
+        blocks.append(context("There are more. Type the full name, the address or the piece's id to narrow it down."))
+    return Message(text, blocks)
+
+
+def _choice(piece: StoredPiece) -> str:
+    who = piece.recipient
+    return f"{who.name or piece.ref} · {who.city} {who.postcode} · {plain_standing(piece)}"
+
+
+def plain_standing(piece: StoredPiece) -> str:
+    """Where it stands, in plain text."""
+    return label(piece.status) if piece.status is not None else (piece.word or "no status")

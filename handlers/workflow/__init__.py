@@ -1,0 +1,1 @@
+"""What other programs in Slack ask for, and mentions."""
