@@ -108,7 +108,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="For programs: one object, with a list of findings.")] = False,
 ) -> None:
     """Look whether everything is in place: settings, Slack, database, mail account."""
-    from bot.check import check as look  # noqa: PLC0415 - `--help` needs none of it
+    from bot.cli.check import check as look  # noqa: PLC0415 - `--help` needs none of it
 
     settings = settings_or_refuse()
     lines = asyncio.run(look(settings))
@@ -160,7 +160,7 @@ def import_(
     workspace: WorkspaceOption = "",
 ) -> None:
     """Import pieces and their scans from a CSV file. Stopped at any moment, it goes on where it was."""
-    from bot.chores import import_csv  # noqa: PLC0415 - `--help` needs none of it
+    from bot.cli.maintenance import import_csv  # noqa: PLC0415 - `--help` needs none of it
 
     with _interruptible(f"Stopped. What was imported is kept; to go on: piecewise import {file}"):
         import_csv(settings_or_refuse(), file, out, again=again, team=workspace)
@@ -172,7 +172,7 @@ def sync(
     workspace: WorkspaceOption = "",
 ) -> None:
     """Read the mail account's past since a day. Stopped at any moment, it goes on where it was."""
-    from bot.chores import sync_account  # noqa: PLC0415 - `--help` needs none of it
+    from bot.cli.maintenance import sync_account  # noqa: PLC0415 - `--help` needs none of it
 
     if not EARLIEST <= since.date() <= datetime.now(UTC).date():
         refuse(f"--since must be a day from {EARLIEST} to today")
@@ -186,7 +186,7 @@ def recount(
     repair: Annotated[bool, typer.Option("--repair", help="Correct what differs.")] = False,
 ) -> None:
     """Compare every count with the pieces that it counts. The bot may be running on PostgreSQL meanwhile."""
-    from bot.chores import recount as look  # noqa: PLC0415 - `--help` needs none of it
+    from bot.cli.maintenance import recount as look  # noqa: PLC0415 - `--help` needs none of it
 
     with _interruptible("Stopped. Nothing was changed."):
         differs = look(settings_or_refuse(), out, repair=repair)
@@ -205,7 +205,7 @@ def new_key() -> None:
 @app.command("rotate-keys")
 def rotate_keys() -> None:
     """Seal every stored secret with the first of PIECEWISE_ENCRYPTION_KEYS; the others can go then."""
-    from bot.chores import rotate_keys as rotate  # noqa: PLC0415 - `--help` needs none of it
+    from bot.cli.maintenance import rotate_keys as rotate  # noqa: PLC0415 - `--help` needs none of it
 
     settings = settings_or_refuse()
     if not settings.piecewise_encryption_keys.get_secret_value():
@@ -220,7 +220,7 @@ def forget(
     workspace: WorkspaceOption = "",
 ) -> None:
     """Drop who a piece was sent to, for good. Its scans and its cost stay."""
-    from bot.chores import forget as drop  # noqa: PLC0415 - `--help` needs none of it
+    from bot.cli.maintenance import forget as drop  # noqa: PLC0415 - `--help` needs none of it
 
     with _interruptible("Stopped. Nothing was changed."):
         drop(settings_or_refuse(), piece, out, workspace)
@@ -268,7 +268,7 @@ def manifest(
     if not url:
         typer.echo(text, nl=False)
         return
-    from bot.manifest import for_http  # noqa: PLC0415 - YAML only here
+    from bot.slack.manifest import for_http  # noqa: PLC0415 - YAML only here
 
     if not url.startswith("https://"):
         refuse("--url must begin with https://: Slack calls nothing else")

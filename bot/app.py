@@ -23,18 +23,19 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import slack, stannp
-from bot.departures import departures
-from bot.desk import Desk, InFlight
-from bot.door import Door, Room, log_once, open_files
-from bot.listeners import build_bolt
+from bot.front.departures import departures
+from bot.front.dispatcher import Desk, InFlight
+from bot.front.door import Door, Room, log_once, open_files
+from bot.front.listeners import build_bolt
+from bot.front.web import LIMITS, Front, build_metrics, build_web
 from bot.metrics import Metrics
+from bot.platforms.stannp import client as stannp
+from bot.platforms.stannp.client import Stannp
 from bot.scheduler import Timetable
 from bot.settings import Mode, Settings, SettingsError
-from bot.slack import Slack
-from bot.stannp import Stannp
+from bot.slack import client as slack
+from bot.slack.client import Slack
 from bot.tenants import Keys, Many, Region, Sole, Unconnected
-from bot.web import LIMITS, Front, build_metrics, build_web
 from handlers.charts.drawing import warm_up
 from handlers.context.memory import Memory
 from handlers.context.services import Services, Studio
@@ -216,7 +217,7 @@ def _flow(
 ) -> "AsyncOAuthFlow | None":
     if isinstance(tenants, Sole):
         return None
-    from bot.installs import Store, build_flow  # noqa: PLC0415 - one team needs none of it
+    from bot.front.oauth import Store, build_flow  # noqa: PLC0415 - one team needs none of it
 
     async def greet(workspace: Workspace) -> None:
         async def work() -> None:

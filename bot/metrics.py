@@ -49,7 +49,7 @@ class Metrics:
             self.slack_outcomes.labels(outcome)
 
     def called(self, seconds: float, outcome: str) -> None:
-        """See `bot.slack.Meter`."""
+        """See `bot.slack.client.Meter`."""
         self.slack.observe(seconds)
         self.slack_outcomes.labels(outcome).inc()
 

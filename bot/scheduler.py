@@ -15,7 +15,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from bot.desk import InFlight
+from bot.front.dispatcher import InFlight
 from bot.lanes import Lanes, TookTooLong
 from handlers import upkeep, work
 from handlers.alerts import cards, delivery, digests

@@ -20,9 +20,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.slack import Slack, named
-from bot.stannp import Stannp
-from bot.tokens import ends_of, keep_new, refuse_new, token_of
+from bot.platforms.stannp.client import Stannp
+from bot.slack.client import Slack, named
+from bot.slack.tokens import ends_of, keep_new, refuse_new, token_of
 from handlers.context.ports import Account
 from handlers.context.services import Services
 from handlers.errors import NotConnected, Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from statistics import median
 
-from bot.listeners import ACTIONS
+from bot.front.listeners import ACTIONS
 from handlers.text.buttons import Action, Form
 from handlers.text.status_styles import STYLES
 from storage.statuses import LIFECYCLE, MEANINGS, Status
@@ -19,7 +19,7 @@ from storage.statuses import LIFECYCLE, MEANINGS, Status
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("bot", "handlers", "storage")
 SOURCES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
-BOUNDARIES = {"bot/desk.py", "bot/web.py", "bot/scheduler.py", "handlers/alerts/delivery.py"}
+BOUNDARIES = {"bot/front/dispatcher.py", "bot/front/web.py", "bot/scheduler.py", "handlers/alerts/delivery.py"}
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -92,9 +92,9 @@ def test_importing_everything_does_nothing(tmp_path: Path) -> None:
 
 def test_what_can_be_pressed_is_what_is_listened_for() -> None:
     assert set(ACTIONS) == set(Action)
-    source = inspect.getsource(sys.modules["bot.listeners"])
+    source = inspect.getsource(sys.modules["bot.front.listeners"])
     assert all(f"Form.{form.name}" in source for form in Form)
-    used = "".join(path.read_text() for path in (ROOT / "handlers" / "views").glob("*.py"))
+    used = "".join(path.read_text() for path in (ROOT / "handlers").rglob("*.py"))
     for name in chain(Action, Form):
         assert f"{type(name).__name__}.{name.name}" in used, f"{name} is on no view"
 

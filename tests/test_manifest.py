@@ -8,10 +8,10 @@ import jsonschema
 import pytest
 import yaml
 
-from bot.listeners import COMMANDS, EVENTS
-from bot.manifest import HTTP_EVENTS, LEAVING, for_http
+from bot.front.listeners import COMMANDS, EVENTS
 from bot.sandbox.methods import METHODS
-from bot.slack import HTTP_SCOPES, SCOPES
+from bot.slack.client import HTTP_SCOPES, SCOPES
+from bot.slack.manifest import HTTP_EVENTS, LEAVING, for_http
 from handlers.workflow.steps import STEPS
 
 ROOT = Path(__file__).parent.parent

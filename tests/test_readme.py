@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.listeners import COMMANDS
+from bot.front.listeners import COMMANDS
 from bot.settings import Settings, reference
-from bot.slack import HTTP_SCOPES, SCOPES
+from bot.slack.client import HTTP_SCOPES, SCOPES
 from handlers.text.status_styles import STYLES
 
 ROOT = Path(__file__).parent.parent

@@ -20,7 +20,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from bot import wire
+from bot.platforms.stannp import wire
 from bot.sandbox.rude import FOR_EVER, HUGE, OPTIONAL, REFUSALS, SHORT_PAGE, SLOW, Rude
 
 Json = Any

@@ -11,7 +11,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from bot import wire
+from bot.platforms.stannp import wire
 from bot.sandbox.slack import encode, sign
 from storage import tally
 from storage.database import open_database

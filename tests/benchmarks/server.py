@@ -15,9 +15,9 @@ from typing import Any
 from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 
-from bot import wire
 from bot.app import App, running
-from bot.desk import Desk, _admit
+from bot.front.dispatcher import Desk, _admit
+from bot.platforms.stannp import wire
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from bot.telemetry import set_up_logging

@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection, insert, select, text
 
 from bot.app import SystemClock
-from bot.slack import Slack
+from bot.slack.client import Slack
 from handlers.alerts import cards
 from handlers.alerts.delivery import Courier
 from handlers.context.memory import Memory

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from bot.__main__ import app as command_line
-from bot.importing import ROWS, import_file, key_of, read_rows, sync
+from bot.cli.importing import ROWS, import_file, key_of, read_rows, sync
 from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.world import World
 from handlers.errors import ImportRefusedError
@@ -258,7 +258,7 @@ async def test_a_back_fill_reads_every_week_once_and_goes_on_after_a_stop(
     import aiohttp
 
     from bot.app import SystemClock
-    from bot.stannp import Stannp
+    from bot.platforms.stannp.client import Stannp
 
     double = StannpDouble(per_minute=100_000)
     await double.start()

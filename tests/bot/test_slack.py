@@ -8,7 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox import slack as sandbox
 from bot.sandbox.slack import Channel, Fault, SlackDouble, User
-from bot.slack import Slack
+from bot.slack.client import Slack
 from handlers.errors import (
     ChannelClosed,
     MessageGone,

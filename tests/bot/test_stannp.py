@@ -9,8 +9,8 @@ from functools import partial
 import aiohttp
 import pytest
 
+from bot.platforms.stannp.client import PAGE, Stannp
 from bot.sandbox.stannp import REFUSALS, MailCampaign, Mailpiece, Rude, StannpDouble, Trouble
-from bot.stannp import PAGE, Stannp
 from handlers.errors import (
     CampaignBooked,
     CampaignUnknown,
@@ -144,7 +144,7 @@ async def test_a_closed_port_is_an_outage(stannp: Stannp, double: StannpDouble) 
 async def test_a_slow_answer_is_an_outage(
     stannp: Stannp, double: StannpDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.stannp.TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    monkeypatch.setattr("bot.platforms.stannp.client.TIMEOUT", aiohttp.ClientTimeout(total=0.05))
     double.troubles.append(Trouble("accounts", status=0, delay=0.3, times=9))
     with pytest.raises(PlatformDown):
         await stannp.balance()
@@ -255,7 +255,7 @@ async def test_the_classic_report_answers_where_the_newer_one_does_not(
 async def test_a_list_that_does_not_end_is_cut_and_what_was_read_is_kept(
     stannp: Stannp, double: StannpDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.stannp.MOST_PAGES", 4, raising=False)
+    monkeypatch.setattr("bot.platforms.stannp.client.MOST_PAGES", 4, raising=False)
     double.rude = Rude.on("endless")
     read: list[int] = []
 
@@ -272,7 +272,7 @@ async def test_a_list_that_does_not_end_is_cut_and_what_was_read_is_kept(
 async def test_a_list_that_takes_too_long_is_cut_and_what_was_read_is_kept(
     stannp: Stannp, double: StannpDouble, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.stannp.MOST_PAGES", 9, raising=False)
+    monkeypatch.setattr("bot.platforms.stannp.client.MOST_PAGES", 9, raising=False)
     double.rude = Rude.on("endless")
     read: list[int] = []
 

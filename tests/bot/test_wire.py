@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import wire
+from bot.platforms.stannp import wire
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.records import Source
 from storage.statuses import Status

@@ -22,10 +22,10 @@ from typing import Any
 import aiohttp
 from sqlalchemy import select
 
+from bot.platforms.stannp.wire import ALIASES, sign
 from bot.sandbox.slack import Channel, Fault, SlackDouble
 from bot.sandbox.stannp import ORDER, Mailpiece, StannpDouble, Trouble
 from bot.sandbox.world import World
-from bot.wire import ALIASES, sign
 from storage import schema, tally, workspaces
 from storage.database import Database, open_database
 from storage.outbox import LEASE

@@ -19,8 +19,8 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from aiohttp import web
 
+from bot.platforms.stannp.wire import sign as sign_mail
 from bot.sandbox.slack import encode, sign
-from bot.wire import sign as sign_mail
 from storage.tables import metadata
 from tests.fuzz.seeds import ROUTES, Seed, seeds
 from tests.house import ACME, BOLT, House

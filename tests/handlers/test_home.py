@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import importing
+from bot.cli import importing
 from handlers.charts import addresses
 from handlers.charts.addresses import PictureGone
 from handlers.charts.drawing import Pie

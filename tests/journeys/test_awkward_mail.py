@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.check import check
+from bot.cli.check import check
 from bot.sandbox.stannp import Rude, StannpDouble
 from handlers.cancel import stopping
 from storage import enquiries, tally, workspaces

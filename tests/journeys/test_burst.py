@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
-from bot.desk import Desk, InFlight
-from bot.listeners import COMMANDS, build_bolt
+from bot.front.dispatcher import Desk, InFlight
+from bot.front.listeners import COMMANDS, build_bolt
 from bot.sandbox.slack import User, encode, sign
 from handlers.context import webhook_queue
 from handlers.context.services import Ask, Services

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from typer.testing import CliRunner
 
-from bot import wire
 from bot.__main__ import app as command_line
 from bot.app import running
+from bot.platforms.stannp import wire
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from storage import mailings, privacy, schema, workspaces

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import func, select, update
 
-from bot.chores import rotate_keys
+from bot.cli.maintenance import rotate_keys
 from bot.sandbox.slack import Fault, Posted, User
 from bot.sandbox.stannp import Trouble
 from bot.settings import Settings

@@ -92,7 +92,7 @@ async def ends(reader: asyncio.StreamReader, seconds: float = 5) -> bool:
 async def test_one_outside_address_holds_so_many_connections_and_who_says_nothing_is_closed(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bot import door
+    from bot.front import door
 
     monkeypatch.setattr(door, "HEAD_SECONDS", 1.0)
     monkeypatch.setattr(door, "outside_address", lambda _peer: "203.0.113.9")
@@ -111,7 +111,7 @@ async def test_one_outside_address_holds_so_many_connections_and_who_says_nothin
 
 
 async def test_the_metrics_have_a_door_of_their_own(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bot import door
+    from bot.front import door
 
     monkeypatch.setattr(door, "HEAD_SECONDS", 1.0)
     monkeypatch.setattr(door, "METRICS", 2)
@@ -162,7 +162,7 @@ async def test_one_slow_workspace_leaves_connections_to_the_others(
     ],
 )  # fmt: skip
 def test_a_proxy_on_a_private_address_is_not_counted(peer: object, counted: str) -> None:
-    from bot.door import outside_address
+    from bot.front.door import outside_address
 
     assert outside_address(peer) == counted
 

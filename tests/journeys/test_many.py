@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from slack_sdk.oauth.installation_store.models.installation import Installation
 
-from bot.installs import Store
+from bot.front.oauth import Store
 from bot.sandbox.slack import Channel, Fault, User
 from bot.sandbox.stannp import Rude
 from bot.tenants import Many

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.check import check
-from bot.importing import import_file, sync
+from bot.cli.check import check
+from bot.cli.importing import import_file, sync
 from storage import tally, workspaces
 from storage.accounts import set_aside
 from storage.aside import KEPT_FOR, MOST, Refused, forget, keep

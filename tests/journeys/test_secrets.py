@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bot.listeners import HANDLERS
+from bot.front.listeners import HANDLERS
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import Trouble
 from bot.telemetry import set_up_logging
@@ -121,7 +121,7 @@ async def trouble_of_all_kinds(two: House) -> str:
 
 
 async def test_who_sends_slowly_is_not_waited_for(two: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bot import web
+    from bot.front import web
 
     monkeypatch.setattr(web, "BODY_SECONDS", 0.3)
     port = two.settings.piecewise_port

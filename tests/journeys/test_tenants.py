@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bot import wire
 from bot.app import running
+from bot.platforms.stannp import wire
 from bot.sandbox.slack import BOT_USER, Fault, Posted, User, View
 from handlers.ingest import poll as polling
 from handlers.setup.leaving import Leaving

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import yaml
 
-from bot.slack import HTTP_SCOPES
+from bot.slack.client import HTTP_SCOPES
 
 #: What Slack sends only by HTTP to an app like this one.
 HTTP_EVENTS: Final = ("function_executed", "link_shared")

@@ -17,7 +17,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.desk import Desk
+from bot.front.dispatcher import Desk
 from bot.tenants import Entry
 from handlers.admin import erasing
 from handlers.admin import log as audit_log

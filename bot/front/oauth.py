@@ -22,8 +22,8 @@ from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 
-from bot.addresses import INSTALL, REDIRECT
-from bot.slack import HTTP_SCOPES, SCOPES
+from bot.slack.client import HTTP_SCOPES, SCOPES
+from bot.slack.urls import INSTALL, REDIRECT
 from bot.tenants import Keys, Many
 from storage import audits, installs, outbox, troubles, workspaces
 from storage.audits import Act

@@ -8,7 +8,7 @@ import structlog
 from slack_bolt.async_app import AsyncBoltContext
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.desk import InFlight
+from bot.front.dispatcher import InFlight
 from bot.tenants import Entry, Many, Sole
 from handlers.errors import SecretClosed, Trouble
 from handlers.setup.leaving import Leaving

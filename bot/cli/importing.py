@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
-from bot import wire
+from bot.platforms.stannp import wire
 from handlers.context.ports import MailPlatform
 from handlers.errors import ImportRefusedError
 from storage import imports, mailings

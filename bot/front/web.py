@@ -19,9 +19,9 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.addresses import INSTALL, REDIRECT, is_slacks
-from bot.door import note_request
+from bot.front.door import note_request
 from bot.metrics import Metrics
+from bot.slack.urls import INSTALL, REDIRECT, is_slacks
 from bot.tenants import Many, Sole
 from handlers.charts import addresses
 from handlers.charts.addresses import PictureGone

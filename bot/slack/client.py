@@ -1,4 +1,4 @@
-"""Slack's Web API for one workspace: `handlers.context.ports.Messenger`, with every error code turned into a named failure."""
+"""Slack's Web API for one workspace: `handlers.context.ports.Messenger`, with every error code a named failure."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.addresses import is_slacks
+from bot.slack.urls import is_slacks
 from handlers.context.ports import AccessBarred, Clock, FileToSend, Person
 from handlers.errors import (
     ChannelClosed,
@@ -38,8 +38,8 @@ from handlers.text.messages import Message, Picture
 log = structlog.get_logger()
 
 #: Slack's own words (docs.slack.dev, errors of each method) and what they mean to us. A code that we have not
-#: met may pass: only a fault of the channel or of the message is final (`handlers.errors.LASTING`), and what one message
-#: meets again and again (`handlers.alerts.delivery.ENOUGH`).
+#: met may pass: only a fault of the channel or of the message is final (`handlers.errors.LASTING`), and what one
+#: message meets again and again (`handlers.alerts.delivery.ENOUGH`).
 CODES: Final[dict[str, type[Refusal]]] = {
     "not_in_channel": NotInChannel,
     "channel_not_found": NotInChannel,

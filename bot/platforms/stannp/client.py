@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import structlog
 
-from bot import wire
+from bot.platforms.stannp import wire
 from handlers.context.ports import AddressCheck, Clock, Delivery, ReportPage
 from handlers.errors import (
     CampaignBooked,

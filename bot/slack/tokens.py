@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from bot import wire
+from bot.platforms.stannp import wire
 from handlers.errors import SlackDown
 from storage import installs, troubles
 from storage.records import WorkspaceId

@@ -12,10 +12,10 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import slack
 from bot.app import SystemClock, build_client
+from bot.platforms.stannp.client import Stannp
 from bot.settings import Settings, SettingsError
-from bot.stannp import Stannp
+from bot.slack import client as slack
 from handlers.context import gaps
 from handlers.errors import Trouble
 from storage import aside, installs, intents, schema, workspaces

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from sqlalchemy import Connection
 
 from bot.app import SystemClock, prepare_database, regions_of
-from bot.importing import import_file, key_of, side_of, sync
+from bot.cli.importing import import_file, key_of, side_of, sync
+from bot.platforms.stannp.client import Stannp
 from bot.settings import Settings
-from bot.stannp import Stannp
 from handlers.errors import KeyRefused
 from handlers.text.status_styles import OTHER_LABEL, STYLES
 from storage import audits, enquiries, imports, installs, intents, privacy, tally, workspaces

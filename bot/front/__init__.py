@@ -1,0 +1,1 @@
+"""Where everything arrives: connections, routes, Slack's requests, installations."""

@@ -1,0 +1,1 @@
+"""The mail platforms, a folder each."""

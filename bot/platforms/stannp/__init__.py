@@ -1,0 +1,1 @@
+"""Stannp: its HTTP API, and its bytes as our records."""
