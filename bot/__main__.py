@@ -22,7 +22,7 @@ from handlers.errors import ImportRefusedError, Trouble
 from storage.database import DatabaseDownError, DatabaseUrlError
 from storage.failures import is_outage, reason_of, says_why
 from storage.files import DatabaseBusyError
-from storage.schema import SchemaError
+from storage.schema.revision import SchemaError
 from storage.vault import VaultError
 from storage.workspaces import WorkspaceUnknownError
 
@@ -130,8 +130,8 @@ def check(
 def migrate() -> None:
     """Bring the database to the schema that this version needs."""
     from bot.app import await_database  # noqa: PLC0415
-    from storage import schema  # noqa: PLC0415 - Alembic is slow to import
     from storage.database import open_database, sole_user  # noqa: PLC0415
+    from storage.schema import revision as schema  # noqa: PLC0415 - Alembic is slow to import
 
     settings = settings_or_refuse()
     try:

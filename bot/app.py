@@ -43,10 +43,11 @@ from handlers.context.webhook_queue import Intake
 from handlers.errors import SlackDown, Trouble
 from handlers.setup import actions as setup_actions
 from handlers.setup.leaving import Leaving
-from storage import intents, outbox, schema, workspaces
+from storage import intents, outbox, workspaces
 from storage.database import READERS, Database, DatabaseDownError, database_time, open_database, sole_user
 from storage.failures import is_outage, reason_of
 from storage.records import Workspace
+from storage.schema import revision as schema
 
 if TYPE_CHECKING:
     from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow

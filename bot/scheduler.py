@@ -24,7 +24,8 @@ from handlers.errors import Trouble
 from handlers.ingest import counting
 from handlers.setup import problems
 from handlers.setup.leaving import Leaving
-from storage import installs, intents, leases, workspaces
+from storage import intents, leases, workspaces
+from storage import secrets as sealed_secrets
 from storage.database import database_time
 from storage.failures import is_outage, reason_of
 from storage.records import WorkspaceId
@@ -264,7 +265,7 @@ class Timetable:
 
     async def _renew(self) -> None:
         """Takes up renewals of Slack's tokens whose end is not known."""
-        for workspace_id in await self.services.memory.read(installs.renewals):
+        for workspace_id in await self.services.memory.read(sealed_secrets.renewals):
             await self.tenants.of(workspace_id)
 
     async def _resume(self) -> None:

@@ -27,10 +27,11 @@ from handlers.context.ports import Account
 from handlers.context.services import Services
 from handlers.errors import NotConnected, Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone
 from handlers.setup.leaving import ENDED
-from storage import installs, troubles, workspaces
+from storage import secrets as sealed_secrets
+from storage import troubles, workspaces
 from storage.failures import is_outage
-from storage.installs import Place
 from storage.records import Workspace, WorkspaceId
+from storage.secrets import Place
 from storage.troubles import Kind
 from storage.vault import Vault, VaultError
 from storage.workspaces import WorkspaceUnknownError
@@ -274,7 +275,7 @@ class Many:
         """A new token in the place of one that is about to end. Of all processes, one asks Slack for it."""
         workspace_id, before = found.workspace.id, found.slack
         for _ in range(LOOKS):
-            if await self.template.memory.write(installs.begin_renewal, workspace_id, found.sealed, RENEWAL):
+            if await self.template.memory.write(sealed_secrets.begin_renewal, workspace_id, found.sealed, RENEWAL):
                 # It goes on when who asked for it does not: what Slack answers must be recorded.
                 task = asyncio.create_task(self._exchange(found))
                 self.renewing.add(task)
@@ -413,8 +414,8 @@ class Many:
         now = self._now()
 
         def work(connection: Connection) -> None:
-            kept = installs.secret(connection, self.vault, workspace_id, Place.ACCOUNT) or {}
-            installs.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept | change, now)
+            kept = sealed_secrets.secret(connection, self.vault, workspace_id, Place.ACCOUNT) or {}
+            sealed_secrets.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept | change, now)
             if "key" in change:
                 troubles.end(connection, workspace_id, Kind.KEY)
             if facts:
@@ -425,7 +426,9 @@ class Many:
 
     async def keep(self, workspace_id: WorkspaceId, place: Place, value: dict[str, Any]) -> None:
         """Keeps a secret, and uses it from now on."""
-        await self.template.memory.write(installs.keep_secret, self.vault, workspace_id, place, value, self._now())
+        await self.template.memory.write(
+            sealed_secrets.keep_secret, self.vault, workspace_id, place, value, self._now()
+        )
         self.forget(workspace_id)
 
 
@@ -451,6 +454,6 @@ def _look(
     connection: Connection, vault: Vault, workspace_id: WorkspaceId
 ) -> tuple[Workspace, str | None, dict[str, Any] | None, dict[str, Any] | None]:
     workspace = workspaces.by_id(connection, workspace_id)
-    sealed = installs.sealed(connection, workspace_id, Place.SLACK)
-    slack = installs.opened(vault, workspace_id, Place.SLACK, sealed)
-    return workspace, sealed, slack, installs.secret(connection, vault, workspace_id, Place.ACCOUNT)
+    sealed = sealed_secrets.sealed(connection, workspace_id, Place.SLACK)
+    slack = sealed_secrets.opened(vault, workspace_id, Place.SLACK, sealed)
+    return workspace, sealed, slack, sealed_secrets.secret(connection, vault, workspace_id, Place.ACCOUNT)

@@ -6,7 +6,9 @@ import structlog
 
 from handlers.cancel.stopping import settle_abandoned
 from handlers.context.services import Services
-from storage import aside, installs, intents, leases, privacy, tally
+from storage import aside, intents, leases, privacy
+from storage import secrets as sealed_secrets
+from storage.ledger import tallies as tally
 from storage.records import WorkspaceId
 
 log = structlog.get_logger()
@@ -48,10 +50,10 @@ async def erase(services: Services, workspace_id: WorkspaceId) -> None:
 async def purge(services: Services) -> None:
     """Forgets the workspaces that removed us, when their time has come; and installations that nobody ended."""
     now = services.clock.now()
-    await services.memory.write(installs.forget_begun, now)
-    for workspace_id in await services.memory.read(installs.purge_due, now):
+    await services.memory.write(sealed_secrets.forget_begun, now)
+    for workspace_id in await services.memory.read(sealed_secrets.purge_due, now):
         rows = 0
-        while gone := await services.memory.write(installs.purge_some, workspace_id, now):
+        while gone := await services.memory.write(sealed_secrets.purge_some, workspace_id, now):
             rows += gone
         log.info("workspace.purged", workspace=workspace_id, rows=rows)
 

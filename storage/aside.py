@@ -11,11 +11,11 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage.accounts import set_aside
 from storage.database import upsert
 from storage.failures import is_outage, reason_of
+from storage.ledger.stage import cut_text
 from storage.records import Batch, Campaign, Change, Piece, WorkspaceId
-from storage.stage import cut_text
+from storage.schema.account_tables import set_aside
 
 #: What a bad value raises, in the database or on the way to it.
 POISON: Final = (SQLAlchemyError, ValueError, TypeError, ArithmeticError, LookupError)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 
 from storage.database import rows_changed, upsert
 from storage.records import PieceId, UserId, WorkspaceId
-from storage.tables import cancellations
+from storage.schema.tables import cancellations
 
 
 @dataclass(frozen=True)

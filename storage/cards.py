@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from storage.database import upsert
 from storage.records import CampaignId, ChannelId, WorkspaceId
-from storage.tables import cards
+from storage.schema.tables import cards
 
 #: Whose card, in which channel, of which campaign.
 Key = tuple[WorkspaceId, ChannelId, CampaignId]

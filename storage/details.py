@@ -6,8 +6,8 @@ from sqlalchemy import Connection, delete, select
 
 from storage.database import run, sql, upsert
 from storage.records import PieceId, Source, WorkspaceId
+from storage.schema.tables import due_details
 from storage.statuses import Status
-from storage.tables import due_details
 
 #: First the pieces that belong nowhere yet, then those that came back, then the others, then what was refused before.
 UNPLACED, RETURNED, OTHERS, LATER = 0, 1, 2, 3

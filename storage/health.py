@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, case, func, select
 
 from storage.outbox import MUTED_AT_MOST
-from storage.tables import channels, outbox, workspaces
+from storage.schema.tables import channels, outbox, workspaces
 
 NONE: Final = timedelta(0)
 

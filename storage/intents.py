@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, or_, select, update
 
-from storage.accounts import approvals, intent_pieces, intents
 from storage.database import database_time, rows_changed, upsert
 from storage.records import PieceId, WorkspaceId
+from storage.schema.account_tables import approvals, intent_pieces, intents
+from storage.schema.tables import EPOCH, cancellations
 from storage.statuses import Status, status_of
-from storage.tables import EPOCH, cancellations
 from storage.vault import Vault
 
 #: Who holds one says so well within this time; after it another process may take it over.

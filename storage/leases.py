@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, case, delete, literal, or_, select, update
 
 from storage.database import database_time, rows_changed, upsert
-from storage.tables import Moment, leases, seen
+from storage.schema.tables import Moment, leases, seen
 
 #: Slack's last retry comes after about six minutes; a re-sent socket envelope within the hour.
 REMEMBERED = timedelta(hours=1)

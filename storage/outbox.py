@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, l
 from storage.cards import Card, Key, keep_card
 from storage.database import Sql, database_time, run, sql, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
+from storage.schema.tables import EPOCH, MICROSECOND, Moment, channels, outbox
 from storage.statuses import NOTABLE, Status
-from storage.tables import EPOCH, MICROSECOND, Moment, channels, outbox
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 #: After this another sender may take a channel over. Its holder renews it while a message is under way; it is so long

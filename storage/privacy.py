@@ -8,12 +8,12 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
-from storage.accounts import shown
-from storage.arrivals import PERSONAL
 from storage.database import rows_changed, upsert
+from storage.ledger.pieces import PERSONAL
 from storage.records import NO_PIECE, CampaignId, ChannelId, PieceId, WorkspaceId
+from storage.schema.account_tables import shown
+from storage.schema.tables import cards, outbox, pieces
 from storage.statuses import FINAL
-from storage.tables import cards, outbox, pieces
 
 #: Mail without a final scan after this long is taken to have ended.
 LONGEST_WAY: Final = timedelta(days=60)

@@ -6,9 +6,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, select, update
 
-from storage.accounts import troubles
 from storage.database import upsert
 from storage.records import WorkspaceId
+from storage.schema.account_tables import troubles
 
 
 class Kind(StrEnum):

@@ -23,7 +23,7 @@ from storage.records import (
     Workspace,
     WorkspaceId,
 )
-from storage.tables import EPOCH, Moment, campaigns, channels, leases, people, subscriptions, workspaces
+from storage.schema.tables import EPOCH, Moment, campaigns, channels, leases, people, subscriptions, workspaces
 
 
 class WorkspaceUnknownError(LookupError):

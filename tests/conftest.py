@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from bot.telemetry import set_up_logging
-from storage import schema
 from storage.database import Database, open_database
+from storage.schema import revision as schema
 from tests import rudeness
 from tests.fakes import FakeClock
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import schema
+from storage.schema import revision as schema
 from storage.vault import new_key
 
 ROOT = Path(__file__).parent.parent

@@ -18,8 +18,10 @@ from bot.settings import Settings, SettingsError
 from bot.slack import client as slack
 from handlers.context import gaps
 from handlers.errors import Trouble
-from storage import aside, installs, intents, schema, workspaces
+from storage import aside, intents, workspaces
+from storage import secrets as sealed_secrets
 from storage.database import open_database, parse_url
+from storage.schema import revision as schema
 
 #: Slack refuses requests that are five minutes off; this warns earlier.
 MOST_SKEW: Final = 60
@@ -65,7 +67,9 @@ def _vault(settings: Settings) -> list[Line]:
     vault, closed, old = settings.vault(), 0, 0
     database = open_database(settings.database_url)
     try:
-        sealed = [(installs.bound(key, place), text) for key, place, text in database.read(installs.every_sealed)]
+        sealed = [
+            (sealed_secrets.bound(key, place), text) for key, place, text in database.read(sealed_secrets.every_sealed)
+        ]
         sealed += [(intents.place(key), text) for key, text in database.read(intents.every_sealed)]
         known = database.read(workspaces.every)
     finally:

@@ -17,9 +17,10 @@ from typing import IO, Any, Final
 from bot.platforms.stannp import wire
 from handlers.context.ports import MailPlatform
 from handlers.errors import ImportRefusedError
-from storage import imports, mailings
+from storage import imports
 from storage.database import Database
 from storage.imports import Progress
+from storage.ledger import apply as ledger
 from storage.records import Batch, Campaign, Change, Source, WorkspaceId
 
 #: Rows in one transaction; so many more make it no quicker.
@@ -363,7 +364,7 @@ def _portions(
             side.write(row, reason)
         kept, refused = kept + len(portion) - len(reasons), refused + len(reasons)
         batches = [batch for _, batch in found if batch.pieces[0].ref not in strangers]
-        yield mailings.merged(batches), Progress(portion[-1].end, kept, refused)
+        yield ledger.merged(batches), Progress(portion[-1].end, kept, refused)
     yield Batch(), Progress(source.size, kept, refused)
 
 
@@ -401,7 +402,7 @@ async def sync(
         async for page in platform.pieces(first, last, route):
             route, now = page.route, datetime.now(UTC)
             reached = Progress(first.toordinal(), reached.kept + len(page.batch.pieces), reached.refused)
-            for portion in mailings.portions(_as_history(page.batch, now), ROWS):
+            for portion in ledger.portions(_as_history(page.batch, now), ROWS):
                 imports.keep(database, workspace_id, key, portion, reached, now)
         first = last + timedelta(days=1) if last > today else last
         # The last days are asked for again next time: they are not over.

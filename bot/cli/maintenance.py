@@ -18,12 +18,15 @@ from bot.platforms.stannp.client import Stannp
 from bot.settings import Settings
 from handlers.errors import KeyRefused
 from handlers.text.status_styles import OTHER_LABEL, STYLES
-from storage import audits, enquiries, imports, installs, intents, privacy, tally, workspaces
-from storage.audits import Act
+from storage import audit, imports, intents, privacy, workspaces
+from storage import secrets as sealed_secrets
+from storage.audit import Act
 from storage.database import Database, sole_user
 from storage.imports import Progress as Reached
-from storage.installs import Place
+from storage.ledger import tallies as tally
+from storage.queries import mail as queries
 from storage.records import Workspace
+from storage.secrets import Place
 from storage.statuses import status_of
 from storage.workspaces import WorkspaceUnknownError
 
@@ -87,7 +90,7 @@ def _platform_of(
     """The mail account of this workspace; raises KeyRefused when there is none."""
     key, url = settings.stannp_api_key.get_secret_value(), settings.stannp_api_url
     if settings.is_for_many():
-        kept = database.read(installs.secret, settings.vault(), workspace.id, Place.ACCOUNT) or {}
+        kept = database.read(sealed_secrets.secret, settings.vault(), workspace.id, Place.ACCOUNT) or {}
         key, url = kept.get("key", ""), regions_of(settings)[kept.get("region", "us")].url
         if not key:
             raise KeyRefused("This workspace has connected no mail account yet: that is done in Piecewise's Home.")
@@ -116,7 +119,7 @@ def recount(settings: Settings, out: Console, *, repair: bool) -> bool:
     differs = False
     with _opened(settings) as (database, known):
         for workspace in known:
-            names = {one.id: one.facts.name for one in database.read(enquiries.campaigns_of, workspace.id)}
+            names = {one.id: one.facts.name for one in database.read(queries.campaigns_of, workspace.id)}
             found = database.read(tally.drift, workspace.id)
             differs = differs or bool(found)
             for one in found:
@@ -147,7 +150,7 @@ def rotate_keys(settings: Settings, out: Console) -> None:
     database = prepare_database(settings)
     try:
         total = 0
-        while done := database.write(installs.seal_again, vault, datetime.now(UTC)):
+        while done := database.write(sealed_secrets.seal_again, vault, datetime.now(UTC)):
             total += done
         while done := database.write(intents.seal_again, vault):
             total += done
@@ -160,14 +163,14 @@ def forget(settings: Settings, ref: str, out: Console, team: str = "") -> None:
     """Drops who a piece was sent to, for good."""
     with _opened(settings, team) as (database, known):
         _require_one(known)
-        found = database.read(enquiries.find_pieces, known[0].id, ref, 1)
+        found = database.read(queries.find_pieces, known[0].id, ref, 1)
         if not found or found[0].ref != ref:
             raise WorkspaceUnknownError(f"There is no piece {ref} here.")
         now = datetime.now(UTC)
 
         def work(connection: Connection) -> None:
             privacy.erase_piece(connection, known[0].id, found[0].id)
-            audits.note(connection, known[0].id, "", Act.ERASED, now, subject=f"piece {ref}", detail="command line")
+            audit.note(connection, known[0].id, "", Act.ERASED, now, subject=f"piece {ref}", detail="command line")
 
         database.write(work)
         cleared = database.clear_log()

@@ -25,10 +25,11 @@ from sqlalchemy import Connection
 from bot.slack.client import HTTP_SCOPES, SCOPES
 from bot.slack.urls import INSTALL, REDIRECT
 from bot.tenants import Keys, Many
-from storage import audits, installs, outbox, troubles, workspaces
-from storage.audits import Act
-from storage.installs import Place
+from storage import audit, outbox, troubles, workspaces
+from storage import secrets as sealed_secrets
+from storage.audit import Act
 from storage.records import Workspace
+from storage.secrets import Place
 from storage.troubles import Kind
 
 log = structlog.get_logger()
@@ -64,12 +65,12 @@ class Store(AsyncInstallationStore, AsyncOAuthStateStore):
     async def async_issue(self, *_args: Any, **_kwargs: Any) -> str:
         state = secrets.token_urlsafe(32)
         template = self.tenants.template
-        await template.memory.write(installs.begin, state, template.clock.now() + BEGUN_FOR)
+        await template.memory.write(sealed_secrets.begin, state, template.clock.now() + BEGUN_FOR)
         return state
 
     async def async_consume(self, state: str) -> bool:
         template = self.tenants.template
-        return await template.memory.write(installs.consume, state, template.clock.now())
+        return await template.memory.write(sealed_secrets.consume, state, template.clock.now())
 
     async def async_save(self, installation: Installation) -> None:
         """Keeps the token, sealed, and greets whoever installed us."""
@@ -94,10 +95,10 @@ class Store(AsyncInstallationStore, AsyncOAuthStateStore):
         }  # fmt: skip
         if made.bot_refresh_token:
             kept |= {"refresh": made.bot_refresh_token, "ends": float(made.bot_token_expires_at or 0)}
-        installs.keep_secret(connection, self.tenants.vault, known.id, Place.SLACK, kept, now)
+        sealed_secrets.keep_secret(connection, self.tenants.vault, known.id, Place.SLACK, kept, now)
         troubles.end(connection, known.id, Kind.TOKEN)
         outbox.wake(connection, known.id)
-        audits.note(connection, known.id, made.user_id or "", Act.INSTALLED, now, detail=kept["scopes"])
+        audit.note(connection, known.id, made.user_id or "", Act.INSTALLED, now, detail=kept["scopes"])
         return workspaces.by_id(connection, known.id)
 
 

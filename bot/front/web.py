@@ -28,10 +28,10 @@ from handlers.charts.addresses import PictureGone
 from handlers.context.services import Services
 from handlers.errors import NotConnected, Overloaded, Removed, SecretClosed, WorkspaceGone
 from handlers.ingest import webhooks
-from storage import schema
 from storage.database import prove_writable
 from storage.failures import reason_of
 from storage.records import Workspace
+from storage.schema import revision as schema
 from storage.workspaces import WorkspaceUnknownError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from bot.platforms.stannp import wire
 from handlers.errors import SlackDown
-from storage import installs, troubles
+from storage import secrets as sealed_secrets
+from storage import troubles
 from storage.records import WorkspaceId
 from storage.troubles import Kind
 from storage.vault import Vault
@@ -45,12 +46,12 @@ def keep_new(
 ) -> bool:
     """Keeps it, unless there is a newer installation; gives whether."""
     troubles.end(connection, workspace_id, Kind.TOKEN)
-    return installs.keep_renewed(connection, vault, workspace_id, refresh, renewed, now)
+    return sealed_secrets.keep_renewed(connection, vault, workspace_id, refresh, renewed, now)
 
 
 def refuse_new(
     connection: Connection, workspace_id: WorkspaceId, sealed: str, ends: datetime | None, now: datetime
 ) -> None:
     """Slack gave nothing: that is told, while there is time to mend it."""
-    installs.end_renewal(connection, workspace_id, sealed)
+    sealed_secrets.end_renewal(connection, workspace_id, sealed)
     troubles.begin(connection, workspace_id, Kind.TOKEN, now, ends)

@@ -14,8 +14,8 @@ from handlers.context.services import Ask, Services
 from handlers.errors import Refusal
 from handlers.text import messages
 from handlers.text.messages import Message
-from storage import audits, privacy
-from storage.audits import Act
+from storage import audit, privacy
+from storage.audit import Act
 from storage.intents import Kind
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ async def erase(services: Services, ask: Ask, value: str) -> None:
 
     def also(connection: Connection) -> None:
         privacy.erase_piece(connection, ask.workspace.id, piece.id)
-        audits.note(connection, ask.workspace.id, ask.user, Act.ERASED, now, subject=f"piece {piece.ref}")
+        audit.note(connection, ask.workspace.id, ask.user, Act.ERASED, now, subject=f"piece {piece.ref}")
 
     payload = {"ref": piece.ref, "by": ask.user, "view": ask.view_id}
     secrets = {"url": ask.response_url} if ask.response_url else {}

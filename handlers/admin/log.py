@@ -17,8 +17,8 @@ from handlers.context.lookups import number_of
 from handlers.context.ports import FileToSend
 from handlers.context.services import Ask, Services
 from handlers.pieces import exports
-from storage import audits
-from storage.audits import Act
+from storage import audit
+from storage.audit import Act
 from storage.intents import Kind
 from storage.records import WorkspaceId
 
@@ -41,7 +41,7 @@ async def older(services: Services, ask: Ask, value: str) -> None:
 
 
 async def _page(services: Services, ask: Ask, before: int | None) -> dict[str, object]:
-    lines = await services.memory.read(audits.page, ask.workspace.id, before, PAGE + 1)
+    lines = await services.memory.read(audit.page, ask.workspace.id, before, PAGE + 1)
     return admin_view.log_page(lines[:PAGE], lines[PAGE - 1].id if len(lines) > PAGE else None)
 
 
@@ -64,7 +64,7 @@ async def send_log(hold: Hold) -> timedelta | None:
 
     def write_down(connection: Connection) -> None:
         now = services.clock.now()
-        audits.note(connection, hold.workspace_id, by, Act.EXPORTED, now, subject="the audit log")
+        audit.note(connection, hold.workspace_id, by, Act.EXPORTED, now, subject="the audit log")
 
     await hold.tell(0, send, write_down)
     return None
@@ -75,7 +75,7 @@ def _write_log(connection: Connection, workspace_id: WorkspaceId, file: io.Buffe
     writer = csv.writer(text)
     writer.writerow(("at", "person", "act", "subject", "detail"))
     number = 0
-    for one in audits.every(connection, workspace_id):
+    for one in audit.every(connection, workspace_id):
         writer.writerow(
             exports.harmless(cell) for cell in (one.at.isoformat(), one.person, one.act, one.subject, one.detail)
         )

@@ -10,7 +10,7 @@ from handlers.context.access import require_steward
 from handlers.context.audit import write_down
 from handlers.context.services import Ask, Services
 from storage import workspaces
-from storage.audits import Act
+from storage.audit import Act
 from storage.records import Rules
 
 

@@ -20,7 +20,7 @@ from handlers.text.messages import (
     section,
     select,
 )
-from storage.audits import Entry
+from storage.audit import Entry
 from storage.records import Rules
 
 WHO: Final = {"admins": "Workspace admins", "everyone": "Everyone but guests", "named": "Only these people"}

@@ -15,9 +15,10 @@ from handlers.context.services import Services
 from handlers.errors import MessageGone, Outage, Refusal
 from handlers.text import formatting
 from handlers.text.messages import Message
-from storage import choices, enquiries, outbox, workspaces
+from storage import channel_settings, outbox, workspaces
 from storage.cards import Card, cards_of, keep_card
 from storage.outbox import Hold, Parcel
+from storage.queries import mail as queries
 from storage.records import ChannelId, Mix, Money, StoredCampaign, WorkspaceId
 
 log = structlog.get_logger()
@@ -43,7 +44,9 @@ async def refresh(services: Services, workspace_id: WorkspaceId) -> None:
     """Edits the cards whose campaigns moved, those first that have waited longest."""
     now = services.clock.now()
     before = now - services.policy.card_pace
-    for channel, campaign_id in await services.memory.read(choices.stale_cards, workspace_id, before, now, A_MINUTE):
+    for channel, campaign_id in await services.memory.read(
+        channel_settings.stale_cards, workspace_id, before, now, A_MINUTE
+    ):
         async with holding(services, workspace_id, channel) as held:
             # Where news is on its way, it brings the card up to date.
             if held is not None:
@@ -98,7 +101,7 @@ async def _anew(services: Services, held: Hold, channel: ChannelId, card: Card, 
 def _look(connection: Connection, parcel: Parcel, now: datetime) -> tuple[Card | None, str, Message]:
     workspace_id, campaign_id = parcel.workspace_id, parcel.campaign_id
     card = cards_of(connection, [parcel.key]).get(parcel.key)
-    campaign = enquiries.campaign(connection, workspace_id, campaign_id)
-    mix = enquiries.mix(connection, workspace_id, campaign_id)
+    campaign = queries.campaign(connection, workspace_id, campaign_id)
+    mix = queries.mix(connection, workspace_id, campaign_id)
     spent = spent_line(mix, workspaces.by_id(connection, workspace_id).currency)
     return card, digest_of(campaign, mix, spent), alerts_view.card(campaign, mix, spent, now)

@@ -14,8 +14,9 @@ from handlers.errors import Refusal
 from handlers.text import formatting, parsing, short_answers
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import AlertsAsk
-from storage import choices, enquiries, outbox, workspaces
-from storage.audits import Act
+from storage import channel_settings, outbox, workspaces
+from storage.audit import Act
+from storage.queries import mail as queries
 from storage.records import NO_CAMPAIGN, CampaignId, Choices, Want
 
 
@@ -46,8 +47,8 @@ async def _listing(services: Services, ask: Ask) -> Message:
 async def open_alert_settings(services: Services, ask: Ask) -> None:
     """Shows the settings of the channel that was asked in."""
     current = await services.memory.read(workspaces.subscriptions_of, ask.workspace.id, ask.channel)
-    known = await services.memory.read(enquiries.latest_campaigns, ask.workspace.id, alerts_view.OFFERED)
-    chosen = await services.memory.read(choices.of, ask.workspace.id, ask.channel)
+    known = await services.memory.read(queries.latest_campaigns, ask.workspace.id, alerts_view.OFFERED)
+    chosen = await services.memory.read(channel_settings.of, ask.workspace.id, ask.channel)
     await services.slack.open_view(ask.trigger_id, alerts_view.settings_form(ask.channel, current, known, chosen))
 
 
@@ -90,7 +91,7 @@ async def subscribe(
     def work(connection: Connection) -> None:
         workspaces.subscribe(connection, key, ask.channel, campaign_id, wants, ask.user, now)
         if chosen is not None:
-            choices.keep(connection, key, ask.channel, replace(chosen, zone=zone))
+            channel_settings.keep(connection, key, ask.channel, replace(chosen, zone=zone))
 
     await write_down(services, ask, Act.SUBSCRIBED, what.strip("*"), f"channel {ask.channel}", work=work)
 

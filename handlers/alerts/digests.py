@@ -27,8 +27,10 @@ from handlers.status.runway import runway_of
 from handlers.status.view import Line
 from handlers.text import formatting
 from handlers.text.messages import Message, Picture
-from storage import choices, enquiries, outbox, transits, workspaces
+from storage import channel_settings, outbox, workspaces
 from storage.outbox import Hold
+from storage.queries import mail as queries
+from storage.queries import transits
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -97,7 +99,7 @@ class Account:
 async def watch(services: Services, workspace_id: WorkspaceId) -> None:
     """Looks at the clock for every channel: its quiet hours, its alarm, and its digest."""
     now = services.clock.now()
-    listeners = await services.memory.read(choices.listeners, workspace_id, now)
+    listeners = await services.memory.read(channel_settings.listeners, workspace_id, now)
     if not listeners:
         return
     account = await services.memory.read(_account, workspace_id, now)
@@ -146,7 +148,7 @@ async def _serve(
         if held is None:
             log.info("digest.later", channel=listener.channel, reason="busy")
             return
-        again = await services.memory.read(choices.listeners, workspace_id, now, listener.channel)
+        again = await services.memory.read(channel_settings.listeners, workspace_id, now, listener.channel)
         if again and is_due(again[0], account, now):
             await _look_at(services, held, again[0], account, now)
 
@@ -154,8 +156,8 @@ async def _serve(
 def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> Account:
     workspace = workspaces.by_id(connection, workspace_id)
     return Account(
-        {one.id: one for one in enquiries.campaigns_of(connection, workspace_id)},
-        enquiries.mixes(connection, workspace_id),
+        {one.id: one for one in queries.campaigns_of(connection, workspace_id)},
+        queries.mixes(connection, workspace_id),
         transits.since(connection, workspace_id, now.date() - model.HISTORY),
         workspace.currency,
         workspace.balance,
@@ -165,7 +167,7 @@ def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -
 async def _hush(services: Services, workspace_id: WorkspaceId, listener: Listener, now: datetime) -> None:
     hours = quiet_hours(listener.choices, now)
     if hours is not None and hours != listener.hushed:
-        await services.memory.write(choices.hush, workspace_id, listener.channel, *hours)
+        await services.memory.write(channel_settings.hush, workspace_id, listener.channel, *hours)
 
 
 def zone_of(chosen: Choices) -> ZoneInfo:
@@ -209,7 +211,7 @@ async def _raise_alarms(services: Services, held: Hold, listener: Listener, acco
     if raised and not first_look and await _post(services, held, digest_view.alarm(raised)) is None:
         return state
     state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)])
-    await services.memory.write(choices.told, held, state.written())
+    await services.memory.write(channel_settings.told, held, state.written())
     return state
 
 
@@ -219,7 +221,7 @@ def alarms(listener: Listener, account: Account, state: State) -> list[Alarm]:
     if limit is None:
         return []
     found = []
-    everything = enquiries.merge([mix for key, mix in account.mixes.items() if key != NO_CAMPAIGN])
+    everything = queries.merge([mix for key, mix in account.mixes.items() if key != NO_CAMPAIGN])
     for campaign in _heard(listener, account):
         mix = account.mixes[campaign.id]
         mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
@@ -252,14 +254,14 @@ async def _tell_morning(
     # Of what was there before the first digest nothing is news.
     if state.counts and morning.is_news and await _post(services, held, digest_view.morning(morning)) is None:
         return state
-    await services.memory.write(choices.told, held, after.written(), on=local.date())
+    await services.memory.write(channel_settings.told, held, after.written(), on=local.date())
     return after
 
 
 def morning_of(listener: Listener, account: Account, state: State, today: date) -> tuple[Morning, State]:
     """What changed since the last digest, and what to remember of it."""
     heard = _heard(listener, account)
-    mix = enquiries.merge([account.mixes[one.id] for one in heard])
+    mix = queries.merge([account.mixes[one.id] for one in heard])
     counts = {name: mix.of(*those) for name, those in COUNTED.items()}
     due, silent = 0.0, 0
     for campaign in heard:
@@ -286,7 +288,7 @@ def morning_of(listener: Listener, account: Account, state: State, today: date) 
 async def _tell_week(services: Services, held: Hold, listener: Listener, account: Account, after: State) -> None:
     today = date.fromisoformat(after.week)
     lines = [Line(one, account.mixes[one.id]) for one in _heard(listener, account)]
-    mix = enquiries.merge([line.mix for line in lines])
+    mix = queries.merge([line.mix for line in lines])
     message = digest_view.week(lines, mix, Money(mix.spent, account.currency), today)
     if mix.total:
         pie = Pie.of("Your week in mail", f"All mail of this channel, {formatting.day(today)}", mix)
@@ -294,7 +296,7 @@ async def _tell_week(services: Services, held: Hold, listener: Listener, account
     posted = await _post(services, held, message)
     if posted is None:
         return
-    await services.memory.write(choices.told, held, after.written())
+    await services.memory.write(channel_settings.told, held, after.written())
     if posted:
         await _tell_curve(services, held, listener, account, posted, today)
 

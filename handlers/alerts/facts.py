@@ -6,9 +6,10 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from storage import enquiries, workspaces
+from storage import workspaces
 from storage.cards import Card, cards_of
 from storage.outbox import Parcel
+from storage.queries import mail as queries
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -60,12 +61,12 @@ def gather(connection: Connection, parcels: list[Parcel]) -> list[Facts]:
     pieces = {
         (key, piece.id): piece
         for key, those in ids.items()
-        for piece in enquiries.pieces_by_id(connection, key, [*those])
+        for piece in queries.pieces_by_id(connection, key, [*those])
     }
     channels = [parcel.channel for parcel in parcels]
     wants = {key: workspaces.wants_of_channels(connection, key, channels) for key in ids}
     campaigns = {(p.workspace_id, p.campaign_id) for p in parcels}
-    known = {key: (enquiries.campaign(connection, *key), enquiries.mix(connection, *key)) for key in campaigns}
+    known = {key: (queries.campaign(connection, *key), queries.mix(connection, *key)) for key in campaigns}
     posted = cards_of(connection, {parcel.key for parcel in parcels})
     return [
         Facts(

@@ -30,10 +30,11 @@ from handlers.errors import Outage, Refusal
 from handlers.status import view as status_view
 from handlers.text import messages
 from handlers.text.messages import Block, Message, escape, section
-from storage import audits, enquiries
+from storage import audit
 from storage import intents as stored
-from storage.audits import Act
+from storage.audit import Act
 from storage.intents import Intent, Kind
+from storage.queries import mail as queries
 from storage.records import (
     NO_PIECE,
     Mix,
@@ -66,7 +67,7 @@ async def cancel_one(services: Services, ask: Ask, value: str) -> None:
 
 def _note_asked(connection: Connection, ask: Ask, subject: str, worth: Worth, now: datetime) -> None:
     detail = f"{worth.pieces} pieces worth {worth.amount.amount} {worth.amount.currency}"
-    audits.note(connection, ask.workspace.id, ask.user, Act.CANCELLED, now, subject=subject, detail=detail)
+    audit.note(connection, ask.workspace.id, ask.user, Act.CANCELLED, now, subject=subject, detail=detail)
 
 
 async def ask_cancel_campaign(services: Services, ask: Ask, value: str) -> None:
@@ -85,7 +86,7 @@ async def _cancel_form(services: Services, ask: Ask, campaign: StoredCampaign) -
     await refresh_campaign(services, ask.workspace, campaign, force=True)
 
     def look(connection: Connection) -> tuple[Mix, list[StoredPiece]]:
-        mix = enquiries.mix(connection, ask.workspace.id, campaign.id)
+        mix = queries.mix(connection, ask.workspace.id, campaign.id)
         return mix, stoppable(connection, ask.workspace.id, campaign.id)
 
     mix, pieces = await services.memory.read(look)
@@ -160,7 +161,7 @@ async def _say_first(services: Services, ask: Ask, message: Message) -> None:
 async def _delete(services: Services, ask: Ask, campaign: StoredCampaign) -> None:
     payload = payload_of(ask, campaign.id)
     note = partial(
-        audits.note, workspace_id=ask.workspace.id, person=ask.user, act=Act.CANCELLED, now=services.clock.now(),
+        audit.note, workspace_id=ask.workspace.id, person=ask.user, act=Act.CANCELLED, now=services.clock.now(),
         subject=campaign.facts.name, detail="a draft",
     )  # fmt: skip
     number = await working.keep(services, ask.workspace.id, Kind.DELETE, payload, also=note)

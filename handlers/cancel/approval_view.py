@@ -14,7 +14,7 @@ from handlers.text.messages import (
     context,
     section,
 )
-from storage.audits import Approval
+from storage.audit import Approval
 from storage.records import Money
 
 

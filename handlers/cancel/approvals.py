@@ -15,8 +15,8 @@ from handlers.context.lookups import Outdated, number_of
 from handlers.context.services import Ask, Services
 from handlers.errors import Outage, Refusal
 from handlers.text.messages import Message
-from storage import audits, intents
-from storage.audits import Act, Approval
+from storage import audit, intents
+from storage.audit import Act, Approval
 from storage.records import CampaignId
 
 log = structlog.get_logger()
@@ -63,13 +63,13 @@ async def _decide(services: Services, ask: Ask, value: str, act: Act) -> Decisio
 def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: datetime) -> Decision:
     """The decision and what follows from it, in one transaction; raises a Refusal with the one reason against it."""
     workspace_id = ask.workspace.id
-    found = audits.approval(connection, workspace_id, number)
+    found = audit.approval(connection, workspace_id, number)
     if found is None:
         raise Outdated
     refusal = _against(found, ask, now)
     if refusal is not None:
         raise refusal
-    if not audits.decide(connection, workspace_id, number, act.value, ask.user, now):
+    if not audit.decide(connection, workspace_id, number, act.value, ask.user, now):
         raise AlreadyDecided
     what = requests.named(connection, workspace_id, found)
     intent = None if found.intent_id is None else intents.of(connection, workspace_id, found.intent_id)
@@ -88,10 +88,8 @@ def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: da
         if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, "approver": ask.user}):
             raise AlreadyDecided
         detail = f"approved by {ask.user}"
-        audits.note(
-            connection, workspace_id, found.asked_by, Act.CANCELLED, now, subject=what.strip("*"), detail=detail
-        )
-    audits.note(
+        audit.note(connection, workspace_id, found.asked_by, Act.CANCELLED, now, subject=what.strip("*"), detail=detail)
+    audit.note(
         connection, workspace_id, ask.user, act, now, subject=what.strip("*"), detail=f"asked by {found.asked_by}"
     )
     return Decision(found, what, intent.id if intent else 0, standing)
@@ -101,6 +99,6 @@ def _against(found: Approval, ask: Ask, now: datetime) -> Refusal | None:
     """The one true reason why this person cannot decide it now."""
     if found.outcome:
         return AlreadyDecided(f"<@{found.decided_by}> {found.outcome} this request already.")
-    if found.asked_at <= now - audits.LAPSES:
+    if found.asked_at <= now - audit.LAPSES:
         return Lapsed()
     return OwnRequest() if found.asked_by == ask.user else None

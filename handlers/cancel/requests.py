@@ -17,9 +17,10 @@ from handlers.context.services import Ask, Services
 from handlers.errors import ChannelClosed, NotInChannel, Refusal
 from handlers.text import short_answers
 from handlers.text.messages import Message, escape
-from storage import audits, enquiries, intents, workspaces
-from storage.audits import Act, Approval, Bound
+from storage import audit, intents, workspaces
+from storage.audit import Act, Approval, Bound
 from storage.intents import Kind
+from storage.queries import mail as queries
 from storage.records import CampaignId, Money, PieceId, WorkspaceId
 
 log = structlog.get_logger()
@@ -83,14 +84,14 @@ async def ask_second(
         bound = Bound(held, wanted.pieces, wanted.saves.amount, wanted.unpriced)
         detail = f"{wanted.pieces} pieces worth {wanted.saves.amount} {wanted.saves.currency}"
         subject = wanted.what.strip("*")
-        audits.note(connection, key, ask.user, Act.APPROVAL_ASKED, now, subject=subject, detail=detail)
-        number = audits.ask_approval(connection, key, *about, ask.user, now, bound)
+        audit.note(connection, key, ask.user, Act.APPROVAL_ASKED, now, subject=subject, detail=detail)
+        number = audit.ask_approval(connection, key, *about, ask.user, now, bound)
         request = {"approval": number, "by": ask.user, "channel": ask.channel}
         return number, intents.keep(connection, key, Kind.REQUEST, request)
 
     number, request = await services.memory.write(work)
     refusal = await working.begin(services, key, request, partial(post_request, at_once=True))
-    kept = await services.memory.read(audits.approval, key, number)
+    kept = await services.memory.read(audit.approval, key, number)
     if kept is not None and kept.outcome == Act.WITHDRAWN:
         raise NobodyWouldSee
     posted = await services.memory.read(intents.of, key, request)
@@ -103,10 +104,10 @@ async def post_request(hold: Hold, *, at_once: bool = False) -> timedelta | None
     """Posts a request for approval. Where nobody would see it, it is withdrawn, and the asker is told (`at_once`: by
     who asks just now)."""
     services, payload = hold.services, hold.intent.payload
-    found = await services.memory.read(audits.approval, hold.workspace_id, payload["approval"])
+    found = await services.memory.read(audit.approval, hold.workspace_id, payload["approval"])
     if found is None or found.outcome not in ("", Act.WITHDRAWN):
         return None
-    if not found.outcome and found.asked_at > services.clock.now() - audits.LAPSES:
+    if not found.outcome and found.asked_at > services.clock.now() - audit.LAPSES:
         message = await _request(services, hold.workspace_id, found)
         try:
             await hold.tell(0, partial(services.slack.post, payload["channel"], message))
@@ -136,8 +137,8 @@ def _withdraw(connection: Connection, hold: Hold, found: Approval) -> bool:
     if not intents.renew(connection, *hold.key):
         return False
     now = hold.services.clock.now()
-    if audits.withdraw(connection, hold.workspace_id, found.id, now):
-        audits.note(connection, hold.workspace_id, found.asked_by, Act.WITHDRAWN, now, detail="nobody would see it")
+    if audit.withdraw(connection, hold.workspace_id, found.id, now):
+        audit.note(connection, hold.workspace_id, found.asked_by, Act.WITHDRAWN, now, detail="nobody would see it")
         if found.intent_id is not None:
             intents.drop_held(connection, hold.workspace_id, found.intent_id, Act.WITHDRAWN.value)
     return True
@@ -146,7 +147,7 @@ def _withdraw(connection: Connection, hold: Hold, found: Approval) -> bool:
 def named(connection: Connection, workspace_id: WorkspaceId, found: Approval) -> str:
     """What a request is about, in words, escaped."""
     if found.piece_id:
-        piece = enquiries.piece_by_id(connection, workspace_id, found.piece_id)
+        piece = queries.piece_by_id(connection, workspace_id, found.piece_id)
         return f"piece {escape(piece.ref)}" if piece else "a piece"
-    campaign = enquiries.campaign(connection, workspace_id, found.campaign_id)
+    campaign = queries.campaign(connection, workspace_id, found.campaign_id)
     return f"*{escape(campaign.facts.name)}*" if campaign else "a campaign"

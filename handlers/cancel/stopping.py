@@ -33,11 +33,12 @@ from handlers.errors import (
 )
 from handlers.text import formatting, messages
 from handlers.text.messages import Message
-from storage import audits, cancellations, enquiries, workspaces
+from storage import audit, cancellations, workspaces
 from storage import intents as stored
-from storage.audits import Act
+from storage.audit import Act
 from storage.cancellations import Outcome
 from storage.intents import Kind, PieceRow
+from storage.queries import mail as queries
 from storage.records import (
     NO_CAMPAIGN,
     Batch,
@@ -99,7 +100,7 @@ def worth_of(pieces: Sequence[StoredPiece], currency: str) -> Worth:
 
 def stoppable(connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId) -> list[StoredPiece]:
     """The campaign's pieces that may still be stopped."""
-    return enquiries.pieces_at(connection, workspace_id, campaign_id, sorted(CANCELLABLE))
+    return queries.pieces_at(connection, workspace_id, campaign_id, sorted(CANCELLABLE))
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def standing_of(connection: Connection, workspace_id: WorkspaceId, intent_id: in
     """Compares what an intent names with what its campaign (0: none) holds now."""
     ids = [row.piece_id for row in stored.rows_of(connection, workspace_id, intent_id)]
     if campaign_id == NO_CAMPAIGN:
-        found = [piece for group in _groups(ids) for piece in enquiries.pieces_by_id(connection, workspace_id, group)]
+        found = [piece for group in _groups(ids) for piece in queries.pieces_by_id(connection, workspace_id, group)]
         return Standing([piece for piece in found if piece.status in CANCELLABLE], 0)
     named = set(ids)
     now = stoppable(connection, workspace_id, campaign_id)
@@ -180,7 +181,7 @@ async def _work_off(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow]) 
 
 async def _stop(hold: Hold, workspace: Workspace, row: PieceRow) -> None:
     services = hold.services
-    piece = await services.memory.read(enquiries.piece_by_id, workspace.id, row.piece_id)
+    piece = await services.memory.read(queries.piece_by_id, workspace.id, row.piece_id)
     outcome, status = (Outcome.REFUSED, None) if piece is None else await _try_to_cancel(hold, workspace, piece, row)
     if outcome is Outcome.UNCLEAR:
         looks = row.looks + 1
@@ -277,7 +278,7 @@ async def _read_again(services: Services, workspace: Workspace, piece: StoredPie
     """Where the platform says the piece is now; what it says is kept. `ours`: a cancellation is what we asked for."""
     batch = await services.platform.piece(piece.ref, piece.kind)
     await services.memory.learn(workspace.id, _as_asked(batch) if ours else batch, services.clock.now())
-    again = await services.memory.read(enquiries.piece_by_id, workspace.id, piece.id)
+    again = await services.memory.read(queries.piece_by_id, workspace.id, piece.id)
     return again.status if again else None
 
 
@@ -307,7 +308,7 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
         send = partial(_to_asker, hold, message, by_button=number == FIRST)
     else:
         campaign_id = CampaignId(payload["campaign"])
-        campaign = await hold.services.memory.read(enquiries.campaign, workspace.id, campaign_id)
+        campaign = await hold.services.memory.read(queries.campaign, workspace.id, campaign_id)
         if campaign is None:
             return
         dashboard = hold.services.platform.dashboard(campaign.facts.ref)
@@ -317,7 +318,7 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
 
     def write_down(connection: Connection) -> None:
         now = hold.services.clock.now()
-        audits.note(connection, workspace.id, who.by, Act.STOPPED, now, subject=subject, detail=detail)
+        audit.note(connection, workspace.id, who.by, Act.STOPPED, now, subject=subject, detail=detail)
 
     await hold.note(number, write_down)
     await hold.tell(number + 1, send)
@@ -332,7 +333,7 @@ def _results(connection: Connection, workspace_id: WorkspaceId, rows: Sequence[P
     return [
         Result(piece, Outcome(by_id[piece.id].outcome or Outcome.UNCLEAR.value), by_id[piece.id].status)
         for group in _groups(list(by_id))
-        for piece in enquiries.pieces_by_id(connection, workspace_id, group)
+        for piece in queries.pieces_by_id(connection, workspace_id, group)
     ]
 
 
@@ -381,7 +382,7 @@ async def _announce(hold: Hold, message: Message) -> None:
 async def delete_draft(hold: Hold) -> timedelta | None:
     """A campaign that is not booked is removed whole; after an interruption it is looked for first."""
     payload, services = hold.intent.payload, hold.services
-    campaign = await services.memory.read(enquiries.campaign, hold.workspace_id, CampaignId(payload["campaign"]))
+    campaign = await services.memory.read(queries.campaign, hold.workspace_id, CampaignId(payload["campaign"]))
     if campaign is None:
         return None
     who = Who(payload["by"], hold.intent.made_at)
@@ -398,7 +399,7 @@ async def delete_draft(hold: Hold) -> timedelta | None:
 
     def write_down(connection: Connection) -> None:
         now, name = services.clock.now(), campaign.facts.name
-        audits.note(connection, hold.workspace_id, who.by, Act.STOPPED, now, subject=name, detail=detail)
+        audit.note(connection, hold.workspace_id, who.by, Act.STOPPED, now, subject=name, detail=detail)
 
     await hold.note(0, write_down)
     await hold.tell(1, partial(_to_channel, hold, message))

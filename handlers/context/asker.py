@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from handlers.context.services import Ask, Services
 from handlers.errors import NotConnected, Trouble
-from storage import enquiries, privacy
+from storage import privacy
+from storage.queries import mail as queries
 from storage.records import StoredCampaign
 
 log = structlog.get_logger()
@@ -23,9 +24,9 @@ def require_account(ask: Ask) -> None:
 def visible_campaigns(connection: Connection, ask: Ask, limit: int) -> list[StoredCampaign]:
     """The most recent campaigns that the asker may know of."""
     if not ask.guest:
-        return enquiries.latest_campaigns(connection, ask.workspace.id, limit)
+        return queries.latest_campaigns(connection, ask.workspace.id, limit)
     shown = privacy.shown_campaigns(connection, ask.workspace.id, ask.channel)
-    return enquiries.campaigns_by_id(connection, ask.workspace.id, shown[:limit])
+    return queries.campaigns_by_id(connection, ask.workspace.id, shown[:limit])
 
 
 async def zone_of(services: Services, ask: Ask) -> ZoneInfo:

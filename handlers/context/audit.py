@@ -5,8 +5,8 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from handlers.context.services import Ask, Services
-from storage import audits
-from storage.audits import Act
+from storage import audit
+from storage.audit import Act
 
 
 async def write_down(
@@ -27,7 +27,7 @@ async def write_down(
     def both(connection: Connection) -> bool:
         if work(connection) is False:
             return False
-        audits.note(connection, ask.workspace.id, ask.user, act, now, subject=subject, detail=detail)
+        audit.note(connection, ask.workspace.id, ask.user, act, now, subject=subject, detail=detail)
         return True
 
     return await services.memory.together(both)

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from handlers.context.services import Services
 from handlers.text import short_answers
 from handlers.text.messages import escape
-from storage import audits, enquiries, intents
-from storage.audits import Act
+from storage import audit, intents
+from storage.audit import Act
 from storage.intents import Intent, Kind
+from storage.queries import mail as queries
 from storage.records import CampaignId
 
 #: Slack ends a workflow's step by its own rules; who ran it reads this.
@@ -31,7 +32,7 @@ def write_down(connection: Connection, intent: Intent, now: datetime) -> None:
     """That mail was to be stopped stands in the log, and so does that nobody goes on with it."""
     if intent.kind in (Kind.CANCEL, Kind.DELETE):
         what, by = _subject(connection, intent), intent.payload["by"]
-        audits.note(connection, intent.workspace_id, by, Act.STOPPED, now, subject=what, detail="given up")
+        audit.note(connection, intent.workspace_id, by, Act.STOPPED, now, subject=what, detail="given up")
 
 
 def _sentence(kind: Kind, what: str, why: str) -> str:
@@ -60,8 +61,8 @@ def _subject(connection: Connection, intent: Intent) -> str:
     if intent.kind is Kind.ERASE:
         return f"piece {payload['ref']}"
     if payload["campaign"]:
-        campaign = enquiries.campaign(connection, workspace_id, CampaignId(payload["campaign"]))
+        campaign = queries.campaign(connection, workspace_id, CampaignId(payload["campaign"]))
         return campaign.facts.name if campaign else "a campaign"
     ids = [row.piece_id for row in intents.rows_of(connection, workspace_id, intent.id)]
-    found = enquiries.pieces_by_id(connection, workspace_id, ids[:1])
+    found = queries.pieces_by_id(connection, workspace_id, ids[:1])
     return f"piece {found[0].ref}" if found else "a piece"

@@ -2,7 +2,7 @@
 
 from handlers.context.services import Ask, Services
 from handlers.errors import Refusal
-from storage import enquiries
+from storage.queries import mail as queries
 from storage.records import CampaignId, PieceId, StoredCampaign, StoredPiece
 
 
@@ -21,7 +21,7 @@ def number_of(value: str) -> int:
 async def campaign_of(services: Services, ask: Ask, value: str) -> StoredCampaign:
     """The campaign with this number, given as text; raises Outdated."""
     campaign_id = CampaignId(number_of(value))
-    found = await services.memory.read(enquiries.campaign, ask.workspace.id, campaign_id)
+    found = await services.memory.read(queries.campaign, ask.workspace.id, campaign_id)
     if found is None:
         raise Outdated
     return found
@@ -30,7 +30,7 @@ async def campaign_of(services: Services, ask: Ask, value: str) -> StoredCampaig
 async def piece_of(services: Services, ask: Ask, value: str) -> StoredPiece:
     """The piece with this number, given as text; raises Outdated."""
     piece_id = PieceId(number_of(value))
-    found = await services.memory.read(enquiries.piece_by_id, ask.workspace.id, piece_id)
+    found = await services.memory.read(queries.piece_by_id, ask.workspace.id, piece_id)
     if found is None:
         raise Outdated
     return found

@@ -9,9 +9,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from storage import enquiries
-from storage.arrivals import fold_text
-from storage.enquiries import Named
+from storage.ledger.pieces import fold_text
+from storage.queries import mail as queries
+from storage.queries.mail import Named
 from storage.records import StoredCampaign, WorkspaceId
 
 #: Alike enough to be offered as a choice; and barely alike, to be named as a hint. Of 100.
@@ -51,12 +51,12 @@ def exactly(asked: str, names: Sequence[Named]) -> list[Named]:
 def match(connection: Connection, workspace_id: WorkspaceId, asked: str, names: Sequence[Named] | None = None) -> Match:
     """The campaigns that may be meant by these words; of those `names`, if they were read already."""
     if names is None:
-        names = enquiries.campaign_names(connection, workspace_id)
+        names = queries.campaign_names(connection, workspace_id)
     key = fold_text(asked)
     certain = exactly(asked, names) or [one for one in names if key and key in fold_text(one.name)]
     meant = certain or _alike(key, names, OFFERED)
     near = [] if meant else list(dict.fromkeys(one.name for one in _alike(key, names, HINTED)))[:3]
-    found = enquiries.campaigns_by_id(connection, workspace_id, [one.id for one in meant[:MENU]])
+    found = queries.campaigns_by_id(connection, workspace_id, [one.id for one in meant[:MENU]])
     return Match(found, bool(certain), near)
 
 

@@ -11,11 +11,12 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers.context.grouped_commits import Group, Rider, settled
-from storage import aside, mailings
+from storage import aside
 from storage.aside import POISON, Sieve
 from storage.database import Database
 from storage.failures import is_outage
-from storage.mailings import Applied
+from storage.ledger import apply as ledger
+from storage.ledger.apply import Applied
 from storage.records import Batch, WorkspaceId
 
 P = ParamSpec("P")
@@ -107,7 +108,7 @@ class Memory:
         Stopped half-way, it is partly known; told again, it is known once.
         """
         total = Applied()
-        for portion in mailings.portions(batch, PORTION):
+        for portion in ledger.portions(batch, PORTION):
             total += await self.sift(workspace_id, portion, now)
             self.learned += len(portion.pieces) + len(portion.changes) + len(portion.campaigns)
         return total
@@ -121,7 +122,7 @@ class Memory:
         while sieve.todo:
             part = sieve.todo.pop()
             try:
-                total += await self.write(mailings.apply, workspace_id, part, now)
+                total += await self.write(ledger.apply, workspace_id, part, now)
             except POISON as error:
                 sieve.refuse(part, error)
         if sieve.refused:

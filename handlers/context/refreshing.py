@@ -10,7 +10,8 @@ import structlog
 from handlers.context.gaps import Call
 from handlers.context.services import Services
 from handlers.errors import NotOffered, Outage, PieceUnknown, Refusal
-from storage import enquiries, workspaces
+from storage import workspaces
+from storage.queries import mail as queries
 from storage.records import StoredCampaign, StoredPiece, Workspace
 
 log = structlog.get_logger()
@@ -116,5 +117,5 @@ async def refresh_piece(services: Services, workspace: Workspace, piece: StoredP
         log.info("refresh.failed", reason=type(trouble).__name__)
         return PieceNews(piece, ":warning: Stannp is not answering; this is what was heard before.")
     await services.memory.learn(workspace.id, batch, services.clock.now())
-    again = await services.memory.read(enquiries.piece_by_id, workspace.id, piece.id)
+    again = await services.memory.read(queries.piece_by_id, workspace.id, piece.id)
     return PieceNews(again or piece)

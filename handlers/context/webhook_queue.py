@@ -19,9 +19,10 @@ from handlers.context.grouped_commits import Group, Rider
 from handlers.context.memory import Memory
 from handlers.context.ports import Clock
 from handlers.errors import Overloaded
-from storage import mailings, workspaces
+from storage import workspaces
 from storage.aside import POISON
 from storage.failures import is_outage, reason_of
+from storage.ledger import apply as ledger
 from storage.records import Batch, WorkspaceId
 
 log = structlog.get_logger()
@@ -144,6 +145,6 @@ def _apply_all(connection: Connection, calls: Sequence[Call], silent: Sequence[W
     for workspace_id, batch in calls:
         batches.setdefault(workspace_id, []).append(batch)
     for workspace_id, parts in sorted(batches.items()):
-        mailings.apply(connection, workspace_id, mailings.merged(parts), now)
+        ledger.apply(connection, workspace_id, ledger.merged(parts), now)
     for workspace_id in silent:
         workspaces.note(connection, workspace_id, webhook_at=now)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from handlers.forecast import model
 from handlers.forecast.model import Cohort, Outlook, Progress
-from storage import transits
+from storage.queries import transits
 from storage.records import CampaignId, Mix, StoredPiece, Transit, WorkspaceId
 from storage.statuses import MAILED, Status
 

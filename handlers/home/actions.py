@@ -28,7 +28,9 @@ from handlers.text import formatting, parsing
 from handlers.text.buttons import Action
 from handlers.text.messages import Block
 from handlers.text.parsing import Range
-from storage import enquiries, mailings, troubles, workspaces
+from storage import troubles, workspaces
+from storage.ledger import apply as ledger
+from storage.queries import mail as queries
 from storage.troubles import Problem
 
 log = structlog.get_logger()
@@ -92,16 +94,16 @@ def _look(
     kept = workspaces.span_of(connection, ask.workspace.id, ask.user) or parsing.DEFAULT_PRESET
     span = parsing.kept(kept, today)
     key = ask.workspace.id
-    mix = enquiries.total(connection, key, span.days)
+    mix = queries.total(connection, key, span.days)
     standing = answers.standing_of(connection, ask, mix, span, today, fresh)
-    number = enquiries.number_listed(connection, key, span.days)
+    number = queries.number_listed(connection, key, span.days)
     page = min(page, max(number - 1, 0) // home_view.PAGE)
-    lines = [Line(*one) for one in enquiries.listed(connection, key, span.days, page * home_view.PAGE, home_view.PAGE)]
-    booked = enquiries.booked_campaigns(connection, key, sorted(BOOKED), today)
-    begun = enquiries.mixes_of(connection, key, [one.id for one in booked])
+    lines = [Line(*one) for one in queries.listed(connection, key, span.days, page * home_view.PAGE, home_view.PAGE)]
+    booked = queries.booked_campaigns(connection, key, sorted(BOOKED), today)
+    begun = queries.mixes_of(connection, key, [one.id for one in booked])
     runway = runway_of(booked, begun, standing.balance, today)
     said = runway_text(runway) if runway else ""
-    note = note or (home_view.full(mailings.MOST_CAMPAIGNS) if mailings.is_full(connection, key) else "")
+    note = note or (home_view.full(ledger.MOST_CAMPAIGNS) if ledger.is_full(connection, key) else "")
     workspace = workspaces.by_id(connection, key)
     report = Report(
         standing, lines, number, kept, page, note=note, runway=said, known=standing.as_of is not None,

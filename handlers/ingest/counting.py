@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from handlers.context.services import Services
-from storage import returns, transits
+from storage.queries import returns, transits
 from storage.records import CampaignId, PieceId, WorkspaceId
 
 #: Longer than any transaction from the moment that its rows bear until its commit.

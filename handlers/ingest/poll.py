@@ -12,7 +12,8 @@ from handlers.context.refreshing import read_balance
 from handlers.context.services import Services
 from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, ReadCut, Refusal, Trouble
 from handlers.ingest import counting
-from storage import details, enquiries, workspaces
+from storage import details, workspaces
+from storage.queries import mail as queries
 from storage.records import NO_CAMPAIGN, Batch, Campaign, Mix, Piece, StoredCampaign, Workspace, WorkspaceId
 from storage.statuses import FINAL
 
@@ -116,7 +117,7 @@ async def _first_day(services: Services, workspace: Workspace, today: date) -> d
     if workspace.baseline_at is None:
         return today - services.policy.history
     earliest = today - LONGEST_WAY
-    oldest = await services.memory.read(enquiries.oldest_open_day, workspace.id, earliest)
+    oldest = await services.memory.read(queries.oldest_open_day, workspace.id, earliest)
     return min(oldest or today, today - timedelta(days=2))
 
 
@@ -159,8 +160,8 @@ async def _place_pieces(
 async def _unfinished(services: Services, workspace: Workspace, campaigns: Sequence[Campaign]) -> list[StoredCampaign]:
     """The campaigns whose pieces may still move, or are not all known."""
     listed = {campaign.ref for campaign in campaigns}
-    known = await services.memory.read(enquiries.campaigns_of, workspace.id)
-    mixes = await services.memory.read(enquiries.mixes, workspace.id)
+    known = await services.memory.read(queries.campaigns_of, workspace.id)
+    mixes = await services.memory.read(queries.mixes, workspace.id)
     return [one for one in known if one.facts.ref in listed and not _is_over(one, mixes.get(one.id))]
 
 
@@ -174,7 +175,7 @@ def _is_over(campaign: StoredCampaign, mix: Mix | None) -> bool:
 async def _meet_unknown(services: Services, workspace: Workspace, batch: Batch) -> None:
     """A campaign's report may name pieces without saying when they were made: those are asked for one by one."""
     bare = [piece.ref for piece in batch.pieces if piece.created_at is None]
-    unknown = await services.memory.read(enquiries.unknown_refs, workspace.id, bare)
+    unknown = await services.memory.read(queries.unknown_refs, workspace.id, bare)
     for ref in unknown[: services.policy.details]:
         try:
             found = await services.platform.piece(ref, "")
@@ -190,7 +191,7 @@ async def _meet_unknown(services: Services, workspace: Workspace, batch: Batch) 
 async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) -> None:
     """Fetches timelines of pieces that moved, as many as one poll may; the rest waits for the next."""
     missed = 0
-    due = await services.memory.read(enquiries.details_due, workspace.id, services.policy.details)
+    due = await services.memory.read(queries.details_due, workspace.id, services.policy.details)
     if Call.SINGLES in workspace.gaps and Call.TIMELINES in workspace.gaps:
         # Nothing tells to which campaigns they belong: their news does not wait for that.
         alone = [Piece(one.ref, one.created_at, campaign_ref="") for one in due if one.campaign_id == NO_CAMPAIGN]

@@ -19,10 +19,12 @@ from handlers.pieces import view as pieces_view
 from handlers.pieces.view import Listing
 from handlers.text import formatting, parsing, short_answers
 from handlers.text.messages import Block, escape
-from storage import audits, enquiries, listings
-from storage.audits import Act
+from storage import audit
+from storage.audit import Act
 from storage.intents import Kind
-from storage.listings import Wish
+from storage.queries import mail as queries
+from storage.queries import piece_pages
+from storage.queries.piece_pages import Wish
 from storage.records import CampaignId, PieceId, StoredCampaign, WorkspaceId
 from storage.statuses import Status
 
@@ -83,10 +85,10 @@ async def _show(services: Services, ask: Ask, view: Block) -> None:
 
 async def _listed(services: Services, ask: Ask, campaign: StoredCampaign, wish: Wish, after: PieceId | None) -> Block:
     def look(connection: Connection) -> Listing:
-        mix = enquiries.mix(connection, ask.workspace.id, campaign.id)
+        mix = queries.mix(connection, ask.workspace.id, campaign.id)
         # A status at which nothing stands would be looked for in every piece.
         nothing = wish.status is not None and not mix.of(wish.status)
-        page = [] if nothing else listings.page(
+        page = [] if nothing else piece_pages.page(
             connection, ask.workspace.id, campaign.id, wish, after, pieces_view.PAGE + 1
         )  # fmt: skip
         return Listing(campaign, mix, wish, page, after)
@@ -110,7 +112,7 @@ async def send_export(hold: Hold) -> timedelta | None:
     """Writes the file as the pieces are now, and sends it. Begun anew after an interruption."""
     services, payload, asked = hold.services, hold.intent.payload, hold.secrets().get("asked")
     campaign_id, by = CampaignId(payload["campaign"]), payload["by"]
-    campaign = await services.memory.read(enquiries.campaign, hold.workspace_id, campaign_id)
+    campaign = await services.memory.read(queries.campaign, hold.workspace_id, campaign_id)
     if campaign is None or asked is None:
         await hold.tell(0, lambda: services.slack.post(by, short_answers.plain(NO_EXPORT)))
         return None
@@ -127,7 +129,7 @@ async def send_export(hold: Hold) -> timedelta | None:
     def write_down(connection: Connection) -> None:
         now = services.clock.now()
         subject, detail = campaign.facts.name, formatting.pieces(number)
-        audits.note(connection, hold.workspace_id, by, Act.EXPORTED, now, subject=subject, detail=detail)
+        audit.note(connection, hold.workspace_id, by, Act.EXPORTED, now, subject=subject, detail=detail)
 
     await hold.tell(0, send, write_down)
     return None
@@ -152,7 +154,7 @@ class Pages:
         """Writes the next handful; gives how many these were, and the last one's number."""
 
         def work(connection: Connection) -> tuple[int, PieceId | None]:
-            found = listings.page(connection, self.workspace_id, self.campaign_id, self.wish, after, HANDFUL)
+            found = piece_pages.page(connection, self.workspace_id, self.campaign_id, self.wish, after, HANDFUL)
             exports.write_rows(file, found)
             return len(found), found[-1].id if found else None
 

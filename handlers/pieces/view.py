@@ -22,7 +22,7 @@ from handlers.text.messages import (
 )
 from handlers.text.status_styles import STYLES, emoji
 from handlers.track.view import plain_standing
-from storage.listings import Wish
+from storage.queries.piece_pages import Wish
 from storage.records import CampaignId, Mix, PieceId, StoredCampaign, StoredPiece
 from storage.statuses import Status
 

@@ -19,10 +19,11 @@ from handlers.status.view import Line
 from handlers.text import buttons
 from handlers.text.messages import Block, Picture
 from handlers.text.status_styles import STYLES
-from storage import enquiries, listings, returns
-from storage.listings import Wish
+from storage.queries import mail as queries
+from storage.queries import piece_pages, returns
+from storage.queries.piece_pages import Wish
+from storage.queries.returns import Place
 from storage.records import NO_CAMPAIGN, ChannelId, PieceId, StoredCampaign
-from storage.returns import Place
 from storage.statuses import Status
 
 
@@ -41,10 +42,10 @@ async def open_range(services: Services, ask: Ask, value: str) -> None:
         raise Outdated from None
 
     def look(connection: Connection) -> RangeDesk:
-        mixes = enquiries.mixes(connection, ask.workspace.id, span.days)
-        known = enquiries.campaigns_of(connection, ask.workspace.id)
+        mixes = queries.mixes(connection, ask.workspace.id, span.days)
+        known = queries.campaigns_of(connection, ask.workspace.id)
         lines = [Line(one, mixes[one.id]) for one in known if one.id in mixes and mixes[one.id].of(Status.RETURNED)]
-        return RangeDesk(span, enquiries.merge(list(mixes.values())), lines)
+        return RangeDesk(span, queries.merge(list(mixes.values())), lines)
 
     await services.slack.open_view(ask.trigger_id, returns_view.range_desk(await services.memory.read(look)))
 
@@ -67,13 +68,11 @@ async def turn_page(services: Services, ask: Ask, value: str) -> None:
 async def _desk(services: Services, ask: Ask, campaign: StoredCampaign, origin: str, after: PieceId | None) -> Block:
     def look(connection: Connection) -> Desk:
         workspace_id = ask.workspace.id
-        mix = enquiries.mix(connection, workspace_id, campaign.id)
-        usual = forecast_queries.share_returned(
-            enquiries.total(connection, workspace_id, but=[NO_CAMPAIGN, campaign.id])
-        )
+        mix = queries.mix(connection, workspace_id, campaign.id)
+        usual = forecast_queries.share_returned(queries.total(connection, workspace_id, but=[NO_CAMPAIGN, campaign.id]))
         wish = Wish(Status.RETURNED)
         page = (
-            listings.page(connection, workspace_id, campaign.id, wish, after, returns_view.PAGE + 1)
+            piece_pages.page(connection, workspace_id, campaign.id, wish, after, returns_view.PAGE + 1)
             if mix.of(Status.RETURNED)
             else []
         )

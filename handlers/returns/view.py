@@ -26,9 +26,9 @@ from handlers.text.messages import (
 )
 from handlers.text.parsing import Range
 from handlers.track.view import full_name
-from storage.listings import Wish
+from storage.queries.piece_pages import Wish
+from storage.queries.returns import Note, Place
 from storage.records import Mix, PieceId, StoredCampaign, StoredPiece
-from storage.returns import Note, Place
 from storage.statuses import MAILED, Status
 
 PAGE: Final = 15

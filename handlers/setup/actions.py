@@ -12,7 +12,7 @@ from handlers.home import first_steps
 from handlers.setup import view as setup_view
 from handlers.text import messages
 from handlers.text.messages import section
-from storage.audits import Act
+from storage.audit import Act
 from storage.records import Workspace
 
 log = structlog.get_logger()

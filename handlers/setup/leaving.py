@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 
 from handlers.context.services import Services, Tenants
 from handlers.errors import Removed, Trouble
-from storage import audits, installs, leases, workspaces
-from storage.audits import Act
-from storage.installs import Place
+from storage import audit, leases, workspaces
+from storage import secrets as sealed_secrets
+from storage.audit import Act
 from storage.records import Workspace, WorkspaceId
+from storage.secrets import Place
 
 log = structlog.get_logger()
 
@@ -82,7 +83,7 @@ class Leaving:
         if since is not None and said < since - CLOCKS:
             await self._stays(workspace_id, said, "older")
             return
-        tested = await self.services.memory.read(installs.sealed, workspace_id, Place.SLACK)
+        tested = await self.services.memory.read(sealed_secrets.sealed, workspace_id, Place.SLACK)
         if tested is None and since is not None:
             # There is no token that could be good.
             await self._leave(workspace, tested)
@@ -139,7 +140,7 @@ def _hear(connection: Connection, workspace_id: WorkspaceId, event_id: str, at: 
 def _leave(
     connection: Connection, workspace_id: WorkspaceId, tested: str | None, now: datetime, purge_at: datetime
 ) -> bool:
-    gone = installs.remove(connection, workspace_id, tested, now, purge_at)
+    gone = sealed_secrets.remove(connection, workspace_id, tested, now, purge_at)
     if gone:
-        audits.note(connection, workspace_id, "", Act.REMOVED, now)
+        audit.note(connection, workspace_id, "", Act.REMOVED, now)
     return gone

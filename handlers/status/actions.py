@@ -17,7 +17,7 @@ from handlers.status import answers
 from handlers.status import view as status_view
 from handlers.text import buttons
 from handlers.text.parsing import Range
-from storage import transits
+from storage.queries import transits
 from storage.records import (
     CampaignId,
 )

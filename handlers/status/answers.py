@@ -14,7 +14,8 @@ from handlers.status import view as status_view
 from handlers.text import formatting
 from handlers.text.messages import Message
 from handlers.text.parsing import Range
-from storage import enquiries, workspaces
+from storage import workspaces
+from storage.queries import mail as queries
 from storage.records import Mix, StoredCampaign
 
 
@@ -26,8 +27,8 @@ async def campaign_message(
     fresh = await refresh_campaign(services, ask.workspace, campaign, force=force)
 
     def look(connection: Connection) -> tuple[StoredCampaign, status_view.Standing, Progress | None]:
-        mix = enquiries.mix(connection, ask.workspace.id, campaign.id, span.days)
-        again = enquiries.campaign(connection, ask.workspace.id, campaign.id) or campaign
+        mix = queries.mix(connection, ask.workspace.id, campaign.id, span.days)
+        again = queries.campaign(connection, ask.workspace.id, campaign.id) or campaign
         _, expected = forecast_queries.of_campaign(connection, ask.workspace.id, campaign.id, today)
         return again, standing_of(connection, ask, mix, span, today, fresh), expected
 
@@ -42,9 +43,9 @@ async def account_message(services: Services, ask: Ask, span: Range, today: date
     fresh = await refresh_account(services, ask.workspace)
 
     def look(connection: Connection) -> tuple[list[status_view.Line], int, status_view.Standing]:
-        mix = enquiries.total(connection, ask.workspace.id, span.days)
-        shown = enquiries.listed(connection, ask.workspace.id, span.days, 0, status_view.LISTED)
-        number = enquiries.number_listed(connection, ask.workspace.id, span.days)
+        mix = queries.total(connection, ask.workspace.id, span.days)
+        shown = queries.listed(connection, ask.workspace.id, span.days, 0, status_view.LISTED)
+        number = queries.number_listed(connection, ask.workspace.id, span.days)
         lines = [status_view.Line(*one) for one in shown]
         return lines, number, standing_of(connection, ask, mix, span, today, fresh)
 

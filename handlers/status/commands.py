@@ -15,7 +15,8 @@ from handlers.status.answers import account_message, campaign_message
 from handlers.text import parsing, short_answers
 from handlers.text.messages import Message, quote
 from handlers.text.parsing import ALL_TIME, Range
-from storage import enquiries, privacy
+from storage import privacy
+from storage.queries import mail as queries
 
 EXAMPLE: Final = "Spring"
 
@@ -47,7 +48,7 @@ def _understand(connection: Connection, ask: Ask, asked: str, today: date) -> tu
     """The campaign's name in what was typed, the range behind it, and who may be meant. Raises RangeRefused."""
     if not asked:
         return "", None, Match()
-    names = enquiries.campaign_names(connection, ask.workspace.id)
+    names = queries.campaign_names(connection, ask.workspace.id)
     if ask.guest:
         shown = set(privacy.shown_campaigns(connection, ask.workspace.id, ask.channel))
         names = [one for one in names if one.id in shown]

@@ -7,7 +7,7 @@ from typing import Final
 from handlers.text.formatting import span
 from handlers.text.messages import Block, option, select
 from handlers.text.parsing import ALL_TIME, PRESETS, Range, this_month
-from storage.enquiries import Days
+from storage.queries.mail import Days
 from storage.records import CampaignId
 
 

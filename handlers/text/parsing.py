@@ -9,8 +9,8 @@ from typing import Final
 
 from handlers.errors import Refusal
 from handlers.text.formatting import day, span
-from storage.enquiries import Days
 from storage.outbox import LONGEST_MUTE
+from storage.queries.mail import Days
 
 #: Longer than any campaign name or address that Stannp takes.
 LONGEST: Final = 200

@@ -9,7 +9,7 @@ from handlers.text import messages
 from handlers.text.messages import section
 from handlers.track import answers
 from handlers.track import view as track_view
-from storage import enquiries
+from storage.queries import mail as queries
 
 
 async def pick_piece(services: Services, ask: Ask, value: str) -> None:
@@ -35,7 +35,7 @@ async def track_piece(services: Services, ask: Ask, value: str) -> None:
 async def share_piece(services: Services, ask: Ask, value: str) -> None:
     """*Share to channel* on a private timeline: everyone there sees it, without the full name and address."""
     piece = await piece_of(services, ask, value)
-    scans = await services.memory.read(enquiries.timeline, ask.workspace.id, piece.id)
+    scans = await services.memory.read(queries.timeline, ask.workspace.id, piece.id)
     if not ask.channel:
         raise Refusal("There is no channel here to share it with. Ask with `/mailtrack` in the channel.")
     await services.slack.post(ask.channel, track_view.shared(piece, scans, ask.user))

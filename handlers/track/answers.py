@@ -8,7 +8,8 @@ from handlers.context.services import Ask, Services
 from handlers.forecast import queries as forecast_queries
 from handlers.text.messages import Message
 from handlers.track import view as track_view
-from storage import enquiries, outbox
+from storage import outbox
+from storage.queries import mail as queries
 from storage.records import StoredPiece
 
 
@@ -19,7 +20,7 @@ async def piece_message(services: Services, ask: Ask, piece: StoredPiece) -> Mes
     steward = not ask.guest and await is_steward(services, ask)
 
     def look(connection: Connection) -> Message:
-        scans = enquiries.timeline(connection, ask.workspace.id, piece.id)
+        scans = queries.timeline(connection, ask.workspace.id, piece.id)
         if ask.guest:
             return track_view.shared(news.piece, scans, "")
         told = outbox.told_of(connection, ask.workspace.id, piece.id)

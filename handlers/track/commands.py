@@ -11,8 +11,9 @@ from handlers.text import parsing, short_answers
 from handlers.text.messages import quote
 from handlers.track import view as track_view
 from handlers.track.answers import piece_message
-from storage import enquiries, listings
-from storage.listings import Wish
+from storage.queries import mail as queries
+from storage.queries import piece_pages
+from storage.queries.piece_pages import Wish
 from storage.records import StoredPiece
 
 PIECES_OFFERED: Final = 25
@@ -26,7 +27,7 @@ async def mail_track(services: Services, ask: Ask) -> None:
         return
     require_account(ask)
     wanted = asked.removeprefix("#")
-    found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, wanted, PIECES_OFFERED + 1)
+    found = await services.memory.read(queries.find_pieces, ask.workspace.id, wanted, PIECES_OFFERED + 1)
     if not found and wanted.isascii() and wanted.isdigit() and not ask.guest:
         found = await _fetch_unknown(services, ask, wanted)
     if ask.guest:
@@ -46,7 +47,7 @@ async def track_in_message(services: Services, ask: Ask) -> None:
     ids = parsing.piece_ids(ask.text)
     found: list[StoredPiece] = []
     for ref in ids:
-        known = await services.memory.read(enquiries.find_pieces, ask.workspace.id, ref, 1)
+        known = await services.memory.read(queries.find_pieces, ask.workspace.id, ref, 1)
         found += known or await _fetch_unknown(services, ask, ref)
     if not found:
         await replies.to_asker(services, ask, short_answers.no_ids(len(ids)))
@@ -58,7 +59,7 @@ async def track_in_message(services: Services, ask: Ask) -> None:
 
 async def _example_piece(services: Services, ask: Ask) -> str:
     for campaign in [] if ask.guest else await services.memory.read(visible_campaigns, ask, 3):
-        page = await services.memory.read(listings.page, ask.workspace.id, campaign.id, Wish(), None, 1)
+        page = await services.memory.read(piece_pages.page, ask.workspace.id, campaign.id, Wish(), None, 1)
         if page:
             return page[0].ref
     return "16818211"
@@ -71,4 +72,4 @@ async def _fetch_unknown(services: Services, ask: Ask, ref: str) -> list[StoredP
     except (PieceUnknown, Outage, Refusal):
         return []
     await services.memory.learn(ask.workspace.id, batch, services.clock.now())
-    return await services.memory.read(enquiries.find_pieces, ask.workspace.id, ref, 1)
+    return await services.memory.read(queries.find_pieces, ask.workspace.id, ref, 1)

@@ -18,8 +18,9 @@ from handlers.text import formatting, parsing, short_answers
 from handlers.text.messages import quote
 from handlers.text.parsing import ALL_TIME
 from handlers.track import view as track_view
-from storage import enquiries, workspaces
+from storage import workspaces
 from storage.intents import Kind
+from storage.queries import mail as queries
 from storage.records import ChannelId, Mix, StoredCampaign, UserId, Workspace
 from storage.statuses import Status
 
@@ -41,7 +42,7 @@ async def campaign_step(services: Services, ask: Ask, inputs: Mapping[str, str])
     if len(found.found) != 1 or not found.sure:
         raise Refusal(short_answers.not_found(quote(asked), found.near).text)
     campaign = found.found[0]
-    mix = await services.memory.read(enquiries.mix, ask.workspace.id, campaign.id)
+    mix = await services.memory.read(queries.mix, ask.workspace.id, campaign.id)
     return _numbers(campaign, mix)
 
 
@@ -58,7 +59,7 @@ def _numbers(campaign: StoredCampaign, mix: Mix) -> dict[str, str]:
 async def piece_step(services: Services, ask: Ask, inputs: Mapping[str, str]) -> dict[str, str]:
     """*Track a piece*: where it is, with a shortened recipient. Raises Refusal for an unknown one."""
     asked = parsing.unquote(parsing.clean(inputs.get("piece", ""))).removeprefix("#")
-    found = await services.memory.read(enquiries.find_pieces, ask.workspace.id, asked, 1) if asked else []
+    found = await services.memory.read(queries.find_pieces, ask.workspace.id, asked, 1) if asked else []
     if not found or found[0].ref != asked:
         raise Refusal(short_answers.no_piece(quote(asked)).text)
     piece = found[0]
@@ -125,7 +126,7 @@ async def unfurl(services: Services, ask: Ask, urls: Sequence[str]) -> None:
     shown = {}
     today = await asker.today_of(services, ask)
     refs = {url: _campaign_ref(services, url) for url in urls[:LINKS]}
-    known = await services.memory.read(enquiries.campaigns_by_ref, ask.workspace.id, [*refs.values()])
+    known = await services.memory.read(queries.campaigns_by_ref, ask.workspace.id, [*refs.values()])
     for url, ref in refs.items():
         campaign = known.get(ref)
         if campaign is not None:

@@ -1,9 +1,9 @@
-"""How Alembic reaches our database: over the connection that `storage.schema` hands in."""
+"""How Alembic reaches our database: over the connection that `storage.schema.revision` hands in."""
 
 from alembic import context
 
-import storage.accounts  # noqa: F401 - its tables belong to the schema
-from storage.tables import metadata
+import storage.schema.account_tables  # noqa: F401 - its tables belong to the schema
+from storage.schema.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

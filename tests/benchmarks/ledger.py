@@ -14,12 +14,16 @@ from zlib import crc32
 
 from sqlalchemy import Connection, func, select, text
 
-from storage import enquiries, mailings, schema, tally, workspaces
+from storage import workspaces
 from storage.database import Database, open_database
-from storage.mailings import Applied
+from storage.ledger import apply as ledger
+from storage.ledger import tallies as tally
+from storage.ledger.apply import Applied
+from storage.queries import mail as queries
 from storage.records import CampaignId
+from storage.schema import revision as schema
+from storage.schema.tables import pieces
 from storage.statuses import Status
-from storage.tables import pieces
 from tests.benchmarks.data import Account, batches, changes_kept, heard, ref_of
 from tests.benchmarks.harness import ROOT, Result, compared, judged, turns
 
@@ -39,7 +43,7 @@ def bench_mix(accounts: list[Account]) -> list[Result]:
     The first campaign holds a tenth of its account: a million pieces of the largest.
     """
     medians = [
-        turns(60, lambda _n, one=one: one.database.read(enquiries.mix, one.workspace_id, FIRST))[0]  # type: ignore[misc]
+        turns(60, lambda _n, one=one: one.database.read(queries.mix, one.workspace_id, FIRST))[0]  # type: ignore[misc]
         for one in accounts
     ]
     account = accounts[-1]
@@ -53,11 +57,11 @@ def bench_mix(accounts: list[Account]) -> list[Result]:
     counted = counted.where(pieces.c.workspace_id == account.workspace_id, pieces.c.campaign_id == FIRST)
     one, other = turns(
         9,
-        lambda _n: database.read(enquiries.mix, account.workspace_id, FIRST),
+        lambda _n: database.read(queries.mix, account.workspace_id, FIRST),
         lambda _n: database.read(lambda c: c.execute(counted).all()),
     )
     scanned = dict(row._tuple() for row in database.read(lambda c: c.execute(counted).all()))
-    mixed = database.read(enquiries.mix, account.workspace_id, FIRST).counts
+    mixed = database.read(queries.mix, account.workspace_id, FIRST).counts
     assert scanned == {int(status): number for status, number in mixed.items() if number}, (scanned, mixed)
     assert sum(scanned.values()) == size, f"measured nothing: {scanned} of {size:,}"
     with database.writer.begin() as connection:
@@ -91,8 +95,8 @@ def bench_find(accounts: list[Account]) -> list[Result]:
             "ZIP": (lambda n: str(10000 + n * 7919 % account.pieces % 89999), 5),
         }
         for what, (ask, goal) in asked.items():
-            mine, theirs = turns(150, lambda n, ask=ask: database.read(enquiries.find_pieces, key, ask(n), 25), floor)  # type: ignore[misc]
-            found = [len(database.read(enquiries.find_pieces, key, ask(n), 25)) for n in range(150)]
+            mine, theirs = turns(150, lambda n, ask=ask: database.read(queries.find_pieces, key, ask(n), 25), floor)  # type: ignore[misc]
+            found = [len(database.read(queries.find_pieces, key, ask(n), 25)) for n in range(150)]
             assert min(found) > 0, f"measured nothing: find by {what} found no piece"
             one = compared(
                 f"find by {what} at {named(account.pieces)} ÷ by primary key, {account.kind}", mine, theirs, goal
@@ -122,7 +126,7 @@ def bench_ingest(account: Account, number: int) -> list[Result]:
     gc.freeze()
     began = time.perf_counter()
     for batch in parts:
-        merged += account.database.write(mailings.apply, account.workspace_id, batch, NOW)
+        merged += account.database.write(ledger.apply, account.workspace_id, batch, NOW)
     one = number / (time.perf_counter() - began)
     assert account.database.read(tally.drift, account.workspace_id) == []
     different = len({(change.piece_ref, change.status, change.occurred_at) for change in told})
@@ -175,7 +179,7 @@ def ingest_by_two(account: Account, told: list[Any]) -> float:
                 gc.freeze()
                 os.write(done, b"r")
                 for batch in mine:
-                    database.write(mailings.apply, account.workspace_id, batch, NOW)
+                    database.write(ledger.apply, account.workspace_id, batch, NOW)
                 os.write(done, b"e")
             finally:
                 # Never back into the parent's work, whatever happened: that nothing more was written tells it.

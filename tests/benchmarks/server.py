@@ -22,7 +22,7 @@ from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from bot.telemetry import set_up_logging
 from handlers.charts.drawing import warm_up
-from storage import enquiries
+from storage.queries import mail as queries
 from storage.records import CampaignId
 from tests.benchmarks import data
 from tests.journeys.conftest import people_and_places, settings_for
@@ -105,7 +105,7 @@ def two_queries(desk: Desk, ask: Any, key: str, _work: Any, **_more: Any) -> Non
         done["taken"] += 1
         workspace = await memory.together(_admit, ask, key, desk.clock.now())
         assert workspace is not None, f"{key} was handled before"
-        mix = await memory.read(enquiries.mix, workspace.id, CampaignId(1))
+        mix = await memory.read(queries.mix, workspace.id, CampaignId(1))
         done["looked"] += mix.total > 0
 
     desk.in_flight.start(look(), name=key)

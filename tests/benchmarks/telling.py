@@ -26,9 +26,12 @@ from handlers.context.memory import Memory
 from handlers.context.services import Policy, Services, Studio
 from handlers.context.webhook_queue import Intake
 from handlers.text.messages import Message
-from storage import mailings, outbox, schema, tables, workspaces
+from storage import outbox, workspaces
 from storage.database import Database, open_database
+from storage.ledger import apply as ledger
 from storage.records import NO_CAMPAIGN, Batch, ChannelId, UserId, Want, WorkspaceId
+from storage.schema import revision as schema
+from storage.schema import tables
 from storage.statuses import Status
 from tests.benchmarks.harness import ROOT, Result, helper, judged
 from tests.builders import a_batch, a_campaign, a_change, a_piece
@@ -98,7 +101,7 @@ async def bench_pace(url: str, quick: bool) -> list[Result]:
     channels, campaigns = (200, 2) if quick else (1000, 5)
     database, key = prepared(url, channels)
     for number in range(campaigns):
-        database.write(mailings.apply, key, returns([number], 1), LONG_AGO + timedelta(days=1, seconds=number))
+        database.write(ledger.apply, key, returns([number], 1), LONG_AGO + timedelta(days=1, seconds=number))
     ideal = 2 * campaigns - 1
     with helper("fakeslack", "paced") as (_process, ready):
         spent, _, counts = await served(database, f"http://127.0.0.1:{ready['port']}")
@@ -117,7 +120,7 @@ async def bench_fold(url: str, quick: bool) -> list[Result]:
     """Twenty rows for each channel, folded into one message each, beside the same client sending as many."""
     channels = 200 if quick else 1000
     database, key = prepared(url, channels)
-    database.write(mailings.apply, key, returns([1], 20), LONG_AGO + timedelta(days=1))
+    database.write(ledger.apply, key, returns([1], 20), LONG_AGO + timedelta(days=1))
     with_cards(database)
     with helper("fakeslack") as (_process, ready):
         address = f"http://127.0.0.1:{ready['port']}"

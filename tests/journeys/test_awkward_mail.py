@@ -9,7 +9,9 @@ import pytest
 from bot.cli.check import check
 from bot.sandbox.stannp import Rude, StannpDouble
 from handlers.cancel import stopping
-from storage import enquiries, tally, workspaces
+from storage import workspaces
+from storage.ledger import tallies as tally
+from storage.queries import mail as queries
 from storage.records import StoredCampaign, StoredPiece, Workspace
 from storage.statuses import Status
 from tests.journeys.conftest import ANA, Stage, everything, settings_for
@@ -33,12 +35,12 @@ async def workspace_of(stage: Stage) -> Workspace:
 
 
 async def campaign_of(stage: Stage, ref: str = "222") -> StoredCampaign:
-    known = await stage.app.services.memory.read(enquiries.campaigns_of, stage.app.workspace.id)
+    known = await stage.app.services.memory.read(queries.campaigns_of, stage.app.workspace.id)
     return next(one for one in known if one.facts.ref == ref)
 
 
 async def piece_of(stage: Stage, ref: int) -> StoredPiece:
-    found = await stage.app.services.memory.read(enquiries.find_pieces, stage.app.workspace.id, str(ref), 1)
+    found = await stage.app.services.memory.read(queries.find_pieces, stage.app.workspace.id, str(ref), 1)
     return found[0]
 
 

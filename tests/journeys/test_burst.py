@@ -14,8 +14,10 @@ from bot.front.listeners import COMMANDS, build_bolt
 from bot.sandbox.slack import User, encode, sign
 from handlers.context import webhook_queue
 from handlers.context.services import Ask, Services
-from storage import aside, mailings, tally
-from storage.tables import pieces
+from storage import aside
+from storage.ledger import apply as ledger
+from storage.ledger import tallies as tally
+from storage.schema.tables import pieces
 from tests.journeys.conftest import ANA, OPS, Stage, everything
 
 
@@ -118,7 +120,7 @@ async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
 
 async def test_one_poisoned_webhook_fails_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned = str(stage.stannp.pieces_of(222)[3].id)
-    apply = mailings.apply
+    apply = ledger.apply
 
     def picky(connection: Any, workspace_id: Any, batch: Any, now: Any) -> Any:
         if any(change.piece_ref == poisoned for change in batch.changes):
@@ -126,7 +128,7 @@ async def test_one_poisoned_webhook_fails_alone(stage: Stage, monkeypatch: pytes
             connection.execute(text("INSERT INTO seen (key, seen_at) VALUES (NULL, NULL)"))
         return apply(connection, workspace_id, batch, now)
 
-    monkeypatch.setattr(mailings, "apply", picky)
+    monkeypatch.setattr(ledger, "apply", picky)
     answers = await webhooks(stage, 24)
     # Told again it would be refused again, and five failures pause the webhook: it is taken, and kept aside.
     assert Counter(answers) == {200: 24}

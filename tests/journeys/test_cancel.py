@@ -7,7 +7,8 @@ import pytest
 from bot.sandbox.slack import Posted
 from bot.sandbox.stannp import Mailpiece, Trouble
 from handlers import upkeep
-from storage import cancellations, enquiries
+from storage import cancellations
+from storage.queries import mail as queries
 from storage.records import UserId
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
 
@@ -177,7 +178,7 @@ async def test_a_request_whose_process_died_is_ended_by_reading_and_the_asker_is
     piece = waiting(stage)
     await tracked(stage, piece)
     services, workspace = stage.app.services, stage.app.workspace
-    found = (await services.memory.read(enquiries.find_pieces, workspace.id, str(piece.id), 1))[0]
+    found = (await services.memory.read(queries.find_pieces, workspace.id, str(piece.id), 1))[0]
     monkeypatch.setattr("handlers.cancel.stopping.ABANDONED", -datetime.resolution)
     await services.memory.write(cancellations.begin, workspace.id, found.id, UserId(ANA), services.clock.now(), ())
     piece.move("cancelled", datetime.now(UTC))

@@ -10,9 +10,10 @@ from bot import tenants
 from bot.app import SystemClock
 from bot.sandbox.slack import Fault
 from handlers.context import webhook_queue
-from storage import installs, outbox, workspaces
-from storage.installs import Place
+from storage import outbox, workspaces
+from storage import secrets as sealed_secrets
 from storage.records import ChannelId
+from storage.secrets import Place
 from tests.house import ACME, house
 from tests.journeys.conftest import ANA, OPS, Stage, everything
 
@@ -113,9 +114,9 @@ async def test_what_another_process_changed_is_seen_though_the_clock_goes_back(
         await many.keep_webhook_secret(key, mail.webhook_secret)
         raw = mail.delivery(mail.pieces_of(222)[:1], 1)
         assert await mail.call_webhook(address, raw) == 200
-        account = await memory.read(installs.secret, many.vault, key, Place.ACCOUNT)
+        account = await memory.read(sealed_secrets.secret, many.vault, key, Place.ACCOUNT)
         changed = {**(account or {}), "webhook_secret": "another secret"}
-        await memory.write(installs.keep_secret, many.vault, key, Place.ACCOUNT, changed, datetime.now(UTC))
+        await memory.write(sealed_secrets.keep_secret, many.vault, key, Place.ACCOUNT, changed, datetime.now(UTC))
         set_back(monkeypatch, hours=1)
         monkeypatch.setattr(tenants, "KEPT_FOR", 0)
         assert await mail.call_webhook(address, raw) == 401

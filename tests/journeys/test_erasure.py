@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Text, select
 
-from storage.tables import metadata
+from storage.schema.tables import metadata
 from tests.journeys.conftest import ANA, BEN, Stage
 
 

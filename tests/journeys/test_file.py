@@ -17,10 +17,12 @@ from bot.app import running
 from bot.platforms.stannp import wire
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
-from storage import mailings, privacy, schema, workspaces
+from storage import privacy, workspaces
 from storage.database import open_database, sole_user
-from storage.enquiries import find_pieces
 from storage.files import DatabaseBusyError
+from storage.ledger import apply as ledger
+from storage.queries.mail import find_pieces
+from storage.schema import revision as schema
 from tests.builders import JANE, START, a_batch, a_campaign, a_change, a_piece
 from tests.journeys.conftest import settings_for
 
@@ -127,7 +129,7 @@ def test_forget_leaves_no_trace_in_the_file_nor_in_its_log(tmp_path: Path, monke
     database = open_database(url)
     schema.migrate(database)
     workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
-    database.write(mailings.apply, workspace.id, many_pieces(), START)
+    database.write(ledger.apply, workspace.id, many_pieces(), START)
     database.close()
     assert holding(tmp_path, WORDS)
     # Somebody looks at the file meanwhile, so that its log outlives the command.
@@ -149,7 +151,7 @@ def test_what_is_erased_while_the_bot_runs_leaves_its_log_at_the_next_clearing(
     database = open_database(f"sqlite:///{tmp_path}/mail.db")
     schema.migrate(database)
     workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
-    database.write(mailings.apply, workspace.id, many_pieces(), START)
+    database.write(ledger.apply, workspace.id, many_pieces(), START)
     piece = database.read(find_pieces, workspace.id, "9001", 1)[0]
     database.write(privacy.erase_piece, workspace.id, piece.id)
     database.checkpoint()

@@ -18,10 +18,10 @@ from bot.sandbox.stannp import Trouble
 from bot.settings import Settings
 from storage import intents as stored
 from storage import workspaces
-from storage.accounts import approvals, intents
 from storage.intents import Kind
 from storage.records import Rules
-from storage.tables import EPOCH, cancellations
+from storage.schema.account_tables import approvals, intents
+from storage.schema.tables import EPOCH, cancellations
 from storage.vault import Vault, new_key
 from tests.journeys.conftest import ANA, BEN, Stage, everything
 

@@ -20,9 +20,11 @@ from bot.sandbox.stannp import StannpDouble, Trouble
 from handlers.context import matching
 from handlers.ingest import poll as polling
 from handlers.text import short_answers
-from storage import enquiries, mailings, workspaces
+from storage import workspaces
+from storage.ledger import apply as ledger
+from storage.queries import mail as queries
 from storage.records import WorkspaceId
-from storage.tables import campaigns
+from storage.schema.tables import campaigns
 from tests.house import ACME, BOLT, House, free_port, house
 from tests.journeys.conftest import ANA, OPS
 from tests.journeys.test_process import environment
@@ -281,7 +283,7 @@ async def flood(two: House, team: str, number: int) -> None:
 async def test_a_workspace_has_so_many_campaigns_and_a_person_sees_that_there_are_no_more(
     two: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mailings, "MOST_CAMPAIGNS", 100, raising=False)
+    monkeypatch.setattr(ledger, "MOST_CAMPAIGNS", 100, raising=False)
     await flood(two, ACME, 500)
     key = await id_of(two, ACME)
     counted = select(func.count()).select_from(campaigns).where(campaigns.c.workspace_id == key)
@@ -304,7 +306,7 @@ async def test_no_question_makes_the_loop_walk_through_every_campaign(
     await polling.poll(await two.tenants.of(key), key)
     made: list[str] = []
     alike: list[tuple[int, str]] = []
-    real, extract = enquiries._campaign, process.extract
+    real, extract = queries._campaign, process.extract
 
     def counting(row: Any) -> Any:
         made.append(threading.current_thread().name)
@@ -314,7 +316,7 @@ async def test_no_question_makes_the_loop_walk_through_every_campaign(
         alike.append((len(names), threading.current_thread().name))
         return extract(key, names, **more)
 
-    monkeypatch.setattr(enquiries, "_campaign", counting)
+    monkeypatch.setattr(queries, "_campaign", counting)
     monkeypatch.setattr(process, "extract", extracting)
     monkeypatch.setattr(matching, "LOOKED_AT", 300, raising=False)
     built = {}

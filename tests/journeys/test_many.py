@@ -20,9 +20,11 @@ from bot.tenants import Many
 from handlers import upkeep
 from handlers.ingest import poll as polling
 from handlers.text import short_answers
-from storage import audits, health, installs, workspaces
-from storage.installs import Place
+from storage import audit, health, workspaces
+from storage import secrets as sealed_secrets
+from storage.queries import mail as queries
 from storage.records import NO_PIECE, CampaignId, UserId, WorkspaceId
+from storage.secrets import Place
 from storage.vault import Vault, VaultError, new_key
 from tests.house import ACME, BOLT, House, house
 from tests.rudeness import be_rude
@@ -72,9 +74,8 @@ async def test_a_button_of_another_workspace_finds_nothing(two: House) -> None:
     await polled(two)
     key = await id_of(two, BOLT)
     memory = two.tenants.template.memory
-    from storage import enquiries
 
-    foreign = (await memory.read(enquiries.campaigns_of, key))[0]
+    foreign = (await memory.read(queries.campaigns_of, key))[0]
     answer = await two.say(ACME, "/mailstatus", "spring")
     shown = next(
         e for block in answer.blocks for e in block.get("elements", []) if e.get("action_id") == "refresh_status"
@@ -189,18 +190,18 @@ async def test_leaving_ends_everything_at_once_and_is_forgotten_after_the_stated
             break
         await asyncio.sleep(0.02)
     assert await gone()
-    assert await memory.read(installs.secret, two.tenants.vault, key, Place.ACCOUNT) is None  # type: ignore[arg-type]
+    assert await memory.read(sealed_secrets.secret, two.tenants.vault, key, Place.ACCOUNT) is None  # type: ignore[arg-type]
     assert await two.tenants.enter(None, ACME, False) is None
     assert [one.team_id for one in await memory.read(workspaces.every)] == [BOLT]
     await upkeep.purge(services)
-    assert await memory.read(installs.leftovers, key) != [], "what is kept is kept for the stated time"  # type: ignore[arg-type]
+    assert await memory.read(sealed_secrets.leftovers, key) != [], "what is kept is kept for the stated time"  # type: ignore[arg-type]
 
     class Later:
         def now(self):
             return services.clock.now() + timedelta(days=31)
 
     await upkeep.purge(replace(services, clock=Later()))  # type: ignore[arg-type]
-    assert await memory.read(installs.leftovers, key) == []  # type: ignore[arg-type]
+    assert await memory.read(sealed_secrets.leftovers, key) == []  # type: ignore[arg-type]
     orphaned = await memory.read(
         lambda c: c.exec_driver_sql(
             "SELECT count(*) FROM changes WHERE piece_id NOT IN (SELECT id FROM pieces)"
@@ -400,13 +401,13 @@ def test_a_secret_opens_only_in_its_place_and_with_its_keys() -> None:
 async def test_keys_are_rotated_while_the_bot_runs(two: House) -> None:
     memory, old = two.tenants.template.memory, two.tenants.vault
     both = Vault([new_key(), *old.keys])
-    assert await memory.write(installs.seal_again, both, two.tenants.template.clock.now()) == 4
-    assert await memory.write(installs.seal_again, both, two.tenants.template.clock.now()) == 0
+    assert await memory.write(sealed_secrets.seal_again, both, two.tenants.template.clock.now()) == 4
+    assert await memory.write(sealed_secrets.seal_again, both, two.tenants.template.clock.now()) == 0
     key = await id_of(two, ACME)
     only = Vault(both.keys[:1])
-    assert (await memory.read(installs.secret, only, key, Place.ACCOUNT))["key"] == "acme-key"  # type: ignore[arg-type,index]
+    assert (await memory.read(sealed_secrets.secret, only, key, Place.ACCOUNT))["key"] == "acme-key"  # type: ignore[arg-type,index]
     with pytest.raises(VaultError):
-        await memory.read(installs.secret, old, key, Place.ACCOUNT)  # type: ignore[arg-type]
+        await memory.read(sealed_secrets.secret, old, key, Place.ACCOUNT)  # type: ignore[arg-type]
 
 
 async def test_no_secret_and_no_key_is_in_the_database_in_the_clear(two: House) -> None:
@@ -416,7 +417,7 @@ async def test_no_secret_and_no_key_is_in_the_database_in_the_clear(two: House) 
     planted = ["acme-key", "bolt-key", "planted-webhook-secret", token, two.slack(ACME).bot_token, *two.cloud.refreshes]
 
     def everything(connection):
-        from storage.tables import metadata
+        from storage.schema.tables import metadata
 
         return str([connection.execute(table.select()).all() for table in metadata.sorted_tables])
 
@@ -457,11 +458,11 @@ async def test_an_organization_is_one_workspace_of_ours(postgres_url: str) -> No
 async def test_a_request_for_approval_lapses_and_is_decided_once(two: House) -> None:
     key, memory = WorkspaceId(await id_of(two, ACME)), two.tenants.template.memory
     now = two.tenants.template.clock.now()
-    number = await memory.write(audits.ask_approval, key, CampaignId(1), NO_PIECE, UserId("U0ANA"), now)
-    decide = functools.partial(memory.write, audits.decide, key, number)
+    number = await memory.write(audit.ask_approval, key, CampaignId(1), NO_PIECE, UserId("U0ANA"), now)
+    decide = functools.partial(memory.write, audit.decide, key, number)
     assert not await decide("approved", UserId("U0ANA"), now), "not by who asked"
-    assert not await decide("approved", UserId("U0BEN"), now + audits.LAPSES), "not after a day"
-    assert not await memory.write(audits.decide, WorkspaceId(key + 1), number, "approved", UserId("U0BEN"), now)
+    assert not await decide("approved", UserId("U0BEN"), now + audit.LAPSES), "not after a day"
+    assert not await memory.write(audit.decide, WorkspaceId(key + 1), number, "approved", UserId("U0BEN"), now)
     assert await decide("declined", UserId("U0BEN"), now)
     assert not await decide("approved", UserId("U0BEN"), now), "not twice"
 

@@ -8,8 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from storage import installs, workspaces
-from storage.installs import Place
+from storage import secrets as sealed_secrets
+from storage import workspaces
+from storage.secrets import Place
 from storage.vault import Vault, new_key
 from tests.house import ACME, BOLT, House, house
 
@@ -70,7 +71,9 @@ async def test_a_secret_that_does_not_open_is_an_outage_in_words_and_no_token_is
     address = await two.tenants.webhook(acme)
     token = address.rsplit("/", 1)[1]
     for place in (Place.SLACK, Place.ACCOUNT):
-        await memory.write(installs.keep_secret, Vault([new_key()]), acme, place, {}, two.tenants.template.clock.now())
+        await memory.write(
+            sealed_secrets.keep_secret, Vault([new_key()]), acme, place, {}, two.tenants.template.clock.now()
+        )
     two.tenants.forget(acme)
     acked = await two.slack(ACME).command("U0ANA", "C0MAIL", "/mailstatus", "")
     assert "Whoever runs Piecewise can mend that" in str(acked), acked

@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from bot.cli.check import check
 from bot.cli.importing import import_file, sync
-from storage import tally, workspaces
-from storage.accounts import set_aside
+from storage import workspaces
 from storage.aside import KEPT_FOR, MOST, Refused, forget, keep
 from storage.database import Database
-from storage.tables import pieces
+from storage.ledger import tallies as tally
+from storage.schema.account_tables import set_aside
+from storage.schema.tables import pieces
 from tests.journeys.conftest import Stage, everything, settings_for
 
 #: What a value that the database cannot take looks like: PostgreSQL's 54000, which its driver calls operational.

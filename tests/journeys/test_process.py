@@ -14,9 +14,10 @@ import pytest
 
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
-from storage import aside, schema
+from storage import aside
 from storage.database import DatabaseDownError, open_database
 from storage.records import WorkspaceId
+from storage.schema import revision as schema
 from tests.journeys.conftest import ANA, OPS, a_small_world, settings_for
 from tests.storage.lines import by, line_to
 

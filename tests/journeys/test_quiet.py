@@ -16,7 +16,7 @@ from handlers.alerts import cards, delivery, digests
 from handlers.context.services import Services
 from handlers.ingest import counting
 from handlers.ingest import poll as polling
-from storage import choices, details, outbox, workspaces
+from storage import channel_settings, details, outbox, workspaces
 from storage.records import Batch, Campaign, Change, ChannelId, Choices, Piece, Source
 from storage.statuses import Status
 from tests.fakes import FakeClock
@@ -333,10 +333,10 @@ async def test_in_quiet_hours_news_waits(stage: Stage) -> None:
     await stage.say("/mailalerts", "on")
     now = datetime.now(UTC)
     memory, key = stage.app.services.memory, stage.app.workspace.id
-    await memory.write(choices.hush, key, ChannelId(OPS), now - timedelta(hours=1), now + timedelta(hours=1))
+    await memory.write(channel_settings.hush, key, ChannelId(OPS), now - timedelta(hours=1), now + timedelta(hours=1))
     stage.stannp.pieces_of(222)[6].move("returned", stage.world.now)
     await stage.poll()
     assert not _unsent(stage)
     assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
-    await memory.write(choices.hush, key, ChannelId(OPS), now - timedelta(hours=2), now - timedelta(hours=1))
+    await memory.write(channel_settings.hush, key, ChannelId(OPS), now - timedelta(hours=2), now - timedelta(hours=1))
     await stage.until(lambda: any("came back" in m.text for m in stage.slack.messages))

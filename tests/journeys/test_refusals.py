@@ -15,7 +15,8 @@ from bot.sandbox.slack import Fault
 from handlers.alerts import cards, delivery
 from handlers.alerts.delivery import Courier
 from handlers.errors import SlackRefused
-from storage import enquiries, outbox
+from storage import outbox
+from storage.queries import mail as queries
 from tests.journeys.conftest import OPS, SALES, Stage, everything
 from tests.journeys.test_senders import Paused, a_return, all_told, cards_in, services_rested, worker
 
@@ -51,7 +52,7 @@ async def reasons(stage: Stage, ref: str) -> list[str]:
     key = stage.app.workspace.id
 
     def look(connection: Any) -> list[str]:
-        piece = enquiries.find_pieces(connection, key, ref, 1)[0]
+        piece = queries.find_pieces(connection, key, ref, 1)[0]
         return [told.refusal for told in outbox.told_of(connection, key, piece.id)]
 
     return await stage.app.services.memory.read(look)
@@ -86,14 +87,14 @@ async def test_facts_that_cannot_be_read_hold_up_no_other_channel(
     returned(stage, 222, 0)
     bad = returned(stage, 223, 0)
     await stage.poll()
-    mix = enquiries.mix
+    mix = queries.mix
 
     def broken(connection: Any, workspace_id: Any, campaign_id: Any, *more: Any) -> Any:
-        if "Holiday" in str(enquiries.campaign(connection, workspace_id, campaign_id)):
+        if "Holiday" in str(queries.campaign(connection, workspace_id, campaign_id)):
             raise ValueError("a row that nobody can read")
         return mix(connection, workspace_id, campaign_id, *more)
 
-    monkeypatch.setattr(enquiries, "mix", broken)
+    monkeypatch.setattr(queries, "mix", broken)
     await rounds(stage, worker(stage), 7)
     assert [m for m in stage.slack.messages if m.channel == OPS and "came back" in m.text]
     assert "Something went wrong here" in (await reasons(stage, bad))[0]

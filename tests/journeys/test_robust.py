@@ -9,8 +9,10 @@ import pytest
 
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import MailCampaign, Trouble
-from storage import enquiries, listings, workspaces
-from storage.listings import Wish
+from storage import workspaces
+from storage.queries import mail as queries
+from storage.queries import piece_pages
+from storage.queries.piece_pages import Wish
 from storage.records import CampaignId
 from tests.journeys.conftest import ANA, OPS, Stage, everything
 from tests.storage.test_mailings import recount, snapshot
@@ -49,8 +51,8 @@ class Stopping:
 
 async def mixes(stage: Stage) -> dict[str, int]:
     services, workspace = stage.app.services, stage.app.workspace
-    found = await services.memory.read(enquiries.mixes, workspace.id)
-    names = {one.id: one.facts.name for one in await services.memory.read(enquiries.campaigns_of, workspace.id)}
+    found = await services.memory.read(queries.mixes, workspace.id)
+    names = {one.id: one.facts.name for one in await services.memory.read(queries.campaigns_of, workspace.id)}
     return {names.get(key, "none"): mix.total for key, mix in found.items()}
 
 
@@ -193,8 +195,8 @@ async def test_no_name_address_or_typed_word_reaches_the_log(stage: Stage, caplo
 async def test_another_workspaces_ids_open_nothing(stage: Stage) -> None:
     services = stage.app.services
     other = await services.memory.write(workspaces.ensure, "T0OTHER", "Other", "USD")
-    known = await services.memory.read(enquiries.campaigns_of, stage.app.workspace.id)
+    known = await services.memory.read(queries.campaigns_of, stage.app.workspace.id)
     assert known
     for one in known:
-        assert await services.memory.read(enquiries.campaign, other.id, CampaignId(one.id)) is None
-        assert await services.memory.read(listings.page, other.id, one.id, Wish(), None, 5) == []
+        assert await services.memory.read(queries.campaign, other.id, CampaignId(one.id)) is None
+        assert await services.memory.read(piece_pages.page, other.id, one.id, Wish(), None, 5) == []

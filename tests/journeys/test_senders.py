@@ -17,7 +17,7 @@ from bot.tenants import Sole
 from handlers.alerts import delivery, digests
 from handlers.alerts.delivery import Courier
 from handlers.context.services import Services
-from storage import choices, outbox, workspaces
+from storage import channel_settings, outbox, workspaces
 from storage.records import NO_CAMPAIGN, ChannelId, Choices, UserId, Want
 from tests.journeys.conftest import OPS, Stage, everything
 
@@ -205,7 +205,7 @@ async def test_a_digest_of_many_channels_by_two_workers_reaches_each_once(stage:
         for name in names:
             since = datetime.now(UTC) - timedelta(days=1)
             workspaces.subscribe(connection, key, name, NO_CAMPAIGN, [Want.RETURNED], UserId("U0ANA"), since)
-            choices.keep(connection, key, name, chosen)
+            channel_settings.keep(connection, key, name, chosen)
 
     for name in names:
         stage.slack.add_channel(Channel(name, name.lower()))

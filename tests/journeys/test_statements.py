@@ -9,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 from handlers.alerts import delivery
 from storage import outbox
 from storage.records import ChannelId
-from storage.tables import outbox as rows
+from storage.schema.tables import outbox as rows
 from tests.journeys.conftest import OPS, SALES, Stage
 
 

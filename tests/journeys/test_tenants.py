@@ -15,10 +15,11 @@ from bot.sandbox.slack import BOT_USER, Fault, Posted, User, View
 from handlers.ingest import poll as polling
 from handlers.setup.leaving import Leaving
 from handlers.text import short_answers
-from storage import installs, workspaces
+from storage import secrets as sealed_secrets
+from storage import workspaces
 from storage.database import open_database
-from storage.installs import Place
 from storage.records import Workspace, WorkspaceId
+from storage.secrets import Place
 from tests.house import ACME, House, doubles, house
 
 UNINSTALLED = {"type": "app_uninstalled"}
@@ -46,7 +47,7 @@ async def idle(made: House) -> None:
 
 
 async def has_key(made: House, key: WorkspaceId) -> bool:
-    found = await made.tenants.template.memory.read(installs.secret, made.tenants.vault, key, Place.ACCOUNT)
+    found = await made.tenants.template.memory.read(sealed_secrets.secret, made.tenants.vault, key, Place.ACCOUNT)
     return found is not None and "key" in found
 
 
@@ -316,7 +317,7 @@ async def ending(sqlite_url: str) -> AsyncIterator[House]:
 async def test_a_new_token_is_recorded_however_often_the_database_fails(
     ending: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, keep, failures = (await workspace_of(ending)).id, installs.keep_secret, [1, 2]
+    key, keep, failures = (await workspace_of(ending)).id, sealed_secrets.keep_secret, [1, 2]
 
     def failing(*args: object) -> None:
         if failures:
@@ -324,9 +325,9 @@ async def test_a_new_token_is_recorded_however_often_the_database_fails(
             raise OperationalError("UPDATE", {}, RuntimeError("gone"))
         keep(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(installs, "keep_secret", failing)
+    monkeypatch.setattr(sealed_secrets, "keep_secret", failing)
     await renewed(ending)
-    kept = await ending.tenants.template.memory.read(installs.secret, ending.tenants.vault, key, Place.SLACK)
+    kept = await ending.tenants.template.memory.read(sealed_secrets.secret, ending.tenants.vault, key, Place.SLACK)
     assert kept is not None
     assert kept["refresh"] in ending.cloud.refreshes, "the one with which the next can be had"
     assert kept["token"] == ending.slack(ACME).bot_token
@@ -350,7 +351,7 @@ async def test_a_renewal_never_overwrites_a_newer_installation(ending: House) ->
     newest = ending.slack(ACME).bot_token
     ending.cloud.hold.set()
     await asking
-    kept = await ending.tenants.template.memory.read(installs.secret, ending.tenants.vault, key, Place.SLACK)
+    kept = await ending.tenants.template.memory.read(sealed_secrets.secret, ending.tenants.vault, key, Place.SLACK)
     assert kept is not None
     assert kept["token"] == newest
 
@@ -395,7 +396,7 @@ async def test_a_crash_between_slack_s_answer_and_its_record_costs_nothing(sqlit
             await idle(made)
             services = await made.tenants.of(key)
             await services.slack.post("C0MAIL", short_answers.plain("still here"))
-            kept = await made.tenants.template.memory.read(installs.secret, made.tenants.vault, key, Place.SLACK)
+            kept = await made.tenants.template.memory.read(sealed_secrets.secret, made.tenants.vault, key, Place.SLACK)
             assert kept is not None
             assert kept["refresh"] in made.cloud.refreshes
     assert made.cloud.every_problem() == []

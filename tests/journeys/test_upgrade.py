@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from storage import schema
 from storage.database import open_database
+from storage.schema import revision as schema
 from tests.chaos import pair, story
 
 

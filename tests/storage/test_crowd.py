@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from storage import mailings, tally
 from storage.database import Database, open_database
+from storage.ledger import apply as ledger
+from storage.ledger import tallies as tally
 from storage.records import Batch, Change
+from storage.schema.tables import outbox as outbox_rows
+from storage.schema.tables import pieces
 from storage.statuses import Status
-from storage.tables import outbox as outbox_rows
-from storage.tables import pieces
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
 from tests.storage.test_mailings import NOW, open_workspace
 
@@ -37,7 +38,7 @@ def some_changes(dice: random.Random) -> list[Change]:
 
 def test_writers_that_cross_each_other_agree_with_the_truth(crowd: list[Database]) -> None:
     workspace = crowd[0].write(open_workspace)
-    crowd[0].write(mailings.apply, workspace.id, a_batch(a_campaign()), NOW)
+    crowd[0].write(ledger.apply, workspace.id, a_batch(a_campaign()), NOW)
     dice = random.Random(11)
     told = [some_changes(dice) for _ in range(48)]
     # Every piece arrives from two sides, once without its campaign; changes come before, between and after.
@@ -52,7 +53,7 @@ def test_writers_that_cross_each_other_agree_with_the_truth(crowd: list[Database
         if job == "fold":
             database.write(tally.fold)
         else:
-            database.write(mailings.apply, workspace.id, job, NOW + timedelta(seconds=turn))
+            database.write(ledger.apply, workspace.id, job, NOW + timedelta(seconds=turn))
 
     with ThreadPoolExecutor(len(crowd)) as pool:
         list(pool.map(carry_out, range(len(work))))
@@ -75,7 +76,7 @@ def test_a_fold_loses_nothing_that_is_written_beside_it(crowd: list[Database]) -
 
     def write(turn: int) -> None:
         batch = Batch(pieces=tuple(a_piece(ref) for ref in refs[turn * 20 : turn * 20 + 20]))
-        crowd[turn % 2].write(mailings.apply, workspace.id, batch, NOW)
+        crowd[turn % 2].write(ledger.apply, workspace.id, batch, NOW)
 
     with ThreadPoolExecutor(4) as pool:
         done = pool.map(write, range(150))
@@ -87,7 +88,7 @@ def test_a_fold_loses_nothing_that_is_written_beside_it(crowd: list[Database]) -
 
 def test_drift_is_found_named_and_repaired(database: Database) -> None:
     workspace = database.write(open_workspace)
-    database.write(mailings.apply, workspace.id, a_batch(a_campaign(), a_piece(), a_piece("2"), a_change()), NOW)
+    database.write(ledger.apply, workspace.id, a_batch(a_campaign(), a_piece(), a_piece("2"), a_change()), NOW)
     assert database.read(tally.drift, workspace.id) == []
     with database.writer.begin() as connection:
         connection.exec_driver_sql("UPDATE pieces SET status = 8 WHERE ref = '2'")
@@ -125,7 +126,7 @@ def test_in_a_young_postgresql_pieces_are_looked_up_by_their_keys(crowd: list[Da
         plans.clear()
         told = [(a_piece(str(n)), a_change(str(n), Status.RETURNED)) for n in range(first, first + 200)]
         batch = a_batch(a_campaign(), *(fact for facts in told for fact in facts))
-        database.write(mailings.apply, workspace.id, batch, NOW)
+        database.write(ledger.apply, workspace.id, batch, NOW)
     found = [line for line in plans if re.search(r"Scan.* on (pieces|campaigns|changes)\b", line)]
     assert len(found) >= 10
     assert [line for line in found if not re.search("Index (Only )?Scan using (pk|uq)_", line)] == []

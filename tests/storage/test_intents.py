@@ -7,12 +7,12 @@ from sqlalchemy import update
 
 from handlers.cancel.stopping import LOOKS
 from storage import cancellations, intents, workspaces
-from storage.accounts import intents as table
 from storage.database import Database
 from storage.intents import Kind, PieceRow
 from storage.records import PieceId, UserId
+from storage.schema.account_tables import intents as table
+from storage.schema.tables import EPOCH
 from storage.statuses import Status
-from storage.tables import EPOCH
 
 
 def test_who_was_paused_beyond_the_lease_is_found_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storage import enquiries, listings, mailings, workspaces
+from storage import workspaces
 from storage.database import Database
-from storage.listings import Wish
+from storage.ledger import apply as ledger
+from storage.queries import mail as queries
+from storage.queries import piece_pages
+from storage.queries.piece_pages import Wish
 from storage.records import Recipient, StoredPiece, WorkspaceId
 from storage.statuses import Status
 from tests.builders import a_batch, a_campaign, a_change, a_piece
@@ -28,16 +31,16 @@ def workspace_id(database: Database) -> WorkspaceId:
         changes += [
             a_change(str(1000 + n), Status.RETURNED if n % 5 == 0 else Status.DELIVERED) for n in range(0, 60, 2)
         ]
-        database.write(
-            mailings.apply, key, a_batch(a_campaign("222"), a_campaign("223", "Fall"), *pieces, *changes), NOW
-        )
+        database.write(ledger.apply, key, a_batch(a_campaign("222"), a_campaign("223", "Fall"), *pieces, *changes), NOW)
     return mine
 
 
 def everything(database: Database, workspace_id: WorkspaceId, wish: Wish, size: int) -> list[StoredPiece]:
-    campaign = next(c for c in database.read(enquiries.campaigns_of, workspace_id) if c.facts.ref == "222")
+    campaign = next(c for c in database.read(queries.campaigns_of, workspace_id) if c.facts.ref == "222")
     found: list[StoredPiece] = []
-    while page := database.read(listings.page, workspace_id, campaign.id, wish, found[-1].id if found else None, size):
+    while page := database.read(
+        piece_pages.page, workspace_id, campaign.id, wish, found[-1].id if found else None, size
+    ):
         found += page
     return found
 
@@ -88,7 +91,7 @@ def test_a_moment_that_was_told_with_and_without_its_place_is_one_line(database:
     key = database.write(workspaces.ensure, "T9", "Acme", "USD").id
     told = [a_change("7", Status.HANDED_OVER), a_change("7", Status.HANDED_OVER, place="Houston, TX")]
     told += [a_change("7", Status.IN_TRANSIT, hours=5), a_change("7", Status.HANDED_OVER, hours=2)]
-    database.write(mailings.apply, key, a_batch(a_campaign(), a_piece("7"), *told), NOW)
-    piece = database.read(enquiries.find_pieces, key, "7", 1)[0]
-    lines = [(scan.status, scan.place) for scan in database.read(enquiries.timeline, key, piece.id)]
+    database.write(ledger.apply, key, a_batch(a_campaign(), a_piece("7"), *told), NOW)
+    piece = database.read(queries.find_pieces, key, "7", 1)[0]
+    lines = [(scan.status, scan.place) for scan in database.read(queries.timeline, key, piece.id)]
     assert lines == [(Status.HANDED_OVER, "Houston, TX"), (Status.HANDED_OVER, ""), (Status.IN_TRANSIT, "")]

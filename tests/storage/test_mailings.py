@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, func, select
 
-from storage import cancellations, choices, enquiries, mailings, outbox, tally, workspaces
+from storage import cancellations, channel_settings, outbox, workspaces
 from storage.database import Database
+from storage.ledger import apply as ledger
+from storage.ledger import tallies as tally
+from storage.queries import mail as queries
 from storage.records import (
     NO_CAMPAIGN,
     Change,
@@ -24,10 +27,10 @@ from storage.records import (
     Workspace,
     WorkspaceId,
 )
+from storage.schema.tables import changes as change_rows
+from storage.schema.tables import metadata, pieces, tallies, tally_deltas
+from storage.schema.tables import outbox as outbox_rows
 from storage.statuses import Status
-from storage.tables import changes as change_rows
-from storage.tables import metadata, pieces, tallies, tally_deltas
-from storage.tables import outbox as outbox_rows
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
 from tests.fakes import FakeClock
 
@@ -49,12 +52,12 @@ def open_workspace(connection: Connection, team: str = "T1") -> Workspace:
     return workspaces.by_id(connection, made.id)
 
 
-def apply(database: Database, workspace: Workspace, *things: Any, at: Any = NOW) -> mailings.Applied:
-    return database.write(mailings.apply, workspace.id, a_batch(*things), at)
+def apply(database: Database, workspace: Workspace, *things: Any, at: Any = NOW) -> ledger.Applied:
+    return database.write(ledger.apply, workspace.id, a_batch(*things), at)
 
 
 def the_piece(database: Database, workspace: Workspace, ref: str = "1001") -> Any:
-    return database.read(enquiries.find_pieces, workspace.id, ref, 5)[0]
+    return database.read(queries.find_pieces, workspace.id, ref, 5)[0]
 
 
 def snapshot(connection: Connection) -> dict[str, list[Any]]:
@@ -124,7 +127,7 @@ def _telling(connection: Connection, portions: list[list[Change]], early: bool) 
     batches = [a_batch(*portion) for portion in portions]
     # Changes may also come before the pieces that they speak of.
     for batch in [setting, *batches] if early else [*batches, setting]:
-        mailings.apply(connection, workspace.id, batch, NOW)
+        ledger.apply(connection, workspace.id, batch, NOW)
     tally.fold(connection)
     campaign = connection.scalar(select(pieces.c.campaign_id).limit(1))
     end = snapshot(connection)
@@ -151,7 +154,7 @@ def test_a_piece_that_was_handed_over_was_not_cancelled(database: Database, work
 def test_a_foreign_word_is_kept_and_counted_as_other(database: Database, workspace: Workspace) -> None:
     apply(database, workspace, a_piece(), a_change(status=None, word="error", exact=False))
     piece = the_piece(database, workspace)
-    mix = database.read(enquiries.mix, workspace.id, piece.campaign_id)
+    mix = database.read(queries.mix, workspace.id, piece.campaign_id)
     assert (piece.status, piece.word, mix.other, mix.total) == (None, "error", 1, 1)
 
 
@@ -169,14 +172,14 @@ def test_a_cost_that_changes_is_counted_once(database: Database, workspace: Work
     apply(database, workspace, a_piece(cost=Decimal("0.90")), at=NOW + timedelta(hours=1))
     database.write(tally.fold)
     piece = the_piece(database, workspace)
-    mix = database.read(enquiries.mix, workspace.id, piece.campaign_id)
+    mix = database.read(queries.mix, workspace.id, piece.campaign_id)
     assert (mix.total, mix.spent) == (1, Decimal("0.9"))
 
 
 def test_a_cancelled_piece_is_not_spent_on(database: Database, workspace: Workspace) -> None:
     apply(database, workspace, a_piece(), a_change(status=Status.CANCELLED))
     piece = the_piece(database, workspace)
-    assert database.read(enquiries.mix, workspace.id, piece.campaign_id).spent == 0
+    assert database.read(queries.mix, workspace.id, piece.campaign_id).spent == 0
 
 
 def test_an_older_answer_does_not_overwrite_a_newer_one(database: Database, workspace: Workspace) -> None:
@@ -191,8 +194,8 @@ def test_a_piece_placed_late_moves_to_its_campaign_and_is_told_then(database: Da
     apply(database, workspace, a_campaign(), a_piece(campaign_ref="222"), at=NOW + timedelta(minutes=5))
     piece = the_piece(database, workspace)
     assert piece.campaign_name == "Spring lapsed"
-    assert database.read(enquiries.mix, workspace.id, piece.campaign_id).total == 1
-    assert database.read(enquiries.mix, workspace.id, NO_CAMPAIGN).total == 0
+    assert database.read(queries.mix, workspace.id, piece.campaign_id).total == 1
+    assert database.read(queries.mix, workspace.id, NO_CAMPAIGN).total == 0
     assert database.read(snapshot)["outbox"] == [("C-OPS", "1001", Status.RETURNED)]
 
 
@@ -218,7 +221,7 @@ def test_two_workspaces_with_the_same_ids_stay_apart(database: Database, workspa
     apply(database, other, a_campaign(name="Other"), a_piece(), a_change(status=Status.RECEIVED))
     assert the_piece(database, workspace).status is Status.RETURNED
     assert the_piece(database, other).status is Status.RECEIVED
-    assert database.read(enquiries.campaigns_of, other.id)[0].facts.name == "Other"
+    assert database.read(queries.campaigns_of, other.id)[0].facts.name == "Other"
     assert len(database.read(snapshot)["outbox"]) == 1
 
 
@@ -291,7 +294,7 @@ def test_a_dead_senders_lease_ends_and_its_successor_knows_that_a_message_may_ha
     second = database.write(outbox.claim, AT_ONCE)[0]
     assert (second.doubt_since, second.token > first.token) == (NOW, True)
     database.write(outbox.settle, [all_told(second)])
-    database.write(mailings.apply, workspace.id, a_batch(a_piece("2"), a_change("2", Status.RETURNED)), NOW)
+    database.write(ledger.apply, workspace.id, a_batch(a_piece("2"), a_change("2", Status.RETURNED)), NOW)
     database_clock.pass_time(minutes=1)
     assert database.write(outbox.claim, AT_ONCE)[0].doubt_since is None
 
@@ -320,7 +323,7 @@ def test_a_renewal_that_comes_after_the_channel_was_given_back_does_not_hold_it(
     mine = database.write(outbox.claim, AT_ONCE)[0]
     assert database.write(outbox.settle, [all_told(mine)]) == []
     assert database.write(outbox.renew, [mine]) == set()
-    database.write(mailings.apply, workspace.id, a_batch(a_piece("2"), a_change("2", Status.RETURNED)), NOW)
+    database.write(ledger.apply, workspace.id, a_batch(a_piece("2"), a_change("2", Status.RETURNED)), NOW)
     database_clock.pass_time(seconds=5)
     assert len(database.write(outbox.claim, AT_ONCE)) == 1
 
@@ -360,7 +363,7 @@ def test_a_clock_set_back_leaves_no_channel_silent(
     database_clock.pass_time(days=1)
     database.write(outbox.settle, [outbox.Ending(database.write(outbox.claim, AT_ONCE)[0], timedelta(seconds=30))])
     begin = database_clock.now() + timedelta(hours=1)
-    database.write(choices.hush, workspace.id, OPS, begin, begin + timedelta(hours=9))
+    database.write(channel_settings.hush, workspace.id, OPS, begin, begin + timedelta(hours=9))
     database_clock.pass_time(days=-1)
     # Served, quieted and written down "tomorrow"; and so is one that is leased until then.
     assert len(database.write(outbox.claim, AT_ONCE)) == 1
@@ -404,13 +407,13 @@ def test_a_piece_is_found_by_id_name_surname_zip_and_address(
     database: Database, workspace: Workspace, asked: str
 ) -> None:
     apply(database, workspace, a_campaign(), a_piece())
-    assert [p.ref for p in database.read(enquiries.find_pieces, workspace.id, asked, 5)] == ["1001"]
+    assert [p.ref for p in database.read(queries.find_pieces, workspace.id, asked, 5)] == ["1001"]
 
 
 @pytest.mark.parametrize("asked", ["", " ", "nobody", "%", "_", "'; drop table pieces; --"])
 def test_a_search_for_nothing_finds_nothing(database: Database, workspace: Workspace, asked: str) -> None:
     apply(database, workspace, a_campaign(), a_piece())
-    assert database.read(enquiries.find_pieces, WorkspaceId(workspace.id), asked, 5) == []
+    assert database.read(queries.find_pieces, WorkspaceId(workspace.id), asked, 5) == []
 
 
 SIZE = 100_000 if os.environ.get("PIECEWISE_SOAK") else 3_000
@@ -426,8 +429,8 @@ def test_the_timelines_of_old_mail_are_history_however_late_they_are_read(
     # The first poll: where each piece stands, undated.
     facts: list[Any] = [a_campaign(), *map(a_piece, refs)]
     facts += [a_change(ref, end, exact=False, source=Source.POLL) for ref, end in listed]
-    for portion in mailings.portions(a_batch(*facts), 1000):
-        database.write(mailings.apply, workspace.id, portion, NOW)
+    for portion in ledger.portions(a_batch(*facts), 1000):
+        database.write(ledger.apply, workspace.id, portion, NOW)
     database.write(workspaces.note, workspace.id, baseline_at=NOW + timedelta(minutes=1))
     since = NOW + timedelta(minutes=2)
     database.write(workspaces.subscribe, workspace.id, OPS, NO_CAMPAIGN, list(Want), UserId("U1"), since)
@@ -441,7 +444,7 @@ def test_the_timelines_of_old_mail_are_history_however_late_they_are_read(
             ]
             told += [a_change(ref, Status.RETURNED, 120, source=Source.POLL)] if n % 10 == 0 else []
         at = since + timedelta(minutes=1 + first / 100)
-        database.write(mailings.apply, workspace.id, a_batch(*told), at)
+        database.write(ledger.apply, workspace.id, a_batch(*told), at)
     assert len(database.read(snapshot)["outbox"]) == 0
 
 

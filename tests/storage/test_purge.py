@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, Date, Text, func, insert, select
 
-from storage import installs, schema  # noqa: F401 - all tables are known then
+from storage import secrets as sealed_secrets
 from storage.database import Database
 from storage.records import WorkspaceId
-from storage.tables import Amount, Moment, changes, leases, metadata, pieces, workspaces
+from storage.schema import revision as schema  # noqa: F401 - all tables are known then
+from storage.schema.tables import Amount, Moment, changes, leases, metadata, pieces, workspaces
 
 NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
 #: What has no workspace, and why nothing of one stays in it.
@@ -62,7 +63,7 @@ def test_a_purge_leaves_no_row_in_any_table(database: Database) -> None:
     before = database.read(rows_of)
     database.write(furnish, 1)
     database.write(furnish, 2)
-    while database.write(installs.purge_some, WorkspaceId(1), NOW + timedelta(days=1), 2):
+    while database.write(sealed_secrets.purge_some, WorkspaceId(1), NOW + timedelta(days=1), 2):
         pass
     after = database.read(rows_of)
     half = {name: (3, 1)["workspace_id" not in metadata.tables[name].c] for name in after}

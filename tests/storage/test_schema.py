@@ -10,13 +10,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-import storage.accounts  # noqa: F401
+import storage.schema.account_tables  # noqa: F401
 from bot.telemetry import redact
-from storage import schema
 from storage.database import Database, DatabaseUrlError, open_database, parse_url, sole_user
 from storage.files import DatabaseBusyError
-from storage.schema import SchemaBusyError, SchemaNewError, SchemaOldError, State
-from storage.tables import campaigns, due_details, metadata, pieces
+from storage.schema import revision as schema
+from storage.schema.revision import SchemaBusyError, SchemaNewError, SchemaOldError, State
+from storage.schema.tables import campaigns, due_details, metadata, pieces
 
 
 def test_the_migrations_end_in_what_the_code_describes(database: Database) -> None:

@@ -12,33 +12,24 @@ import pytest
 from sqlalchemy import Connection
 
 import storage
-from storage import (
-    audits,
-    cancellations,
-    choices,
-    imports,
-    installs,
-    intents,
-    mailings,
-    privacy,
-    returns,
-    troubles,
-    workspaces,
-)
+from storage import audit, cancellations, channel_settings, imports, intents, privacy, troubles, workspaces
+from storage import secrets as sealed_secrets
 from storage.aside import Refused
-from storage.audits import Act
+from storage.audit import Act
 from storage.cards import Card, keep_card
 from storage.database import Database
-from storage.enquiries import Days
 from storage.imports import Progress
-from storage.installs import Place
 from storage.intents import Kind as IntentKind
 from storage.intents import PieceRow
-from storage.listings import Wish
+from storage.ledger import apply as ledger
 from storage.outbox import Parcel
+from storage.queries import returns
+from storage.queries.mail import Days
+from storage.queries.piece_pages import Wish
 from storage.records import Choices, Rules, Want
+from storage.schema.tables import metadata
+from storage.secrets import Place
 from storage.statuses import Status
-from storage.tables import metadata
 from storage.troubles import Kind
 from storage.vault import Vault, new_key
 from tests.builders import a_batch, a_campaign, a_change, a_piece
@@ -49,44 +40,45 @@ VAULT = Vault([new_key()])
 GLOBAL = {
     "database.rows_changed": "runs a statement", "database.run": "runs a statement", "database.upsert": "makes a statement",
     "database.prove_writable": "no row at all", "aside.forget": "what is old, of all", "aside.look": "counts of all, for the operator",
-    "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.state": "the schema",
-    "installs.begin": "a browser, not a workspace yet", "intents.due": "ids alone, for the clock", "intents.every_sealed": "for the check", "intents.seal_again": "a rotation of keys, of all",
-    "intents.forget": "what has ended, of all", "intents.free_leases": "leases of all, of which no holder lives", "installs.consume": "a browser", "installs.forget_begun": "browsers",
-    "installs.every_sealed": "for the operator's check", "installs.purge_due": "ids alone, for the clock",
-    "installs.seal_again": "each secret in its own place", "leases.first_time": "keys carry their workspace",
+    "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.revision.state": "the schema",
+    "secrets.begin": "a browser, not a workspace yet", "intents.due": "ids alone, for the clock", "intents.every_sealed": "for the check", "intents.seal_again": "a rotation of keys, of all",
+    "intents.forget": "what has ended, of all", "intents.free_leases": "leases of all, of which no holder lives", "secrets.consume": "a browser", "secrets.forget_begun": "browsers",
+    "secrets.every_sealed": "for the operator's check", "secrets.purge_due": "ids alone, for the clock",
+    "secrets.seal_again": "each secret in its own place", "leases.first_time": "keys carry their workspace",
     "leases.forget": "old keys of all", "leases.win": "names carry their workspace",
     "leases.holds": "names carry their workspace", "leases.extend": "names carry their workspace",
-    "leases.release": "names carry their workspace", "tally.fold": "each sum in its own row",
+    "leases.release": "names carry their workspace", "ledger.tallies.fold": "each sum in its own row",
     "outbox.is_due": "whether, not what", "outbox.claim": "parcels carry their workspace",
     "outbox.settle": "by the rows that were claimed", "cards.cards_of": "keys carry their workspace",
-    "outbox.block": "parcels carry their workspace", "outbox.renew": "holds carry their workspace", "choices.told": "holds carry their workspace",
+    "outbox.block": "parcels carry their workspace", "outbox.renew": "holds carry their workspace", "channel_settings.told": "holds carry their workspace",
     "outbox.free_leases": "leases of all, of which no holder lives", "outbox.holds": "holds carry their workspace", "outbox.release": "holds carry their workspace",
     "cards.keep_card": "keys carry their workspace",
     "workspaces.by_team": "finds a workspace", "workspaces.by_webhook": "finds a workspace", "workspaces.due": "ids alone",
-    "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "installs.renewals": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
-    "movements.lay_out": "the batch of mailings.apply", "movements.move": "the batch of mailings.apply",
-    "movements.stretch_campaigns": "the batch of mailings.apply", "stage.begin": "a batch", "stage.load": "a batch",
+    "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "secrets.renewals": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
+    "ledger.changes.lay_out": "the batch of mailings.apply", "ledger.changes.move": "the batch of mailings.apply",
+    "ledger.changes.stretch_campaigns": "the batch of mailings.apply", "ledger.stage.begin": "a batch", "ledger.stage.load": "a batch",
 }  # fmt: skip
 #: Parts of `mailings.apply`, which is tried as a whole.
 PARTS = {
-    "arrivals.meet",
-    "arrivals.waiting_changes",
-    "movements.record",
+    "ledger.pieces.meet",
+    "ledger.pieces.waiting_changes",
+    "ledger.changes.record",
     "outbox.enqueue",
-    "tally.write",
+    "ledger.tallies.write",
     "details.note",
 }
 
 
 def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for found in pkgutil.iter_modules(storage.__path__):
-        if found.name == "migrations":
+    for found in pkgutil.walk_packages(storage.__path__, "storage."):
+        if found.name.startswith("storage.migrations"):
             continue
-        module = importlib.import_module(f"storage.{found.name}")
+        module = importlib.import_module(found.name)
+        short = found.name.removeprefix("storage.")
         for name, function in inspect.getmembers(module, inspect.isfunction):
             own = function.__module__ == module.__name__ and not name.startswith("_")
             if own and next(iter(inspect.signature(function).parameters), "") == "connection":
-                yield f"{found.name}.{name}", function
+                yield f"{short}.{name}", function
 
 
 def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
@@ -95,28 +87,28 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     key, channel = workspace.id, f"C0{word}"
     workspaces.note(connection, key, baseline_at=NOW - timedelta(days=9), connected_at=NOW, webhook_key=f"key{word}")
     workspaces.subscribe(connection, key, channel, 0, frozenset(Want), f"U0{word}", NOW - timedelta(days=8))
-    choices.keep(connection, key, channel, Choices("UTC", 9, None, 5))
+    channel_settings.keep(connection, key, channel, Choices("UTC", 9, None, 5))
     batch = a_batch(
         a_campaign("c1", f"{word} campaign"), a_piece(f"{word}1", "c1"), a_piece(f"{word}2", "c1"),
         a_change(f"{word}1", Status.DELIVERED), a_change(f"{word}2", Status.RETURNED), a_change(f"{word}3", Status.RETURNED),
     )  # fmt: skip
-    mailings.apply(connection, key, batch, NOW)
+    ledger.apply(connection, key, batch, NOW)
     ids = [
         row[0] for row in connection.exec_driver_sql(f"SELECT id FROM pieces WHERE workspace_id = {key} ORDER BY id")
     ]
     campaign = connection.exec_driver_sql(f"SELECT id FROM campaigns WHERE workspace_id = {key}").scalar()
     parcel = Parcel(key, channel, campaign, ())
     keep_card(connection, parcel.key, Card(f"1.{word}", "shows"))
-    installs.keep_secret(connection, VAULT, key, Place.ACCOUNT, {"key": f"{word}key"}, NOW)
+    sealed_secrets.keep_secret(connection, VAULT, key, Place.ACCOUNT, {"key": f"{word}key"}, NOW)
     troubles.begin(connection, key, Kind.KEY, NOW)
     payload = {"campaign": campaign, "by": f"U0{word}", "note": f"{word} reason"}
     intent = intents.keep(connection, key, IntentKind.CANCEL, payload, piece_ids=ids[:2], name=f"named{word}")
     intents.keep(connection, key, IntentKind.CANCEL, payload, piece_ids=ids[:1], held=True)
     token = intents.take(connection, key, intent).token
     cancellations.begin(connection, key, ids[0], f"U0{word}", NOW, (), intent)
-    bound = audits.Bound(intent, 1, Decimal("0.84"), 0)
-    number = audits.ask_approval(connection, key, campaign, 0, f"U0{word}", NOW, bound)
-    audits.note(connection, key, f"U0{word}", Act.INSTALLED, NOW, subject=word)
+    bound = audit.Bound(intent, 1, Decimal("0.84"), 0)
+    number = audit.ask_approval(connection, key, campaign, 0, f"U0{word}", NOW, bound)
+    audit.note(connection, key, f"U0{word}", Act.INSTALLED, NOW, subject=word)
     privacy.show(connection, key, channel, campaign, 0)
     returns.note_reason(connection, key, ids[1], f"{word} reason", f"U0{word}")
     workspaces.keep_span(connection, key, f"U0{word}", word)
@@ -145,9 +137,9 @@ def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], th
     """Our workspace, and of all else theirs."""
     given = COMMON | theirs | {"workspace_id": ours["workspace_id"]}
     given |= {
-        "enquiries.booked_campaigns": {"words": ["booked"]},
-        "audits.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "returns.count_places": {"after": 0},
-        "choices.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "transits.count": {"after": 0}, "installs.purge_some": {"now": NOW}, "installs.remove": {"tested": None},
+        "queries.mail.booked_campaigns": {"words": ["booked"]},
+        "audit.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "queries.returns.count_places": {"after": 0},
+        "channel_settings.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "queries.transits.count": {"after": 0}, "secrets.purge_some": {"now": NOW}, "secrets.remove": {"tested": None},
     }.get(name, {})  # fmt: skip
     return {one: given[one] for one in inspect.signature(function).parameters if one in given and one != "facts"}
 
@@ -238,7 +230,7 @@ def test_what_is_ours_is_found(database: Database, ours: str) -> None:
             result = call(function, connection, arguments)
             found[name] = repr(list(result) if inspect.isgenerator(result) else result)
             transaction.rollback()
-    for name in ("enquiries.campaign", "enquiries.campaigns_of", "enquiries.find_pieces", "enquiries.piece_by_id", "audits.page",
-                 "audits.approval", "installs.secret", "intents.of", "intents.rows_of", "cancellations.of", "listings.page", "returns.notes_of", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
+    for name in ("queries.mail.campaign", "queries.mail.campaigns_of", "queries.mail.find_pieces", "queries.mail.piece_by_id", "audit.page",
+                 "audit.approval", "secrets.secret", "intents.of", "intents.rows_of", "cancellations.of", "queries.piece_pages.page", "queries.returns.notes_of", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
         assert word in found[name] or found[name] not in ("[]", "None", "{}"), (name, found[name])
     assert found["privacy.was_shown"] == "True"

@@ -5,8 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from storage import enquiries, mailings, returns, transits, workspaces
+from storage import workspaces
 from storage.database import Database
+from storage.ledger import apply as ledger
+from storage.queries import mail as queries
+from storage.queries import returns, transits
 from storage.records import PieceId, UserId
 from storage.statuses import Status
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
@@ -38,8 +41,8 @@ def test_what_is_counted_is_what_happened(database: Database, size: int, monkeyp
         days = 2 + n % 5 if n % 3 == 0 else 8 if n % 7 == 0 else 0
         expected[HANDED.date(), ended, days] += 1
     for key in (workspace.id, other.id):
-        database.write(mailings.apply, key, a_batch(a_campaign(), *pieces, *changes), NOW)
-    campaign = database.read(enquiries.campaigns_of, workspace.id)[0].id
+        database.write(ledger.apply, key, a_batch(a_campaign(), *pieces, *changes), NOW)
+    campaign = database.read(queries.campaigns_of, workspace.id)[0].id
     assert database.read(transits.outdated, workspace.id) == [campaign]
     counted: Counter[transits.Key] = Counter()
     last: PieceId | None = PieceId(0)
@@ -56,7 +59,7 @@ def test_what_is_counted_is_what_happened(database: Database, size: int, monkeyp
     assert database.read(transits.since, workspace.id, HANDED.date() + timedelta(days=1)) == []
     # What moves afterwards is counted again.
     moved = a_batch(a_change("1000", Status.DELIVERED, hours=200))
-    database.write(mailings.apply, workspace.id, moved, NOW + timedelta(seconds=1))
+    database.write(ledger.apply, workspace.id, moved, NOW + timedelta(seconds=1))
     assert database.read(transits.outdated, workspace.id) == [campaign]
 
 
@@ -66,8 +69,8 @@ def test_returns_are_counted_where_they_were_to_go_and_notes_are_kept(database: 
     pieces = [a_piece(str(1000 + n)) for n in range(6)]
     changes = [a_change(str(1000 + n), Status.RETURNED) for n in range(4)]
     for key in (workspace.id, other.id):
-        database.write(mailings.apply, key, a_batch(a_campaign(), *pieces, *changes), NOW)
-    campaign = database.read(enquiries.campaigns_of, workspace.id)[0].id
+        database.write(ledger.apply, key, a_batch(a_campaign(), *pieces, *changes), NOW)
+    campaign = database.read(queries.campaigns_of, workspace.id)[0].id
     last = PieceId(10**9)
     counted = database.read(returns.count_places, workspace.id, campaign, PieceId(0), last)
     assert counted == {returns.Place("TX", "787"): 4}
@@ -75,7 +78,7 @@ def test_returns_are_counted_where_they_were_to_go_and_notes_are_kept(database: 
         database.write(returns.keep_places, workspace.id, campaign, counted)
     assert database.read(returns.places_of, workspace.id, campaign) == counted
     assert database.read(returns.places_of, other.id, campaign) == {}
-    piece = database.read(enquiries.find_pieces, workspace.id, "1000", 1)[0].id
+    piece = database.read(queries.find_pieces, workspace.id, "1000", 1)[0].id
     database.write(returns.note_reason, workspace.id, piece, "N", UserId("U1"))
     database.write(returns.settle, workspace.id, piece, UserId("U2"), NOW)
     assert database.read(returns.notes_of, workspace.id, [piece]) == {piece: returns.Note("N", "U1", "U2", NOW)}
@@ -88,11 +91,11 @@ def test_a_campaign_into_which_mailed_pieces_come_is_counted_again(database: Dat
     workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
     bare = [a_piece(str(1000 + n), campaign_ref=None) for n in range(3)]
     handed = [a_change(str(1000 + n), Status.HANDED_OVER) for n in range(3)]
-    database.write(mailings.apply, workspace.id, a_batch(a_campaign(), *bare, *handed), NOW)
-    campaign = database.read(enquiries.campaigns_of, workspace.id)[0].id
+    database.write(ledger.apply, workspace.id, a_batch(a_campaign(), *bare, *handed), NOW)
+    campaign = database.read(queries.campaigns_of, workspace.id)[0].id
     assert database.read(transits.outdated, workspace.id) == [campaign]
     database.write(transits.keep, workspace.id, campaign, {}, NOW)
     assert database.read(transits.outdated, workspace.id) == []
     placed = [a_piece(str(1000 + n)) for n in range(3)]
-    database.write(mailings.apply, workspace.id, a_batch(*placed), NOW + timedelta(minutes=1))
+    database.write(ledger.apply, workspace.id, a_batch(*placed), NOW + timedelta(minutes=1))
     assert database.read(transits.outdated, workspace.id) == [campaign]

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from handlers.context.ports import AddressCheck, Delivery
 from handlers.errors import PayloadRefused, SignatureRefused
-from storage.mailings import merged
+from storage.ledger.apply import merged
 from storage.records import Batch, Campaign, Change, Mix, Piece, Recipient, Source
 from storage.statuses import Status
 

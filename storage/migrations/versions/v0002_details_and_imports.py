@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.schema.tables
 
 revision = "0002"
 down_revision = "0001"
@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("kept", sa.BigInteger(), nullable=False),
         sa.Column("refused", sa.BigInteger(), nullable=False),
-        sa.Column("updated_at", storage.tables.Moment(), nullable=False),
+        sa.Column("updated_at", storage.schema.tables.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "key", name=op.f("pk_imports")),
     )
     op.execute(

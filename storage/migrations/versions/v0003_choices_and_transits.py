@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.schema.tables
 
 revision = "0003"
 down_revision = "0002"
@@ -17,8 +17,8 @@ CHANNELS: dict[str, Any] = {
     "digest_hour": sa.SmallInteger(),
     "quiet_from": sa.SmallInteger(),
     "quiet_until": sa.SmallInteger(),
-    "hush_from": storage.tables.Moment(),
-    "hush_until": storage.tables.Moment(),
+    "hush_from": storage.schema.tables.Moment(),
+    "hush_until": storage.schema.tables.Moment(),
     "alarm_percent": sa.SmallInteger(),
     "digested_on": sa.Date(),
     "state": sa.Text(),
@@ -51,7 +51,7 @@ def upgrade() -> None:
         "surveys",
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
-        sa.Column("counted_at", storage.tables.Moment(), nullable=False),
+        sa.Column("counted_at", storage.schema.tables.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "campaign_id", name=op.f("pk_surveys")),
     )
 
@@ -71,14 +71,14 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("reason_by", sa.Text(), nullable=False),
         sa.Column("handled_by", sa.Text(), nullable=False),
-        sa.Column("handled_at", storage.tables.Moment()),
+        sa.Column("handled_at", storage.schema.tables.Moment()),
         sa.PrimaryKeyConstraint("workspace_id", "piece_id", name=op.f("pk_return_notes")),
     )
     for name, kind in CHANNELS.items():
         op.add_column("channels", sa.Column(name, kind))
-    op.add_column("cards", sa.Column("edited_at", storage.tables.Moment()))
+    op.add_column("cards", sa.Column("edited_at", storage.schema.tables.Moment()))
     for name in ("webhook_at", "silence_told"):
-        op.add_column("workspaces", sa.Column(name, storage.tables.Moment()))
+        op.add_column("workspaces", sa.Column(name, storage.schema.tables.Moment()))
 
 
 def downgrade() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.schema.tables
 
 revision = "0004"
 down_revision = "0003"
@@ -17,9 +17,9 @@ depends_on = None
 
 WORKSPACES: dict[str, Any] = {
     "installer": sa.Text(),
-    "removed_at": storage.tables.Moment(),
-    "purge_at": storage.tables.Moment(),
-    "connected_at": storage.tables.Moment(),
+    "removed_at": storage.schema.tables.Moment(),
+    "purge_at": storage.schema.tables.Moment(),
+    "connected_at": storage.schema.tables.Moment(),
     "webhook_key": sa.Text(),
     "rules": sa.Text(),
 }
@@ -35,13 +35,13 @@ def upgrade() -> None:
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("sealed", sa.Text(), nullable=False),
-        sa.Column("sealed_at", storage.tables.Moment(), nullable=False),
+        sa.Column("sealed_at", storage.schema.tables.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "place", name=op.f("pk_secrets")),
     )
     op.create_table(
         "install_states",
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("expires_at", storage.tables.Moment(), nullable=False),
+        sa.Column("expires_at", storage.schema.tables.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("state", name=op.f("pk_install_states")),
     )
     _create_records()
@@ -58,9 +58,9 @@ def upgrade() -> None:
 def _create_records() -> None:
     op.create_table(
         "audit",
-        sa.Column("id", storage.tables.Key, nullable=False),
+        sa.Column("id", storage.schema.tables.Key, nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
-        sa.Column("at", storage.tables.Moment(), nullable=False),
+        sa.Column("at", storage.schema.tables.Moment(), nullable=False),
         sa.Column("person", sa.Text(), nullable=False),
         sa.Column("act", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
@@ -70,15 +70,15 @@ def _create_records() -> None:
     op.create_index("ix_audit_workspace", "audit", ["workspace_id", "id"])
     op.create_table(
         "approvals",
-        sa.Column("id", storage.tables.Key, nullable=False),
+        sa.Column("id", storage.schema.tables.Key, nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
         sa.Column("piece_id", sa.BigInteger(), nullable=False),
         sa.Column("asked_by", sa.Text(), nullable=False),
-        sa.Column("asked_at", storage.tables.Moment(), nullable=False),
+        sa.Column("asked_at", storage.schema.tables.Moment(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("decided_by", sa.Text(), nullable=False),
-        sa.Column("decided_at", storage.tables.Moment()),
+        sa.Column("decided_at", storage.schema.tables.Moment()),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
     )
     op.create_index("ix_approvals_workspace", "approvals", ["workspace_id", "id"])

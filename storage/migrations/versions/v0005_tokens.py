@@ -6,7 +6,7 @@ Adds only: a version that knows nothing of it goes on working beside it.
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.schema.tables
 
 revision = "0005"
 down_revision = "0004"
@@ -17,7 +17,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("leases", sa.Column("token", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("channels", sa.Column("token", sa.BigInteger(), nullable=False, server_default="0"))
-    op.add_column("channels", sa.Column("doubt_since", storage.tables.Moment()))
+    op.add_column("channels", sa.Column("doubt_since", storage.schema.tables.Moment()))
     op.add_column("channels", sa.Column("tries", sa.SmallInteger(), nullable=False, server_default="0"))
 
 

@@ -6,7 +6,7 @@ Adds only: a version that knows nothing of it goes on working beside it.
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.schema.tables
 
 revision = "0007"
 down_revision = "0006"
@@ -20,8 +20,8 @@ def upgrade() -> None:
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("ref", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("first_at", storage.tables.Moment(), nullable=False),
-        sa.Column("last_at", storage.tables.Moment(), nullable=False),
+        sa.Column("first_at", storage.schema.tables.Moment(), nullable=False),
+        sa.Column("last_at", storage.schema.tables.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "ref", name=op.f("pk_set_aside")),
     )
 

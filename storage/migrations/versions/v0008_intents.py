@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.schema.tables
 
 revision = "0008"
 down_revision = "0007"
@@ -18,7 +18,7 @@ depends_on = None
 ADDED: dict[tuple[str, str], Any] = {
     ("approvals", "intent_id"): sa.BigInteger(),
     ("approvals", "pieces"): sa.Integer(),
-    ("approvals", "amount"): storage.tables.Amount(),
+    ("approvals", "amount"): storage.schema.tables.Amount(),
     ("approvals", "unpriced"): sa.Integer(),
     ("cancellations", "intent_id"): sa.BigInteger(),
 }
@@ -29,19 +29,19 @@ def upgrade() -> None:
         op.add_column(table, sa.Column(name, kind))
     op.create_table(
         "intents",
-        sa.Column("id", storage.tables.Key, nullable=False),
+        sa.Column("id", storage.schema.tables.Key, nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text()),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("sealed", sa.Text(), nullable=False),
-        sa.Column("made_at", storage.tables.Moment(), nullable=False),
-        sa.Column("next_at", storage.tables.Moment()),
-        sa.Column("lease_until", storage.tables.Moment(), nullable=False),
+        sa.Column("made_at", storage.schema.tables.Moment(), nullable=False),
+        sa.Column("next_at", storage.schema.tables.Moment()),
+        sa.Column("lease_until", storage.schema.tables.Moment(), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("told", sa.SmallInteger(), nullable=False),
-        sa.Column("ended_at", storage.tables.Moment()),
+        sa.Column("ended_at", storage.schema.tables.Moment()),
         sa.Column("outcome", sa.Text()),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intents")),
         sa.UniqueConstraint("workspace_id", "name", name=op.f("uq_intents_workspace_id_name")),

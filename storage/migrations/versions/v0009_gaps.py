@@ -6,7 +6,7 @@ Adds only: a version that knows nothing of it goes on working beside it.
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.schema.tables
 
 revision = "0009"
 down_revision = "0008"
@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("workspaces", sa.Column("handshake_at", storage.tables.Moment()))
+    op.add_column("workspaces", sa.Column("handshake_at", storage.schema.tables.Moment()))
     op.add_column("workspaces", sa.Column("gaps", sa.Text()))
 
 

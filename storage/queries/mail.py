@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, text, union_all
 
 from storage import details
-from storage.arrivals import search_key
 from storage.database import sql
+from storage.ledger.pieces import search_key
 from storage.records import (
     CampaignId,
     KnownCampaign,
@@ -22,17 +22,21 @@ from storage.records import (
     StoredPiece,
     WorkspaceId,
 )
+from storage.schema.tables import UNITS, campaigns, changes, pieces, tallies, tally_deltas
 from storage.statuses import FINAL, OTHER, Status, status_of
-from storage.tables import UNITS, campaigns, changes, pieces, tallies, tally_deltas
 
 #: Sorts behind every text that begins like the one before it.
 LAST = "\U0010ffff"
+
+
 #: Ids asked for in one statement: SQLite takes so many parameters and no more.
 SOME = 5000
 
 
 #: Booked campaigns that are looked at.
 BOOKED_SEEN: Final = 200
+
+
 NEWEST: Final = func.coalesce(campaigns.c.changed_at, campaigns.c.updated_at, campaigns.c.created_at)
 
 
@@ -155,19 +159,37 @@ _COUNTS: Final = """(
         WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}
         UNION ALL SELECT campaign_id, status, pieces, cost FROM tally_deltas
         WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}) counts"""
+
+
 _SUMS: Final = "CAST(sum(pieces) AS BIGINT) AS pieces, CAST(sum(cost) AS BIGINT) AS cost"
+
+
 _TALLIED: Final = f"SELECT campaign_id, status, {_SUMS} FROM {_COUNTS} GROUP BY campaign_id, status"
+
+
 MIXES: Final = sql(_TALLIED.format(""), first=Date, last=Date)
+
+
 MIX: Final = sql(_TALLIED.format("AND campaign_id = :campaign"), first=Date, last=Date)
+
+
 MIXES_OF: Final = sql(_TALLIED.format("AND campaign_id IN :campaigns"), first=Date, last=Date, campaigns=None)
+
+
 TOTAL: Final = sql(
     f"SELECT status, {_SUMS} FROM {_COUNTS.format('AND campaign_id NOT IN :but')} GROUP BY status",
     first=Date, last=Date, but=None,
 )  # fmt: skip
+
+
 _LISTED: Final = f"""
     campaigns c JOIN (SELECT campaign_id FROM {_COUNTS.format("")} GROUP BY campaign_id HAVING sum(pieces) > 0) m
     ON m.campaign_id = c.id WHERE c.workspace_id = :workspace"""
+
+
 NUMBER: Final = sql(f"SELECT count(*) FROM {_LISTED}", first=Date, last=Date)
+
+
 LISTED: Final = sql(
     f"""SELECT c.id FROM {_LISTED}
     ORDER BY coalesce(c.changed_at, c.updated_at, c.created_at) DESC NULLS LAST, c.id DESC
@@ -247,16 +269,22 @@ def _pieces() -> Select[Any]:
 
 #: Pieces that are looked at in each index.
 ALIKE_SEEN: Final = 500
+
+
 _ALIKE: Final = (
     "SELECT id FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND {0} >= :{1} AND {0} < :{2}"
     f" LIMIT {ALIKE_SEEN}) {{0}}s"
 )
+
+
 ALIKE: Final = text(
     " UNION ALL ".join(
         [*(_ALIKE.format(name, "key", "end") for name in ("name_key", "surname_key", "address_key")),
          _ALIKE.format("postcode", "zip", "zip_end")]
     )
 )  # fmt: skip
+
+
 BY_REF: Final = _pieces().where(pieces.c.workspace_id == bindparam("workspace"), pieces.c.ref == bindparam("ref"))
 
 

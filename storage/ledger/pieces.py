@@ -8,21 +8,27 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from storage import stage
 from storage.database import Sql, run, sql
+from storage.ledger import stage
+from storage.ledger.stage import cut_text
 from storage.records import NOBODY, Change, Piece, Source, WorkspaceId
-from storage.stage import cut_text
+from storage.schema.tables import Moment
 from storage.statuses import OTHER, status_of
-from storage.tables import Moment
 
 TEXTS: Final = (
     "kind", "format", "name", "name_key", "surname_key", "address_key",
     "company", "address", "city", "region", "postcode", "country",
 )  # fmt: skip
+
+
 #: What says who it was sent to; state and country alone do not.
 PERSONAL: Final = ("name", "name_key", "surname_key", "address_key", "company", "address", "city", "postcode")
+
+
 #: Bytes of what is searched by its beginning; and of kind and format, which together are the key of a count.
 LONGEST_KEY, LONGEST_KIND = 1000, 400
+
+
 SPACES: Final = re.compile(r"[\s,.]+")
 
 
@@ -122,7 +128,10 @@ def waiting_changes(connection: Connection, workspace_id: WorkspaceId) -> list[t
 #: `movements`). Else one could keep an orphan while another brings its piece, and neither would see the other's.
 ARRIVING: Final = text("SELECT pg_advisory_xact_lock_shared(1, CAST(:workspace AS INTEGER))")
 
+
 _COPIED: Final = ", ".join((*TEXTS, "day", "created_at", "dispatched_at", "facts_at", "cost"))
+
+
 _FRESH: Final = f"""
     INSERT INTO pieces (workspace_id, ref, campaign_id, placed, status, word, {_COPIED})
     SELECT CAST(:workspace AS INTEGER), s.ref, coalesce(c.id, 0), s.campaign_ref IS NOT NULL, {OTHER}, '',
@@ -133,16 +142,24 @@ _FRESH: Final = f"""
     ORDER BY s.ref
     ON CONFLICT DO NOTHING"""
 
+
 TOP: Final = text("SELECT coalesce(max(id), 0) FROM pieces")
+
+
 INSERT: Final = sql(_FRESH)
+
+
 #: SQLite has one writer, and counts row numbers up: what is above the old top is new.
 NOTE_ARRIVALS: Final = sql(f"""
     INSERT INTO stage_met (piece_id, ref, arrived, placed, campaign_id, day, status, cost)
     SELECT id, ref, true, placed, campaign_id, day, {OTHER}, coalesce(cost, 0) FROM pieces WHERE id > :top""")
+
+
 INSERT_AND_NOTE: Final = sql(f"""
     WITH made AS ({_FRESH} RETURNING id, ref, placed, campaign_id, day, cost)
     INSERT INTO stage_met (piece_id, ref, arrived, placed, campaign_id, day, status, cost)
     SELECT id, ref, true, placed, campaign_id, day, {OTHER}, coalesce(cost, 0) FROM made""")
+
 
 MEET_KNOWN: Final = sql("""
     INSERT INTO stage_met (piece_id, ref, arrived, placed, campaign_id, day, status, cost)
@@ -150,6 +167,7 @@ MEET_KNOWN: Final = sql("""
     FROM (SELECT ref FROM stage_pieces ORDER BY ref) s
     JOIN LATERAL (SELECT * FROM pieces p WHERE p.workspace_id = :workspace AND p.ref = s.ref FOR UPDATE) p ON true
     WHERE NOT EXISTS (SELECT 1 FROM stage_met m WHERE m.piece_id = p.id)""")
+
 
 TAKE_ORPHANS: Final = text("""
     DELETE FROM orphans WHERE workspace_id = :workspace
@@ -172,6 +190,8 @@ def _merged(name: str, blank: str) -> str:
 _OFTEN: Final = {name: _merged(name, "''") for name in ("kind", "format")} | {
     name: _merged(name, "") for name in ("dispatched_at", "cost")
 }
+
+
 _RARELY: Final = {name: _merged(name, "''") for name in TEXTS if name not in _OFTEN} | {
     "campaign_id": """CASE WHEN s.campaign_ref IS NOT NULL AND (s.facts_at >= pieces.facts_at OR NOT pieces.placed)
         THEN coalesce((SELECT c.id FROM campaigns c WHERE c.workspace_id = :workspace AND c.ref = s.campaign_ref), 0)
@@ -195,5 +215,9 @@ def _merging(facts: dict[str, str]) -> Sql:
 BLANK_ERASED: Final = sql(f"""
     UPDATE stage_pieces SET {", ".join(f"{name} = ''" for name in PERSONAL)}
     WHERE ref IN (SELECT p.ref FROM stage_met m JOIN pieces p ON p.id = m.piece_id WHERE p.erased)""")
+
+
 MERGE_OFTEN: Final = _merging(_OFTEN)
+
+
 MERGE_RARELY: Final = _merging(_RARELY)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, text
 
-from storage.tables import Amount, Key, Moment, metadata
+from storage.schema.tables import Amount, Key, Moment, metadata
 
 #: Sealed by the vault: see `installs`. `place` is what it is sealed for.
 secrets = Table(

@@ -12,20 +12,31 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from storage import arrivals, details, movements, outbox, stage, tally
+from storage import details, outbox
 from storage.database import upsert
+from storage.ledger import changes as ledger_changes
+from storage.ledger import pieces as ledger_pieces
+from storage.ledger import stage
+from storage.ledger import tallies as tally
 from storage.records import Batch, Campaign, Change, WorkspaceId
-from storage.tables import campaigns
+from storage.schema.tables import campaigns
 
 T = TypeVar("T")
+
 
 #: Campaigns that are known of one workspace: for ten a day, the next five years. Whoever signs its webhooks could
 #: otherwise make any number.
 MOST_CAMPAIGNS = 20_000
+
+
 #: Asked for in one statement: SQLite takes so many parameters and no more.
 SOME: Final = 5000
+
+
 #: What may be told of a campaign, beside its ref.
 TEXTS: Final = ("name", "status", "kind")
+
+
 FACTS: Final = ("created_at", "updated_at", "send_on", "recipients", "cost")
 
 
@@ -50,18 +61,20 @@ def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: 
     if not batch.pieces and not batch.changes:
         return Applied()
     stage.begin(connection)
-    arrived = arrivals.meet(connection, workspace_id, batch.pieces, now) if batch.pieces else 0
-    waiting = arrivals.waiting_changes(connection, workspace_id) if arrived else []
-    found = movements.lay_out(connection, [*waiting, (now, batch.changes)])
-    recorded, orphaned = movements.record(connection, workspace_id, found) if found.exact or found.vague else (0, 0)
-    moved = movements.move(connection, now, words=found.words) if recorded else 0
+    arrived = ledger_pieces.meet(connection, workspace_id, batch.pieces, now) if batch.pieces else 0
+    waiting = ledger_pieces.waiting_changes(connection, workspace_id) if arrived else []
+    found = ledger_changes.lay_out(connection, [*waiting, (now, batch.changes)])
+    recorded, orphaned = (
+        ledger_changes.record(connection, workspace_id, found) if found.exact or found.vague else (0, 0)
+    )
+    moved = ledger_changes.move(connection, now, words=found.words) if recorded else 0
     if batch.pieces or moved:
         tally.write(connection, workspace_id, met=bool(batch.pieces))
     if batch.pieces or recorded:
         # Only who names its campaign can bring a known piece into one.
         placed = any(piece.campaign_ref is not None for piece in batch.pieces)
         detailed = any(piece.detailed for piece in batch.pieces)
-        movements.stretch_campaigns(connection, now, recorded=bool(recorded), placed=placed)
+        ledger_changes.stretch_campaigns(connection, now, recorded=bool(recorded), placed=placed)
         details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
         outbox.enqueue(connection, workspace_id, now, news=bool(recorded) and found.news, placed=placed)
     return Applied(arrived, recorded, orphaned)

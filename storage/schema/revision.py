@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from storage.database import Database
 from storage.failures import state_of
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
 #: The revision that this version needs: the last of the migrations.
 HEAD: Final = "0009"
 #: The oldest revision whose program may still run beside this one. A migration that drops or renames anything, or that

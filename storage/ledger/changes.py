@@ -13,20 +13,30 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from storage import stage
 from storage.database import Sql, run, sql
+from storage.ledger import stage
+from storage.ledger.stage import cut_text, microseconds
 from storage.records import Change, Source, WorkspaceId
-from storage.stage import cut_text, microseconds
+from storage.schema.tables import EPOCH, MICROSECOND, Moment
 from storage.statuses import NOTABLE, OTHER, Status
-from storage.tables import EPOCH, MICROSECOND, Moment
 
 Key = tuple[str, int, int, str, str]
+
+
 Facts = tuple[int, int, int]
+
+
 #: Where a change has no moment of its own.
 UNKNOWN: Final = 0
+
+
 #: Bytes of a place or a foreign word, which are part of a change's key; and characters that never are so many.
 LONGEST_PLACE: Final = 500
+
+
 LONG: Final = LONGEST_PLACE // 4
+
+
 #: What came in by these is news; the others tell of the past.
 TELLING: Final = (Source.WEBHOOK, Source.POLL)
 
@@ -122,8 +132,13 @@ def stretch_campaigns(connection: Connection, now: datetime, *, recorded: bool, 
 #: The heights that are compared. A foreign word without a moment is what the platform says of the piece now, and stands
 #: between Producing and Cancelled; one with a moment is the label of a scan, which tells nothing of where the piece is.
 _HEIGHT: Final = "CASE WHEN {0}status <> 0 THEN 2 * {0}status WHEN {1} THEN 5 ELSE 0 END"
+
+
 _STANDS: Final = _HEIGHT.format("p.", "p.word <> ''")
+
+
 _HEARD: Final = _HEIGHT.format("", "word <> '' AND moment_key = :epoch")
+
 
 _LOOK_UP: Final = f"""
     INSERT INTO stage_known (piece_id, campaign_id, placed, was, was_at,
@@ -131,18 +146,28 @@ _LOOK_UP: Final = f"""
     SELECT p.id, p.campaign_id, p.placed, {_STANDS}, p.status_at,
            h.ref, h.status, {{moment_key}}, h.place, h.word, {{occurred_at}}, {{recorded_at}}, h.source
     FROM stage_heard h LEFT JOIN pieces p ON p.workspace_id = :workspace AND p.ref = h.ref"""
+
+
 _MOMENTS: Final = ("moment_key", "occurred_at", "recorded_at")
+
+
 LOOK_UP: Final = sql(
     _LOOK_UP.format(**{name: f"h.{name}" for name in _MOMENTS}),
     _LOOK_UP.format(**{name: f"TIMESTAMPTZ 'epoch' + h.{name} * INTERVAL '1 microsecond'" for name in _MOMENTS}),
 )
 
+
 LEFT_OPEN: Final = text("""
     SELECT EXISTS (SELECT 1 FROM stage_known WHERE piece_id IS NULL),
            EXISTS (SELECT 1 FROM stage_known WHERE NOT placed)""")
+
+
 #: See `arrivals.ARRIVING`.
 NOBODY_ARRIVES: Final = text("SELECT pg_advisory_xact_lock(1, CAST(:workspace AS INTEGER))")
+
+
 FORGET_LOOK_UP: Final = sql("DELETE FROM stage_known")
+
 
 AWAIT_PLACING: Final = sql("""
     WITH open AS (SELECT p.id, p.campaign_id, p.placed
@@ -151,14 +176,19 @@ AWAIT_PLACING: Final = sql("""
     UPDATE stage_known SET placed = open.placed, campaign_id = open.campaign_id
     FROM open WHERE open.id = stage_known.piece_id AND open.placed""")
 
+
 _CHANGE: Final = "status, moment_key, place, word, occurred_at, recorded_at, source"
+
+
 _EARLIER: Final = "DO UPDATE SET occurred_at = excluded.occurred_at WHERE excluded.occurred_at < {}.occurred_at"
+
 
 KEEP_ORPHANS: Final = sql(f"""
     INSERT INTO orphans (workspace_id, ref, {_CHANGE})
     SELECT CAST(:workspace AS INTEGER), ref, {_CHANGE} FROM stage_known WHERE piece_id IS NULL
     ORDER BY ref
     ON CONFLICT (workspace_id, ref, status, moment_key, place, word) {_EARLIER.format("orphans")}""")
+
 
 #: The key of a change with a moment holds that moment: nothing about it can become earlier.
 KEEP_EXACT: Final = sql(
@@ -168,6 +198,8 @@ KEEP_EXACT: Final = sql(
     ON CONFLICT DO NOTHING""",
     epoch=Moment,
 )
+
+
 KEEP_VAGUE: Final = sql(
     f"""INSERT INTO changes (piece_id, {_CHANGE})
     SELECT piece_id, {_CHANGE} FROM stage_known WHERE piece_id IS NOT NULL AND moment_key = :epoch
@@ -175,6 +207,7 @@ KEEP_VAGUE: Final = sql(
     ON CONFLICT (piece_id, status, moment_key, place, word) {_EARLIER.format("changes")}""",
     epoch=Moment,
 )
+
 
 #: `was` may be old news by now, but a piece never goes back: what would not have moved it then will not now.
 #: Where it stands is read again under its lock.
@@ -197,12 +230,14 @@ FIND_MOVES: Final = sql(
     epoch=Moment,
 )
 
+
 MOVE: Final = sql(
     """UPDATE pieces SET status = m.status, status_at = m.occurred_at,
         changed_at = CASE WHEN m.status <> m.was OR pieces.changed_at IS NULL THEN :now ELSE pieces.changed_at END
     FROM stage_moves m WHERE pieces.id = m.piece_id""",
     now=Moment,
 )
+
 
 KEEP_WORDS: Final = sql(
     """UPDATE pieces SET word = w.word
@@ -242,10 +277,14 @@ def _stretching(rows: str) -> Sql:
 
 
 _ENDS: Final = f"({int(Status.HANDED_OVER)}, {int(Status.DELIVERED)})"
+
+
 STRETCH: Final = _stretching(f"""
     SELECT campaign_id, status, occurred_at, 0 AS moved
     FROM stage_known WHERE piece_id IS NOT NULL AND status IN {_ENDS}
     UNION ALL SELECT campaign_id, {OTHER}, occurred_at, 1 FROM stage_moves WHERE status <> was""")
+
+
 #: Pieces that came into another campaign bring their history with them, and that moves it.
 STRETCH_BY_HISTORY: Final = _stretching(f"""
     SELECT p.campaign_id, c.status, c.occurred_at, 1 AS moved

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Date, delete, insert, or_, select
 
 from storage.database import sql, upsert
 from storage.records import CampaignId, PieceId, Transit, WorkspaceId
+from storage.schema.tables import campaigns, surveys, transits
 from storage.statuses import Status, status_of
-from storage.tables import campaigns, surveys, transits
 
 #: Pieces that are counted in one read.
 READ: Final = 20_000

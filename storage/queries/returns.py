@@ -10,8 +10,8 @@ from sqlalchemy import Connection, delete, insert, select
 
 from storage.database import sql, upsert
 from storage.records import CampaignId, PieceId, UserId, WorkspaceId
+from storage.schema.tables import return_notes, return_places
 from storage.statuses import Status
-from storage.tables import return_notes, return_places
 
 
 class Place(NamedTuple):

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, MetaData, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
-from storage.tables import EPOCH, MICROSECOND, Amount, Moment
+from storage.schema.tables import EPOCH, MICROSECOND, Amount, Moment
 
 metadata = MetaData()
 

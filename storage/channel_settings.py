@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, 
 from storage import outbox
 from storage.database import rows_changed
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelId, Choices, Listener, Want, WorkspaceId
-from storage.tables import campaigns, cards, channels, subscriptions
+from storage.schema.tables import campaigns, cards, channels, subscriptions
 
 
 def of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> Choices:

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select, update
 
-from storage.accounts import approvals, audit
 from storage.database import rows_changed
 from storage.records import CampaignId, PieceId, UserId, WorkspaceId
+from storage.schema.account_tables import approvals, audit
 
 #: A request that nobody decided within this time has lapsed.
 LAPSES: Final = timedelta(hours=24)
+
+
 BATCH: Final = 500
 
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from storage import enquiries
-from storage.arrivals import search_key
-from storage.enquiries import LAST
+from storage.ledger.pieces import search_key
+from storage.queries import mail as queries
+from storage.queries.mail import LAST
 from storage.records import CampaignId, PieceId, StoredPiece, WorkspaceId
 from storage.statuses import Status
 
@@ -42,7 +42,7 @@ def page(
     if wish.status is not None:
         values["status"] = int(wish.status)
     rows = _alike(connection, wish, values) if wish.asked else connection.scalars(WALK[wish.status is None], values)
-    return enquiries.pieces_by_id(connection, workspace_id, [PieceId(key) for key in rows])
+    return queries.pieces_by_id(connection, workspace_id, [PieceId(key) for key in rows])
 
 
 def _alike(connection: Connection, wish: Wish, values: dict[str, Any]) -> list[int]:
@@ -55,23 +55,31 @@ def _alike(connection: Connection, wish: Wish, values: dict[str, Any]) -> list[i
 
 
 _AT: Final = {True: "", False: "AND status = :status"}
+
+
 WALK: Final = {
     anywhere: text(f"""
         SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign AND id > :after {at}
         ORDER BY id LIMIT :limit""")
     for anywhere, at in _AT.items()
 }
+
+
 #: The plus keeps SQLite from reading the whole campaign instead of the few that are alike.
 _BEGINS: Final = (
     "SELECT id FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND {0} >= :{1} AND {0} < :{2}"
     f" AND +campaign_id = :campaign {{3}} LIMIT {ALIKE}) {{0}}s"
 )
+
+
 _LOOKED_AT: Final = (
     ("name_key", "key", "end"),
     ("surname_key", "key", "end"),
     ("address_key", "key", "end"),
     ("postcode", "zip", "zip_end"),
 )
+
+
 FIND: Final = {
     anywhere: text(
         " UNION ALL ".join(_BEGINS.format(*names, at) for names in _LOOKED_AT)

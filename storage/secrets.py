@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, or_, select, tuple_, update
 
-from storage.accounts import install_states, secrets
 from storage.database import database_time, rows_changed, upsert
 from storage.records import WorkspaceId
-from storage.tables import changes, leases, metadata, pieces, workspaces
+from storage.schema.account_tables import install_states, secrets
+from storage.schema.tables import changes, leases, metadata, pieces, workspaces
 from storage.vault import Vault
 
 

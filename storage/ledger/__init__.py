@@ -1,0 +1,1 @@
+"""What was heard about mail becomes rows, counts and news, in one transaction."""
