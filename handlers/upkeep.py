@@ -13,10 +13,7 @@ from storage.records import WorkspaceId
 
 log = structlog.get_logger()
 
-
 NIGHTS: Final = 7
-
-
 REPAIR: Final = "piecewise recount --repair"
 
 

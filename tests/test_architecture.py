@@ -1,7 +1,6 @@
 """The house rules that a program can check."""
 
 import ast
-import inspect
 import os
 import re
 import subprocess
@@ -10,8 +9,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from bot.front.listeners import ACTIONS
+import pytest
+
+from bot.front.listeners import TABLE
+from handlers.context.table import Press, Table, merged
 from handlers.text.buttons import Action, Form
 from handlers.text.status_styles import STYLES
 from storage.statuses import LIFECYCLE, MEANINGS, Status
@@ -91,12 +94,19 @@ def test_importing_everything_does_nothing(tmp_path: Path) -> None:
 
 
 def test_what_can_be_pressed_is_what_is_listened_for() -> None:
-    assert set(ACTIONS) == set(Action)
-    source = inspect.getsource(sys.modules["bot.front.listeners"])
-    assert all(f"Form.{form.name}" in source for form in Form)
-    used = "".join(path.read_text() for path in (ROOT / "handlers").rglob("*.py"))
+    assert set(TABLE.actions) == set(Action)
+    assert set(TABLE.forms) == set(Form)
+    used = "".join(path.read_text() for path in (ROOT / "handlers").rglob("*.py") if path.name != "table.py")
     for name in chain(Action, Form):
         assert f"{type(name).__name__}.{name.name}" in used, f"{name} is on no view"
+
+
+def test_no_two_wings_answer_the_same() -> None:
+    async def answer(_services: Any, _ask: Any, _value: str) -> None: ...
+
+    one, other = Table(actions={Action.TRACK: Press(answer)}), Table(actions={Action.TRACK: Press(answer)})
+    with pytest.raises(ValueError, match="other: somebody else has track_piece"):
+        merged({"one": one, "other": other})
 
 
 def test_every_status_has_a_name_a_color_a_meaning_and_a_place() -> None:

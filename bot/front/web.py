@@ -19,7 +19,9 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.front import payloads
 from bot.front.door import note_request
+from bot.front.payloads import NotFromSlackError
 from bot.metrics import Metrics
 from bot.slack.urls import INSTALL, REDIRECT, is_slacks
 from bot.tenants import Many, Sole
@@ -48,8 +50,6 @@ SIGNATURES_KEPT: Final = 20_000
 BODY_SECONDS: Final = 10
 #: Whoever asks whether we are ready does not wait for long.
 READY_SECONDS: Final = 2
-#: What reading something of the wrong shape raises.
-MALFORMED: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
 FIELDS: Final = 100
 #: aiohttp's limits. A connection that has sent no whole head of a request by then is closed.
 LIMITS: Final[dict[str, Any]] = {
@@ -112,14 +112,15 @@ class Front:
         if not self._is_genuine(raw, request, signature) or not self.replays.is_first(signature):
             return web.json_response({"error": "invalid signature"}, status=401)
         try:
-            if not names_only(understood(raw, request.content_type), self.slack_api):
-                log.warning("slack.foreign_address")
-                return web.json_response({"error": "not understood"}, status=400)
-            response = await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
-        except MALFORMED as error:
-            # Handlers run in tasks of their own: what breaks here is how Bolt or a listener reads the request.
-            log.warning("slack.not_understood", reason=type(error).__name__)
+            body = understood(raw, request.content_type)
+        except NotFromSlackError as error:
+            log.warning("slack.not_understood", places=str(error))
             return web.json_response({"error": "not understood"}, status=400)
+        if not names_only(body, self.slack_api):
+            log.warning("slack.foreign_address")
+            return web.json_response({"error": "not understood"}, status=400)
+        try:
+            response = await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
         except SQLAlchemyError as error:
             log.error("slack.not_admitted", reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
             response = web.json_response({"error": "try again"}, status=503)
@@ -254,9 +255,17 @@ def is_clean(text: str) -> bool:
 def understood(raw: bytes, content_type: str) -> dict[str, Any]:
     """The body in one of the three shapes that Slack sends: JSON, a form with a payload, or a plain form.
 
-    Raises ValueError (or RecursionError) for anything else.
+    Raises NotFromSlackError for anything else, and where it is not what Bolt reads of any request.
     """
-    text = raw.decode()
+    try:
+        body = _opened(raw.decode(), content_type)
+    except (ValueError, RecursionError) as error:
+        raise NotFromSlackError(type(error).__name__) from None
+    payloads.require_slack(body)
+    return body
+
+
+def _opened(text: str, content_type: str) -> dict[str, Any]:
     if content_type != "application/json":
         fields: dict[str, Any] = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
         if "payload" not in fields:

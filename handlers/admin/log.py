@@ -24,7 +24,6 @@ from storage.records import WorkspaceId
 
 log = structlog.get_logger()
 
-
 PAGE: Final = 15
 
 

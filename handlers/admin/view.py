@@ -24,12 +24,8 @@ from storage.audit import Entry
 from storage.records import Rules
 
 WHO: Final = {"admins": "Workspace admins", "everyone": "Everyone but guests", "named": "Only these people"}
-
-
 #: A channel in a line of the log.
 CHANNEL: Final = re.compile(r"channel ([CGD][A-Z0-9]+)")
-
-
 MOST: Final = Decimal(1_000_000_000)
 
 

@@ -23,7 +23,6 @@ from storage.records import ChannelId, Mix, Money, StoredCampaign, WorkspaceId
 
 log = structlog.get_logger()
 
-
 #: Slack lets an app edit some fifty messages a minute in a team (tier 3); news needs some of them.
 A_MINUTE: Final = 40
 

@@ -40,80 +40,41 @@ from storage import outbox
 from storage.cards import Card
 from storage.failures import is_outage, is_statement, reason_of
 from storage.outbox import Ending, Item, Parcel
-from storage.records import (
-    ChannelId,
-    Want,
-    WorkspaceId,
-)
+from storage.records import ChannelId, Want, WorkspaceId
 from storage.statuses import Status
 
 P = ParamSpec("P")
-
-
 T = TypeVar("T")
-
-
 log = structlog.get_logger()
-
 
 #: How long a channel rests after Slack could not be reached, refused for a while, or after something broke: twice as
 #: long after each failure in a row, up to the second.
 REST: Final = timedelta(seconds=30)
-
-
 LONGEST_REST: Final = timedelta(minutes=15)
-
-
 #: How long a channel that Slack refuses is left alone before its next news is tried.
 UNBLOCK: Final = timedelta(minutes=10)
-
-
 #: Channels that are being written to at once, in all and of one workspace: enough for a thousand a second.
 AT_ONCE: Final = 300
-
-
 AT_ONCE_EACH: Final = 100
-
-
 #: Channels claimed in one transaction, and parcels recorded in one.
 CLAIMED: Final = 200
-
-
 RECORDED: Final = 500
-
-
 #: The courier looks this often (in seconds) while there is something to do.
 BREATH: Final = 0.025
-
-
 #: A lease is renewed so often (in seconds) while a message is under way.
 RENEW: Final = 20.0
-
-
 #: A message is begun only so long (in seconds) after a lease: the slowest call to Slack then ends within it.
 SURE: Final = outbox.LEASE.total_seconds() - 25.0
-
-
 #: After the database was away, nothing is claimed for so long (in seconds), and recording is tried at least so often.
 AFTER_AN_OUTAGE: Final = 5.0
-
-
 LONGEST_PAUSE: Final = 3.0
-
-
 #: Seconds for which a statement that is refused is repeated: its schema may be changing just now. Beyond that it is a
 #: fault of ours, and holds up the other channels.
 STATEMENT_PATIENCE: Final = 60.0
-
-
 #: So many tries of the same message that end in the same word of Slack's that we do not know, or in the same fault of
 #: ours, are enough: that message alone is given up, with the reason, and the channel goes on.
 ENOUGH: Final = 5
-
-
 BROKE: Final = "Something went wrong here (reference {}). Whoever runs Piecewise finds the cause in its log."
-
-
 UNRECORDED: Final = (
     "This may have been told, but what became of it could not be written down (reference {}). Whoever runs Piecewise "
     "finds the cause in its log."

@@ -28,8 +28,6 @@ from storage.records import Mix, Money, StoredCampaign
 from storage.statuses import Status
 
 LISTED: Final = 10
-
-
 #: Of a campaign's name in an alarm.
 NAME: Final = 100
 

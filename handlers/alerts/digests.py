@@ -47,10 +47,7 @@ from storage.statuses import MAILED, Status
 
 log = structlog.get_logger()
 
-
 MONDAY: Final = 0
-
-
 #: What a digest counts, under the names by which it is kept.
 COUNTED: Final = {
     "delivered": (Status.DELIVERED,),

@@ -13,8 +13,6 @@ from storage.records import ChannelId, WorkspaceId
 
 #: A message of somebody else takes a moment; a channel that is held longer has its turn later.
 TRIES: Final = 8
-
-
 BREATH: Final = 0.1
 
 

@@ -10,8 +10,6 @@ from storage.statuses import Status
 
 #: In this order: a return asks for something to be done.
 ORDER: Final = (Status.RETURNED, Status.CANCELLED, Status.DELIVERED)
-
-
 ASKED: Final = {
     Status.RETURNED: Want.RETURNED,
     Status.CANCELLED: Want.CANCELLED,

@@ -27,15 +27,9 @@ from storage.records import NO_CAMPAIGN, ChannelId, Choices, Mix, StoredCampaign
 from storage.statuses import FINAL, Status
 
 T = TypeVar("T")
-
-
 LISTED: Final = 10
-
-
 #: Campaigns that can be chosen, beside "all": a menu holds a hundred.
 OFFERED: Final = 99
-
-
 WANTS: Final = {
     Want.RETURNED: "Each return: who, where and when",
     Want.DELIVERED: "Each delivery, grouped",
@@ -46,11 +40,7 @@ WANTS: Final = {
 
 
 DIGEST_HOURS: Final = (7, 8, 9, 10, 12, 17)
-
-
 QUIET_HOURS: Final = ((18, 8), (19, 7), (20, 8), (22, 7))
-
-
 ALARMS: Final = (2, 3, 5, 10)
 
 
@@ -59,8 +49,6 @@ DEFAULT_DIGEST, DEFAULT_ALARM = 9, 5
 
 
 DEFAULT_WANTS: Final = (Want.RETURNED, Want.CANCELLED)
-
-
 EVERY: Final = "all campaigns"
 
 

@@ -44,7 +44,6 @@ from storage.records import (
 
 log = structlog.get_logger()
 
-
 ASKED = "Somebody else has to approve this: the request stands in the channel."
 
 

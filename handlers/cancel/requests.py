@@ -25,7 +25,6 @@ from storage.records import CampaignId, Money, PieceId, WorkspaceId
 
 log = structlog.get_logger()
 
-
 POSTED_LATER: Final = "Somebody else has to approve this. {} I post the request as soon as that is over."
 
 

@@ -55,30 +55,17 @@ from storage.statuses import CANCELLABLE, Status
 
 log = structlog.get_logger()
 
-
 #: After these a person may ask again.
 RETRY: Final = (Outcome.DOWN.value, Outcome.UNCLEAR.value, Outcome.REFUSED.value, Outcome.UNSETTLED.value)
-
-
 #: Pieces of a campaign that are asked for at the same time.
 AT_ONCE: Final = 4
-
-
 #: A request of an earlier version without an end for this long belongs to a process that died.
 ABANDONED: Final = timedelta(minutes=2)
-
-
 #: A piece that does not show what was asked for is looked at again after these pauses: three days in all.
 LOOKS: Final = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440, 1440)]
-
-
 #: The numbers of what is written and told of an intent, three of each: the line in the log, the answer, the channel.
 FIRST: Final = 0
-
-
 LATE: Final = 3
-
-
 #: Pieces that are read in one go.
 SOME: Final = 500
 

@@ -25,12 +25,8 @@ from storage.records import Mix, Money, StoredCampaign, StoredPiece
 from storage.statuses import Status
 
 LISTED = 10
-
-
 #: What a form that confirms an intent begins with; another one names a campaign.
 CONFIRMS = "i"
-
-
 SENTENCES: Mapping[Outcome, str] = {
     Outcome.CANCELLED: "cancelled",
     Outcome.TOO_LATE: "too late, it goes on",

@@ -17,8 +17,6 @@ from handlers.errors import Refusal
 
 #: Of the signature: 128 bits.
 SIGNED: Final = 22
-
-
 LONGEST: Final = 1500
 
 

@@ -17,11 +17,8 @@ from storage.records import NO_PIECE, CampaignId, PieceId, Rules, StoredPiece
 
 log = structlog.get_logger()
 
-
 #: So long somebody may go on looking as who Slack last said they are, while it does not answer.
 LAST_KNOWN: Final = timedelta(hours=12)
-
-
 #: And so far ahead of us may be the clock of the process that heard it: what is later was told by one set back since.
 CLOCKS: Final = timedelta(minutes=5)
 

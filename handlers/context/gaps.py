@@ -14,12 +14,9 @@ from storage.records import Gap
 
 log = structlog.get_logger()
 
-
 #: What an account does not have is looked for again so much later; what is refused to it, sooner; after an outage, the
 #: next poll asks again.
 NOT_OFFERED: Final = timedelta(days=1)
-
-
 REFUSED: Final = timedelta(hours=1)
 
 

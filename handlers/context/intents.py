@@ -22,32 +22,17 @@ from storage.vault import Vault, VaultError
 
 log = structlog.get_logger()
 
-
 #: The lease is renewed so often: three times before it ends.
 BEAT: Final = intents.LEASE / 3
-
-
 #: After an outage that names no time of its own, and at most; after a refusal, which a person must mend.
 PAUSE: Final = timedelta(seconds=5)
-
-
 LONGEST_PAUSE: Final = timedelta(hours=1)
-
-
 UNTIL_MENDED: Final = timedelta(minutes=10)
-
-
 #: What could not be ended after this time is given up, visibly in the log, and the asker is told.
 GIVEN_UP: Final = timedelta(days=4)
-
-
 #: So many tries to tell that.
 FAREWELLS: Final = 3
-
-
 BROKE: Final = "Something went wrong here each time (reference intent {}): whoever runs Piecewise finds it in the log."
-
-
 IN_THE_WAY: Final = "For four days something stood in the way: {}"
 
 

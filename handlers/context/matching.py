@@ -16,18 +16,10 @@ from storage.records import StoredCampaign, WorkspaceId
 
 #: Alike enough to be offered as a choice; and barely alike, to be named as a hint. Of 100.
 OFFERED: Final = 75
-
-
 HINTED: Final = 45
-
-
 CHOICES: Final = 10
-
-
 #: Campaigns that a menu can hold.
 MENU: Final = 100
-
-
 #: Names that are compared letter by letter, of the most recently changed campaigns: so many take some ten ms.
 LOOKED_AT = 2000
 

@@ -20,18 +20,11 @@ from storage.ledger.apply import Applied
 from storage.records import Batch, WorkspaceId
 
 P = ParamSpec("P")
-
-
 T = TypeVar("T")
-
-
 log = structlog.get_logger()
-
 
 #: Pieces in one transaction: a webhook that arrives meanwhile waits for one portion (some 50 ms), not a whole report.
 PORTION: Final = 1000
-
-
 #: Small works in one transaction.
 TOGETHER: Final = 200
 

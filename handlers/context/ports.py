@@ -167,8 +167,6 @@ class Account:
 
 #: A shorter secret could be guessed, and an empty one signs for everybody.
 SHORTEST_SECRET: Final = 8
-
-
 SECRET_REFUSED: Final = f"must have at least {SHORTEST_SECRET} characters: anybody could guess a shorter one"
 
 

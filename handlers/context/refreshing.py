@@ -16,7 +16,6 @@ from storage.records import StoredCampaign, StoredPiece, Workspace
 
 log = structlog.get_logger()
 
-
 #: What did not answer for longer than this is left to the polls: nobody who asks waits for it.
 MOMENTARY: Final = timedelta(minutes=10)
 

@@ -22,11 +22,8 @@ from handlers.text.messages import Message, Picture, image
 
 log = structlog.get_logger()
 
-
 #: Slack needs a second or two before an uploaded file may be shown; a production user of this allows eight.
 PICTURE_TRIES: Final = 8
-
-
 NO_PICTURE: Final = "The picture could not be shown; all its numbers are above."
 
 

@@ -27,19 +27,12 @@ from storage.records import Batch, WorkspaceId
 
 log = structlog.get_logger()
 
-
 #: Objects in one transaction: so many take some 30 ms.
 GROUP: Final = 1000
-
-
 #: Calls of one workspace that are read and wait at once. With more, a new one waits for room before it is read.
 WAITING: Final = 50
-
-
 #: That the platform called is written down so often at most (in seconds).
 NOTED_EVERY: Final = 60.0
-
-
 Call = tuple[WorkspaceId, Batch]
 
 

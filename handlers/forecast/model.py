@@ -25,38 +25,20 @@ from storage.records import CampaignId, StoredCampaign, Transit
 from storage.statuses import Status
 
 MARKETING_MAIL: Final = (4, 7)
-
-
 #: What is handed over longer ago says little of today's mail.
 HISTORY: Final = timedelta(days=400)
-
-
 #: No curve is drawn further than this.
 LONGEST: Final = 45
-
-
 #: A campaign says how mail goes when so many of its pieces were delivered, and the first were handed over so long ago.
 ENOUGH_PIECES: Final = 30
-
-
 ENOUGH_DAYS: Final = 14
-
-
 ENOUGH_CAMPAIGNS: Final = 3
-
-
 #: Pieces at risk below which the estimate of a day would be a guess.
 AT_RISK: Final = 5
-
-
 #: Shares nearer to none or to all than this are taken for this one.
 EDGE: Final = 0.005
-
-
 #: Campaigns that went exactly alike do not promise that the next one will.
 ALIKE: Final = 0.1
-
-
 #: Student's t for a two-sided 80 % interval, by degrees of freedom; beyond the last, the normal distribution's.
 STUDENT: Final = (
     3.078,
@@ -78,8 +60,6 @@ STUDENT: Final = (
 
 
 NORMAL: Final = 1.2816
-
-
 SUNDAY: Final = 6
 
 

@@ -35,7 +35,6 @@ from storage.troubles import Problem
 
 log = structlog.get_logger()
 
-
 #: How long a picture's address is good: Slack fetches it at once, and keeps its own copy.
 PICTURE_KEPT: Final = timedelta(hours=1)
 

@@ -29,8 +29,6 @@ from storage.statuses import Status
 
 #: Campaigns on one page; with what is above and below them a view stays within its hundred blocks.
 PAGE: Final = 40
-
-
 #: Characters of the longest bar.
 BAR: Final = 20
 

@@ -19,19 +19,12 @@ from storage.statuses import FINAL
 
 log = structlog.get_logger()
 
-
 #: A campaign whose platform status is one of these has nothing more to say once all its pieces are known and final.
 ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
-
-
 #: Mail still under way after this many days no longer widens every poll; its campaign's own report still tells of it.
 LONGEST_WAY: Final = timedelta(days=60)
-
-
 #: How the platform fails when it fails.
 PLATFORM: Final = (Refusal, Outage)
-
-
 #: Campaigns that may lack their report, and pieces their timeline, before we take it that the account offers none.
 MISSES: Final = 3
 

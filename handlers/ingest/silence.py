@@ -13,7 +13,6 @@ from storage.records import WorkspaceId
 
 log = structlog.get_logger()
 
-
 #: So much later than the last call a piece moved: with working webhooks that would have been a call.
 SILENCE: Final = timedelta(hours=6)
 

@@ -13,7 +13,6 @@ from storage.records import Workspace
 
 log = structlog.get_logger()
 
-
 #: That the platform shook hands is written down so often at most.
 HANDSHAKES: Final = timedelta(minutes=1)
 

@@ -30,12 +30,8 @@ from storage.statuses import Status
 
 #: Pieces that are read and written in one go.
 HANDFUL: Final = 2000
-
-
 #: Below this many bytes a file stays in memory.
 SPOOLED: Final = 1_000_000
-
-
 NO_EXPORT: Final = "The file that you asked for could not be made. Please open *View details* and export it again."
 
 

@@ -27,11 +27,7 @@ from storage.records import CampaignId, Mix, PieceId, StoredCampaign, StoredPiec
 from storage.statuses import Status
 
 PAGE: Final = 20
-
-
 EVERY: Final = "any"
-
-
 LONGEST_ASKED: Final = 100
 
 

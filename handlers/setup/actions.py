@@ -11,16 +11,12 @@ from handlers.home import actions as home_actions
 from handlers.home import first_steps
 from handlers.setup import view as setup_view
 from handlers.text import messages
-from handlers.text.messages import section
 from storage.audit import Act
 from storage.records import Workspace
 
 log = structlog.get_logger()
 
-
 REGIONS = {"us": "United States and Canada", "eu": "United Kingdom and Europe"}
-
-
 LONGEST = 200
 
 
@@ -121,8 +117,3 @@ async def save_webhook(services: Services, ask: Ask, secret: str) -> None:
     await _accounts(services).keep_webhook_secret(ask.workspace.id, secret)
     await write_down(services, ask, Act.WEBHOOK, "secret")
     await services.slack.update_view(ask.view_id, messages.modal("Webhook", setup_view.webhook_saved()))
-
-
-def trying(title: str) -> dict[str, object]:
-    """What a form shows while it is being looked at."""
-    return messages.modal(title, [section("One moment…")])

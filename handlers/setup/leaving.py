@@ -22,21 +22,12 @@ from storage.secrets import Place
 
 log = structlog.get_logger()
 
-
 #: So far apart two clocks may be: an event that is older than the installation by more is about an earlier one.
 CLOCKS: Final = timedelta(minutes=5)
-
-
 #: Slack's words for an installation that is no more. Any other refusal may pass, and has to last.
 ENDED: Final = frozenset({"account_inactive", "token_revoked", "invalid_refresh_token"})
-
-
 REFUSED: Final = ENDED | {"invalid_auth", "not_authed", "token_expired"}
-
-
 LASTS: Final = timedelta(minutes=1)
-
-
 #: Looked into at once.
 TOGETHER: Final = 8
 

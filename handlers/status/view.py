@@ -31,17 +31,9 @@ from storage.statuses import MAILED, Status
 
 #: Campaigns listed in one answer; the rest are a command away.
 LISTED: Final = 8
-
-
 ESTIMATE: Final = "Delivered is USPS's estimate."
-
-
 NO_SCAN: Final = "1–4 % of letters never get a final scan; they are not lost."
-
-
 UNSCANNED: Final = "In Transit and Local Delivery may never be scanned."
-
-
 WAITING: Final = "Handed Over can last a long time before USPS's first scan."
 
 

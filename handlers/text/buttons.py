@@ -2,7 +2,6 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Final
 
 from handlers.text.formatting import span
 from handlers.text.messages import Block, option, select
@@ -12,7 +11,7 @@ from storage.records import CampaignId
 
 
 class Action(StrEnum):
-    """Everything that can be pressed or chosen. The listeners register exactly these."""
+    """Everything that can be pressed or chosen. Each is in the table of one wing."""
 
     VIEW_DETAILS = "view_details"
     DETAILS_NEXT = "details_next"
@@ -53,25 +52,6 @@ class Action(StrEnum):
     APPROVE = "approve_cancel"
     DECLINE = "decline_cancel"
     ERASE = "erase_recipient"
-
-
-#: Each of these shows something else in the same place, and none opens a page, which could not wait: they are answered
-#: one after the other, and the last one stands. Pressed again it shows the same again, so none is a double click.
-IN_TURN: Final = frozenset({
-    Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST, Action.HOME_PAGE, Action.CHOOSE_RANGE,
-    Action.DETAILS_FILTER, Action.DETAILS_NEXT, Action.RETURNS_NEXT, Action.RETURN_REASON, Action.AUDIT_OLDER,
-})  # fmt: skip
-
-
-#: What guests may press: it shows again what their channel was shown.
-LOOKING: Final = frozenset({Action.REFRESH, Action.CHOOSE_RANGE, Action.TRACK, Action.OPEN_DASHBOARD})
-
-
-#: What shows numbers alone.
-NAMELESS: Final = frozenset({
-    Action.REFRESH, Action.CHOOSE_RANGE, Action.OPEN_DASHBOARD, Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST,
-    Action.HOME_PAGE, Action.HOME_REFRESH,
-})  # fmt: skip
 
 
 class Form(StrEnum):

@@ -6,33 +6,15 @@ from datetime import date
 from typing import Any, Final
 
 Block = dict[str, Any]
-
-
 #: Slack's limits (docs.slack.dev, Block Kit reference), in characters or items.
 TEXT: Final = 3000
-
-
 HEADER: Final = 150
-
-
 FIELD: Final = 2000
-
-
 BUTTON: Final = 75
-
-
 ALT: Final = 2000
-
-
 VIEW_TITLE: Final = 24
-
-
 OPTION: Final = 75
-
-
 CONFIRM_TITLE: Final = 100
-
-
 CONFIRM_TEXT: Final = 300
 
 
@@ -221,3 +203,8 @@ def modal(title: str, blocks: Sequence[Block]) -> Block:
         "close": {"type": "plain_text", "text": "Close"},
         "blocks": list(blocks),
     }
+
+
+def waiting(title: str) -> Block:
+    """What a form shows while it is being looked at."""
+    return modal(title, [section("One moment…")])

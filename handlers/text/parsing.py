@@ -14,8 +14,6 @@ from storage.queries.mail import Days
 
 #: Longer than any campaign name or address that Stannp takes.
 LONGEST: Final = 200
-
-
 RANGE_FORMS: Final = (
     "`today`, `yesterday`, `last 7 days`, `this month`, `last month`, `October`, `2026-10-01..2026-10-31`, `all time`"
 )
@@ -30,8 +28,6 @@ FIRST_YEAR, LAST_YEAR = 2000, 2099
 
 
 QUOTES: Final = "\"'“”‘’«»"
-
-
 MONTHS: Final = {name.casefold(): n for n, name in enumerate(calendar.month_name) if name} | {
     name.casefold(): n for n, name in enumerate(calendar.month_abbr) if name
 }

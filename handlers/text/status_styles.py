@@ -30,17 +30,9 @@ STYLES: Final[dict[Status, Style]] = {
 
 
 OTHER_LABEL: Final = "Other"
-
-
 OTHER_COLOR: Final = "#E9DDF0"
-
-
 INK: Final = "#1D1C1D"
-
-
 QUIET: Final = "#5E5D60"
-
-
 PAPER: Final = "#FFFFFF"
 
 

@@ -26,7 +26,6 @@ from storage.statuses import Status
 
 log = structlog.get_logger()
 
-
 #: Links of one message that are looked at.
 LINKS: Final = 5
 

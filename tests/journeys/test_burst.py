@@ -14,6 +14,7 @@ from bot.front.listeners import COMMANDS, build_bolt
 from bot.sandbox.slack import User, encode, sign
 from handlers.context import webhook_queue
 from handlers.context.services import Ask, Services
+from handlers.context.table import Command
 from storage import aside
 from storage.ledger import apply as ledger
 from storage.ledger import tallies as tally
@@ -60,7 +61,7 @@ async def test_a_listener_that_breaks_at_once_has_been_acknowledged_all_the_same
     async def broken(_services: Services, _ask: Ask) -> None:
         raise RuntimeError("broken at once")
 
-    monkeypatch.setitem(COMMANDS, name, broken)
+    monkeypatch.setitem(COMMANDS, name, Command(broken))
     in_flight = InFlight()
     services, tenants = stage.app.services, stage.app.tenants
     desk = Desk(tenants, services.memory, services.clock, in_flight)

@@ -33,7 +33,7 @@ def found(slack: Any) -> list[tuple[str, Any, int]]:
             400,
         ),
         # A team that is a number went to the database as one.
-        ("interactive", press | {"team": {"id": 2**63}}, 200),
+        ("interactive", press | {"team": {"id": 2**63}}, 400),
         ("interactive", press | {"team": True}, 400),
         ("interactive", press | {"actions": []}, 400),
         ("interactive", press | {"actions": True}, 400),

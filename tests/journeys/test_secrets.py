@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bot.front.listeners import HANDLERS
+from bot.front.listeners import PRESSES
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import Trouble
 from bot.telemetry import set_up_logging
+from handlers.context.table import Press
 from handlers.ingest import poll as polling
 from storage import workspaces
 from storage.records import WorkspaceId
@@ -42,7 +43,7 @@ async def test_nothing_that_leaves_holds_a_secret_or_a_recipient(two: House, mon
     async def broken(*_given: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setitem(HANDLERS, "refresh_status", broken)
+    monkeypatch.setitem(PRESSES, "refresh_status", Press(broken))
     heard = logs()
     try:
         shown = await trouble_of_all_kinds(two)

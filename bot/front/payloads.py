@@ -1,0 +1,312 @@
+"""What Slack sends, read once into typed values. What Slack would not send so is refused by name, before any work.
+
+The shapes: docs.slack.dev, "Handling interaction payloads", "Implementing slash commands" and "Events API".
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, Field, Strict, ValidationError
+
+from handlers.context import table
+from handlers.context.table import Filled
+
+#: Slack cuts a message at 40,000 characters; its blocks may say the same again.
+LONGEST_MESSAGE: Final = 80_000
+#: The parts of a view that Slack takes; what else it holds is Slack's own.
+SENT_BACK: Final = ("type", "callback_id", "private_metadata", "title", "submit", "close", "blocks")
+
+Body = Mapping[str, Any]
+Text = Annotated[str, Strict()]
+#: A text that Slack leaves out, or sends as null, where there is none.
+Maybe = Annotated[str, Strict(), BeforeValidator(lambda value: "" if value is None else value)]
+
+
+class NotFromSlackError(ValueError):
+    """A request of a shape that Slack does not send."""
+
+
+class _Id(BaseModel):
+    id: Maybe = ""
+
+
+#: Some payloads name these by an object, others by its id alone.
+Named = _Id | str | None
+
+
+class Envelope(BaseModel):
+    """What Bolt itself reads of any request, to find out whose it is and what kind it is."""
+
+    type: Maybe = ""
+    command: Maybe = ""
+    callback_id: Maybe = ""
+    team_id: Maybe = ""
+    enterprise_id: Maybe = ""
+    user_id: Maybe = ""
+    channel_id: Maybe = ""
+    bot_access_token: Maybe = ""
+    team: Named = None
+    enterprise: Named = None
+    user: Named = None
+    channel: Named = None
+    event: "_Event | None" = None
+    view: dict[str, Any] | None = None
+    message: dict[str, Any] | None = None
+    container: dict[str, Any] | None = None
+    function_data: dict[str, Any] | None = None
+    authorizations: list[dict[str, Any]] | None = None
+    actions: list[dict[str, Any]] | None = None
+
+
+class _Event(BaseModel):
+    type: Text
+    subtype: Maybe = ""
+    team: Named = None
+    user: Named = None
+    channel: Named = None
+    user_id: Maybe = ""
+    channel_id: Maybe = ""
+    bot_id: Maybe = ""
+    message: dict[str, Any] | None = None
+    function: dict[str, Any] | None = None
+    inputs: dict[str, Any] | None = None
+    tokens: dict[str, Any] | None = None
+
+
+class Typed(BaseModel):
+    """A slash command."""
+
+    user_id: Text
+    channel_id: Text
+    text: Maybe = ""
+    response_url: Maybe = ""
+    trigger_id: Maybe = ""
+
+
+class _Option(BaseModel):
+    value: Maybe = ""
+
+
+class _Element(BaseModel):
+    value: Maybe = ""
+    selected_option: _Option | None = None
+    selected_options: list[_Option] | None = None
+    selected_users: list[Text] | None = None
+    selected_date: Maybe = ""
+
+    def carried(self) -> str:
+        chosen = self.selected_option.value if self.selected_option else ""
+        return self.value or chosen or self.selected_date
+
+    def as_field(self) -> table.Field:
+        return table.Field(
+            self.value,
+            self.selected_option.value if self.selected_option else "",
+            tuple(one.value for one in self.selected_options or ()),
+            tuple(self.selected_users or ()),
+        )
+
+
+class _Pressed(_Element):
+    action_id: Text
+    block_id: Maybe = ""
+    type: Maybe = ""
+
+
+class _Container(BaseModel):
+    message_ts: Maybe = ""
+    is_ephemeral: bool | None = None
+
+
+class _View(BaseModel):
+    id: Maybe = ""
+    callback_id: Maybe = ""
+    team_id: Maybe = ""
+    app_installed_team_id: Maybe = ""
+    type: Maybe = ""
+    hash: Maybe = ""
+    private_metadata: Maybe = ""
+
+
+NOWHERE, NO_VIEW = _Container(), _View()
+
+
+class Pressed(BaseModel):
+    """A button or a menu, in a message, a modal or Home."""
+
+    user: _Id
+    channel: _Id | None = None
+    container: _Container | None = None
+    view: _View | None = None
+    response_url: Maybe = ""
+    trigger_id: Maybe = ""
+    actions: Annotated[list[_Pressed], Field(min_length=1)]
+
+
+class _State(BaseModel):
+    values: dict[str, dict[str, _Element]] = Field(default_factory=dict)
+
+
+class _Form(_View):
+    state: _State
+
+
+class Submitted(BaseModel):
+    """A form."""
+
+    user: _Id
+    trigger_id: Maybe = ""
+    view: _Form
+
+    def filled(self, body: Body) -> Filled:
+        """Its fields: each block of ours has one element."""
+        fields = {
+            name: element.as_field()
+            for name, elements in self.view.state.values.items()
+            for element in elements.values()
+        }
+        view = {key: body["view"][key] for key in SENT_BACK if body["view"].get(key)}
+        return Filled(self.view.private_metadata, fields, view)
+
+
+class Chosen(BaseModel):
+    """A shortcut on a message."""
+
+    user: _Id
+    channel: _Id | None = None
+    message: dict[str, Any] | None = None
+    response_url: Maybe = ""
+    trigger_id: Maybe = ""
+
+    def text(self) -> str:
+        """What the message says in its text and in its blocks: bots often say less in the text."""
+        message = self.message or {}
+        return f"{message.get('text') or ''} {' '.join(_texts(message.get('blocks') or []))}"[:LONGEST_MESSAGE]
+
+
+def _texts(block: Any) -> Iterator[str]:
+    if isinstance(block, Mapping):
+        if isinstance(block.get("text"), str):
+            yield block["text"]
+        block = list(block.values())
+    if isinstance(block, list):
+        for inner in block:
+            yield from _texts(inner)
+
+
+class _Shown(BaseModel):
+    hash: Maybe = ""
+
+
+class _HomeOpened(BaseModel):
+    user: Text
+    tab: Maybe = ""
+    view: _Shown | None = None
+
+
+class HomeOpened(BaseModel):
+    """The event `app_home_opened`."""
+
+    event_id: Text
+    event: _HomeOpened
+
+
+class _Mentioned(BaseModel):
+    user: Text
+    channel: Text
+    text: Maybe = ""
+    ts: Text
+    thread_ts: Maybe = ""
+
+
+class Mentioned(BaseModel):
+    """The event `app_mention`."""
+
+    event_id: Text
+    event: _Mentioned
+
+    def text(self) -> str:
+        """What was said, without whom it was said to."""
+        return re.sub(r"<@\w+(\|[^>]*)?>", "", self.event.text)
+
+
+class _Function(BaseModel):
+    callback_id: Text
+
+
+class _Executed(BaseModel):
+    function: _Function
+    inputs: dict[str, Any] | None = None
+    function_execution_id: Text
+    bot_access_token: Maybe = ""
+
+
+class Executed(BaseModel):
+    """The event `function_executed`: a step of a workflow."""
+
+    event_id: Text
+    event: _Executed
+
+    def inputs(self) -> dict[str, str]:
+        """What the workflow's builder filled in."""
+        return {key: str(value) for key, value in (self.event.inputs or {}).items()}
+
+
+class _Link(BaseModel):
+    url: Text
+
+
+class _Shared(BaseModel):
+    user: Text
+    channel: Text
+    message_ts: Text
+    links: list[_Link] | None = None
+
+
+class Shared(BaseModel):
+    """The event `link_shared`."""
+
+    event_id: Text
+    event: _Shared
+
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+def read(shape: type[Shape], body: Body) -> Shape:
+    """This body in this shape; raises NotFromSlackError, which names the places and nothing of what stood there."""
+    try:
+        return shape.model_validate(body)
+    except ValidationError as error:
+        places = {".".join(str(part) for part in one["loc"]) for one in error.errors(include_input=False)}
+        raise NotFromSlackError(", ".join(sorted(places))[:200]) from None
+
+
+INTERACTIONS: Final[Mapping[str, type[BaseModel]]] = {
+    "block_actions": Pressed,
+    "view_submission": Submitted,
+    "message_action": Chosen,
+}
+HEARD: Final[Mapping[str, type[BaseModel]]] = {
+    "app_home_opened": HomeOpened,
+    "app_mention": Mentioned,
+    "function_executed": Executed,
+    "link_shared": Shared,
+}
+
+
+def require_slack(body: Body) -> None:
+    """Raises NotFromSlackError for what is not of the shape that its own type promises.
+
+    Bolt reads much of it before a listener does, and takes each shape on trust.
+    """
+    envelope = read(Envelope, body)
+    if envelope.command:
+        read(Typed, body)
+    elif envelope.event is not None:
+        shape = HEARD.get(envelope.event.type)
+        if shape is not None:
+            read(shape, body)
+    elif shape := INTERACTIONS.get(envelope.type):
+        read(shape, body)

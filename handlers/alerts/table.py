@@ -1,0 +1,19 @@
+"""What this wing answers."""
+
+from handlers.alerts import actions, commands
+from handlers.context.services import Ask, Services
+from handlers.context.table import Command, Filled, Press, Submission, Table
+from handlers.text.buttons import Action, Form
+
+
+async def _save(services: Services, ask: Ask, filled: Filled) -> None:
+    digest, quiet, alarm = (filled[name].chosen or "off" for name in ("digest", "quiet", "alarm"))
+    wants = list(filled["wants"].several)
+    await actions.save_alerts(services, ask, filled["campaign"].chosen, wants, (digest, quiet, alarm))
+
+
+TABLE = Table(
+    commands={"/mailalerts": Command(commands.mail_alerts, opens_page=True)},
+    actions={Action.ALERT_SETTINGS: Press(actions.alert_settings)},
+    forms={Form.ALERTS: Submission(_save, channel=lambda filled: filled.metadata)},
+)

@@ -1,0 +1,25 @@
+"""What this wing answers."""
+
+from handlers.cancel import actions, approvals
+from handlers.context.services import Ask, Services
+from handlers.context.table import Filled, Press, Submission, Table
+from handlers.text.buttons import Action, Form
+
+
+async def _confirmed(services: Services, ask: Ask, filled: Filled) -> None:
+    await actions.cancel_campaign(services, ask, filled.metadata)
+
+
+def _channel(filled: Filled) -> str:
+    return filled.metadata.partition("|")[2]
+
+
+TABLE = Table(
+    actions={
+        Action.CANCEL_PIECE: Press(actions.cancel_one),
+        Action.CANCEL_CAMPAIGN: Press(actions.ask_cancel_campaign),
+        Action.APPROVE: Press(approvals.approve),
+        Action.DECLINE: Press(approvals.decline),
+    },
+    forms={Form.CANCEL_CAMPAIGN: Submission(_confirmed, channel=_channel)},
+)

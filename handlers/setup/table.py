@@ -1,0 +1,28 @@
+"""What this wing answers."""
+
+from handlers.context.services import Ask, Services
+from handlers.context.table import Filled, Press, Submission, Table
+from handlers.setup import actions
+from handlers.text.buttons import Action, Form
+from handlers.text.messages import waiting
+
+
+async def _connect(services: Services, ask: Ask, filled: Filled) -> None:
+    await actions.connect(services, ask, filled["key"].typed, filled["region"].chosen)
+
+
+async def _save_webhook(services: Services, ask: Ask, filled: Filled) -> None:
+    await actions.save_webhook(services, ask, filled["secret"].typed)
+
+
+TABLE = Table(
+    actions={
+        Action.CONNECT: Press(actions.open_connect),
+        Action.WEBHOOK: Press(actions.open_webhook),
+        Action.NEW_WEBHOOK: Press(actions.new_webhook),
+    },
+    forms={
+        Form.CONNECT: Submission(_connect, meanwhile=lambda _: waiting("Mail account")),
+        Form.WEBHOOK: Submission(_save_webhook, meanwhile=lambda _: waiting("Webhook")),
+    },
+)
