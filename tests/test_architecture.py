@@ -1,7 +1,9 @@
 """The house rules that a program can check."""
 
 import ast
+import importlib
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -13,6 +15,9 @@ from typing import Any
 
 import pytest
 
+import tests.benchmarks
+import tests.chaos
+import tests.fuzz
 from bot.front.listeners import TABLE
 from handlers.context.table import Press, Table, merged
 from handlers.text.buttons import Action, Form
@@ -107,6 +112,13 @@ def test_no_two_wings_answer_the_same() -> None:
     one, other = Table(actions={Action.TRACK: Press(answer)}), Table(actions={Action.TRACK: Press(answer)})
     with pytest.raises(ValueError, match="other: somebody else has track_piece"):
         merged({"one": one, "other": other})
+
+
+def test_what_only_long_runs_use_can_be_imported() -> None:
+    for package in (tests.benchmarks, tests.chaos, tests.fuzz):
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
 
 
 def test_every_status_has_a_name_a_color_a_meaning_and_a_place() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
-from handlers.delivery import _gather
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection, insert, select, text
 
@@ -22,6 +21,7 @@ from bot.app import SystemClock
 from bot.slack.client import Slack
 from handlers.alerts import cards
 from handlers.alerts.delivery import Courier
+from handlers.alerts.facts import gather
 from handlers.context.memory import Memory
 from handlers.context.services import Policy, Services, Studio
 from handlers.context.webhook_queue import Intake
@@ -160,7 +160,7 @@ def with_cards(database: Database) -> None:
         # Plain rows and tables, which earlier versions have too: two versions are compared by one and the same run.
         where = select(tables.outbox.c.workspace_id, tables.outbox.c.channel, tables.outbox.c.campaign_id).distinct()
         parcels = [outbox.Parcel(*row, ()) for row in connection.execute(where).all()]
-        for facts in _gather(connection, parcels):
+        for facts in gather(connection, parcels):
             spent = cards.spent_line(facts.mix, facts.workspace.currency)
             row = {"workspace_id": facts.parcel.workspace_id, "channel": facts.parcel.channel}
             row |= {"campaign_id": facts.parcel.campaign_id, "message_ts": "1.0"}
