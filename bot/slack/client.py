@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import aiohttp
 import structlog
@@ -91,7 +91,7 @@ SHORTEST_WAIT: Final = 1.0
 #: Seconds.
 PERSON_KEPT: Final = 3600.0
 PEOPLE_KEPT: Final = 5000
-#: The longest wait that a waiting person is put through when Slack asks us to slow down.
+#: The longest wait that a waiting person is put through when Slack asks us to slow down, all tries together.
 PATIENCE: Final = 5.0
 UPLOAD_TIMEOUT: Final = aiohttp.ClientTimeout(total=300)
 ANSWER_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
@@ -99,6 +99,7 @@ ANSWER_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 ASKING: Final = 40
 SENDING: Final = 100
 Ask = Callable[[], Awaitable[AsyncSlackResponse]]
+T = TypeVar("T")
 
 
 class Meter(Protocol):
@@ -162,9 +163,11 @@ class Slack:
             "text": message.text,
             "blocks": list(message.blocks),
         }
+        await self._patiently(lambda: self._answer(response_url, body), self.asking)
+
+    async def _answer(self, response_url: str, body: dict[str, Any]) -> None:
         async with (
             _outages_named(),
-            self.asking,
             self.session.post(response_url, json=body, timeout=ANSWER_TIMEOUT, allow_redirects=False) as response,
         ):
             if response.status == 429:  # noqa: PLR2004 - HTTP
@@ -286,21 +289,25 @@ class Slack:
         return bool(self.team and theirs and self.team not in theirs)
 
     async def _call(self, ask: Ask) -> AsyncSlackResponse:
-        return await self._patiently(ask, self.asking)
+        return await self._patiently(lambda: self._once(ask), self.asking)
 
     async def _send(self, ask: Ask) -> AsyncSlackResponse:
-        return await self._patiently(ask, self.sending)
+        return await self._patiently(lambda: self._once(ask), self.sending)
 
-    async def _patiently(self, ask: Ask, places: asyncio.Semaphore) -> AsyncSlackResponse:
-        try:
-            async with places:
-                return await self._once(ask)
-        except SlackBusy as busy:
-            if busy.retry_after is None or busy.retry_after > PATIENCE:
-                raise
-            await self.clock.sleep(busy.retry_after)
-            async with places:
-                return await self._once(ask)
+    async def _patiently(self, call: Callable[[], Awaitable[T]], places: asyncio.Semaphore) -> T:
+        left = PATIENCE
+        while True:
+            try:
+                async with places:
+                    return await call()
+            except SlackBusy as busy:
+                # In a crowd the second try may be too early, too.
+                if busy.retry_after is None:
+                    raise
+                left -= busy.retry_after
+                if left < 0:
+                    raise
+                await self.clock.sleep(busy.retry_after)
 
     async def _once(self, ask: Ask) -> AsyncSlackResponse:
         began, outcome = time.monotonic(), "ok"

@@ -120,6 +120,22 @@ async def test_a_short_wait_is_waited_and_a_long_one_is_handed_on(
     assert caught.value.retry_after == 60
 
 
+async def test_short_waits_are_waited_until_five_seconds_are_over(
+    slack: Slack, double: SlackDouble, clock: FakeClock
+) -> None:
+    double.faults.append(Fault("chat.postMessage", "ratelimited", 429, retry_after=1, times=3))
+    await slack.post("C1", HELLO)
+    for wait in (0, 1):
+        busy = Fault("chat.postMessage", "ratelimited", 429, retry_after=wait, times=100)
+        double.faults.append(busy)
+        before = clock.now()
+        with pytest.raises(SlackBusy):
+            await slack.post("C1", HELLO)
+        assert busy.times == 100 - 6
+        assert (clock.now() - before).total_seconds() == 5
+        double.faults.clear()
+
+
 async def test_a_closed_port_is_an_outage(slack: Slack, double: SlackDouble) -> None:
     await double.stop()
     for ask in (slack.post("C1", HELLO), slack.answer(f"{double.base}/commands/x", HELLO), slack.person("U1")):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from PIL import Image
 
-from bot.sandbox.slack import Posted, find_element
+from bot.sandbox.slack import Fault, Posted, find_element
 from bot.sandbox.stannp import Trouble
 from handlers.ingest import silence
 from handlers.text.status_styles import STYLES
@@ -314,3 +314,8 @@ async def test_a_webhook_that_fell_silent_is_told_once(stage: Stage) -> None:
 @pytest.mark.parametrize("days", ["0001-01-01..9999-12-31", "2126-01-01"])
 async def test_days_of_another_century_are_refused_in_words(stage: Stage, days: str) -> None:
     assert "from 2000 to 2099" in (await stage.say("/mailstatus", f"Spring lapsed {days}")).text
+
+
+async def test_an_answer_that_slack_takes_a_moment_later_is_the_answer(stage: Stage) -> None:
+    stage.slack.faults.append(Fault("response_url", "ratelimited", 429, retry_after=1, times=2))
+    assert "I found no piece" in (await stage.say("/mailtrack", "nothing")).text

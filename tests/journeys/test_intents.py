@@ -85,7 +85,7 @@ async def test_an_export_arrives_though_slack_was_busy(stage: Stage) -> None:
 async def test_who_erased_a_recipient_is_told_though_slack_was_busy(stage: Stage) -> None:
     piece = stage.stannp.pieces_of(222)[0]
     shown = await stage.say("/mailtrack", str(piece.id))
-    stage.slack.faults.append(Fault("response_url", "ratelimited", 429, retry_after=1))
+    stage.slack.faults.append(Fault("response_url", "ratelimited", 429, retry_after=6))
     where = shown if "erase_recipient" in str(shown.blocks) else await stage.modal(holding="erase_recipient")
     await stage.press(where, "erase_recipient")
     assert "no longer kept here" in everything((await stage.until(lambda: said(stage, "no longer kept here")))[0])
