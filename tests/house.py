@@ -16,6 +16,7 @@ from bot.sandbox.world import World
 from bot.settings import Settings
 from bot.tenants import Many
 from storage.vault import new_key
+from tests.rudeness import patience
 
 PATIENCE = 20.0
 ACME, BOLT = "T0ACME", "T0BOLT"
@@ -51,6 +52,7 @@ class House:
         return self.cloud.teams[team]
 
     async def until(self, what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+        seconds *= max(patience(self.slack(team), mail) for team, mail in self.mail.items())
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
             found = what()

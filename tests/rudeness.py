@@ -43,6 +43,12 @@ def chosen_for(metafunc: pytest.Metafunc) -> list[str]:
     return ["", chance.choice(able)] if able and chance.random() < SHARE else [""]
 
 
+def patience(slack_double: SlackDouble, mail: StannpDouble) -> float:
+    """How often as long a person waits as among kind platforms: what answers late or has to be asked again takes longer,
+    and each of a hundred calls adds to it."""
+    return 1.0 if (slack_double.rude, mail.rude) == (slack.Rude(), stannp.Rude()) else 4.0
+
+
 def be_rude(name: str, slack_double: SlackDouble, mail: StannpDouble) -> None:
     """Switches this rudeness on."""
     whose, _, switch = name.partition(":")

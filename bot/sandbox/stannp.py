@@ -113,6 +113,8 @@ class StannpDouble:
     #: The last webhook call, and the paths that were refused once (see `Rude`).
     called: tuple[bytes, str] | None = None
     refused_once: set[str] = field(default_factory=set)
+    #: How often a webhook was called.
+    posts: int = 0
     base: str = ""
     _runner: web.AppRunner | None = None
 
@@ -393,8 +395,8 @@ class StannpDouble:
         self.called = (raw, signed)
         return status
 
-    @staticmethod
-    async def _post(address: str, raw: bytes, signed: str) -> int:
+    async def _post(self, address: str, raw: bytes, signed: str) -> int:
+        self.posts += 1
         headers = {"Content-Type": "application/json"} | ({"X-Stannp-Signature": signed} if signed else {})
         async with (
             aiohttp.ClientSession() as session,

@@ -15,7 +15,7 @@ from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers.ingest import poll as polling
-from tests.rudeness import ASKED, be_rude, chosen_for
+from tests.rudeness import ASKED, be_rude, chosen_for, patience
 
 PATIENCE = 20.0
 ANA, BEN = "U0ANA", "U0BEN"
@@ -33,6 +33,7 @@ class Stage:
 
     async def until(self, what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         """Waits until `what()` is true, and gives it."""
+        seconds *= patience(self.slack, self.stannp)
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
             found = what()

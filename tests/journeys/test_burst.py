@@ -111,8 +111,9 @@ async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
 
     monkeypatch.setattr(webhook_queue, "_apply_all", counting)
     assert await webhooks(stage, 120) == [200] * 120
-    assert sum(transactions) == 120
-    assert len(transactions) < 60
+    # Calls that come twice are each kept before their answer, too.
+    assert sum(transactions) == stage.stannp.posts >= 120
+    assert len(transactions) < stage.stannp.posts / 2
     memory = stage.app.services.memory
     stand = await memory.read(lambda c: Counter(c.scalars(select(pieces.c.status).where(pieces.c.status >= 5)).all()))
     assert stand == {5: 4, 7: 4, 8: 4}
