@@ -17,6 +17,7 @@ from bot.sandbox.slack import Fault, Posted, SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
 from bot.sandbox.world import World
 from tests.journeys.conftest import ANA, OPS, everything
+from tests.rudeness import patience
 
 ROOT = Path(__file__).parent.parent.parent
 MANY = 100
@@ -67,6 +68,7 @@ class Company:
         return await self.stack.enter_async_context(self._process())
 
     async def until(self, what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+        seconds *= patience(self.slack, self.stannp)
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
             if found := what():
@@ -134,7 +136,7 @@ async def test_a_cancellation_goes_on_after_sigterm(company: Company) -> None:
     process = await company.start()
     await company.confirm()
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 25) == 0
+    assert await asyncio.wait_for(process.wait(), 25 * patience(company.slack, company.stannp)) == 0
     before = company.stopped
     assert before < MANY, "it stops between two pieces"
     assert not company.summaries()
