@@ -121,6 +121,10 @@ class SlackBusy(Outage):
     """Slack asks us to wait."""
 
 
+class PersonUnknown(Outage):
+    """Slack isn't telling me right now who you are."""
+
+
 class Overloaded(Outage):
     """More arrives than can be kept. Try again in a moment."""
 

@@ -34,6 +34,8 @@ ANSWERS: Final = 5
 ANSWER_SECONDS: Final = 1800
 BURST: Final = 5
 VIEW_SIZE: Final = 250_000
+#: Each record of a member has them (api.slack.com/types/user).
+GUEST_FLAGS: Final = ("is_restricted", "is_ultra_restricted")
 
 
 @dataclass
@@ -135,10 +137,12 @@ class Fault:
     after: bool = False
     #: The answer comes so many seconds late; where nothing else is wrong, it is the usual one.
     delay: float = 0
+    #: What is said instead of an answer: any JSON text.
+    body: str = ""
 
     @property
     def refuses(self) -> bool:
-        return bool(self.error) or self.status != 200  # noqa: PLR2004 - HTTP
+        return bool(self.error or self.body) or self.status != 200  # noqa: PLR2004 - HTTP
 
 
 @dataclass
@@ -160,7 +164,8 @@ class Rude:
     doubled: bool = False
     #: Every delivery comes again a second after it was acknowledged, as a retry.
     again: bool = False
-    #: `users.info` leaves out whatever is false or empty, and the time zone (only people who chose one have it).
+    #: `users.info` leaves out whatever is false or empty, but not whether somebody is a guest, and the time zone (only
+    #: people who chose one have it).
     sparse: bool = False
     #: Every post that names its pictures is refused until a second has passed, whatever the upload said.
     unready: bool = False
@@ -395,10 +400,11 @@ class SlackDouble:
             "real_name": user.name,
             "is_admin": user.is_admin,
             "is_restricted": user.restricted,
+            "is_ultra_restricted": False,
             "is_stranger": bool(user.team),
         }
         if self.rude.sparse:
-            told = {key: value for key, value in told.items() if value and key != "tz"}
+            told = {key: told[key] for key in told if key in GUEST_FLAGS or (told[key] and key != "tz")}
         return {"ok": True, "user": told}
 
     def _team_of(self, user: str) -> str:
@@ -925,6 +931,8 @@ def _faulty(fault: Fault) -> web.Response:
     headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
     if fault.error:
         return web.json_response({"ok": False, "error": fault.error}, status=fault.status, headers=headers)
+    if fault.body:
+        return web.json_response(text=fault.body, status=fault.status, headers=headers)
     return web.Response(status=fault.status, text="<html>upstream error</html>", headers=headers)
 
 

@@ -24,6 +24,7 @@ from handlers.errors import (
     MessageGone,
     MessageRefused,
     NotInChannel,
+    PersonUnknown,
     PictureRefused,
     Refusal,
     ScopeMissing,
@@ -88,6 +89,8 @@ DOWN: Final = frozenset(
 LONGEST_WAIT: Final = 3600.0
 #: "Wait for no time at all" would have us ask without end.
 SHORTEST_WAIT: Final = 1.0
+#: What a record says of a guest: of a few channels, and of one.
+GUEST_FLAGS: Final = ("is_restricted", "is_ultra_restricted")
 #: Seconds.
 PERSON_KEPT: Final = 3600.0
 PEOPLE_KEPT: Final = 5000
@@ -269,24 +272,33 @@ class Slack:
         if kept and elapsed - kept[0] <= (PERSON_KEPT if since is None else (now - since).total_seconds()):
             return kept[1]
         found = await _twice(lambda: self._call(lambda: self.client.users_info(user=user)))
-        person = replace(self._person(found["user"]), as_of=now)
+        person = replace(self._person(user, found["user"]), as_of=now)
         if len(self.people) >= PEOPLE_KEPT:
             self.people.clear()
         self.people[user] = (elapsed, person)
         return person
 
-    def _person(self, user: dict[str, Any]) -> Person:
+    def _person(self, asked: str, user: Any) -> Person:
+        """Raises PersonUnknown where Slack's "ok" comes with a record of somebody else, or of nobody."""
+        outside = self._is_outside(user) if isinstance(user, dict) and user.get("id") == asked else None
+        if outside is None:
+            log.warning("person.not_described", user=asked)
+            raise PersonUnknown
         name = user.get("real_name") or user.get("name") or "somebody"
-        admin = bool(user.get("is_admin") or user.get("is_owner"))
-        outside = self._is_outside(user)
+        admin = user.get("is_admin") is True or user.get("is_owner") is True
         return Person(str(name), str(user.get("tz") or self.default_zone), admin and not outside, outside)
 
-    def _is_outside(self, user: dict[str, Any]) -> bool:
-        """Of another team (docs.slack.dev: apis/slack-connect), or a guest with a channel or a few."""
-        if user.get("is_stranger") or user.get("is_restricted") or user.get("is_ultra_restricted"):
+    def _is_outside(self, user: dict[str, Any]) -> bool | None:
+        """Of another team (docs.slack.dev: apis/slack-connect), or a guest with a channel or a few; None where the
+        record does not say so: each of a member has both flags and a team (api.slack.com/types/user)."""
+        team, organization = user.get("team_id"), user.get("enterprise_user") or {}
+        if not (isinstance(team, str) and team and isinstance(organization, dict)):
+            return None
+        if user.get("is_stranger") or any(user.get(flag) is True for flag in GUEST_FLAGS):
             return True
-        theirs = {user.get("team_id"), (user.get("enterprise_user") or {}).get("enterprise_id")} - {None, ""}
-        return bool(self.team and theirs and self.team not in theirs)
+        if self.team and self.team not in (team, organization.get("enterprise_id")):
+            return True
+        return False if all(user.get(flag) is False for flag in GUEST_FLAGS) else None
 
     async def _call(self, ask: Ask) -> AsyncSlackResponse:
         return await self._patiently(lambda: self._once(ask), self.asking)
@@ -317,6 +329,9 @@ class Slack:
                     return await ask()
                 except SlackApiError as error:
                     raise named(error) from None
+                except AttributeError:
+                    # The SDK takes any JSON, or a page, for an object. Whether it was done is not known.
+                    raise SlackDown(code="no object") from None
         except SlackBusy:
             outcome = "rate_limited"
             raise
