@@ -50,6 +50,9 @@ log = structlog.get_logger()
 #: How long a channel rests after Slack could not be reached, refused for a while, or after something broke: twice as
 #: long after each failure in a row, up to the second.
 REST: Final = timedelta(seconds=30)
+#: And after Slack asked to be left alone, if it named no longer time: refused again and again, it is asked ever more
+#: rarely, and the tries after which old news is given up (`storage.outbox.ENOUGH_TRIES`) take hours.
+BUSY_REST: Final = timedelta(seconds=1)
 LONGEST_REST: Final = timedelta(minutes=15)
 #: How long a channel that Slack refuses is left alone before its next news is tried.
 UNBLOCK: Final = timedelta(minutes=10)
@@ -356,9 +359,10 @@ def _unknown(trouble: Trouble) -> str:
 
 
 def _put_off(parcel: Parcel, why: str, trouble: Trouble | None = None) -> Ending:
-    """Nothing ends, and the channel rests: as long as Slack asks for, else longer with each failure in a row."""
+    """Nothing ends, and the channel rests: longer with each failure in a row, and no shorter than Slack asks for."""
     asked = trouble.retry_after if trouble else None
-    rest = min(REST * 2 ** min(parcel.tries, 20), LONGEST_REST) if asked is None else timedelta(seconds=asked)
+    growing = min((REST if asked is None else BUSY_REST) * 2 ** min(parcel.tries, 20), LONGEST_REST)
+    rest = max(growing, timedelta(seconds=asked or 0))
     doubtful = parcel.doubt_since is not None or trouble is None or isinstance(trouble, SlackDown)
     return Ending(parcel, rest, refusal=why, failed=True, in_doubt=doubtful)
 
