@@ -66,6 +66,8 @@ LOOKS: Final = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 36
 #: The numbers of what is written and told of an intent, three of each: the line in the log, the answer, the channel.
 FIRST: Final = 0
 LATE: Final = 3
+#: A campaign of more recipients is not read whole for each of its pieces.
+MOST_REREAD: Final = 1000
 #: Pieces that are read in one go.
 SOME: Final = 500
 
@@ -263,10 +265,27 @@ def _judge(after: Status | None, said: Trouble | None) -> Outcome:
 
 async def _read_again(services: Services, workspace: Workspace, piece: StoredPiece, *, ours: bool) -> Status | None:
     """Where the platform says the piece is now; what it says is kept. `ours`: a cancellation is what we asked for."""
-    batch = await services.platform.piece(piece.ref, piece.kind)
+    batch = await _look(services, workspace, piece)
     await services.memory.learn(workspace.id, _as_asked(batch) if ours else batch, services.clock.now())
     again = await services.memory.read(queries.piece_by_id, workspace.id, piece.id)
     return again.status if again else None
+
+
+async def _look(services: Services, workspace: Workspace, piece: StoredPiece) -> Batch:
+    """What the platform says of this piece. Where it gives the account no single pieces, what its campaign's report
+    says: else nobody could stop anything there. Outages and limits are not got round.
+    """
+    try:
+        return await services.platform.piece(piece.ref, piece.kind)
+    except Refusal:
+        campaign = await services.memory.read(queries.campaign, workspace.id, piece.campaign_id)
+        if campaign is None or (campaign.facts.recipients or 0) > MOST_REREAD:
+            raise
+        report = await services.platform.campaign_pieces(campaign.facts.ref)
+        told = tuple(change for change in report.changes if change.piece_ref == piece.ref)
+        if not told:
+            raise
+        return Batch(changes=told)
 
 
 def _as_asked(batch: Batch) -> Batch:

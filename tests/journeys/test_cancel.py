@@ -61,6 +61,23 @@ async def test_a_piece_that_moved_meanwhile_is_too_late_and_nothing_is_asked(sta
     assert not [r for r in stage.stannp.requests if r.startswith("POST")]
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_where_the_account_reads_no_single_pieces_the_campaigns_report_says_where_they_are(
+    stage: Stage, status: int
+) -> None:
+    piece, moved = waiting(stage), stage.stannp.pieces_of(223)[1]
+    shown, late = await tracked(stage, piece), await tracked(stage, moved)
+    refusal = "<html>Forbidden</html>"
+    stage.stannp.troubles.append(Trouble("postcards/get/", status, refusal, times=1000))
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: "cancelled" in shown.text)
+    assert piece.status == "cancelled"
+    moved.move("printing", datetime.now(UTC))
+    await stage.press(late, "cancel_piece")
+    await stage.until(lambda: "too late" in late.text)
+    assert moved.status == "printing"
+
+
 async def test_a_piece_that_moves_between_reading_and_asking_is_too_late(stage: Stage) -> None:
     piece = waiting(stage)
     stage.stannp.on_cancel = lambda one: one.move("printing", datetime.now(UTC))
