@@ -1,7 +1,8 @@
 """Who may connect to us: so many connections in all and from one outside address, and those that ask go first.
 
-A connection that has sent no whole request within some seconds is closed, and earlier when the room is needed. So
-a crowd that says nothing keeps nobody out, and some open files are always left for our own calls and the database.
+A connection that has begun a request (a new one always has) and not ended it within some seconds is closed. When room
+is needed, the one goes that has been without a request for longest, whatever it asked before. So a crowd that says
+nothing keeps nobody out, and some open files are always left for our own calls and the database.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import ipaddress
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ from aiohttp import web
 
 log = structlog.get_logger()
 
-#: Seconds until the whole head of its first request must have come.
+#: Seconds in which the whole head of a request must come: from the beginning, and later from its first byte.
 HEAD_SECONDS: Final = 10.0
 #: Open files that we ask the system for, and connections that may come in; more than this nobody needs.
 FILES: Final = 65_536
@@ -92,15 +94,23 @@ class Visit(asyncio.Protocol):
             self.transport = None
             transport.abort()
             return
-        self.timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.close)
+        self._expect_head()
         self.inner.connection_made(transport)
 
+    def _expect_head(self) -> None:
+        self.timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.close)
+
     def heard(self) -> None:
-        """It has sent a whole request."""
+        """It has sent a whole request, and waits for the answer."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-            self.door.mute.pop(self, None)
+        self.door.mute.pop(self, None)
+
+    def answered(self) -> None:
+        """It has its answer, and is as mute as a new one; how long it may stay so is the server's business."""
+        if self in self.door.open:
+            self.door.mute[self] = None
 
     def close(self) -> None:
         if self.transport is not None:
@@ -108,6 +118,8 @@ class Visit(asyncio.Protocol):
             self.door.leave(self)
 
     def data_received(self, data: bytes) -> None:
+        if self.timer is None and self in self.door.mute:
+            self._expect_head()
         self.inner.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -135,7 +147,7 @@ class Door:
     most: int
     each: int
     open: dict[Visit, None] = field(default_factory=dict)
-    #: Those that have not sent a request yet, the longest waiting first.
+    #: Those that wait for no answer, the longest mute first.
     mute: dict[Visit, None] = field(default_factory=dict)
     peers: Counter[str] = field(default_factory=Counter)
     refused: int = 0
@@ -145,7 +157,7 @@ class Door:
         return Visit(self)
 
     def admit(self, visit: Visit) -> bool:
-        """Whether there is room for it: for want of any, the one goes that has been silent for longest."""
+        """Whether there is room for it: for want of any, the one goes that has been mute for longest."""
         if visit.peer and self.peers[visit.peer] >= self.each:
             self._say("one address")
             return False
@@ -188,11 +200,18 @@ def outside_address(peername: Any) -> str:
     return str(mapped) if mapped.version == 4 else str(ipaddress.ip_network((int(mapped), NETWORK), strict=False))  # noqa: PLR2004 - IPv4
 
 
-def note_request(request: web.Request) -> None:
-    """A whole request has come on this connection."""
+@contextmanager
+def request_of(request: web.Request) -> Iterator[None]:
+    """A whole request has come on its connection, which waits for the answer until the end."""
     visit = request.transport.get_protocol() if request.transport is not None else None
-    if isinstance(visit, Visit):
-        visit.heard()
+    if not isinstance(visit, Visit):
+        yield
+        return
+    visit.heard()
+    try:
+        yield
+    finally:
+        visit.answered()
 
 
 def log_once(loop: asyncio.AbstractEventLoop) -> None:

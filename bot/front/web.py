@@ -20,7 +20,7 @@ from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.front import payloads
-from bot.front.door import note_request
+from bot.front.door import request_of
 from bot.front.payloads import NotFromSlackError
 from bot.metrics import Metrics
 from bot.slack.urls import INSTALL, REDIRECT, is_slacks
@@ -291,9 +291,9 @@ async def boundary(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """The boundary round every route: nothing of what broke goes outside but a reference."""
-    note_request(request)
     try:
-        return await handler(request)
+        with request_of(request):
+            return await handler(request)
     except web.HTTPException:
         raise
     except Exception:

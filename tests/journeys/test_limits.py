@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -32,6 +33,9 @@ from tests.journeys.test_process import environment
 __all__ = ["environment"]
 
 FILES, MUTE = 1024, 1134
+FEW_FILES, CROWD = 200, 120
+ASKED = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF = b"GET /healthz HTTP/1.1\r\nHo"
 
 
 async def test_the_metrics_have_an_address_of_their_own(sqlite_url: str) -> None:
@@ -52,36 +56,72 @@ async def mute_connections(port: int, number: int, held: contextlib.AsyncExitSta
             held.callback(writer.close)
 
 
+@contextlib.asynccontextmanager
+async def with_few_files(
+    environment: dict[str, str], slack: SlackDouble, folder: Path, files: int
+) -> AsyncIterator[Path]:
+    """A bot of its own that may open so many files, and that Slack reaches; gives its log."""
+    port, log = free_port(), folder / "log.txt"
+    env = environment | {"SLACK_SIGNING_SECRET": slack.signing_secret, "PIECEWISE_PORT": str(port)}
+    del env["SLACK_APP_TOKEN"]
+    slack.events_url = f"http://127.0.0.1:{port}/slack/events"
+    with log.open("wb") as written:
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", f'ulimit -n {files} && exec "$0" -m bot run', sys.executable,
+            env=env, cwd=folder, stdout=written, stderr=written,
+        )  # fmt: skip
+    try:
+        async with asyncio.timeout(30):
+            while "ready" not in log.read_text():
+                await asyncio.sleep(0.05)
+        yield log
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def port_of(slack: SlackDouble) -> int:
+    return urlsplit(slack.events_url).port or 0
+
+
+async def five_commands(slack: SlackDouble) -> list[bool]:
+    """Which of five commands are acknowledged in time."""
+    acked = []
+    for _ in range(5):
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+            async with asyncio.timeout(3):
+                acked.append((await slack.command(ANA, OPS, "/mailtrack", "help")).ok)
+    return acked
+
+
 async def test_connections_that_say_nothing_leave_room_for_those_that_do(
     environment: dict[str, str], doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path
 ) -> None:
-    slack, port, log = doubles[0], free_port(), tmp_path / "log.txt"
+    slack = doubles[0]
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 2 * MUTE:
         pytest.skip(f"this machine lets one process open no {2 * MUTE} files")
-    env = environment | {"SLACK_SIGNING_SECRET": slack.signing_secret, "PIECEWISE_PORT": str(port)}
-    del env["SLACK_APP_TOKEN"]
-    async with contextlib.AsyncExitStack() as held:
-        with log.open("wb") as written:
-            process = await asyncio.create_subprocess_exec(
-                "/bin/sh", "-c", f'ulimit -n {FILES} && exec "$0" -m bot run', sys.executable,
-                env=env, cwd=tmp_path, stdout=written, stderr=written,
-            )  # fmt: skip
-        try:
-            async with asyncio.timeout(30):
-                while "ready" not in log.read_text():
-                    await asyncio.sleep(0.05)
-            await mute_connections(port, MUTE, held)
-            slack.events_url = f"http://127.0.0.1:{port}/slack/events"
-            acked = []
-            for _ in range(5):
-                with contextlib.suppress(TimeoutError, aiohttp.ClientError):
-                    async with asyncio.timeout(3):
-                        acked.append((await slack.command(ANA, OPS, "/mailtrack", "help")).ok)
-            size = log.stat().st_size
-            assert (acked, size < 50_000) == ([True] * 5, True), f"acknowledged {acked}, the log has {size} bytes"
-        finally:
-            process.kill()
-            await process.wait()
+    async with with_few_files(environment, slack, tmp_path, FILES) as log, contextlib.AsyncExitStack() as held:
+        await mute_connections(port_of(slack), MUTE, held)
+        acked, size = await five_commands(slack), log.stat().st_size
+        assert (acked, size < 50_000) == ([True] * 5, True), f"acknowledged {acked}, the log has {size} bytes"
+
+
+@pytest.mark.parametrize("then", [b"", HALF], ids=["silent", "half a request"])
+async def test_connections_that_asked_once_leave_room_for_others(
+    environment: dict[str, str], doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path, then: bytes
+) -> None:
+    slack = doubles[0]
+    async with with_few_files(environment, slack, tmp_path, FEW_FILES), contextlib.AsyncExitStack() as held:
+        for _ in range(CROWD):
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(2):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(slack))
+                    held.callback(writer.close)
+                    writer.write(ASKED)
+                    await reader.read(1000)
+                    writer.write(then)
+        acked = await five_commands(slack)
+        assert acked == [True] * 5, f"acknowledged {acked}"
 
 
 async def ends(reader: asyncio.StreamReader, seconds: float = 5) -> bool:
@@ -110,6 +150,32 @@ async def test_one_outside_address_holds_so_many_connections_and_who_says_nothin
         assert all(await asyncio.gather(*(ends(reader) for reader in readers[:3])))
         async with aiohttp.ClientSession() as session, session.get(f"{made.public}/healthz") as answer:
             assert answer.status == 200
+
+
+async def test_half_a_request_has_a_deadline_also_after_a_whole_one(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bot.front import door
+
+    monkeypatch.setattr(door, "HEAD_SECONDS", 1.0)
+    async with house(sqlite_url) as made, contextlib.AsyncExitStack() as held:
+
+        async def connected() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", made.settings.piecewise_port)
+            held.callback(writer.close)
+            writer.write(ASKED)
+            assert b"200 OK" in await reader.read(1000)
+            return reader, writer
+
+        (reader, writer), (other, slow), (kept, asking) = [await connected() for _ in range(3)]
+        writer.write(HALF)
+        # A body that was not asked for, and never ends.
+        slow.write(ASKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\nhalf"))
+        assert b"200 OK" in await other.read(1000)
+        slow.write(b"of")
+        assert all(await asyncio.gather(ends(reader, 3), ends(other, 3))), "waited for"
+        asking.write(ASKED)
+        assert b"200 OK" in await kept.read(1000), "who has nothing to ask yet may stay"
 
 
 async def test_the_metrics_have_a_door_of_their_own(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
