@@ -229,7 +229,7 @@ def test_every_rudeness_can_be_switched_on_alone_and_all_of_a_kind_together() ->
     assert {"me_403", "timeline_500", "short_pages"} <= set(Rude.names())
     assert "endless" not in Rude.names()
     crowds = [Rude.on(*crowd) for crowd in Rude.crowds()]
-    assert [crowd.singles for crowd in crowds] == list(REFUSALS)
+    assert [crowd.newer_report for crowd in crowds] == list(REFUSALS)
     assert all(crowd.bare_campaigns and crowd.slow and not crowd.huge for crowd in crowds)
     with pytest.raises(KeyError):
         Rude.on("kind")

@@ -26,10 +26,10 @@ from bot.platforms.stannp.wire import ALIASES, sign
 from bot.sandbox.slack import Channel, Fault, SlackDouble
 from bot.sandbox.stannp import ORDER, Mailpiece, StannpDouble, Trouble
 from bot.sandbox.world import World
+from storage import outbox as outbox_of
 from storage import workspaces
 from storage.database import Database, open_database
 from storage.ledger import tallies as tally
-from storage.outbox import LEASE
 from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want
 from storage.schema import revision as schema
 from storage.schema.tables import cards, outbox, pieces
@@ -289,6 +289,11 @@ class Story:
         """The outside is well again; everything that waits is done, and the account has been read once more."""
         self.slack.faults.clear()
         self.stannp.troubles.clear()
+        # A sender that was killed held its channels, and nobody takes them over before its lease has ended: as though
+        # two minutes passed in which nothing ran.
+        await self._stop()
+        self._read(lambda d: d.write(outbox_of.free_leases))
+        await self._start()
         await self._until(self.queue.empty, "the webhooks")
         since = datetime.now(UTC)
 
@@ -296,8 +301,7 @@ class Story:
             polled = self._read(lambda d: d.read(workspaces.every)[0].polled_at)
             return bool(polled and polled > since + timedelta(seconds=2) and not self._unsent())
 
-        # A sender that was killed held its channels, and nobody takes them over before its lease has ended.
-        await self._until(settled, "the last poll and the last message", LEASE.total_seconds() + PATIENCE)
+        await self._until(settled, "the last poll and the last message")
 
     def _unsent(self) -> int:
         unsent = select(outbox.c.id).where(outbox.c.sent_at.is_(None))
