@@ -235,12 +235,20 @@ class Front:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The body, if it comes within a few seconds: who sends it byte by byte is not waited for."""
+    """The body, if it comes within a few seconds: who sends it byte by byte is not waited for.
+
+    What does not unpack is refused as what it is: nobody has looked at a signature yet.
+    """
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+    except web.RequestPayloadError:
+        refusal = web.HTTPBadRequest()
+        # Where the next request would begin, nobody knows.
+        refusal.force_close()
+        raise refusal from None
 
 
 def is_clean(text: str) -> bool:

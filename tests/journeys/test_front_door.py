@@ -1,5 +1,6 @@
 """The front door: what is not Slack's or Stannp's is refused, and nothing is done."""
 
+import gzip
 import time
 
 import aiohttp
@@ -120,3 +121,17 @@ async def test_health_and_readiness(stage: Stage) -> None:
         for path, status in (("healthz", 200), ("readyz", 200), ("nothing", 404)):
             async with session.get(f"http://127.0.0.1:{stage.app.port}/{path}") as response:
                 assert response.status == status
+
+
+@pytest.mark.parametrize("path", ["webhooks/stannp", "slack/events"])
+@pytest.mark.parametrize("coding", ["deflate", "gzip", "br", "zstd"])
+async def test_a_body_that_does_not_unpack_is_refused_and_no_fault_of_ours(
+    stage: Stage, path: str, coding: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+    async with aiohttp.ClientSession() as session:
+        for body in (b"\x1f\x8b\x08nonsense" * 9, b"", gzip.compress(b"{}" * 99)[:-20]):
+            sent = session.post(f"http://127.0.0.1:{stage.app.port}/{path}", data=body, headers=headers)
+            async with sent as answer:
+                assert answer.status in (400, 401), f"answered {answer.status}"
+    assert "Traceback" not in caplog.text
