@@ -142,7 +142,7 @@ def prepare_database(settings: Settings) -> Database:
 
 def require_schema(database: Database) -> None:
     """Migrates a fresh SQLite file; raises SchemaError for anything else that does not serve this version."""
-    if database.writer.dialect.name == "sqlite" and database.read(schema.state).revision is None:
+    if database.is_file and database.read(schema.state).revision is None:
         schema.migrate(database)
     schema.require(database)
 

@@ -31,6 +31,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage.dialects import is_postgresql
 from storage.failures import READ_ONLY, state_of
 from storage.files import SameFile, held
 from storage.watchdog import Watchdog
@@ -168,7 +169,7 @@ class Database:
     @property
     def is_file(self) -> bool:
         """Whether this is SQLite."""
-        return self.reader.dialect.name == "sqlite"
+        return not is_postgresql(self.reader.dialect)
 
     def checkpoint(self) -> None:
         """SQLite: moves what was committed from the log into the file, beside the writer and without waiting for it.
@@ -336,7 +337,7 @@ def _begin_with(statement: str) -> Callable[[Connection], None]:
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT, in the dialect of this connection."""
-    if connection.dialect.name == "postgresql":
+    if is_postgresql(connection):
         return postgresql.insert(table)
     return sqlite.insert(table)
 
@@ -355,7 +356,7 @@ class Sql:
 
     def on(self, connection: Connection) -> TextClause:
         """The statement for this connection."""
-        return self.postgresql if connection.dialect.name == "postgresql" else self.sqlite
+        return self.postgresql if is_postgresql(connection) else self.sqlite
 
 
 def sql(statement: str, postgresql: str = "", **types: Any) -> Sql:

@@ -114,6 +114,11 @@ def test_no_two_wings_answer_the_same() -> None:
         merged({"one": one, "other": other})
 
 
+def test_one_module_asks_which_database_it_is() -> None:
+    asking = {path for path, tree in trees() if "dialect.name" in ast.unparse(tree) and "migrations" not in path}
+    assert asking == {"storage/dialects.py"}
+
+
 def test_what_only_long_runs_use_can_be_imported() -> None:
     for package in (tests.benchmarks, tests.chaos, tests.fuzz):
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from storage.database import Sql, run, sql
+from storage.dialects import is_postgresql
 from storage.ledger import stage
 from storage.ledger.stage import cut_text, microseconds
 from storage.records import Change, Source, WorkspaceId
@@ -91,7 +92,7 @@ def record(connection: Connection, workspace_id: WorkspaceId, found: Found) -> t
     """
     run(connection, LOOK_UP, workspace=workspace_id)
     unknown, unplaced = connection.execute(LEFT_OPEN).one()
-    if connection.dialect.name == "postgresql":
+    if is_postgresql(connection):
         if unknown:
             connection.execute(NOBODY_ARRIVES, {"workspace": workspace_id})
             run(connection, FORGET_LOOK_UP)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from storage.database import Sql, run, sql
+from storage.dialects import is_postgresql
 from storage.ledger import stage
 from storage.ledger.stage import cut_text
 from storage.records import NOBODY, Change, Piece, Source, WorkspaceId
@@ -56,11 +57,11 @@ def meet(connection: Connection, workspace_id: WorkspaceId, described: Sequence[
         earlier = merged.get(piece.ref)
         merged[piece.ref] = row if earlier is None else _fuller(row, earlier)
     stage.load(connection, stage.pieces, [merged[ref] for ref in sorted(merged)])
-    if connection.dialect.name == "postgresql":
+    if is_postgresql(connection):
         connection.execute(ARRIVING, {"workspace": workspace_id})
     known = run(connection, MEET_KNOWN, workspace=workspace_id)
     arrived = _insert(connection, workspace_id) if known < len(merged) else 0
-    if known + arrived < len(merged) and connection.dialect.name == "postgresql":
+    if known + arrived < len(merged) and is_postgresql(connection):
         # Another process brought some in between.
         known += run(connection, MEET_KNOWN, workspace=workspace_id)
     if known:
@@ -105,7 +106,7 @@ def _fuller(row: tuple[Any, ...], earlier: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _insert(connection: Connection, workspace_id: WorkspaceId) -> int:
     """Two processes may race for the same piece: one wins, and the other does not insert it."""
-    if connection.dialect.name == "postgresql":
+    if is_postgresql(connection):
         return run(connection, INSERT_AND_NOTE, workspace=workspace_id)
     top = connection.scalar(TOP)
     arrived = run(connection, INSERT, workspace=workspace_id)

@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, MetaData, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
+from storage.dialects import is_postgresql
 from storage.schema.tables import EPOCH, MICROSECOND, Amount, Moment
 
 metadata = MetaData()
@@ -127,7 +128,7 @@ FIRST_CUT, LAST_CUT = 50, 2_000
 
 def begin(connection: Connection) -> None:
     """Empties the tables; makes them first where this connection has none."""
-    postgresql = connection.dialect.name == "postgresql"
+    postgresql = is_postgresql(connection)
     if LAID_OUT not in connection.info:
         for table in metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
@@ -158,7 +159,7 @@ def load(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) 
     if not rows:
         return
     connection.info[LAID_OUT] += len(rows)
-    copies = connection.dialect.name == "postgresql"
+    copies = is_postgresql(connection)
     forms = _COPIED if copies else _BOUND
     columns = [
         _formed(values, forms[type(column.type)])

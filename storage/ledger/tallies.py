@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, Date
 
 from storage.database import run, sql
+from storage.dialects import is_postgresql
 from storage.records import CampaignId, WorkspaceId
 from storage.schema.tables import UNITS
 
@@ -56,7 +57,7 @@ class Drift:
 
 def fold(connection: Connection) -> None:
     """Adds the differences into the tallies and removes them."""
-    if connection.dialect.name == "postgresql":
+    if is_postgresql(connection):
         run(connection, FOLD_AT_ONCE)
         return
     run(connection, FOLD)

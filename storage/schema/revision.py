@@ -15,6 +15,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from storage.database import Database
+from storage.dialects import is_postgresql
 from storage.failures import state_of
 
 MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
@@ -117,7 +118,7 @@ def _migrate(connection: Connection, target: str) -> None:
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
-    if connection.dialect.name == "postgresql":
+    if is_postgresql(connection):
         connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": TURN})
         connection.execute(text(f"SET LOCAL lock_timeout = {int(1000 * LOCK_PATIENCE)}"))
     before = state(connection)
