@@ -14,16 +14,21 @@ from typing import Final
 import pytest
 
 from bot.sandbox import slack, stannp
+from bot.sandbox.rude import REFUSALS
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 
 #: All switches that go together, once for each way in which the mail account may refuse what it need not offer.
 CROWDS: Final = {f"everything_{number}": names for number, names in enumerate(stannp.Rude.crowds(), 1)}
+SLACKS: Final = tuple(f"slack:{name}" for name in slack.Rude.names())
 SWITCHES: Final = (
-    *(f"slack:{name}" for name in slack.Rude.names()),
+    *SLACKS,
     *(f"mail:{name}" for name in stannp.Rude.names()),
     *CROWDS,
 )
+#: Accounts that tell of no piece whose it is and where it was scanned: a journey that shows names or scans, or looks for
+#: a name, has nothing to show there.
+NAMELESS: Final = tuple(f"mail:timeline_{status}" for status in REFUSALS)
 #: Of a journey's tries, so many take part in the day's sample.
 SHARE: Final = 0.07
 # Workers are started by the process that set it: at midnight they must not choose another sample than it did.
@@ -34,8 +39,9 @@ ASKED: Final = os.environ.get("PIECEWISE_RUDE", "")
 def chosen_for(metafunc: pytest.Metafunc) -> list[str]:
     """The rudenesses that this test meets, "" for a day without trouble; [""] for most."""
     calm = next(metafunc.definition.iter_markers("calm"), None)
-    # A journey that cannot meet one switch cannot meet all together either.
-    exempt = {*(calm.args or SWITCHES), *CROWDS} if calm else set()
+    exempt = {*(calm.args or SWITCHES)} if calm else set()
+    # A journey that cannot meet one switch cannot meet it among others either.
+    exempt |= {name for name, switches in CROWDS.items() if exempt & {*SLACKS, *(f"mail:{one}" for one in switches)}}
     able = [one for one in SWITCHES if one not in exempt]
     if ASKED:
         return able if ASKED == "each" else [one for one in able if one == ASKED]

@@ -13,6 +13,7 @@ from handlers.text.status_styles import STYLES
 from storage import workspaces
 from storage.statuses import Status
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, Stage, everything
+from tests.rudeness import NAMELESS
 
 
 async def test_mailstatus_of_a_campaign_posts_the_pie_and_every_number(stage: Stage) -> None:
@@ -113,6 +114,7 @@ async def test_hostile_words_are_answered_in_one_sentence_and_mention_nobody(sta
             assert mark not in answer.text
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_mailtrack_by_id_shows_the_dated_scans_to_the_asker_alone(stage: Stage) -> None:
     piece = stage.stannp.pieces_of(222)[0]
     answer = await stage.say("/mailtrack", str(piece.id))
@@ -121,6 +123,7 @@ async def test_mailtrack_by_id_shows_the_dated_scans_to_the_asker_alone(stage: S
         assert word in everything(answer)
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_mailtrack_by_name_zip_and_address_shows_that_recipient(stage: Stage) -> None:
     piece = stage.stannp.pieces_of(222)[0]
     for asked in (f"{piece.firstname} {piece.lastname}", piece.postcode, piece.address1):
@@ -130,6 +133,7 @@ async def test_mailtrack_by_name_zip_and_address_shows_that_recipient(stage: Sta
         assert piece.postcode in shown, asked
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_several_pieces_give_a_list_and_a_choice_gives_the_timeline(stage: Stage) -> None:
     first = stage.stannp.pieces_of(222)[0]
     for piece in stage.stannp.pieces_of(222)[:3]:
@@ -147,6 +151,7 @@ async def test_an_unknown_piece_says_what_to_try(stage: Stage) -> None:
     assert "ZIP" in answer.text
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_a_piece_not_polled_yet_is_asked_for_at_once(stage: Stage) -> None:
     newcomer = stage.world._make_piece(222, stage.world.now)
     stage.stannp.pieces[newcomer.id] = newcomer
@@ -200,6 +205,7 @@ async def test_another_range_can_be_chosen(stage: Stage) -> None:
     await stage.until(lambda: "No pieces" in answer.text)
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_view_details_lists_recipients_and_tracking_shows_the_timeline(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Spring lapsed")
     await stage.press(answer, "view_details")
@@ -258,6 +264,7 @@ async def test_a_failure_after_the_ack_reaches_the_asker_with_a_reference(
     assert "no ink" not in everything(answer)
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_pieces_named_in_a_message_are_tracked_by_its_shortcut(stage: Stage) -> None:
     first, second = stage.stannp.pieces_of(222)[:2]
     said = Posted("5.5", OPS, BEN, f"Has anybody heard of {first.id}?", [])

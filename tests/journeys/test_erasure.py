@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+import pytest
 from sqlalchemy import Connection, Text, select
 
 from storage.schema.tables import metadata
 from tests.journeys.conftest import ANA, BEN, Stage
+from tests.rudeness import NAMELESS
 
 
 def texts(connection: Connection) -> Iterator[tuple[str, str]]:
@@ -21,6 +23,7 @@ def holding(connection: Connection, words: list[str]) -> set[str]:
     return {where for where, text in texts(connection) for word in words if word.casefold() in text.casefold()}
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_after_an_erasure_no_table_holds_a_word_of_the_recipient(stage: Stage) -> None:
     piece, memory = stage.stannp.pieces_of(223)[0], stage.app.services.memory
     piece.firstname, piece.lastname, piece.address1, piece.city = (

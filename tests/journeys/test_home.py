@@ -12,6 +12,7 @@ from PIL import Image
 from bot.sandbox.slack import Fault, View, find_element
 from handlers.text.status_styles import STYLES
 from tests.journeys.conftest import ANA, BEN, Stage, everything
+from tests.rudeness import NAMELESS
 
 #: Not printed while a test lasts.
 FAR = timedelta(days=90)
@@ -144,6 +145,7 @@ async def opened_details(stage: Stage) -> View:
     return await stage.modal(holding="Export CSV")
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_from_home_to_the_timeline_of_a_piece(stage: Stage) -> None:
     listed = await opened_details(stage)
     piece = stage.stannp.pieces_of(222)[0]
@@ -166,6 +168,7 @@ async def test_details_can_be_filtered_and_taken_back(stage: Stage) -> None:
     await stage.modal(holding="12 pieces")
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_details_can_be_searched(stage: Stage) -> None:
     piece = stage.stannp.pieces_of(222)[5]
     for p in stage.stannp.pieces_of(222):

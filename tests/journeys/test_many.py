@@ -28,7 +28,7 @@ from storage.records import NO_PIECE, CampaignId, UserId, WorkspaceId
 from storage.secrets import Place
 from storage.vault import Vault, VaultError, new_key
 from tests.house import ACME, BOLT, House, house
-from tests.rudeness import be_rude
+from tests.rudeness import NAMELESS, be_rude
 
 HELPER = {ACME: "U0ACM2", BOLT: "U0BOL2"}
 
@@ -322,6 +322,7 @@ async def test_guests_see_what_their_channel_was_shown_and_cancel_nothing(two: H
     assert "guest" in refused.text
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_a_recipient_is_erased_on_request_and_stays_erased(two: House) -> None:
     await polled(two)
     slack, piece = two.slack(ACME), two.mail[ACME].pieces_of(222)[0]
@@ -337,6 +338,7 @@ async def test_a_recipient_is_erased_on_request_and_stays_erased(two: House) -> 
     assert theirs.lastname in str((await two.say(BOLT, "/mailtrack", str(theirs.id))).blocks)
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_recipients_are_dropped_after_the_stated_time(two: House) -> None:
     for piece in two.mail[ACME].pieces_of(222):
         piece.move("delivered", two.tenants.template.clock.now() - timedelta(days=2))

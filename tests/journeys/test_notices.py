@@ -9,6 +9,7 @@ from bot.sandbox.slack import Fault, Posted
 from bot.sandbox.stannp import Mailpiece
 from handlers.alerts import delivery
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, SALES, Stage, everything
+from tests.rudeness import NAMELESS
 
 
 async def subscribed(stage: Stage, text: str = "on", channel: str = OPS) -> None:
@@ -30,6 +31,7 @@ def told(stage: Stage, words: str, channel: str = OPS) -> list[Posted]:
     return [m for m in stage.slack.messages if m.channel == channel and words in m.text and m.only_for is None]
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_a_return_makes_a_card_and_is_told_in_its_thread_with_who_where_and_when(stage: Stage) -> None:
     await subscribed(stage)
     piece = (await come_back(stage))[0]
@@ -43,6 +45,7 @@ async def test_a_return_makes_a_card_and_is_told_in_its_thread_with_who_where_an
     assert piece.address1 not in everything(news)
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_track_on_the_news_shows_the_full_timeline_to_the_presser_alone(stage: Stage) -> None:
     await subscribed(stage)
     piece = (await come_back(stage))[0]

@@ -21,6 +21,7 @@ from storage.records import Batch, Campaign, Change, ChannelId, Choices, Piece, 
 from storage.statuses import Status
 from tests.fakes import FakeClock
 from tests.journeys.conftest import ANA, OPS, SALES, Stage, everything
+from tests.rudeness import NAMELESS
 
 WORDS = {
     "received": Status.RECEIVED, "printing": Status.PRODUCING, "handed_over": Status.HANDED_OVER,
@@ -210,6 +211,7 @@ async def test_a_card_that_was_deleted_is_posted_anew_once(stage: Stage, clock: 
     ]
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_old_mail_whose_timelines_are_read_after_the_first_poll_is_no_news(stage: Stage) -> None:
     ago = datetime.now(UTC) - timedelta(days=40)
     stage.world.add_campaign(600, "Last year", ago, 240, leaves=timedelta(days=1))

@@ -3,11 +3,13 @@
 import csv
 import io
 
+import pytest
 from PIL import Image
 
 from bot.sandbox.slack import Posted, View
 from bot.sandbox.stannp import Trouble
 from tests.journeys.conftest import ANA, BEN, Stage, everything
+from tests.rudeness import NAMELESS
 
 
 async def opened(stage: Stage, number: int = 3) -> tuple[Posted, View]:
@@ -20,6 +22,7 @@ async def opened(stage: Stage, number: int = 3) -> tuple[Posted, View]:
     return answer, await stage.modal(holding="came back")
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_the_desk_shows_rate_places_and_addresses(stage: Stage) -> None:
     _, desk = await opened(stage)
     pieces = stage.stannp.pieces_of(222)[:3]
@@ -30,6 +33,7 @@ async def test_the_desk_shows_rate_places_and_addresses(stage: Stage) -> None:
             assert word in everything(desk)
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_an_address_is_checked_a_reason_noted_and_the_return_settled(stage: Stage) -> None:
     _, desk = await opened(stage)
     piece = stage.stannp.pieces_of(222)[1]
@@ -52,6 +56,7 @@ async def test_an_address_is_checked_a_reason_noted_and_the_return_settled(stage
     assert "No such number" in everything(await stage.modal(BEN, holding="came back"))
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_a_bad_address_is_said(stage: Stage) -> None:
     piece = stage.stannp.pieces_of(222)[0]
     piece.address1 = "77 Oak Street"
@@ -62,6 +67,7 @@ async def test_a_bad_address_is_said(stage: Stage) -> None:
     await stage.modal(holding="come back again")
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_a_register_that_does_not_answer_is_no_error(stage: Stage) -> None:
     _, desk = await opened(stage, 1)
     await stage.press(desk, "return_open")
@@ -71,6 +77,7 @@ async def test_a_register_that_does_not_answer_is_no_error(stage: Stage) -> None
     await stage.modal(holding="could not be checked")
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_the_picture_by_state_comes_in_the_answers_thread_with_its_words(stage: Stage) -> None:
     answer, desk = await opened(stage)
     before = await stage.press(desk, "returns_map")
@@ -83,6 +90,7 @@ async def test_the_picture_by_state_comes_in_the_answers_thread_with_its_words(s
     assert all(state in image["alt_text"] and state in shown.text for state in states)
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_bad_addresses_are_exported(stage: Stage) -> None:
     _, desk = await opened(stage)
     before = await stage.press(desk, "details_export")
@@ -112,6 +120,7 @@ def _listed(view: View) -> list[str]:
     return [b["accessory"]["value"] for b in view.view["blocks"] if "accessory" in b]
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_returns_of_a_range_lead_to_each_campaigns_desk(stage: Stage) -> None:
     for piece in stage.stannp.pieces_of(222)[:2]:
         piece.move("returned", stage.world.now)
