@@ -29,6 +29,8 @@ SWITCHES: Final = (
 #: Accounts that tell of no piece whose it is and where it was scanned: a journey that shows names or scans, or looks for
 #: a name, has nothing to show there.
 NAMELESS: Final = tuple(f"mail:timeline_{status}" for status in REFUSALS)
+#: Accounts that have no report of a campaign's pieces, so that *Refresh* and the dry run show what the last poll knew.
+UNREPORTED: Final = tuple(f"mail:singles_{status}" for status in REFUSALS)
 #: Of a journey's tries, so many take part in the day's sample.
 SHARE: Final = 0.07
 # Workers are started by the process that set it: at midnight they must not choose another sample than it did.

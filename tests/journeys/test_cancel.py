@@ -11,6 +11,7 @@ from storage import cancellations
 from storage.queries import mail as queries
 from storage.records import UserId
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
+from tests.rudeness import UNREPORTED
 
 
 def waiting(stage: Stage) -> Mailpiece:
@@ -61,6 +62,7 @@ async def test_a_piece_that_moved_meanwhile_is_too_late_and_nothing_is_asked(sta
     assert not [r for r in stage.stannp.requests if r.startswith("POST")]
 
 
+@pytest.mark.calm(*UNREPORTED)
 @pytest.mark.parametrize("status", [403, 404])
 async def test_where_the_account_reads_no_single_pieces_the_campaigns_report_says_where_they_are(
     stage: Stage, status: int
@@ -174,6 +176,7 @@ async def test_a_draft_that_was_booked_meanwhile_is_not_deleted(stage: Stage) ->
     assert "Open in Stannp" in everything(posted)
 
 
+@pytest.mark.calm(*UNREPORTED)
 async def test_a_campaign_past_the_point_of_return_says_so(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Holiday postcards")
     for piece in stage.stannp.pieces_of(223):

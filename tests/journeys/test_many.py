@@ -342,7 +342,9 @@ async def test_a_recipient_is_erased_on_request_and_stays_erased(two: House) -> 
 async def test_recipients_are_dropped_after_the_stated_time(two: House) -> None:
     for piece in two.mail[ACME].pieces_of(222):
         piece.move("delivered", two.tenants.template.clock.now() - timedelta(days=2))
-    await polled(two)
+    # What an account was too busy for at first, the next poll asks for.
+    for _ in range(2):
+        await polled(two)
     key, memory = await id_of(two, ACME), two.tenants.template.memory
     services = await two.tenants.of(key)  # type: ignore[arg-type]
     await upkeep.erase(services, key)  # type: ignore[arg-type]

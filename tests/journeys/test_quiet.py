@@ -140,7 +140,9 @@ async def test_too_many_returns_raise_one_alarm_and_none_for_the_past(stage: Sta
     assert [m.text for m in in_channel(stage)[before:]] == [], "what was there before is no news"
     for number, name in ((301, "Old addresses"), (302, "Older addresses")):
         give_back(stage, number, name)
-    await stage.poll()
+    # Without a campaign's report each poll finds out of a hundred pieces where they belong.
+    for _ in range(2):
+        await stage.poll()
     for _ in range(3):
         clock.pass_time(minutes=1)
         await digests.watch(services, key)
