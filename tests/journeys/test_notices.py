@@ -1,13 +1,16 @@
 """From a moving piece to a told channel: cards, returns, quietness, refusals, and nothing twice."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import func, select
 
 from bot.sandbox.slack import Fault, Posted
 from bot.sandbox.stannp import Mailpiece
 from handlers.alerts import delivery
+from storage.schema.tables import outbox
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, SALES, Stage, everything
 from tests.rudeness import NAMELESS
 
@@ -228,3 +231,45 @@ async def test_bare_mailalerts_opens_the_settings_with_what_is_set(stage: Stage)
     listed = await stage.say("/mailalerts", "list")
     await stage.press(listed, "alert_settings")
     assert "*all campaigns* (cancelled, returned)" in everything(await stage.modal(holding="Now:"))
+
+
+async def call_about_strangers(stage: Stage, updated: str = "", scanned: str = "") -> None:
+    """Stannp tells of three pieces that nobody has met, ordered long ago, which came back."""
+    row = {"campaign_id": 222, "timestamp": long_ago(120), "status": "returned", "type": "postcard", "format": "6x9"}
+    row |= {"updated": updated} if updated else {}
+    row |= {"tracking": [{"status": "returned", "date": scanned, "location": "Austin"}]} if scanned else {}
+    told_of = [{"id": number, **row} for number in range(900001, 900004)]
+    raw = json.dumps({"event": "mailpiece_status", "mailpieces": told_of}).encode()
+    assert await stage.stannp.call_webhook(f"http://127.0.0.1:{stage.app.port}/webhooks/stannp", raw) == 200
+
+
+def long_ago(days: int) -> str:
+    return f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S}"
+
+
+async def queued(stage: Stage) -> int:
+    counting = select(func.count()).select_from(outbox)
+    return int(await stage.app.services.memory.read(lambda connection: connection.scalar(counting)) or 0)
+
+
+async def test_old_mail_that_stannp_says_came_back_now_is_news(stage: Stage) -> None:
+    await subscribed(stage)
+    # Stannp calls when a status changes: however old the order is, it rose now.
+    await call_about_strangers(stage)
+    await stage.until(lambda: told(stage, "came back"))
+
+
+@pytest.mark.parametrize("told_by", ["updated", "scanned"])
+async def test_old_mail_that_came_back_long_ago_is_history_however_it_is_told(stage: Stage, told_by: str) -> None:
+    await subscribed(stage)
+    await call_about_strangers(stage, **{told_by: long_ago(100)})
+    assert await queued(stage) == 0
+
+
+async def test_what_was_told_before_anybody_asked_for_news_is_history(stage: Stage) -> None:
+    await call_about_strangers(stage)
+    await subscribed(stage)
+    await call_about_strangers(stage)
+    await call_about_strangers(stage, scanned=long_ago(0))
+    await stage.poll()
+    assert await queued(stage) == 0

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -185,7 +185,8 @@ def piece(row: Json, now: datetime, source: Source, *, detailed: bool = False) -
     ref = identity(_get(row, "id")) or identity(row.get("mailpiece_id"))
     if not ref:
         raise UnreadableError("a piece without an id")
-    heard = (*_scans(row, ref, now, source), *_milestones(row, ref, now, source))
+    scans = tuple(_scans(row, ref, now, source))
+    heard = (*scans, *_milestones(row, ref, now, source, scans))
     created = moment(row.get("timestamp")) or moment(row.get("created"))
     facts = Piece(
         ref=ref,
@@ -216,7 +217,9 @@ def recipient(row: Mapping[str, Json]) -> Recipient:
     )
 
 
-def _milestones(row: Mapping[str, Json], ref: str, now: datetime, source: Source) -> Iterator[Change]:
+def _milestones(
+    row: Mapping[str, Json], ref: str, now: datetime, source: Source, scans: Sequence[Change]
+) -> Iterator[Change]:
     """What the row itself says: when it was ordered and handed over, and where it stands now."""
     ordered, handed = moment(row.get("timestamp")), moment(row.get("dispatched"))
     current, word = status(row.get("status"))
@@ -228,8 +231,11 @@ def _milestones(row: Mapping[str, Json], ref: str, now: datetime, source: Source
     if word and not (current is Status.RECEIVED and ordered) and not (current is Status.HANDED_OVER and handed):
         exact = moment(row.get("delivered_at")) if current is Status.DELIVERED else None
         place = text(row.get("delivered_location")) if exact else ""
-        said = exact or moment(row.get("updated")) or now
-        yield Change(ref, current, min(said, now), exact=exact is not None, word=word, place=place, source=source)
+        said = [exact or moment(row.get("updated")) or now, now]
+        if exact is None and current is not None:
+            # Beside a scan of it, the piece has stood there since that scan: it is old news, though it is told now.
+            said += [scan.occurred_at for scan in scans if scan.exact and scan.status is current]
+        yield Change(ref, current, min(said), exact=exact is not None, word=word, place=place, source=source)
 
 
 def _scans(row: Mapping[str, Json], ref: str, now: datetime, source: Source) -> Iterator[Change]:
