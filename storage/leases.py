@@ -49,11 +49,16 @@ def _under(name: str, token: int) -> tuple[ColumnElement[bool], ColumnElement[bo
     return leases.c.name == name, leases.c.token == token
 
 
+def first_click(connection: Connection, key: str, within: timedelta) -> bool:
+    """Whether this button was not pressed within this time, by the database's clock. Remembers that it is now."""
+    return first_time(connection, key, database_time(connection), within)
+
+
 def first_time(connection: Connection, key: str, now: datetime, within: timedelta = REMEMBERED) -> bool:
     """Whether this key was not handled within this time (an hour at most). Remembers that it is now."""
     adding = upsert(connection, seen).values(key=key, seen_at=now)
-    # What was seen "tomorrow" was seen by a clock that has been set back since.
-    again = or_(seen.c.seen_at < now - within, seen.c.seen_at > now + REMEMBERED)
+    # What was seen "later" was seen by a clock that has been set back since.
+    again = or_(seen.c.seen_at < now - within, seen.c.seen_at > now + within)
     adding = adding.on_conflict_do_update(index_elements=["key"], set_={"seen_at": now}, where=again)
     return rows_changed(connection, adding) == 1
 

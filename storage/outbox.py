@@ -77,11 +77,12 @@ class Hold:
     token: int
 
 
-def enqueue(connection: Connection, workspace_id: WorkspaceId, now: datetime, *, news: bool, placed: bool) -> None:
+def enqueue(connection: Connection, workspace_id: WorkspaceId, *, news: bool, placed: bool) -> None:
     """Writes what the subscribed channels are to be told of the batch that is laid out in `stage`.
 
     `news`: it holds changes worth telling; `placed`: it may have brought known pieces into a campaign, whose history
-    is told then. Depends only on what is in the history, so calling it again adds nothing.
+    is told then. Depends only on what is in the history, so calling it again adds nothing. Rows bear the database's
+    time, by which they come due.
 
     News is a status to which a piece rose after the first complete poll and after the subscription began. Not told,
     however late it is read: a status that was known by then (or is known from an import), or a later one; what
@@ -92,11 +93,13 @@ def enqueue(connection: Connection, workspace_id: WorkspaceId, now: datetime, *,
     """
     for statement, wanted in ((TELL_NEWS, news), (TELL_HISTORY, placed)):
         if wanted:
-            run(connection, statement, workspace=workspace_id, now=now, epoch=EPOCH)
+            run(connection, statement, workspace=workspace_id, now=database_time(connection), epoch=EPOCH)
 
 
 #: A scan may be this much older than the subscription and still be news.
 GRACE: Final = timedelta(days=2)
+#: A subscription of "tomorrow" was made by a clock that has been set back since.
+_SINCE: Final = "(CASE WHEN s.since > :now THEN :now ELSE s.since END)"
 _TOLD: Final = f"""
     INSERT INTO outbox (workspace_id, channel, piece_id, status, campaign_id, created_at, refusal)
     SELECT DISTINCT CAST(:workspace AS INTEGER), s.channel, p.id, c.status, p.campaign_id, :now, ''
@@ -106,11 +109,11 @@ _TOLD: Final = f"""
     WHERE p.placed AND c.status IN ({", ".join(str(int(status)) for status in NOTABLE)})
       AND c.source IN ({int(Source.WEBHOOK)}, {int(Source.POLL)})
       AND c.recorded_at > w.baseline_at AND c.recorded_at > s.since
-      AND c.occurred_at >= s.since - {{}}
+      AND c.occurred_at >= {_SINCE} - {{}}
       AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND e.status >= c.status
                       AND (e.recorded_at <= w.baseline_at OR e.recorded_at <= s.since
                            OR e.source = {int(Source.IMPORT)} AND e.recorded_at < c.recorded_at))
-      AND NOT (c.source = {int(Source.POLL)} AND c.moment_key = :epoch AND p.created_at < s.since
+      AND NOT (c.source = {int(Source.POLL)} AND c.moment_key = :epoch AND p.created_at < {_SINCE}
                AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND e.recorded_at < c.recorded_at))
       AND NOT (c.status = {int(Status.CANCELLED)}
                AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id
@@ -288,7 +291,7 @@ _DUE: Final = f"""SELECT d.workspace_id, d.channel, d.token, d.tries, d.doubt_si
         WHERE {_FREE.format("c")} AND (c.muted_until IS NULL OR c.muted_until <= :now OR c.muted_until > :muted)
           AND NOT coalesce(c.hush_from <= :now AND c.hush_until > :now AND c.hush_until <= :day, false)
           AND c.workspace_id NOT IN :busy
-          AND ({_FIRST.format("o.created_at <= :settled OR o.created_at > :far", "c", "c")})) first
+          AND ({_FIRST.format("o.created_at <= :settled OR o.created_at > :now", "c", "c")})) first
     JOIN channels d ON d.workspace_id = first.workspace_id AND d.channel = first.channel
     WHERE {_FREE.format("d")}
     ORDER BY first.turn LIMIT :limit"""

@@ -126,7 +126,7 @@ def _admit(connection: Connection, ask: Ask, key: str, now: datetime) -> Workspa
     mine = f"{ask.workspace.id}:"
     if not leases.first_time(connection, mine + key, now):
         return None
-    if ask.click and not leases.first_time(connection, mine + ask.click, now, DOUBLE_CLICK):
+    if ask.click and not leases.first_click(connection, mine + ask.click, DOUBLE_CLICK):
         return None
     workspace = workspaces.by_id(connection, ask.workspace.id)
     if workspace.removed_at is not None:

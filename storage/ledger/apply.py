@@ -63,7 +63,8 @@ def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: 
     stage.begin(connection)
     arrived = ledger_pieces.meet(connection, workspace_id, batch.pieces, now) if batch.pieces else 0
     waiting = ledger_pieces.waiting_changes(connection, workspace_id) if arrived else []
-    found = ledger_changes.lay_out(connection, [*waiting, (now, batch.changes)])
+    heard_at = ledger_changes.after_marks(connection, workspace_id, now)
+    found = ledger_changes.lay_out(connection, [*waiting, (heard_at, batch.changes)])
     recorded, orphaned = (
         ledger_changes.record(connection, workspace_id, found) if found.exact or found.vague else (0, 0)
     )
@@ -76,7 +77,7 @@ def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: 
         detailed = any(piece.detailed for piece in batch.pieces)
         ledger_changes.stretch_campaigns(connection, now, recorded=bool(recorded), placed=placed)
         details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
-        outbox.enqueue(connection, workspace_id, now, news=bool(recorded) and found.news, placed=placed)
+        outbox.enqueue(connection, workspace_id, news=bool(recorded) and found.news, placed=placed)
     return Applied(arrived, recorded, orphaned)
 
 

@@ -11,14 +11,14 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
 from storage.database import Sql, run, sql
 from storage.dialects import is_postgresql
 from storage.ledger import stage
 from storage.ledger.stage import cut_text, microseconds
 from storage.records import Change, Source, WorkspaceId
-from storage.schema.tables import EPOCH, MICROSECOND, Moment
+from storage.schema.tables import EPOCH, MICROSECOND, Moment, subscriptions, workspaces
 from storage.statuses import NOTABLE, OTHER, Status
 
 Key = tuple[str, int, int, str, str]
@@ -50,6 +50,15 @@ class Found:
     vague: bool
     news: bool
     words: bool
+
+
+def after_marks(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> datetime:
+    """The moment under which what is heard now is kept: after the first complete poll and each subscription, though
+    these were written by a clock that was ahead, or has been set back since. Else it would be history for ever."""
+    last = select(func.max(subscriptions.c.since)).where(subscriptions.c.workspace_id == workspace_id)
+    marks = select(workspaces.c.baseline_at, last.scalar_subquery()).where(workspaces.c.id == workspace_id)
+    ahead = [mark for mark in connection.execute(marks).first() or () if mark is not None and mark > now]
+    return max(ahead) + MICROSECOND if ahead else now
 
 
 def lay_out(connection: Connection, told: Iterable[tuple[datetime, Iterable[Change]]]) -> Found:

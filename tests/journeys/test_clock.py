@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import apscheduler.schedulers.base
 import pytest
+from sqlalchemy import select, text
 
 from bot import tenants
 from bot.app import SystemClock
 from bot.sandbox.slack import Fault
 from handlers.context import webhook_queue
-from storage import outbox, workspaces
+from storage import database, outbox, workspaces
 from storage import secrets as sealed_secrets
 from storage.records import ChannelId
+from storage.schema.tables import outbox as outbox_rows
 from storage.secrets import Place
 from tests.house import ACME, house
 from tests.journeys.conftest import ANA, OPS, Stage, everything
@@ -31,6 +33,80 @@ class Yesterday(datetime):
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> "Yesterday":
         return cls.fromtimestamp(datetime.now(tz).timestamp() - 86_400, tz)
+
+
+def set_all_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets the clock of the machine back by an hour, which a SQLite file has no other than."""
+    set_back(monkeypatch, minutes=59)
+    earlier = "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', '-59 minutes')"
+    monkeypatch.setattr(database, "TIME", database.Sql(text(earlier), database.TIME.postgresql))
+
+
+async def call_about_a_return(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(222)[0]
+    piece.move("returned", datetime.now(UTC))
+    address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
+    assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece])) == 200
+
+
+async def is_told(stage: Stage) -> None:
+    await stage.until(lambda: [m for m in stage.slack.messages if m.channel == OPS and "came back" in m.text], 8)
+
+
+async def test_news_of_a_new_subscription_is_told_though_the_clock_goes_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.say("/mailalerts", "on")
+    set_all_back(monkeypatch)
+    await call_about_a_return(stage)
+    await is_told(stage)
+
+
+async def test_what_was_known_before_a_subscription_stays_history_though_the_clock_goes_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await call_about_a_return(stage)
+    await stage.say("/mailalerts", "on")
+    set_all_back(monkeypatch)
+    await stage.poll()
+    piece = stage.stannp.pieces_of(222)[1]
+    piece.move("returned", datetime.now(UTC))
+    await stage.poll()
+    await is_told(stage)
+    told = await stage.app.services.memory.read(lambda c: c.execute(select(outbox_rows.c.piece_id)).all())
+    assert len(told) == 1
+
+
+async def test_news_that_waits_is_told_though_the_clock_goes_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.say("/mailalerts", "on")
+    await stage.say("/mailalerts", "mute 2h")
+    await call_about_a_return(stage)
+    set_all_back(monkeypatch)
+    await stage.say("/mailalerts", "unmute")
+    await is_told(stage)
+
+
+@pytest.mark.parametrize("pairing", ["http-postgres"])
+async def test_news_is_told_though_the_machine_is_an_hour_ahead_of_the_database(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.say("/mailalerts", "on")
+    set_back(monkeypatch, hours=-1)
+    await call_about_a_return(stage)
+    await is_told(stage)
+
+
+async def test_a_button_works_though_the_clock_goes_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    await stage.press(answer, "refresh_status")
+    await stage.until(lambda: answer.edits == 1)
+    # Longer than a double click takes.
+    await asyncio.sleep(2)
+    set_all_back(monkeypatch)
+    await stage.press(answer, "refresh_status")
+    await stage.until(lambda: answer.edits == 2, 6)
 
 
 async def track(stage: Stage) -> str:

@@ -45,6 +45,7 @@ GLOBAL = {
     "intents.forget": "what has ended, of all", "intents.free_leases": "leases of all, of which no holder lives", "secrets.consume": "a browser", "secrets.forget_begun": "browsers",
     "secrets.every_sealed": "for the operator's check", "secrets.purge_due": "ids alone, for the clock",
     "secrets.seal_again": "each secret in its own place", "leases.first_time": "keys carry their workspace",
+    "leases.first_click": "keys carry their workspace",
     "leases.forget": "old keys of all", "leases.win": "names carry their workspace",
     "leases.holds": "names carry their workspace", "leases.extend": "names carry their workspace",
     "leases.release": "names carry their workspace", "ledger.tallies.fold": "each sum in its own row",
