@@ -29,7 +29,7 @@ from handlers.cancel import table as cancel
 from handlers.context.lookups import Outdated
 from handlers.context.services import Ask, Services
 from handlers.context.table import Command, Press, Submission, merged
-from handlers.errors import Outage
+from handlers.errors import Outage, Trouble
 from handlers.home import actions as home_actions
 from handlers.home import table as home
 from handlers.pieces import table as pieces
@@ -115,6 +115,9 @@ async def _broke(error: Exception, body: Body) -> BoltResponse:
     if isinstance(error, Outage):
         # Without the workspace's token only the answer itself can be shown; the rest Slack is to repeat.
         return _said(body, str(error), 503)
+    if isinstance(error, Trouble):
+        log.info("listener.refused", reason=type(error).__name__, code=error.code)
+        return _said(body, str(error), 400)
     reference = uuid.uuid4().hex[:8]
     log.error("listener.broke", reference=reference, exc_info=error)
     return _said(body, short_answers.failed(reference).text, 500)

@@ -21,6 +21,10 @@ Body = Mapping[str, Any]
 Text = Annotated[str, Strict()]
 #: A text that Slack leaves out, or sends as null, where there is none.
 Maybe = Annotated[str, Strict(), BeforeValidator(lambda value: "" if value is None else value)]
+#: Who acts: without that nothing is asked, for an unnamed person would have nobody's rights to look up.
+Whose = Annotated[str, Strict(), Field(min_length=1)]
+#: Slack sends an empty list for an empty object now and then (seen in `state.values` of forms without inputs).
+Object = Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})]
 
 
 class NotFromSlackError(ValueError):
@@ -29,6 +33,10 @@ class NotFromSlackError(ValueError):
 
 class _Id(BaseModel):
     id: Maybe = ""
+
+
+class _Person(BaseModel):
+    id: Whose
 
 
 #: Some payloads name these by an object, others by its id alone.
@@ -51,10 +59,10 @@ class Envelope(BaseModel):
     user: Named = None
     channel: Named = None
     event: "_Event | None" = None
-    view: dict[str, Any] | None = None
-    message: dict[str, Any] | None = None
-    container: dict[str, Any] | None = None
-    function_data: dict[str, Any] | None = None
+    view: Object | None = None
+    message: Object | None = None
+    container: Object | None = None
+    function_data: Object | None = None
     authorizations: list[dict[str, Any]] | None = None
     actions: list[dict[str, Any]] | None = None
 
@@ -68,16 +76,16 @@ class _Event(BaseModel):
     user_id: Maybe = ""
     channel_id: Maybe = ""
     bot_id: Maybe = ""
-    message: dict[str, Any] | None = None
-    function: dict[str, Any] | None = None
-    inputs: dict[str, Any] | None = None
-    tokens: dict[str, Any] | None = None
+    message: Object | None = None
+    function: Object | None = None
+    inputs: Object | None = None
+    tokens: Object | None = None
 
 
 class Typed(BaseModel):
     """A slash command."""
 
-    user_id: Text
+    user_id: Whose
     channel_id: Text
     text: Maybe = ""
     response_url: Maybe = ""
@@ -135,7 +143,7 @@ NOWHERE, NO_VIEW = _Container(), _View()
 class Pressed(BaseModel):
     """A button or a menu, in a message, a modal or Home."""
 
-    user: _Id
+    user: _Person
     channel: _Id | None = None
     container: _Container | None = None
     view: _View | None = None
@@ -145,17 +153,20 @@ class Pressed(BaseModel):
 
 
 class _State(BaseModel):
-    values: dict[str, dict[str, _Element]] = Field(default_factory=dict)
+    values: Annotated[dict[str, dict[str, _Element]], BeforeValidator(lambda value: value or {})] = Field(
+        default_factory=dict
+    )
 
 
 class _Form(_View):
-    state: _State
+    #: A form without inputs may come without it, or with nothing in it.
+    state: Annotated[_State, BeforeValidator(lambda value: value or {})] = _State()
 
 
 class Submitted(BaseModel):
     """A form."""
 
-    user: _Id
+    user: _Person
     trigger_id: Maybe = ""
     view: _Form
 
@@ -173,9 +184,9 @@ class Submitted(BaseModel):
 class Chosen(BaseModel):
     """A shortcut on a message."""
 
-    user: _Id
+    user: _Person
     channel: _Id | None = None
-    message: dict[str, Any] | None = None
+    message: Object | None = None
     response_url: Maybe = ""
     trigger_id: Maybe = ""
 
@@ -200,7 +211,7 @@ class _Shown(BaseModel):
 
 
 class _HomeOpened(BaseModel):
-    user: Text
+    user: Whose
     tab: Maybe = ""
     view: _Shown | None = None
 
@@ -213,7 +224,7 @@ class HomeOpened(BaseModel):
 
 
 class _Mentioned(BaseModel):
-    user: Text
+    user: Whose
     channel: Text
     text: Maybe = ""
     ts: Text
@@ -237,7 +248,7 @@ class _Function(BaseModel):
 
 class _Executed(BaseModel):
     function: _Function
-    inputs: dict[str, Any] | None = None
+    inputs: Object | None = None
     function_execution_id: Text
     bot_access_token: Maybe = ""
 
@@ -258,7 +269,7 @@ class _Link(BaseModel):
 
 
 class _Shared(BaseModel):
-    user: Text
+    user: Whose
     channel: Text
     message_ts: Text
     links: list[_Link] | None = None

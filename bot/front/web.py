@@ -119,14 +119,17 @@ class Front:
         if not names_only(body, self.slack_api):
             log.warning("slack.foreign_address")
             return web.json_response({"error": "not understood"}, status=400)
+        answered = 500
         try:
             response = await to_aiohttp_response(await self.bolt.async_dispatch(await to_bolt_request(request)))
+            answered = response.status
         except SQLAlchemyError as error:
             log.error("slack.not_admitted", reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
             response = web.json_response({"error": "try again"}, status=503)
-        if response.status >= 500:  # noqa: PLR2004 - HTTP
-            # Slack may repeat what failed within the same second, and so with the same signature.
-            self.replays.forget(signature)
+        finally:
+            if answered >= 500:  # noqa: PLR2004 - HTTP
+                # Slack may repeat what failed within the same second, and so with the same signature.
+                self.replays.forget(signature)
         self.metrics.acks.observe(time.monotonic() - began)
         return response
 

@@ -171,6 +171,8 @@ class Rude:
     unready: bool = False
     #: Answers carry warnings and fields that nobody has documented, and `ok` comes last.
     chatty: bool = False
+    #: A form without inputs comes with an empty list where its values would be (seen; documented is an object).
+    listed: bool = False
     _turns: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -696,7 +698,8 @@ class SlackDouble:
     async def submit(self, user: str, view: View, values: dict[str, Json] | None = None) -> Acked:
         """A person submits a modal. `values` are state values; by default what the form shows at first."""
         body = self._interaction("view_submission", user)
-        state = {"values": values if values is not None else initial_values(view.view)}
+        filled = values if values is not None else initial_values(view.view)
+        state = {"values": filled or ([] if self.rude.listed else {})}
         body["view"] = {**view.view, "id": view.id, "state": state}
         acked = await self.deliver("interactive", body)
         if acked.ok:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from handlers.context.lookups import Outdated
 from handlers.context.services import Ask, Services
 from handlers.text.buttons import Action, Form
 from handlers.text.messages import Block
@@ -48,9 +49,6 @@ class Field:
     people: tuple[str, ...] = ()
 
 
-EMPTY = Field()
-
-
 @dataclass(frozen=True)
 class Filled:
     """A submitted form: what it carried for itself, its fields by name, and its view as Slack takes it back."""
@@ -60,8 +58,13 @@ class Filled:
     view: Block = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Field:
-        """The field with this name; an empty one for a form of another version that had none."""
-        return self.fields.get(name, EMPTY)
+        """The field with this name; raises Outdated for a form of another version that had none.
+
+        Nobody chose what a missing field would say.
+        """
+        if name not in self.fields:
+            raise Outdated
+        return self.fields[name]
 
 
 def as_it_is(filled: Filled) -> Block:

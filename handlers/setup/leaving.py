@@ -38,8 +38,8 @@ class Leaving:
 
     services: Services
     tenants: Tenants
-    #: When a token was first refused in a way that may pass.
-    doubts: dict[WorkspaceId, datetime] = field(default_factory=dict)
+    #: When a token was first refused in a way that may pass, by the clock that nobody sets.
+    doubts: dict[WorkspaceId, float] = field(default_factory=dict)
 
     async def hear(self, workspace_id: WorkspaceId, event_id: str, at: datetime) -> bool:
         """Keeps what Slack said, that it is not forgotten; gives whether it is to be looked into now.
@@ -91,14 +91,16 @@ class Leaving:
             else:
                 log.warning("leaving.unclear", workspace=workspace_id, code=trouble.code)
         else:
+            self.doubts.pop(workspace_id, None)
             if not timedelta(0) <= self.services.clock.now() - said < LASTS:
                 await self._stays(workspace_id, said, "works")
 
     def _is_over(self, workspace_id: WorkspaceId, code: str) -> bool:
         if code not in REFUSED:
+            self.doubts.pop(workspace_id, None)
             return False
-        now = self.services.clock.now()
-        return code in ENDED or now - self.doubts.setdefault(workspace_id, now) >= LASTS
+        now = self.services.clock.elapsed()
+        return code in ENDED or now - self.doubts.setdefault(workspace_id, now) >= LASTS.total_seconds()
 
     async def _stays(self, workspace_id: WorkspaceId, said: datetime, reason: str) -> None:
         self.doubts.pop(workspace_id, None)
