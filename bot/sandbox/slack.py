@@ -698,7 +698,7 @@ class SlackDouble:
     async def submit(self, user: str, view: View, values: dict[str, Json] | None = None) -> Acked:
         """A person submits a modal. `values` are state values; by default what the form shows at first."""
         body = self._interaction("view_submission", user)
-        filled = values if values is not None else initial_values(view.view)
+        filled = initial_values(view.view) | (values or {})
         state = {"values": filled or ([] if self.rude.listed else {})}
         body["view"] = {**view.view, "id": view.id, "state": state}
         acked = await self.deliver("interactive", body)
