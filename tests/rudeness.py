@@ -31,6 +31,11 @@ SWITCHES: Final = (
 NAMELESS: Final = tuple(f"mail:timeline_{status}" for status in REFUSALS)
 #: Accounts that have no report of a campaign's pieces, so that *Refresh* and the dry run show what the last poll knew.
 UNREPORTED: Final = tuple(f"mail:singles_{status}" for status in REFUSALS)
+#: Accounts that never get to read a single piece, as if always at the limit or down: nothing is stopped unread, and what
+#: may pass is waited for.
+UNREAD: Final = ("mail:timeline_429", "mail:timeline_500")
+#: Accounts that tell nobody what they hold.
+PENNILESS: Final = tuple(f"mail:balance_{status}" for status in REFUSALS)
 #: Of a journey's tries, so many take part in the day's sample.
 SHARE: Final = 0.07
 # Workers are started by the process that set it: at midnight they must not choose another sample than it did.
@@ -40,8 +45,7 @@ ASKED: Final = os.environ.get("PIECEWISE_RUDE", "")
 
 def chosen_for(metafunc: pytest.Metafunc) -> list[str]:
     """The rudenesses that this test meets, "" for a day without trouble; [""] for most."""
-    calm = next(metafunc.definition.iter_markers("calm"), None)
-    exempt = {*(calm.args or SWITCHES)} if calm else set()
+    exempt = {name for calm in metafunc.definition.iter_markers("calm") for name in calm.args or SWITCHES}
     # A journey that cannot meet one switch cannot meet it among others either.
     exempt |= {name for name, switches in CROWDS.items() if exempt & {*SLACKS, *(f"mail:{one}" for one in switches)}}
     able = [one for one in SWITCHES if one not in exempt]

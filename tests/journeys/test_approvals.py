@@ -13,6 +13,7 @@ from storage.schema.account_tables import approvals, intents
 from tests.house import House
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
 from tests.journeys.test_intents import confirmed, hurried, left_open, limited, said, stopped
+from tests.rudeness import UNREAD
 
 
 async def confirmed_but(stage: Stage, fault: Fault) -> int:
@@ -29,6 +30,7 @@ async def confirmed_but(stage: Stage, fault: Fault) -> int:
 
 
 @pytest.mark.parametrize("fault", [Fault("", "ratelimited", 429, retry_after=6), Fault("", status=503)])
+@pytest.mark.calm(*UNREAD)
 async def test_a_request_that_slack_does_not_take_is_posted_later_and_the_asker_knows(
     stage: Stage, fault: Fault
 ) -> None:
@@ -143,6 +145,7 @@ def away(stage: Stage) -> list[Fault]:
     return faults
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_what_was_stopped_stands_in_the_log_though_slack_is_away(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Holiday postcards")
     await stage.press(answer, "cancel_campaign")
@@ -156,6 +159,7 @@ async def test_what_was_stopped_stands_in_the_log_though_slack_is_away(stage: St
     assert len(await logged(stage, Act.STOPPED)) == 1
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_piece_that_was_stopped_stands_in_the_log_though_slack_is_away(stage: Stage) -> None:
     piece = stage.stannp.pieces_of(223)[0]
     shown = await stage.say("/mailtrack", str(piece.id))

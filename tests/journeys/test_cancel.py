@@ -11,7 +11,7 @@ from storage import cancellations
 from storage.queries import mail as queries
 from storage.records import UserId
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
-from tests.rudeness import UNREPORTED
+from tests.rudeness import UNREAD, UNREPORTED
 
 
 def waiting(stage: Stage) -> Mailpiece:
@@ -35,6 +35,7 @@ def said_in_channel(stage: Stage, words: str) -> list[Posted]:
     return [m for m in stage.slack.messages if m.channel == OPS and m.only_for is None and words in m.text]
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_piece_is_cancelled_and_the_channel_reads_who_when_and_what_is_saved(stage: Stage) -> None:
     piece = waiting(stage)
     shown = await cancelling(stage, piece)
@@ -52,6 +53,7 @@ async def test_the_button_asks_first_and_is_not_there_once_it_is_too_late(stage:
     assert "cancel_piece" not in everything(await tracked(stage, stage.stannp.pieces_of(222)[0]))
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_piece_that_moved_meanwhile_is_too_late_and_nothing_is_asked(stage: Stage) -> None:
     piece = waiting(stage)
     shown = await tracked(stage, piece)
@@ -80,6 +82,7 @@ async def test_where_the_account_reads_no_single_pieces_the_campaigns_report_say
     assert moved.status == "printing"
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_piece_that_moves_between_reading_and_asking_is_too_late(stage: Stage) -> None:
     piece = waiting(stage)
     stage.stannp.on_cancel = lambda one: one.move("printing", datetime.now(UTC))
@@ -95,6 +98,7 @@ async def test_who_may_not_cancel_is_told_whom_to_ask_and_nothing_happens(stage:
     assert piece.status == "received"
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_second_press_is_answered_not_repeated(stage: Stage) -> None:
     piece = waiting(stage)
     first, second = await tracked(stage, piece), await tracked(stage, piece)
@@ -105,6 +109,7 @@ async def test_a_second_press_is_answered_not_repeated(stage: Stage) -> None:
     assert len([r for r in stage.stannp.requests if r == "POST postcards/cancel"]) == 1
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_lost_answer_is_cleared_up_by_reading_again(stage: Stage) -> None:
     stage.stannp.troubles.append(Trouble("postcards/cancel", status=502, after=True))
     piece = waiting(stage)
@@ -112,6 +117,7 @@ async def test_a_lost_answer_is_cleared_up_by_reading_again(stage: Stage) -> Non
     assert len([r for r in stage.stannp.requests if r == "POST postcards/cancel"]) == 1
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_platform_that_cannot_be_reached_is_said_and_can_be_tried_again(stage: Stage) -> None:
     piece = waiting(stage)
     shown = await tracked(stage, piece)
@@ -123,12 +129,14 @@ async def test_a_platform_that_cannot_be_reached_is_said_and_can_be_tried_again(
     assert "cancelled" in (await cancelling(stage, piece)).text
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_an_accepted_request_that_does_not_show_is_called_unclear(stage: Stage) -> None:
     piece = waiting(stage)
     stage.stannp.troubles.append(Trouble("postcards/cancel", status=200, body='{"success":true,"data":1}'))
     assert "does not show it as cancelled yet" in (await cancelling(stage, piece)).text
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_piece_cancelled_elsewhere_is_called_so(stage: Stage) -> None:
     piece = waiting(stage)
     shown = await tracked(stage, piece)
@@ -142,6 +150,7 @@ async def campaign_form(stage: Stage, name: str) -> None:
     await stage.press(answer, "cancel_campaign")
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_campaign_is_dry_run_first_then_cancelled_piece_by_piece(stage: Stage) -> None:
     await campaign_form(stage, "Holiday postcards")
     form = await stage.modal(holding="Cancel 4 pieces")

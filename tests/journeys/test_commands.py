@@ -13,9 +13,10 @@ from handlers.text.status_styles import STYLES
 from storage import workspaces
 from storage.statuses import Status
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, Stage, everything
-from tests.rudeness import NAMELESS, UNREPORTED
+from tests.rudeness import NAMELESS, PENNILESS, UNREPORTED
 
 
+@pytest.mark.calm(*PENNILESS)
 async def test_mailstatus_of_a_campaign_posts_the_pie_and_every_number(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Spring lapsed")
     assert answer.only_for is None
@@ -33,6 +34,7 @@ async def test_mailstatus_of_a_campaign_posts_the_pie_and_every_number(stage: St
         assert tuple(bytes.fromhex(STYLES[status].color[1:])) in colors
 
 
+@pytest.mark.calm(*PENNILESS)
 async def test_mailstatus_alone_shows_the_account(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "all time")
     for word in ("17 pieces", "Spring lapsed", "Holiday postcards", "Balance", "View details"):

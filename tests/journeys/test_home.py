@@ -12,7 +12,7 @@ from PIL import Image
 from bot.sandbox.slack import Fault, View, find_element
 from handlers.text.status_styles import STYLES
 from tests.journeys.conftest import ANA, BEN, Stage, everything
-from tests.rudeness import NAMELESS
+from tests.rudeness import NAMELESS, PENNILESS
 
 #: Not printed while a test lasts.
 FAR = timedelta(days=90)
@@ -30,6 +30,7 @@ async def open_home(stage: Stage, holding: str = "Your mail", user: str = ANA) -
     return await home(stage, holding, user)
 
 
+@pytest.mark.calm(*PENNILESS)
 async def test_home_shows_numbers_money_and_campaigns_of_the_range(stage: Stage) -> None:
     shown = await open_home(stage)
     await stage.press(shown, "home_range", "All time")

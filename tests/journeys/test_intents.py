@@ -24,6 +24,7 @@ from storage.schema.account_tables import approvals, intents
 from storage.schema.tables import EPOCH, cancellations
 from storage.vault import Vault, new_key
 from tests.journeys.conftest import ANA, BEN, Stage, everything
+from tests.rudeness import UNREAD
 
 
 def said(stage: Stage, words: str) -> list[Posted]:
@@ -37,6 +38,7 @@ async def confirmed(stage: Stage, name: str = "Holiday postcards") -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault("", "ratelimited", 429, retry_after=6), Fault("", status=503)])
+@pytest.mark.calm(*UNREAD)
 async def test_a_summary_that_slack_does_not_take_is_told_later(stage: Stage, fault: Fault) -> None:
     answer = await stage.say("/mailstatus", "Holiday postcards")
     await stage.press(answer, "cancel_campaign")
@@ -50,6 +52,7 @@ async def test_a_summary_that_slack_does_not_take_is_told_later(stage: Stage, fa
     assert len(said(stage, "Cancelling Holiday postcards")) == 1
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_what_is_unclear_is_looked_at_again_and_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handlers.cancel.stopping.LOOKS", [timedelta(seconds=0.5)] * 20, raising=False)
     piece = stage.stannp.pieces_of(223)[0]
@@ -120,6 +123,7 @@ async def test_a_negative_cost_takes_nothing_from_the_sum_that_a_second_person_s
     assert "*Spent* -" not in everything(answer)
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_an_approval_is_for_the_pieces_that_were_asked_for_though_the_campaign_grows(stage: Stage) -> None:
     await limited(stage)
     request = await asked(stage)
@@ -140,6 +144,7 @@ async def test_an_approval_is_for_the_pieces_that_were_asked_for_though_the_camp
     assert stopped(stage) == 4
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_form_that_was_read_before_the_campaign_grew_stops_what_it_showed(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Holiday postcards")
     await stage.press(answer, "cancel_campaign")
@@ -222,6 +227,7 @@ async def test_one_canceller_and_a_limit_are_refused_on_save(stage: Stage) -> No
     assert kept.rules.approval_above is None
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_decision_and_its_work_are_one_transaction(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     await limited(stage)
     request = await asked(stage)
@@ -240,6 +246,7 @@ async def test_a_decision_and_its_work_are_one_transaction(stage: Stage, monkeyp
     await stage.until(lambda: stopped(stage) == 4)
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_surprise_met_on_the_way_is_news_and_what_was_asked_for_is_not(stage: Stage) -> None:
     await stage.say("/mailalerts", "on")
     first, second, *_ = stage.stannp.pieces_of(223)
@@ -375,6 +382,7 @@ async def test_an_export_whose_secrets_do_not_open_ends_in_words(stage: Stage) -
     await left_open(stage, 0)
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_an_answer_whose_address_does_not_open_is_told_directly(stage: Stage) -> None:
     piece = stage.stannp.pieces_of(223)[0]
     shown = await stage.say("/mailtrack", str(piece.id))

@@ -17,7 +17,7 @@ from bot.sandbox.slack import Fault, Posted, SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
 from bot.sandbox.world import World
 from tests.journeys.conftest import ANA, OPS, everything
-from tests.rudeness import patience
+from tests.rudeness import UNREAD, patience
 
 ROOT = Path(__file__).parent.parent.parent
 MANY = 100
@@ -132,6 +132,7 @@ async def _finished(company: Company) -> None:
     assert not [m.text for m in company.slack.messages if m.channel == f"D{ANA}"], "nothing is told piece by piece"
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_cancellation_goes_on_after_sigterm(company: Company) -> None:
     process = await company.start()
     await company.confirm()
@@ -145,6 +146,7 @@ async def test_a_cancellation_goes_on_after_sigterm(company: Company) -> None:
     assert "Traceback" not in "".join(company.lines)
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_cancellation_goes_on_after_sigkill(company: Company) -> None:
     process = await company.start()
     await company.confirm()
@@ -156,6 +158,7 @@ async def test_a_cancellation_goes_on_after_sigkill(company: Company) -> None:
 
 
 @pytest.mark.parametrize("company", ["postgres"], indirect=True)
+@pytest.mark.calm(*UNREAD)
 async def test_a_second_process_finishes_what_a_killed_one_began(company: Company) -> None:
     first = await company.start()
     await company.confirm()

@@ -28,7 +28,7 @@ from storage.records import NO_PIECE, CampaignId, UserId, WorkspaceId
 from storage.secrets import Place
 from storage.vault import Vault, VaultError, new_key
 from tests.house import ACME, BOLT, House, house
-from tests.rudeness import NAMELESS, be_rude
+from tests.rudeness import NAMELESS, UNREAD, be_rude
 
 HELPER = {ACME: "U0ACM2", BOLT: "U0BOL2"}
 
@@ -232,6 +232,7 @@ async def test_who_comes_back_before_that_loses_nothing(two: House) -> None:
     assert "Acme Outdoors spring" in str(answer.blocks)
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_second_person_approves_above_the_limit(two: House) -> None:
     await polled(two)
     slack = two.slack(ACME)

@@ -21,7 +21,7 @@ from storage.records import Batch, Campaign, Change, ChannelId, Choices, Piece, 
 from storage.statuses import Status
 from tests.fakes import FakeClock
 from tests.journeys.conftest import ANA, OPS, SALES, Stage, everything
-from tests.rudeness import NAMELESS
+from tests.rudeness import NAMELESS, PENNILESS
 
 WORDS = {
     "received": Status.RECEIVED, "printing": Status.PRODUCING, "handed_over": Status.HANDED_OVER,
@@ -100,6 +100,7 @@ async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, cloc
     assert [block["type"] for block in thread[0].blocks].count("image") == 1
 
 
+@pytest.mark.calm(*PENNILESS)
 async def test_a_balance_that_does_not_cover_the_next_drop_is_told_once_per_crossing(
     stage: Stage, clock: FakeClock
 ) -> None:
