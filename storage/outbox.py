@@ -278,8 +278,10 @@ def _parcel(connection: Connection, workspace_id: int, channel: str) -> Parcel:
     return Parcel(WorkspaceId(workspace_id), ChannelId(channel), campaign_id, items)
 
 
-_FIRST: Final = """SELECT {} FROM outbox o WHERE o.workspace_id = {}.workspace_id AND o.channel = {}.channel
-    AND o.sent_at IS NULL ORDER BY o.id LIMIT 1"""
+#: News of a status that a later version wrote waits for that version.
+_KNOWN: Final = f"status IN ({', '.join(str(int(status)) for status in Status)})"
+_FIRST: Final = f"""SELECT {{}} FROM outbox o WHERE o.workspace_id = {{}}.workspace_id AND o.channel = {{}}.channel
+    AND o.sent_at IS NULL AND o.{_KNOWN} ORDER BY o.id LIMIT 1"""
 _FREE: Final = (
     """({0}.next_at <= :now OR {0}.next_at > :far) AND ({0}.lease_until <= :now OR {0}.lease_until > :leased)"""
 )
@@ -302,9 +304,9 @@ LOOK: Final = sql(_DUE, **_MOMENTS)
 DUE: Final = sql(_DUE + " FOR UPDATE OF d SKIP LOCKED", **_MOMENTS)
 PARCEL_ROWS: Final = sql(f"""
     SELECT o.id, o.piece_id, o.status, o.campaign_id FROM outbox o
-    WHERE o.workspace_id = :workspace AND o.channel = :channel AND o.sent_at IS NULL
+    WHERE o.workspace_id = :workspace AND o.channel = :channel AND o.sent_at IS NULL AND o.{_KNOWN}
       AND o.campaign_id = (SELECT f.campaign_id FROM outbox f WHERE f.workspace_id = :workspace
-                           AND f.channel = :channel AND f.sent_at IS NULL ORDER BY f.id LIMIT 1)
+                           AND f.channel = :channel AND f.sent_at IS NULL AND f.{_KNOWN} ORDER BY f.id LIMIT 1)
     ORDER BY o.id LIMIT {PARCEL}""")
 
 
@@ -440,5 +442,5 @@ def told_of(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId
     rows = select(outbox).where(outbox.c.workspace_id == workspace_id, outbox.c.piece_id == piece_id)
     return [
         Told(ChannelId(row.channel), Status(row.status), row.sent_at, row.refusal)
-        for row in connection.execute(rows.order_by(outbox.c.id)).all()
+        for row in connection.execute(rows.where(outbox.c.status.in_([*Status])).order_by(outbox.c.id)).all()
     ]
