@@ -37,6 +37,7 @@ from bot.slack import client as slack
 from bot.slack.client import Slack
 from bot.tenants import Keys, Many, Region, Sole, Unconnected
 from handlers.charts.drawing import warm_up
+from handlers.context.intents import vault_of
 from handlers.context.memory import Memory
 from handlers.context.services import Services, Studio
 from handlers.context.webhook_queue import Intake
@@ -187,7 +188,7 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
             stack.push_async_callback(tenants.drain, DRAIN)
         in_flight = InFlight()
         stack.push_async_callback(in_flight.drain, DRAIN)
-        desk = Desk(tenants, memory, services.clock, in_flight)
+        desk = Desk(tenants, memory, services.clock, in_flight, vault_of(services))
         client = build_client(settings, sessions.asking)
         leaving = Leaving(services, tenants)
         bolt = build_bolt(client, tenants.enter, desk, departures(tenants, leaving, in_flight))

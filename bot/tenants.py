@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.platforms.stannp.client import Stannp
 from bot.slack.client import Slack, named
 from bot.slack.tokens import ends_of, keep_new, refuse_new, token_of
-from handlers.context.ports import Account
+from handlers.context.ports import Account, Also, OfAccount, nothing
 from handlers.context.services import Services
 from handlers.errors import NotConnected, Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone
 from handlers.setup.leaving import ENDED
@@ -378,42 +378,41 @@ class Many:
 
     # ---- The mail account ---------------------------------------------------------------------------------------
 
-    async def connect(self, workspace_id: WorkspaceId, key: str, region: str) -> Account:
+    async def connect(self, workspace_id: WorkspaceId, key: str, region: str, also: OfAccount) -> Account:
         """See `Accounts.connect`."""
         place = self.regions[region]
         platform = self.make_stannp(place.url, key, "")
         owner, balance, _ = await platform.introduce()
-        now = self._now()
+        now, made = self._now(), Account(owner, balance, place.currency)
         facts: dict[str, Any] = {"connected_at": now, "currency": place.currency}
         facts |= {} if balance is None else {"balance": balance, "balance_at": now}
-        await self._change_account(workspace_id, {"key": key, "region": region}, **facts)
-        return Account(owner, balance, place.currency)
+        await self._change(workspace_id, {"key": key, "region": region}, lambda c: also(c, made), **facts)
+        return made
 
     async def webhook(self, workspace_id: WorkspaceId) -> str:
         """See `Accounts.webhook`."""
-        account = (await self._open(workspace_id)).account or {}
-        if "webhook_token" not in account:
-            return await self.new_webhook(workspace_id)
-        return self._address(account["webhook_token"])
+        token = ((await self._open(workspace_id)).account or {}).get("webhook_token")
+        return self._address(token) if token else await self.new_webhook(workspace_id)
 
-    async def new_webhook(self, workspace_id: WorkspaceId) -> str:
+    async def new_webhook(self, workspace_id: WorkspaceId, also: Also = nothing) -> str:
         """See `Accounts.new_webhook`."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        await self._change_account(workspace_id, {"webhook_token": token}, webhook_key=digest(token))
+        await self._change(workspace_id, {"webhook_token": token}, also, webhook_key=digest(token))
         return self._address(token)
 
     def _address(self, token: str) -> str:
         public = self.template.policy.public_url
         return f"{public}/webhooks/stannp/{token}" if public else ""
 
-    async def keep_webhook_secret(self, workspace_id: WorkspaceId, secret: str) -> None:
+    async def keep_webhook_secret(self, workspace_id: WorkspaceId, secret: str, also: Also = nothing) -> None:
         """See `Accounts.keep_webhook_secret`."""
-        await self._change_account(workspace_id, {"webhook_secret": secret})
+        await self._change(workspace_id, {"webhook_secret": secret}, also)
 
-    async def _change_account(self, workspace_id: WorkspaceId, change: dict[str, str], **facts: Any) -> None:
+    async def _change(self, workspace_id: WorkspaceId, change: dict[str, str], also: Also, **facts: Any) -> None:
         now = self._now()
 
         def work(connection: Connection) -> None:
+            also(connection)
             kept = sealed_secrets.secret(connection, self.vault, workspace_id, Place.ACCOUNT) or {}
             sealed_secrets.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept | change, now)
             if "key" in change:

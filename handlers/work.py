@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from handlers import asked
 from handlers.admin.erasing import tell_erased
 from handlers.admin.log import send_log
 from handlers.cancel import requests
@@ -18,6 +19,7 @@ from storage.records import WorkspaceId
 
 #: What each kind of intent comes to, in whichever process takes it.
 WORK: Final[Mapping[Kind, Work]] = {
+    Kind.ASKED: asked.resume,
     Kind.CANCEL: stop_pieces,
     Kind.DELETE: delete_draft,
     Kind.STEP: workflow_steps.finish_step,

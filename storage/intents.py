@@ -11,17 +11,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, literal, or_, select, update
 
 from storage.database import database_time, rows_changed, upsert
 from storage.records import PieceId, WorkspaceId
 from storage.schema.account_tables import approvals, intent_pieces, intents
-from storage.schema.tables import EPOCH, cancellations
+from storage.schema.tables import EPOCH, Moment, cancellations
 from storage.statuses import Status, status_of
 from storage.vault import Vault
 
 #: Who holds one says so well within this time; after it another process may take it over.
 LEASE: Final = timedelta(seconds=15)
+#: While a message is under way it is as long as a channel's: a process that is paused meanwhile finds nobody else at
+#: its work, and what dies just then is told after this.
+TELLING: Final = timedelta(minutes=2)
 #: Nothing that waits for a person is kept longer: a request for approval has lapsed by then.
 HELD: Final = timedelta(hours=25)
 #: What has ended is kept so long, for whoever asks what became of it.
@@ -38,6 +41,8 @@ SOME: Final = 500
 class Kind(StrEnum):
     """What is to be done. Stored: never rename."""
 
+    #: A button or a form that was acknowledged and is not answered yet.
+    ASKED = "asked"
     CANCEL = "cancel"
     DELETE = "delete"
     STEP = "step"
@@ -117,6 +122,22 @@ def keep(
     return int(made)
 
 
+def keep_taken(
+    connection: Connection, workspace_id: WorkspaceId, kind: Kind, payload: Mapping[str, Any], sealed: str, name: str
+) -> Intent | None:
+    """Writes an intent that is leased already to whoever writes it; None where this name was kept before."""
+    now = database_time(connection)
+    row = {
+        "workspace_id": workspace_id, "kind": kind.value, "payload": json.dumps(payload), "sealed": sealed,
+        "name": name, "made_at": now, "next_at": now + LEASE, "lease_until": now + LEASE, "token": 1, "tries": 1,
+        "told": 0,
+    }  # fmt: skip
+    made = connection.scalar(upsert(connection, intents).values(**row).on_conflict_do_nothing().returning(intents.c.id))
+    if made is None:
+        return None
+    return Intent(int(made), workspace_id, kind, payload, sealed, now, token=1, tries=0, told=0, ended=False)
+
+
 def of(connection: Connection, workspace_id: WorkspaceId, intent_id: int) -> Intent | None:
     """The intent with this number; None when there is none here."""
     row = connection.execute(select(intents).where(_mine(workspace_id, intent_id))).first()
@@ -165,18 +186,26 @@ def take(connection: Connection, workspace_id: WorkspaceId, intent_id: int) -> I
     return _intent(row, token=row.token + 1)
 
 
-def renew(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int) -> bool:
-    """Whether the holder of this token still holds it; then its lease begins anew.
+def renew(
+    connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, lease: timedelta | None = None
+) -> bool:
+    """Whether the holder of this token still holds it; then it does so for this time more, and no less than before.
 
     An overrun lease that nobody took is still held.
     """
+    now = database_time(connection)
+    until, furthest = now + (lease or LEASE), now + 2 * TELLING
+    # Further ahead than any lease lies what was written before the clock was set back.
+    longer = and_(intents.c.lease_until > until, intents.c.lease_until <= furthest)
+    further = case((longer, intents.c.lease_until), else_=literal(until, Moment))
     held = update(intents).where(_held(workspace_id, intent_id, token))
-    return rows_changed(connection, held.values(lease_until=database_time(connection) + LEASE)) == 1
+    return rows_changed(connection, held.values(lease_until=further)) == 1
 
 
 def note_told(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, told: int) -> bool:
-    """Keeps how many of its messages were sent; False when another holds it by now."""
-    return rows_changed(connection, update(intents).where(_held(workspace_id, intent_id, token)).values(told=told)) == 1
+    """Keeps how many of its messages were sent, and none is under way; False when another holds it by now."""
+    noted = {"told": told, "lease_until": database_time(connection) + LEASE}
+    return rows_changed(connection, update(intents).where(_held(workspace_id, intent_id, token)).values(**noted)) == 1
 
 
 def give_back(
@@ -297,7 +326,7 @@ def _held(workspace_id: WorkspaceId, intent_id: int, token: int) -> ColumnElemen
 def _is_due(now: datetime) -> ColumnElement[bool]:
     """Of a kind that this version knows; what a later one wrote waits for it."""
     turn = or_(intents.c.next_at <= now, intents.c.next_at > now + FURTHEST)
-    free = or_(intents.c.lease_until <= now, intents.c.lease_until > now + 2 * LEASE)
+    free = or_(intents.c.lease_until <= now, intents.c.lease_until > now + 2 * TELLING)
     return and_(intents.c.ended_at.is_(None), turn, free, intents.c.kind.in_([*Kind]))
 
 

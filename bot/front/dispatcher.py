@@ -4,30 +4,32 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
+from handlers import asked
+from handlers.asked import Given
 from handlers.context import replies
-from handlers.context.access import as_guest, is_outside
+from handlers.context.access import recognized
 from handlers.context.memory import Memory
 from handlers.context.ports import Clock
 from handlers.context.services import Ask, Services, Tenants
 from handlers.errors import MemoryDown, Removed, Trouble
 from handlers.text import short_answers
 from handlers.text.messages import Message
-from storage import leases, workspaces
+from storage import intents, workspaces
 from storage.failures import is_outage, reason_of
+from storage.intents import Intent
 from storage.records import UserId, Workspace
+from storage.vault import Vault
 
 log = structlog.get_logger()
 
 Work = Callable[[Services, Ask], Awaitable[None]]
-
-#: The same person pressing the same button again within this time means it once.
-DOUBLE_CLICK: Final = timedelta(seconds=1.5)
 
 
 @dataclass
@@ -62,8 +64,20 @@ class Desk:
     memory: Memory
     clock: Clock
     in_flight: InFlight
+    #: Seals what is kept before it is acknowledged.
+    vault: Vault
     #: The last question of each person that is still being answered.
     last: dict[UserId, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def keep(self, ask: Ask, given: Given, key: str) -> Intent | None:
+        """Writes a request down before it is acknowledged; gives None for one that was handled before.
+
+        What the database does not take is not acknowledged: the person sees that it failed.
+        """
+        kept = await self.memory.together(asked.keeping(self.vault, ask, given, key, self.clock.now()))
+        if kept is None:
+            log.info("listener.repeated", key=key)
+        return kept
 
     def take(self, ask: Ask, key: str, work: Work, *, in_turn: bool = False) -> None:
         """Starts the work of a request that was acknowledged; `in_turn`: after the same person's earlier ones."""
@@ -93,40 +107,45 @@ class Desk:
         except Exception as error:
             if is_outage(error):
                 log.error("listener.no_database", key=key, reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
-                await self._say(services, ask, short_answers.plain(str(MemoryDown())))
+                said = str(MemoryDown()) if ask.kept is None else asked.WAITS
+                await self._say(services, ask, short_answers.plain(said))
                 return
             log.exception("listener.broke", key=key)
-            await self._say(services, ask, short_answers.failed(reference))
+            if await self._say(services, ask, short_answers.failed(reference)) and ask.kept is not None:
+                await self._end(ask.kept)
+
+    async def _end(self, kept: Intent) -> None:
+        """The asker read that it failed, and with which reference: that is the answer."""
+        try:
+            await self.memory.write(intents.end, kept.workspace_id, kept.id, kept.token, "broke")
+        except SQLAlchemyError as error:
+            log.warning("intent.not_kept", intent=kept.id, reason=reason_of(error))
 
     async def _answer_once(self, services: Services, ask: Ask, key: str, work: Work) -> None:
+        if ask.kept is not None:
+            await asked.answer_now(services, ask, ask.kept, work)
+            return
         workspace = await self.memory.together(_admit, ask, key, self.clock.now())
         if workspace is None:
             log.info("listener.repeated", key=key)
             return
-        ask = replace(ask, workspace=workspace, at=self.clock.now())
-        if ask.user and not ask.guest:
-            outside = await is_outside(services, ask)
-            ask = replace(ask, guest=outside is not False, unknown=outside is None)
-        if ask.guest and not ask.open_to_guests:
-            raise as_guest(ask)
-        await work(services, ask)
+        await work(services, await recognized(services, replace(ask, workspace=workspace)))
 
-    async def _say(self, services: Services | None, ask: Ask, message: Message) -> None:
+    async def _say(self, services: Services | None, ask: Ask, message: Message) -> bool:
+        """Whether the asker was reached."""
         if services is None:
-            return
+            return False
         try:
             await replies.refused(services, ask, message.text)
         except Trouble as trouble:
             log.warning("listener.unheard", reason=type(trouble).__name__, code=trouble.code)
+            return False
+        return True
 
 
 def _admit(connection: Connection, ask: Ask, key: str, now: datetime) -> Workspace | None:
     """The workspace as it is now; None when this very request was handled before, or was a second click."""
-    # Another workspace's request of the same name is another request.
-    mine = f"{ask.workspace.id}:"
-    if not leases.first_time(connection, mine + key, now):
-        return None
-    if ask.click and not leases.first_click(connection, mine + ask.click, DOUBLE_CLICK):
+    if not asked.is_first(connection, ask, key, now):
         return None
     workspace = workspaces.by_id(connection, ask.workspace.id)
     if workspace.removed_at is not None:

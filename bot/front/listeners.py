@@ -1,6 +1,7 @@
 """Bolt's listeners: the wings' tables, merged, and one way from what Slack sends to the handler that answers it.
 
-Every request is read into a typed value, acknowledged at once, and answered in a task of ours. Bolt's own tasks are not
+Every request is read into a typed value, acknowledged, and answered in a task of ours; what changes something is kept
+before it is acknowledged (`handlers.asked`). Bolt's own tasks are not
 tracked and its lazy listeners swallow exceptions, so neither is used: `process_before_response` makes the
 acknowledgement the answer.
 """
@@ -23,23 +24,15 @@ from bot.front import payloads
 from bot.front.dispatcher import Desk
 from bot.front.payloads import NotFromSlackError, read
 from bot.tenants import Entry
-from handlers.admin import table as admin
-from handlers.alerts import table as alerts
-from handlers.cancel import table as cancel
+from handlers.asked import PRESSES, TABLE, Given
 from handlers.context.lookups import Outdated
 from handlers.context.services import Ask, Services
-from handlers.context.table import Command, Press, Submission, merged
+from handlers.context.table import Command, Press, Submission
 from handlers.errors import Outage, Trouble
 from handlers.home import actions as home_actions
-from handlers.home import table as home
-from handlers.pieces import table as pieces
-from handlers.returns import table as returns
-from handlers.setup import table as setup
-from handlers.status import table as status
 from handlers.text import short_answers
 from handlers.text.messages import pictures_in
 from handlers.track import commands as track_commands
-from handlers.track import table as track
 from handlers.workflow import mentions, steps
 from storage.records import ChannelId, UserId, Workspace
 
@@ -48,11 +41,7 @@ log = structlog.get_logger()
 Body = Mapping[str, Any]
 Listener = Callable[..., Awaitable[None]]
 
-#: The most used command is registered first: Bolt tries them in order.
-WINGS: Final = (status, track, alerts, pieces, returns, cancel, home, setup, admin)
-TABLE: Final = merged({wing.__name__: wing.TABLE for wing in WINGS})
 COMMANDS: Final = TABLE.commands
-PRESSES: Final[dict[str, Press]] = {action.value: press for action, press in TABLE.actions.items()}
 EVENTS: Final = ("app_home_opened", "app_mention")
 
 
@@ -162,7 +151,6 @@ def _command(desk: Desk, command: Command) -> Listener:
 def _action(desk: Desk) -> Listener:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         pressed = read(payloads.Pressed, body)
-        await ack()
         ask, element = _pressed_by(context, pressed, body), pressed.actions[0]
         press = PRESSES.get(element.action_id, OUTDATED)
         value = element.carried()
@@ -170,10 +158,13 @@ def _action(desk: Desk) -> Listener:
         # Slack gives each click of a double click an id of its own.
         click = "" if press.in_turn else f"click:{ask.user}:{place}:{element.action_id}:{value}"
         ask = replace(ask, click=click, open_to_guests=press.for_guests, nameless=press.nameless)
-        handler = press.handler
-        desk.take(
-            ask, f"action:{ask.trigger_id}", lambda services, ask: handler(services, ask, value), in_turn=press.in_turn
-        )
+        handler, key = press.handler, f"action:{ask.trigger_id}"
+        kept = await desk.keep(ask, Given(element.action_id, value), key) if press.kept else None
+        await ack()
+        if kept is None and press.kept:
+            return
+        ask = replace(ask, kept=kept)
+        desk.take(ask, key, lambda services, ask: handler(services, ask, value), in_turn=press.in_turn)
 
     return listen
 
@@ -200,14 +191,19 @@ def _form(desk: Desk, submission: Submission) -> Listener:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         submitted = read(payloads.Submitted, body)
         filled = submitted.filled(body)
-        if submission.meanwhile is None:
-            await ack()
-        else:
-            await ack(response_action="update", view=submission.meanwhile(filled))
         # A form that closed can be answered in its channel alone.
         view_id = submitted.view.id if submission.meanwhile else ""
         ask = _asked(context, submitted.user.id, submission.channel(filled), view_id=view_id)
         key = f"view:{submitted.trigger_id or submitted.view.id}"
+        given = Given(submitted.view.callback_id, filled=filled)
+        kept = await desk.keep(ask, given, key) if submission.kept else None
+        if submission.meanwhile is None:
+            await ack()
+        else:
+            await ack(response_action="update", view=submission.meanwhile(filled))
+        if kept is None and submission.kept:
+            return
+        ask = replace(ask, kept=kept)
         desk.take(ask, key, lambda services, ask: submission.handler(services, ask, filled))
 
     return listen

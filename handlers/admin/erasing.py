@@ -33,7 +33,7 @@ async def erase(services: Services, ask: Ask, value: str) -> None:
 
     payload = {"ref": piece.ref, "by": ask.user, "view": ask.view_id}
     secrets = {"url": ask.response_url} if ask.response_url else {}
-    number = await working.keep(services, ask.workspace.id, Kind.ERASE, payload, secrets, also=also)
+    number = await working.keep(services, ask.workspace.id, Kind.ERASE, payload, secrets, also=also, asked=ask.kept)
     await working.begin(services, ask.workspace.id, number, tell_erased)
 
 

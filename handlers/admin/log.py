@@ -47,7 +47,7 @@ async def _page(services: Services, ask: Ask, before: int | None) -> dict[str, o
 async def export_log(services: Services, ask: Ask, _value: str) -> None:
     """*Export CSV* in the audit log: the whole of it, in a direct message."""
     await require_steward(services, ask)
-    number = await working.keep(services, ask.workspace.id, Kind.LOG, {"by": ask.user})
+    number = await working.keep(services, ask.workspace.id, Kind.LOG, {"by": ask.user}, asked=ask.kept)
     await working.begin(services, ask.workspace.id, number, send_log)
 
 

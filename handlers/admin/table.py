@@ -22,8 +22,8 @@ TABLE = Table(
         Action.SETTINGS: Press(settings.open_settings),
         Action.AUDIT: Press(audit_log.open_log),
         Action.AUDIT_OLDER: Press(audit_log.older, in_turn=True),
-        Action.AUDIT_EXPORT: Press(audit_log.export_log),
-        Action.ERASE: Press(erasing.erase),
+        Action.AUDIT_EXPORT: Press(audit_log.export_log, kept=True),
+        Action.ERASE: Press(erasing.erase, kept=True),
     },
-    forms={Form.RULES: Submission(_save, meanwhile=lambda _: waiting("Settings"))},
+    forms={Form.RULES: Submission(_save, kept=True, meanwhile=lambda _: waiting("Settings"))},
 )

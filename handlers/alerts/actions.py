@@ -1,17 +1,13 @@
 """What is pressed and saved about a channel's alerts."""
 
-from sqlalchemy import Connection
-
 from handlers.alerts import commands as alerts_commands
 from handlers.alerts import view as alerts_view
 from handlers.context.lookups import Outdated, campaign_of, number_of
 from handlers.context.services import Ask, Services
 from handlers.text.messages import escape
-from storage import workspaces
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
-    ChannelId,
     Want,
 )
 
@@ -33,11 +29,4 @@ async def save_alerts(
     what = alerts_view.EVERY
     if campaign_id != NO_CAMPAIGN:
         what = f"*{escape((await campaign_of(services, ask, campaign)).facts.name)}*"
-    await alerts_commands.subscribe(services, ask, campaign_id, what, chosen, told_at)
-    await services.memory.write(_drop_others, ask, campaign_id)
-
-
-def _drop_others(connection: Connection, ask: Ask, kept: CampaignId) -> None:
-    for one in workspaces.subscriptions_of(connection, ask.workspace.id, ChannelId(ask.channel)):
-        if one.campaign_id != kept:
-            workspaces.unsubscribe(connection, ask.workspace.id, one.channel, one.campaign_id)
+    await alerts_commands.subscribe(services, ask, campaign_id, what, chosen, told_at, alone=True)

@@ -6,7 +6,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from handlers.alerts import view as alerts_view
-from handlers.context import matching, replies
+from handlers.context import kept, matching, replies
 from handlers.context.asker import zone_of
 from handlers.context.audit import write_down
 from handlers.context.services import Ask, Services
@@ -75,11 +75,15 @@ async def subscribe(
     what: str,
     wants: frozenset[Want],
     chosen: Choices | None = None,
+    *,
+    alone: bool = False,
 ) -> None:
     """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed.
 
-    `chosen`: when; None leaves that as it is, or as it usually is.
+    `chosen`: when; None leaves that as it is, or as it usually is. `alone`: it is told of nothing else any more.
     """
+    if kept.was_done(ask.kept):
+        return
     zone = str(await zone_of(services, ask))
     before = await services.memory.read(workspaces.subscriptions_of, ask.workspace.id, ask.channel)
     if chosen is None and not before:
@@ -90,10 +94,18 @@ async def subscribe(
 
     def work(connection: Connection) -> None:
         workspaces.subscribe(connection, key, ask.channel, campaign_id, wants, ask.user, now)
+        if alone:
+            _drop_others(connection, ask, campaign_id)
         if chosen is not None:
             channel_settings.keep(connection, key, ask.channel, replace(chosen, zone=zone))
 
     await write_down(services, ask, Act.SUBSCRIBED, what.strip("*"), f"channel {ask.channel}", work=work)
+
+
+def _drop_others(connection: Connection, ask: Ask, but: CampaignId) -> None:
+    for one in workspaces.subscriptions_of(connection, ask.workspace.id, ask.channel):
+        if one.campaign_id != but:
+            workspaces.unsubscribe(connection, ask.workspace.id, one.channel, one.campaign_id)
 
 
 async def _switch_off(services: Services, ask: Ask, target: str) -> None:

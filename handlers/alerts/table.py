@@ -15,5 +15,5 @@ async def _save(services: Services, ask: Ask, filled: Filled) -> None:
 TABLE = Table(
     commands={"/mailalerts": Command(commands.mail_alerts, opens_page=True)},
     actions={Action.ALERT_SETTINGS: Press(actions.alert_settings)},
-    forms={Form.ALERTS: Submission(_save, channel=lambda filled: filled.metadata)},
+    forms={Form.ALERTS: Submission(_save, kept=True, channel=lambda filled: filled.metadata)},
 )

@@ -21,6 +21,7 @@ from handlers.cancel.stopping import (
     worth_of,
 )
 from handlers.context import intents as working
+from handlers.context import kept
 from handlers.context.access import require_canceller
 from handlers.context.lookups import Outdated, campaign_of, number_of, piece_of
 from handlers.context.refreshing import refresh_campaign
@@ -60,7 +61,9 @@ async def cancel_one(services: Services, ask: Ask, value: str) -> None:
     note = partial(_note_asked, ask=ask, subject=f"piece {piece.ref}", worth=worth, now=services.clock.now())
     secrets = {"url": ask.response_url} if ask.response_url else {}
     key = ask.workspace.id
-    number = await working.keep(services, key, Kind.CANCEL, payload, secrets, piece_ids=[piece.id], also=note)
+    number = await working.keep(
+        services, key, Kind.CANCEL, payload, secrets, piece_ids=[piece.id], also=note, asked=ask.kept
+    )
     await working.begin(services, key, number, stop_pieces)
 
 
@@ -133,6 +136,7 @@ def _confirm(
     if not stored.release_held(connection, ask.workspace.id, intent.id, intent.payload):
         return False
     _note_asked(connection, ask, campaign.facts.name, worth, now)
+    kept.pass_on(connection, ask.kept)
     return True
 
 
@@ -163,5 +167,5 @@ async def _delete(services: Services, ask: Ask, campaign: StoredCampaign) -> Non
         audit.note, workspace_id=ask.workspace.id, person=ask.user, act=Act.CANCELLED, now=services.clock.now(),
         subject=campaign.facts.name, detail="a draft",
     )  # fmt: skip
-    number = await working.keep(services, ask.workspace.id, Kind.DELETE, payload, also=note)
+    number = await working.keep(services, ask.workspace.id, Kind.DELETE, payload, also=note, asked=ask.kept)
     await working.begin(services, ask.workspace.id, number, delete_draft)

@@ -10,6 +10,7 @@ from handlers.cancel import actions as cancel_actions
 from handlers.cancel import approval_view, requests
 from handlers.cancel.requests import AlreadyDecided, EarlierRequest, Lapsed, Outgrown, OwnRequest
 from handlers.cancel.stopping import Standing, standing_of, worth_of
+from handlers.context import kept
 from handlers.context.access import require_canceller
 from handlers.context.lookups import Outdated, number_of
 from handlers.context.services import Ask, Services
@@ -92,6 +93,7 @@ def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: da
     audit.note(
         connection, workspace_id, ask.user, act, now, subject=what.strip("*"), detail=f"asked by {found.asked_by}"
     )
+    kept.pass_on(connection, ask.kept)
     return Decision(found, what, intent.id if intent else 0, standing)
 
 

@@ -12,7 +12,9 @@ from sqlalchemy import Connection
 from handlers.cancel import approval_view
 from handlers.cancel.approval_view import Wanted
 from handlers.context import intents as working
-from handlers.context.intents import Hold, TakenOverError
+from handlers.context import kept as answering
+from handlers.context.intents import Hold
+from handlers.context.kept import TakenOverError
 from handlers.context.services import Ask, Services
 from handlers.errors import ChannelClosed, NotInChannel, Refusal
 from handlers.text import short_answers
@@ -86,6 +88,7 @@ async def ask_second(
         audit.note(connection, key, ask.user, Act.APPROVAL_ASKED, now, subject=subject, detail=detail)
         number = audit.ask_approval(connection, key, *about, ask.user, now, bound)
         request = {"approval": number, "by": ask.user, "channel": ask.channel}
+        answering.pass_on(connection, ask.kept)
         return number, intents.keep(connection, key, Kind.REQUEST, request)
 
     number, request = await services.memory.write(work)

@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 from handlers.cancel import view as cancel_view
 from handlers.cancel.view import Result, Who
 from handlers.context import intents as working
-from handlers.context.intents import Hold, TakenOverError
+from handlers.context.intents import Hold
+from handlers.context.kept import TakenOverError
 from handlers.context.services import Ask, Services
 from handlers.errors import (
     LASTING,

@@ -16,10 +16,10 @@ def _channel(filled: Filled) -> str:
 
 TABLE = Table(
     actions={
-        Action.CANCEL_PIECE: Press(actions.cancel_one),
+        Action.CANCEL_PIECE: Press(actions.cancel_one, kept=True),
         Action.CANCEL_CAMPAIGN: Press(actions.ask_cancel_campaign),
-        Action.APPROVE: Press(approvals.approve),
-        Action.DECLINE: Press(approvals.decline),
+        Action.APPROVE: Press(approvals.approve, kept=True),
+        Action.DECLINE: Press(approvals.decline, kept=True),
     },
-    forms={Form.CANCEL_CAMPAIGN: Submission(_confirmed, channel=_channel)},
+    forms={Form.CANCEL_CAMPAIGN: Submission(_confirmed, kept=True, channel=_channel)},
 )

@@ -4,6 +4,7 @@ Whom Slack does not name is a guest. What may be looked at falls back, for some 
 changes something does not.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -66,6 +67,17 @@ async def is_outside(services: Services, ask: Ask) -> bool | None:
     if person.as_of is not None and began <= person.as_of <= services.clock.now():
         await services.memory.together(workspaces.note_person, ask.workspace.id, ask.user, person.outside, began)
     return person.outside
+
+
+async def recognized(services: Services, ask: Ask) -> Ask:
+    """The same, with who asks as Slack tells it now; raises GuestsLook where a guest may not ask this."""
+    ask = replace(ask, at=services.clock.now())
+    if ask.user and not ask.guest:
+        outside = await is_outside(services, ask)
+        ask = replace(ask, guest=outside is not False, unknown=outside is None)
+    if ask.guest and not ask.open_to_guests:
+        raise as_guest(ask)
+    return ask
 
 
 def as_guest(ask: Ask) -> Refusal:

@@ -47,6 +47,8 @@ def _sentence(kind: Kind, what: str, why: str) -> str:
             return f"I gave up deleting {what}. {why} Look in Stannp's dashboard whether it is still there."
         case Kind.REQUEST:
             return f"I could not post your request for approval. {why} Nothing is cancelled; please cancel it anew."
+        case Kind.ASKED:
+            return f"I could not answer what you pressed or sent. {why} Look whether it was done before you ask again."
         case Kind.ERASE:
             return f"Who {what} was sent to is no longer kept here."
         case _:
@@ -56,7 +58,7 @@ def _sentence(kind: Kind, what: str, why: str) -> str:
 def _subject(connection: Connection, intent: Intent) -> str:
     """What the work is about, in words."""
     payload, workspace_id = intent.payload, intent.workspace_id
-    if intent.kind in (Kind.LOG, Kind.REQUEST):
+    if intent.kind in (Kind.LOG, Kind.REQUEST, Kind.ASKED):
         return "the audit log"
     if intent.kind is Kind.ERASE:
         return f"piece {payload['ref']}"

@@ -10,7 +10,8 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from handlers.context import farewells
+from handlers.context import farewells, kept
+from handlers.context.kept import TakenOverError
 from handlers.context.services import Services
 from handlers.errors import Outage, Refusal, Trouble
 from storage import intents
@@ -34,10 +35,6 @@ GIVEN_UP: Final = timedelta(days=4)
 FAREWELLS: Final = 3
 BROKE: Final = "Something went wrong here each time (reference intent {}): whoever runs Piecewise finds it in the log."
 IN_THE_WAY: Final = "For four days something stood in the way: {}"
-
-
-class TakenOverError(Exception):
-    """Another process has this intent by now: what we know of it is old."""
 
 
 @dataclass
@@ -77,9 +74,9 @@ class Hold:
             return {}
         return dict(opened)
 
-    async def still_ours(self) -> None:
+    async def still_ours(self, lease: timedelta | None = None) -> None:
         """Raises TakenOverError when another process has it; else the lease begins anew."""
-        if not await self.services.memory.write(intents.renew, *self.key):
+        if not await self.services.memory.write(intents.renew, *self.key, lease):
             raise TakenOverError
 
     async def tell(
@@ -91,7 +88,8 @@ class Hold:
         """Sends its message with this number, unless that was done, and keeps that it was, and what `also` writes."""
         if self.told > number:
             return
-        await self.still_ours()
+        # Whether Slack took it is known only when it answers: who is paused until then is waited for.
+        await self.still_ours(intents.TELLING)
         await send()
         self.told = number + 1
 
@@ -135,14 +133,17 @@ async def keep(
     piece_ids: Sequence[PieceId] = (),
     name: str | None = None,
     also: Callable[[Connection], object] | None = None,
+    asked: Intent | None = None,
 ) -> int:
-    """Writes an intent, and in the same transaction whatever `also` writes; gives its number."""
+    """Writes an intent, and in the same transaction whatever `also` writes; gives its number. `asked`: what was kept of
+    the request, which the intent takes over."""
     made = sealed(services, workspace_id, secrets or {})
 
     def work(connection: Connection) -> int:
         number = intents.keep(connection, workspace_id, kind, payload, sealed=made, piece_ids=piece_ids, name=name)
         if also is not None:
             also(connection)
+        kept.pass_on(connection, asked)
         return number
 
     return await services.memory.write(work)
@@ -156,10 +157,11 @@ async def begin(services: Services, workspace_id: WorkspaceId, intent_id: int, w
     if taken is None:
         return None
     structlog.contextvars.bind_contextvars(intent=taken.id)
-    return await _carry_out(Hold(services, taken), work)
+    return await carry_out(Hold(services, taken), work)
 
 
-async def _carry_out(hold: Hold, work: Work) -> Refusal | None:
+async def carry_out(hold: Hold, work: Work) -> Refusal | None:
+    """Does what this process holds, and gives it back or ends it: see `begin`."""
     beating = asyncio.create_task(_beat(hold))
     try:
         if hold.intent.tries >= intents.MOST_TRIES:

@@ -14,11 +14,13 @@
 A failure's text is its docstring unless the raiser knows better.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any, Final, Protocol
+
+from sqlalchemy import Connection
 
 from handlers.errors import Refusal, Trouble
 from handlers.text.messages import Message, Picture
@@ -175,22 +177,35 @@ def is_secret(text: str) -> bool:
     return len(text.strip()) >= SHORTEST_SECRET
 
 
-class Accounts(Protocol):
-    """The mail account of each workspace: connected from Slack, kept sealed, and never shown again."""
+#: What else is written in the transaction of a change.
+Also = Callable[[Connection], object]
+OfAccount = Callable[[Connection, Account], object]
 
-    async def connect(self, workspace_id: WorkspaceId, key: str, region: str) -> Account:
-        """Tries the key, and keeps it when the platform takes it; raises PlatformRefused or an Outage."""
+
+def nothing(_connection: Connection) -> None:
+    """Nothing else."""
+
+
+class Accounts(Protocol):
+    """The mail account of each workspace: connected from Slack, kept sealed, and never shown again.
+
+    What changes it takes part in one transaction with whatever else is to be written of that: `also`.
+    """
+
+    async def connect(self, workspace_id: WorkspaceId, key: str, region: str, also: OfAccount) -> Account:
+        """Tries the key, and keeps it when the platform takes it; raises PlatformRefused or an Outage. `also` is given
+        the account that it is."""
         ...
 
     async def webhook(self, workspace_id: WorkspaceId) -> str:
         """The address that the platform is to call, made on first asking; "" where we have no outside address."""
         ...
 
-    async def new_webhook(self, workspace_id: WorkspaceId) -> str:
+    async def new_webhook(self, workspace_id: WorkspaceId, also: Also = nothing) -> str:
         """Another address, which puts the earlier one out of use."""
         ...
 
-    async def keep_webhook_secret(self, workspace_id: WorkspaceId, secret: str) -> None:
+    async def keep_webhook_secret(self, workspace_id: WorkspaceId, secret: str, also: Also = nothing) -> None:
         """Keeps the secret with which the platform signs its calls."""
         ...
 

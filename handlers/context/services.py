@@ -11,6 +11,7 @@ from handlers.charts.drawing import Bars, Curve, Pie, draw_bars, draw_curve, dra
 from handlers.context.memory import Memory
 from handlers.context.ports import Accounts, Clock, MailPlatform, Messenger
 from handlers.context.webhook_queue import Intake
+from storage.intents import Intent
 from storage.records import ChannelId, UserId, Workspace, WorkspaceId
 
 
@@ -134,5 +135,7 @@ class Ask:
     nameless: bool = False
     #: When its answering began.
     at: datetime | None = None
+    #: The row that holds it until it is answered; None for what changes nothing.
+    kept: Intent | None = None
     #: Whether a guest may ask this at all.
     open_to_guests: bool = False

@@ -1,6 +1,6 @@
 """What a wing answers: an entry for each command, button, form, shortcut and event, with how it is to be taken.
 
-Each wing has a table of its own; `bot.front.listeners` merges them, and a test says that no two claim the same.
+Each wing has a table of its own; `handlers.asked` merges them, and a test says that no two claim the same.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,6 +34,9 @@ class Press:
 
     handler: Callable[[Services, Ask, str], Awaitable[None]]
     in_turn: bool = False
+    #: It changes something, or promises a file: written down before it is acknowledged, and answered though the process
+    #: that took it dies. What only opens a page cannot be: Slack lets us do so for three seconds.
+    kept: bool = False
     #: It shows again what the channel of a guest was shown.
     for_guests: bool = False
     nameless: bool = False
@@ -81,6 +84,8 @@ class Submission:
 
     handler: Callable[[Services, Ask, Filled], Awaitable[None]]
     meanwhile: Callable[[Filled], Block] | None = None
+    #: As with a button.
+    kept: bool = False
     channel: Callable[[Filled], str] = lambda _filled: ""
 
 

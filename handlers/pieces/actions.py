@@ -97,10 +97,12 @@ async def export(services: Services, ask: Ask, _value: str) -> None:
     campaign, wish = await _shown(services, ask)
     payload = {"campaign": campaign.id, "status": None if wish.status is None else int(wish.status), "by": ask.user}
     # What was typed may be somebody's name.
-    number = await working.keep(services, ask.workspace.id, Kind.EXPORT, payload, {"asked": wish.asked})
-    shown = await services.slack.push_view(ask.trigger_id, pieces_view.export_begun(campaign.facts.name))
+    number = await working.keep(services, ask.workspace.id, Kind.EXPORT, payload, {"asked": wish.asked}, asked=ask.kept)
+    # After an interruption Slack opens no page any more; the file comes all the same.
+    begun = pieces_view.export_begun(campaign.facts.name)
+    shown = await services.slack.push_view(ask.trigger_id, begun) if ask.trigger_id else ""
     refusal = await working.begin(services, ask.workspace.id, number, send_export)
-    if refusal is not None:
+    if refusal is not None and shown:
         await services.slack.update_view(shown, pieces_view.export_put_off(campaign.facts.name, str(refusal)))
 
 

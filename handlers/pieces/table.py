@@ -17,7 +17,7 @@ TABLE = Table(
         Action.VIEW_DETAILS: Press(actions.view_details),
         Action.DETAILS_NEXT: Press(actions.turn_page, in_turn=True),
         Action.DETAILS_FILTER: Press(actions.choose_status, in_turn=True),
-        Action.DETAILS_EXPORT: Press(actions.export),
+        Action.DETAILS_EXPORT: Press(actions.export, kept=True),
     },
     # A plain acknowledgement would close the modal: it stays as it is until the answer takes its place.
     forms={Form.DETAILS: Submission(_search, meanwhile=as_it_is)},

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from handlers.charts.drawing import Bars
-from handlers.context import replies
+from handlers.context import kept, replies
 from handlers.context.lookups import Outdated, campaign_of, number_of, piece_of
 from handlers.context.ports import AddressCheck
 from handlers.context.services import Ask, Services
@@ -135,7 +135,12 @@ async def note_reason(services: Services, ask: Ask, value: str) -> None:
     piece = await piece_of(services, ask, ask.metadata)
     if value not in returns_view.REASONS:
         raise Outdated
-    await services.memory.write(returns.note_reason, ask.workspace.id, piece.id, value, ask.user)
+
+    def note(connection: Connection) -> None:
+        if kept.is_first(connection, ask.kept):
+            returns.note_reason(connection, ask.workspace.id, piece.id, value, ask.user)
+
+    await services.memory.write(note)
     await services.slack.update_view(ask.view_id, await _piece(services, ask, piece.id))
 
 
@@ -144,5 +149,10 @@ async def mark_handled(services: Services, ask: Ask, value: str) -> None:
     key, _, done = value.partition("|")
     piece = await piece_of(services, ask, key)
     moment = services.clock.now() if done else None
-    await services.memory.write(returns.settle, ask.workspace.id, piece.id, ask.user, moment)
+
+    def settle(connection: Connection) -> None:
+        if kept.is_first(connection, ask.kept):
+            returns.settle(connection, ask.workspace.id, piece.id, ask.user, moment)
+
+    await services.memory.write(settle)
     await services.slack.update_view(ask.view_id, await _piece(services, ask, piece.id))

@@ -13,7 +13,7 @@ TABLE = Table(
         Action.RETURNS_MAP: Press(actions.show_map),
         Action.RETURN_OPEN: Press(actions.open_piece),
         Action.RETURN_CHECK: Press(actions.check_address),
-        Action.RETURN_REASON: Press(actions.note_reason, in_turn=True),
-        Action.RETURN_HANDLED: Press(actions.mark_handled),
+        Action.RETURN_REASON: Press(actions.note_reason, in_turn=True, kept=True),
+        Action.RETURN_HANDLED: Press(actions.mark_handled, kept=True),
     },
 )

@@ -1,10 +1,12 @@
 """Arriving: greets who installed us, and connects the mail account and its webhook."""
 
 import structlog
+from sqlalchemy import Connection
 
+from handlers.context import kept
 from handlers.context.access import require_steward
-from handlers.context.audit import write_down
-from handlers.context.ports import SECRET_REFUSED, Accounts, is_secret
+from handlers.context.audit import written
+from handlers.context.ports import SECRET_REFUSED, Account, Accounts, is_secret
 from handlers.context.services import Ask, Services
 from handlers.errors import HomeChanged, Outage, Refusal, Trouble
 from handlers.home import actions as home_actions
@@ -57,8 +59,12 @@ async def connect(services: Services, ask: Ask, key: str, region: str) -> None:
     if region not in REGIONS or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST:
         await _again(services, ask, region, "That is no API key: it is one word of letters and digits.")
         return
+
+    def write(connection: Connection, account: Account) -> None:
+        written(services, ask, Act.CONNECTED, account.owner, REGIONS[region])(connection)
+
     try:
-        account = await _accounts(services).connect(ask.workspace.id, key, region)
+        account = await _accounts(services).connect(ask.workspace.id, key, region, write)
     except Outage:
         await _again(
             services, ask, region, "Stannp cannot be reached right now. Nothing was saved; try again in a minute."
@@ -68,7 +74,6 @@ async def connect(services: Services, ask: Ask, key: str, region: str) -> None:
         log.info("connect.refused", reason=type(trouble).__name__)
         await _again(services, ask, region, "Stannp refused this key. Is it of the other region, or switched off?")
         return
-    await write_down(services, ask, Act.CONNECTED, account.owner, REGIONS[region])
     await services.slack.update_view(ask.view_id, messages.modal("Mail account", setup_view.connected(account)))
     await _show_home(services, ask)
 
@@ -100,8 +105,11 @@ async def open_webhook(services: Services, ask: Ask, _value: str) -> None:
 async def new_webhook(services: Services, ask: Ask, _value: str) -> None:
     """*New address*: the earlier one is out of use."""
     await require_steward(services, ask)
-    address = await _accounts(services).new_webhook(ask.workspace.id)
-    await write_down(services, ask, Act.WEBHOOK, "new address")
+    if kept.was_done(ask.kept):
+        address = await _accounts(services).webhook(ask.workspace.id)
+    else:
+        line = written(services, ask, Act.WEBHOOK, "new address")
+        address = await _accounts(services).new_webhook(ask.workspace.id, line)
     note = "This is a new address. The earlier one no longer works: change it in Stannp's dashboard."
     await services.slack.update_view(ask.view_id, setup_view.webhook_form(address, note=note))
 
@@ -114,6 +122,6 @@ async def save_webhook(services: Services, ask: Ask, secret: str) -> None:
         again = setup_view.webhook_form(address, note=f"The secret {SECRET_REFUSED}. Nothing was saved.")
         await services.slack.update_view(ask.view_id, again)
         return
-    await _accounts(services).keep_webhook_secret(ask.workspace.id, secret)
-    await write_down(services, ask, Act.WEBHOOK, "secret")
+    line = written(services, ask, Act.WEBHOOK, "secret")
+    await _accounts(services).keep_webhook_secret(ask.workspace.id, secret, line)
     await services.slack.update_view(ask.view_id, messages.modal("Webhook", setup_view.webhook_saved()))

@@ -19,10 +19,10 @@ TABLE = Table(
     actions={
         Action.CONNECT: Press(actions.open_connect),
         Action.WEBHOOK: Press(actions.open_webhook),
-        Action.NEW_WEBHOOK: Press(actions.new_webhook),
+        Action.NEW_WEBHOOK: Press(actions.new_webhook, kept=True),
     },
     forms={
-        Form.CONNECT: Submission(_connect, meanwhile=lambda _: waiting("Mail account")),
-        Form.WEBHOOK: Submission(_save_webhook, meanwhile=lambda _: waiting("Webhook")),
+        Form.CONNECT: Submission(_connect, kept=True, meanwhile=lambda _: waiting("Mail account")),
+        Form.WEBHOOK: Submission(_save_webhook, kept=True, meanwhile=lambda _: waiting("Webhook")),
     },
 )

@@ -13,6 +13,7 @@ from bot.front.dispatcher import Desk, InFlight
 from bot.front.listeners import COMMANDS, build_bolt
 from bot.sandbox.slack import User, encode, sign
 from handlers.context import webhook_queue
+from handlers.context.intents import vault_of
 from handlers.context.services import Ask, Services
 from handlers.context.table import Command
 from storage import aside
@@ -64,7 +65,7 @@ async def test_a_listener_that_breaks_at_once_has_been_acknowledged_all_the_same
     monkeypatch.setitem(COMMANDS, name, Command(broken))
     in_flight = InFlight()
     services, tenants = stage.app.services, stage.app.tenants
-    desk = Desk(tenants, services.memory, services.clock, in_flight)
+    desk = Desk(tenants, services.memory, services.clock, in_flight, vault_of(services))
     bolt = build_bolt(stage.app.bolt.client, tenants.enter, desk, broken)
     raw, kind = encode(
         "slash_commands",

@@ -266,6 +266,7 @@ async def test_a_surprise_met_on_the_way_is_news_and_what_was_asked_for_is_not(s
 def hurried(monkeypatch: pytest.MonkeyPatch, tries: int = 3) -> None:
     """An intent is given up after few tries that follow each other fast."""
     monkeypatch.setattr("storage.intents.LEASE", timedelta(seconds=0.2))
+    monkeypatch.setattr("storage.intents.TELLING", timedelta(seconds=0.2))
     monkeypatch.setattr("storage.intents.MOST_TRIES", tries, raising=False)
 
 
@@ -355,7 +356,8 @@ async def put_off_and_closed(stage: Stage, fault: Fault, begin: Callable[[], Awa
     await begin()
     await stage.until(lambda: not fault.times)
     other = Vault([new_key()]).seal("elsewhere", {})
-    closing = update(intents).where(intents.c.ended_at.is_(None), intents.c.sealed != "").values(sealed=other)
+    open_ = intents.c.ended_at.is_(None), intents.c.kind != Kind.ASKED.value, intents.c.sealed != ""
+    closing = update(intents).where(*open_).values(sealed=other)
     assert await stage.app.services.memory.write(lambda c: c.execute(closing).rowcount) == 1
 
 
@@ -436,7 +438,8 @@ async def test_what_something_stood_in_the_way_of_for_four_days_is_given_up_and_
 
     def age(connection: Any) -> int:
         long_ago = datetime.now(UTC) - timedelta(days=4, minutes=1)
-        return int(connection.execute(update(intents).values(made_at=long_ago)).rowcount)
+        aging = update(intents).where(intents.c.kind == Kind.EXPORT.value).values(made_at=long_ago)
+        return int(connection.execute(aging).rowcount)
 
     await stage.press(form, "details_export")
     await stage.until(lambda: stage.slack.faults[-1].times < 1000)

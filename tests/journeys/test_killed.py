@@ -5,17 +5,21 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, select, update
 
 from bot.sandbox.slack import Fault, Posted, SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
 from bot.sandbox.world import World
+from storage.database import open_database
+from storage.schema.account_tables import intents
+from storage.schema.tables import channels
 from tests.journeys.conftest import ANA, OPS, everything
 from tests.rudeness import UNREAD, patience
 
@@ -76,6 +80,20 @@ class Company:
             await asyncio.sleep(0.02)
         seen = [(m.channel, m.only_for, m.text[:160]) for m in self.slack.messages[-6:]]
         raise AssertionError(f"waited {seconds} s in vain: {self.stopped} stopped; seen: {seen}; {self.lines[-6:]}")
+
+    def pass_time(self, seconds: float) -> None:
+        """For whatever is leased, this time passes at once."""
+        opened, past = open_database(self.environment["DATABASE_URL"]), timedelta(seconds=seconds)
+
+        def work(connection: Connection) -> None:
+            for table in (intents, channels):
+                held = table.c.lease_until > datetime.now(UTC)
+                for row in connection.execute(select(table).where(held)).all():
+                    this = [column == getattr(row, column.name) for column in table.primary_key.columns]
+                    connection.execute(update(table).where(*this).values(lease_until=row.lease_until - past))
+
+        with closing(opened):
+            opened.write(work)
 
     @property
     def stopped(self) -> int:
@@ -191,6 +209,8 @@ async def killed_within(company: Company, process: asyncio.subprocess.Process, f
     process.kill()
     await process.wait()
     await company.start()
+    # A message that was under way is left to whoever may only be paused.
+    company.pass_time(110)
 
 
 def on_its_way(company: Company, method: str) -> Fault:

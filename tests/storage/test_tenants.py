@@ -130,7 +130,7 @@ COMMON: dict[str, Any] = {
     "choices": Choices("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": Place.ACCOUNT,
     "value": {"key": "ours"}, "purge_at": NOW, "batch": a_batch(a_piece("BETA1", "c1"), a_change("BETA1", Status.RETURNED)),
     "reached": Progress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
-    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "latest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "delay": timedelta(0), "age": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {}, "start": 0,
+    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "latest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "sealed": "", "delay": timedelta(0), "age": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {}, "start": 0,
 }  # fmt: skip
 
 

@@ -1,0 +1,196 @@
+"""What was pressed or sent and changes something: kept before Slack hears that it is taken, and answered from there.
+
+Who took it answers at once. When that process dies, the clock of any other takes it up: rights are asked afresh, and
+whatever was done before is not done again (`handlers.context.kept`).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers.admin import table as admin
+from handlers.alerts import table as alerts
+from handlers.cancel import table as cancel
+from handlers.context import intents as working
+from handlers.context import kept as answering
+from handlers.context import replies
+from handlers.context.access import recognized
+from handlers.context.intents import Hold
+from handlers.context.lookups import Outdated
+from handlers.context.services import Ask, Services
+from handlers.context.table import Field, Filled, Press, Submission, merged
+from handlers.errors import Outage, Refusal, Removed, Trouble
+from handlers.home import table as home
+from handlers.pieces import table as pieces
+from handlers.returns import table as returns
+from handlers.setup import table as setup
+from handlers.status import table as status
+from handlers.text import short_answers
+from handlers.track import table as track
+from storage import intents, leases, workspaces
+from storage.intents import Intent, Kind
+from storage.records import ChannelId, UserId, Workspace
+from storage.vault import Vault
+
+log = structlog.get_logger()
+
+#: The most used command is registered first: Bolt tries them in order.
+WINGS: Final = (status, track, alerts, pieces, returns, cancel, home, setup, admin)
+TABLE: Final = merged({wing.__name__: wing.TABLE for wing in WINGS})
+PRESSES: Final[dict[str, Press]] = {action.value: press for action, press in TABLE.actions.items()}
+FORMS: Final[dict[str, Submission]] = {form.value: submission for form, submission in TABLE.forms.items()}
+
+#: The same person pressing the same button again within this time means it once.
+DOUBLE_CLICK: Final = timedelta(seconds=1.5)
+
+#: Said where the answer has to wait: trying again would only do it twice.
+WAITS: Final = "My own database is not answering right now. What you asked for is kept, and done when that is over."
+
+Work = Callable[[Services, Ask], Awaitable[None]]
+
+
+class Unreadable(Refusal):
+    """I can no longer read what you sent: the key that sealed it is gone. Nothing was changed; please send it again."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was pressed, with its value, or which form was sent, with what it held."""
+
+    name: str
+    value: str = ""
+    filled: Filled | None = None
+
+
+def is_first(connection: Connection, ask: Ask, key: str, now: datetime) -> bool:
+    """Whether this very request was not handled before, and is no second click."""
+    # Another workspace's request of the same name is another request.
+    mine = f"{ask.workspace.id}:"
+    if not leases.first_time(connection, mine + key, now):
+        return False
+    return not ask.click or leases.first_click(connection, mine + ask.click, DOUBLE_CLICK)
+
+
+def keeping(vault: Vault, ask: Ask, given: Given, key: str, now: datetime) -> Callable[[Connection], Intent | None]:
+    """What writes it down, held by this process; gives None for a request that was handled before. The ids are kept as
+    they are; where the asker can be answered, and all that a person typed, are sealed."""
+    payload = {
+        "by": ask.user, "name": given.name, "form": given.filled is not None, "value": given.value,
+        "channel": ask.channel, "message": ask.message_ts, "view": ask.view_id, "guest": ask.guest,
+    }  # fmt: skip
+    secrets: dict[str, Any] = {"url": ask.response_url, "metadata": ask.metadata}
+    if given.filled is not None:
+        fields = {name: asdict(field) for name, field in given.filled.fields.items()}
+        secrets |= {"metadata": given.filled.metadata, "fields": fields}
+    sealed = vault.seal(intents.place(ask.workspace.id), secrets) if any(secrets.values()) else ""
+
+    def work(connection: Connection) -> Intent | None:
+        if not is_first(connection, ask, key, now):
+            return None
+        return intents.keep_taken(connection, ask.workspace.id, Kind.ASKED, payload, sealed, f"asked:{key}")
+
+    return work
+
+
+async def resume(hold: Hold) -> timedelta | None:
+    """Answers what another process took and did not answer."""
+    workspace = await hold.services.memory.read(workspaces.by_id, hold.workspace_id)
+    secrets = hold.secrets()
+    if hold.intent.sealed and not secrets:
+        return await answer(hold, _as_asked(hold.intent, workspace, {}), _unreadable)
+    return await answer(hold, _as_asked(hold.intent, workspace, secrets), _work(hold.intent.payload, secrets))
+
+
+def _as_asked(intent: Intent, workspace: Workspace, secrets: Mapping[str, Any]) -> Ask:
+    """As it was asked, but for the id that opens a page: that is good for three seconds."""
+    payload = intent.payload
+    return Ask(
+        workspace, UserId(payload["by"]), ChannelId(payload["channel"]), response_url=secrets.get("url", ""),
+        message_ts=payload["message"], view_id=payload["view"], metadata=secrets.get("metadata", ""),
+        guest=payload["guest"],
+    )  # fmt: skip
+
+
+def _work(payload: Mapping[str, Any], secrets: Mapping[str, Any]) -> Work:
+    """What answers it. What no wing answers any more is out of date."""
+    name, value = payload["name"], payload["value"]
+    if payload["form"]:
+        submission = FORMS.get(name)
+        filled = Filled(secrets.get("metadata", ""), _fields(secrets.get("fields", {})))
+        return partial(_send, submission, filled) if submission else _outdated
+    press = PRESSES.get(name)
+    return partial(_press, press, value) if press else _outdated
+
+
+def _fields(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Field]:
+    return {
+        name: Field(one["typed"], one["chosen"], tuple(one["several"]), tuple(one["people"]))
+        for name, one in stored.items()
+    }
+
+
+async def _press(press: Press, value: str, services: Services, ask: Ask) -> None:
+    await press.handler(services, ask, value)
+
+
+async def _send(submission: Submission, filled: Filled, services: Services, ask: Ask) -> None:
+    await submission.handler(services, ask, filled)
+
+
+async def _outdated(_services: Services, _ask: Ask) -> None:
+    raise Outdated
+
+
+async def _unreadable(_services: Services, _ask: Ask) -> None:
+    raise Unreadable
+
+
+async def answer(hold: Hold, ask: Ask, work: Work) -> timedelta | None:
+    """Answers it, in words where it cannot be done: that is an answer, too. What could not be said is tried again."""
+    if hold.told >= answering.PASSED_ON:
+        return None
+    services = hold.services
+    try:
+        await hold.still_ours()
+        if ask.workspace.removed_at is not None:
+            raise Removed
+        await work(services, await recognized(services, replace(ask, kept=hold.intent)))
+    except Trouble as trouble:
+        log.info("listener.refused", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
+        told = await _told(hold) if isinstance(trouble, Outage) else 0
+        if told == answering.DONE:
+            # A refusal would not be true: what was done is shown later.
+            raise
+        if told < answering.PASSED_ON:
+            await hold.tell(answering.REFUSAL, partial(_refuse, services, ask, str(trouble)))
+    return None
+
+
+async def _told(hold: Hold) -> int:
+    """How far it has come by now."""
+    found = await hold.services.memory.read(intents.of, hold.workspace_id, hold.intent.id)
+    return found.told if found is not None else 0
+
+
+async def _refuse(services: Services, ask: Ask, text: str) -> None:
+    """Where it was asked, or directly: that place may be gone by now."""
+    try:
+        await replies.refused(services, ask, text)
+    except Refusal as refusal:
+        log.info("listener.told_directly", reason=type(refusal).__name__, code=refusal.code)
+        try:
+            await services.slack.post(ask.user, short_answers.plain(text))
+        except Refusal as again:
+            log.warning("listener.unheard", reason=type(again).__name__, code=again.code)
+
+
+async def answer_now(services: Services, ask: Ask, kept: Intent, work: Work) -> None:
+    """Answers what this process has just taken."""
+    workspace = await services.memory.read(workspaces.by_id, ask.workspace.id)
+    ask = replace(ask, workspace=workspace)
+    await working.carry_out(Hold(services, kept), lambda hold: answer(hold, ask, work))

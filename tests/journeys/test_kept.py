@@ -1,0 +1,180 @@
+"""What changes something is kept before it is acknowledged: whoever takes it up later answers it, once and by what holds
+then."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, func, select
+from sqlalchemy.exc import OperationalError
+
+from bot.front.dispatcher import Desk
+from bot.sandbox.slack import Fault, Posted, View
+from storage import workspaces
+from storage.intents import Kind
+from storage.records import Rules
+from storage.schema.account_tables import audit, intents
+from tests.house import ACME, House, house
+from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
+
+pytestmark = pytest.mark.calm
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing comes of what is acknowledged now, as if the process died just then; soon another takes it up."""
+    with monkeypatch.context() as dead:
+        dead.setattr("storage.intents.LEASE", timedelta(seconds=1))
+        dead.setattr(Desk, "take", lambda *_args, **_more: None)
+        yield
+
+
+async def asked(stage: Stage) -> list[Row[Any]]:
+    """What was kept of it."""
+    question = select(intents).where(intents.c.kind == Kind.ASKED.value).order_by(intents.c.id)
+    return await stage.app.services.memory.read(lambda connection: list(connection.execute(question).all()))
+
+
+async def answered(stage: Stage) -> None:
+    """Waits until nothing that was kept is left to be answered."""
+    for _ in range(400):
+        if all(row.ended_at is not None for row in await asked(stage)):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(await asked(stage))
+
+
+async def lines(stage: Stage, act: str) -> int:
+    question = select(func.count()).select_from(audit).where(audit.c.act == act)
+    return int(await stage.app.services.memory.read(lambda connection: connection.scalar(question)) or 0)
+
+
+async def tracked(stage: Stage) -> Posted:
+    return await stage.say("/mailtrack", str(stage.stannp.pieces_of(223)[0].id))
+
+
+async def settings(stage: Stage) -> View:
+    await stage.slack.open_home(ANA)
+    home = await stage.until(
+        lambda: stage.slack.homes.get(ANA) if "open_settings" in str(stage.slack.homes.get(ANA)) else None
+    )
+    await stage.press(home, "open_settings")
+    return await stage.modal(holding="save_settings")
+
+
+async def test_what_cannot_be_kept_is_not_acknowledged(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = await tracked(stage)
+
+    def full(*_args: Any, **_more: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("the disk is full"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr("storage.intents.keep_taken", full)
+        assert not (await stage.slack.press(ANA, shown, "cancel_piece")).ok, "the person is told nothing"
+    assert stage.stannp.pieces_of(223)[0].status != "cancelled"
+    # It failed as a whole: to press it again is no second click.
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: stage.stannp.pieces_of(223)[0].status == "cancelled")
+
+
+async def test_what_was_kept_is_answered_by_the_rights_of_then(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = await tracked(stage)
+    with dying(monkeypatch):
+        await stage.press(shown, "cancel_piece")
+    assert len(await asked(stage)) == 1
+    rules = Rules(cancellers=frozenset({BEN}))
+    await stage.app.services.memory.write(workspaces.keep_rules, stage.app.workspace.id, rules)
+    await stage.until(lambda: [m for m in stage.slack.messages if "may not cancel mail here" in m.text])
+    await answered(stage)
+    assert stage.stannp.pieces_of(223)[0].status != "cancelled"
+
+
+async def test_a_second_click_is_one_also_for_who_takes_it_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = await tracked(stage)
+    with dying(monkeypatch):
+        await asyncio.gather(stage.press(shown, "cancel_piece"), stage.press(shown, "cancel_piece"))
+    assert len(await asked(stage)) == 1
+    await stage.until(lambda: stage.stannp.pieces_of(223)[0].status == "cancelled")
+    await stage.until(lambda: "cancelled" in shown.text)
+    await answered(stage)
+    assert [one for one in stage.stannp.requests if one == "POST postcards/cancel"] == ["POST postcards/cancel"]
+
+
+async def test_settings_that_were_sent_are_saved_once_and_said(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = await settings(stage)
+    with dying(monkeypatch):
+        assert (await stage.slack.submit(ANA, form)).ok
+    # The first to take it up saves them, and cannot say so.
+    fault = Fault("views.update", status=503, times=4)
+    stage.slack.faults.append(fault)
+    await stage.until(lambda: fault.times < 4)
+    stage.slack.faults.clear()
+    await stage.modal(holding="Saved. The change")
+    await answered(stage)
+    assert await lines(stage, "changed the settings") == 1
+
+
+async def test_alerts_that_were_chosen_are_subscribed_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stage.slack.command(ANA, OPS, "/mailalerts")
+    form = await stage.modal(holding="save_alerts")
+    before = len(stage.slack.messages)
+    with dying(monkeypatch):
+        assert (await stage.slack.submit(ANA, form)).ok
+    await answered(stage)
+    found = await stage.app.services.memory.read(workspaces.subscriptions_of, stage.app.workspace.id, OPS)
+    assert len(found) == 1
+    assert len(stage.slack.messages) == before + 1
+
+
+async def test_the_audit_log_arrives_though_it_was_only_acknowledged(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.slack.open_home(ANA)
+    home = await stage.until(
+        lambda: stage.slack.homes.get(ANA) if "open_audit_log" in str(stage.slack.homes.get(ANA)) else None
+    )
+    await stage.press(home, "open_audit_log")
+    shown = await stage.modal(holding="audit_export")
+    with dying(monkeypatch):
+        await stage.press(shown, "audit_export")
+    file = await stage.until(lambda: next((f for f in stage.slack.files.values() if f.name == "audit-log.csv"), None))
+    await stage.until(lambda: file.data)
+
+
+async def test_what_breaks_is_said_with_its_reference_and_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = await tracked(stage)
+
+    def broken(*_args: Any) -> None:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr("handlers.cancel.actions.worth_of", broken)
+    before = await stage.press(shown, "cancel_piece")
+    assert "reference" in everything(await stage.answer(before))
+    await answered(stage)
+    assert [row.outcome for row in await asked(stage)] == ["broke"]
+
+
+@pytest.fixture
+async def many(sqlite_url: str) -> Any:
+    async with house(sqlite_url) as made:
+        await made.install(ACME)
+        yield made
+
+
+async def test_a_key_that_was_sent_is_kept_sealed_and_tried_by_whoever_takes_it_up(
+    many: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack, memory = many.slack(ACME), many.tenants.template.memory
+    home = await many.until(lambda: slack.homes.get("U0ANA"))
+    assert (await slack.press("U0ANA", home, "connect_account")).ok
+    form = await many.modal(ACME, "U0ANA", "save_account")
+    with dying(monkeypatch):
+        await many.submit(ACME, "U0ANA", form, key=many.mail[ACME].api_key, region="us")
+    row = (await memory.read(lambda c: c.execute(select(intents)).all()))[0]
+    assert many.mail[ACME].api_key not in str(row)
+    await many.modal(ACME, "U0ANA", "Connected to")
+    written = select(audit.c.act).where(audit.c.act.like("connected%"))
+    assert len(await memory.read(lambda c: c.execute(written).all())) == 1
