@@ -42,6 +42,8 @@ WATCH_EVERY: Final = timedelta(minutes=1)
 #: What a dead process left is looked for so often; what was just asked for does not wait for it.
 INTENTS_EVERY: Final = timedelta(seconds=2)
 INTENTS_AT_ONCE: Final = 8
+#: What is open of a workspace that cannot be served is looked at again after this time.
+UNSERVED: Final = timedelta(minutes=1)
 SETTLE_EVERY: Final = timedelta(minutes=1)
 ERASE_EVERY: Final = timedelta(hours=6)
 RENEW_EVERY: Final = 10
@@ -280,7 +282,13 @@ class Timetable:
                 self.in_flight.start(self._guarded("intents", work), name=name)
 
     async def _resume_one(self, workspace_id: WorkspaceId, number: int) -> None:
-        await work.resume(await self.tenants.of(workspace_id), workspace_id, number)
+        try:
+            services = await self.tenants.of(workspace_id)
+        except Trouble:
+            # Else it would be the first in the row again and again, and keep other workspaces waiting.
+            await self.services.memory.write(intents.put_off, workspace_id, number, UNSERVED)
+            raise
+        await work.resume(services, workspace_id, number)
 
     async def _deliver(self) -> None:
         await self.courier.serve()

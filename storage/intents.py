@@ -217,6 +217,13 @@ def give_back(
     connection.execute(update(intents).where(_held(workspace_id, intent_id, token)).values(**given))
 
 
+def put_off(connection: Connection, workspace_id: WorkspaceId, intent_id: int, delay: timedelta) -> None:
+    """Nobody can work at it for this time; what is held meanwhile is left alone."""
+    now = database_time(connection)
+    idle = update(intents).where(_mine(workspace_id, intent_id), _is_due(now))
+    connection.execute(idle.values(next_at=now + delay))
+
+
 def end(connection: Connection, workspace_id: WorkspaceId, intent_id: int, token: int, outcome: str) -> bool:
     """It is done, and its secrets go; False when another holds it by now."""
     ended = {"ended_at": database_time(connection), "outcome": outcome, "sealed": "", "lease_until": EPOCH}
