@@ -65,7 +65,11 @@ def carry_out(work: Coroutine[Any, Any, None]) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             refuse("The port is taken by another program. Choose another with --port.")
-        refuse(f"{error.strerror or error}. May we write in this folder?")
+        refuse(_unwritable(error))
+
+
+def _unwritable(error: OSError) -> str:
+    return f"{error.filename or 'This folder'}: {error.strerror or error}. Is the folder there, and may we write in it?"
 
 
 async def wait_for_a_signal() -> None:
@@ -146,6 +150,8 @@ def migrate() -> None:
             after = database.read(schema.state)
     except (DatabaseBusyError, SchemaError) as error:
         refuse(str(error))
+    except OSError as error:
+        refuse(_unwritable(error))
     if after == before:
         out.print(f"Schema {after.revision}: nothing to do. Versions from schema {after.oldest} on run on it.")
     else:

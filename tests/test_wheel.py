@@ -66,3 +66,12 @@ def test_a_fresh_folder_is_checked_without_leaving_anything_in_it_and_then_migra
     assert (code, f"Schema empty → {schema.HEAD}." in said) == (0, True), said
     code, said = say(installed, tmp_path, "-m", "bot", "check")
     assert (code, "0 installed" in said) == (0, True), said
+
+
+@pytest.mark.parametrize("command", ["check", "migrate", "run"])
+def test_a_folder_that_is_not_there_is_named(installed: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / ".env").write_text(f"DATABASE_URL=sqlite:///{tmp_path}/none/mail.db\n")
+    code, said = say(installed, tmp_path, "-m", "bot", command)
+    assert code == 1
+    assert f"{tmp_path}/none" in said.replace("\n", "")
+    assert "Traceback" not in said

@@ -153,6 +153,8 @@ def _missing_file(settings: Settings) -> str:
 
 def _database(settings: Settings) -> Line:
     if file := _missing_file(settings):
+        if not (folder := Path(file).parent).is_dir():
+            return Line("Database", False, f"the folder {folder} is not there. Make it, or change DATABASE_URL")
         return Line("Database", True, f"sqlite, no file yet; run makes it ({file})")
     kind = parse_url(settings.database_url).get_backend_name()
     try:

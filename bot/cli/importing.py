@@ -247,6 +247,8 @@ def read_piece(columns: list[str], row: Row, now: datetime) -> Batch:
         raise wire.UnreadableError(f"the date of its status is {WRITTEN}")
     if "status" in cells and wire.status(cells["status"])[0] is None:
         raise wire.UnreadableError(f"unknown status {cells['status'][:40]!r}")
+    if "cost" in cells and wire.price(cells["cost"]) is None:
+        raise wire.UnreadableError("its cost is no amount like 0.84, without a currency and with a point")
     said = {name: cell for name, cell in cells.items() if name not in ("status_date", "location", "campaign_name")}
     if "status_date" in cells and "status" in cells:
         scan = {"status": said.pop("status"), "date": cells["status_date"], "location": cells.get("location", "")}

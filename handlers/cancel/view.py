@@ -58,10 +58,13 @@ class Who:
     approver: str = ""
 
     def __str__(self) -> str:
-        return f"Asked by <@{self.by}>" + (f", approved by <@{self.approver}>" if self.approver else "")
+        return f"Asked by <@{self.by}>{self._approved()}"
+
+    def _approved(self) -> str:
+        return f", approved by <@{self.approver}>" if self.approver else ""
 
     def small_print(self) -> Block:
-        return context(f"{self} {formatting.stamp(self.at)}")
+        return context(f"Asked by <@{self.by}> {formatting.stamp(self.at)}{self._approved()}")
 
 
 def piece_result(result: Result, who: Who, money: Money | None) -> Message:

@@ -130,6 +130,8 @@ BAD = {
     row(905) + ",more,and more": "it has 15 cells, and the header 13",
     row(906, name='"open'): "a quote is opened and not closed",
     row(907, name="nu\0l"): "NUL",
+    row(910, cost='"1,50"'): "its cost is no amount like 0.84",
+    row(911, cost="-500"): "its cost is no amount like 0.84",
     row(908, name="x" * 100_000): "the row is longer than 64,000 bytes",
     "9," * 1_000_000: "the row is longer than 64,000 bytes",
 }
