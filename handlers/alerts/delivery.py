@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -401,6 +401,10 @@ async def _show_card(services: Services, facts: Facts, turn: Turn) -> tuple[Card
             await services.slack.edit(parcel.channel, card.message_ts, message)
         except MessageGone as gone:
             log.info("card.reposted", channel=parcel.channel, code=gone.code)
+        except SlackRefused as refusal:
+            # Of the card alone: the news goes on, and the card is tried again when it is no longer young.
+            log.warning("card.not_edited", channel=parcel.channel, code=refusal.code)
+            return replace(card, edited_at=now), False
         else:
             return Card(card.message_ts, digest, now), False
         await turn.require_lease()

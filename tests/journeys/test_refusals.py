@@ -77,6 +77,18 @@ async def test_a_message_that_slack_refuses_with_a_new_word_holds_up_its_channel
     assert "shiny_new_code" in everything(await stage.say("/mailtrack", ref))
 
 
+@pytest.mark.parametrize("code", ["msg_too_long", "edit_window_closed", "shiny_new_code"])
+async def test_a_card_that_slack_does_not_let_us_edit_keeps_no_news_back(stage: Stage, code: str) -> None:
+    await a_return(stage)
+    await all_told(stage)
+    ref = returned(stage, 222, 1)
+    stage.slack.faults.append(Fault("chat.update", code, times=1000))
+    await stage.poll()
+    await rounds(stage, worker(stage), 3)
+    assert [m for m in stage.slack.messages if "came back" in m.text and ref in everything(m)]
+    assert set(await reasons(stage, ref)) == {""}
+
+
 async def test_facts_that_cannot_be_read_hold_up_no_other_channel(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
