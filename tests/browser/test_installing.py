@@ -71,9 +71,14 @@ async def live(made: House, team: str, both: asyncio.Barrier) -> None:
     before = slack.bot_token
     # Both companies' tokens live equally long: neither may get one that lasts before both have looked at theirs.
     await both.wait()
-    await memory.write(lambda c: c.exec_driver_sql(f"DELETE FROM leases WHERE name = 'renew:{key}'"))
     made.cloud.lifetime = 43_200
-    renewed = await made.tenants.of(key)
+    for _ in range(500):
+        await memory.write(lambda c: c.exec_driver_sql(f"DELETE FROM leases WHERE name = 'renew:{key}'"))
+        renewed = await made.tenants.of(key)
+        if slack.bot_token != before:
+            break
+        # The clock may be at it just now.
+        await asyncio.sleep(0.02)
     assert slack.bot_token != before
     slack.older_tokens = dict.fromkeys(slack.older_tokens, time.time() - 1)
     assert await renewed.slack.post("C0ELSE", short_answers.plain("still here"))
