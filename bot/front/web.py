@@ -269,25 +269,30 @@ def understood(raw: bytes, content_type: str) -> dict[str, Any]:
     Raises NotFromSlackError for anything else, and where it is not what Bolt reads of any request.
     """
     try:
-        body = _opened(raw.decode(), content_type)
+        text = raw.decode()
+        fields = _fields(text) if content_type != "application/json" else {"payload": text}
+        if "payload" not in fields:
+            # A command: texts alone, which its listener reads before it answers.
+            return fields
+        body = _object(fields["payload"])
     except (ValueError, RecursionError) as error:
         raise NotFromSlackError(type(error).__name__) from None
     payloads.require_slack(body)
     return body
 
 
-def _opened(text: str, content_type: str) -> dict[str, Any]:
-    if content_type != "application/json":
-        fields: dict[str, Any] = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
-        if "payload" not in fields:
-            if not fields or any("\x00" in value for value in fields.values()):
-                raise ValueError
-            return fields
-        text = fields["payload"]
+def _object(text: str) -> dict[str, Any]:
     body = json.loads(text)
     if not isinstance(body, dict) or not is_clean(text):
         raise ValueError
     return body
+
+
+def _fields(text: str) -> dict[str, Any]:
+    fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
+    if not fields or ("payload" not in fields and any("\x00" in value for value in fields.values())):
+        raise ValueError
+    return fields
 
 
 def names_only(body: dict[str, Any], api: str) -> bool:
