@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.app import SystemClock, build_client
@@ -22,6 +23,8 @@ from storage import aside, intents, workspaces
 from storage import secrets as sealed_secrets
 from storage.database import open_database, parse_url
 from storage.schema import revision as schema
+
+T = TypeVar("T")
 
 #: Slack refuses requests that are five minutes off; this warns earlier.
 MOST_SKEW: Final = 60
@@ -158,8 +161,7 @@ def _database(settings: Settings) -> Line:
         return Line("Database", True, f"sqlite, no file yet; run makes it ({file})")
     kind = parse_url(settings.database_url).get_backend_name()
     try:
-        with contextlib.closing(open_database(settings.database_url)) as database:
-            found = database.read(schema.state)
+        found = _look(settings, schema.state)
         found.require()
     except schema.SchemaError as error:
         return Line("Database", False, f"{kind}: {error}")
@@ -169,6 +171,11 @@ def _database(settings: Settings) -> Line:
     return Line("Database", True, f"{kind}, schema {found.revision}")
 
 
+def _look(settings: Settings, work: Callable[[Connection], T]) -> T:
+    with contextlib.closing(open_database(settings.database_url)) as database:
+        return database.read(work)
+
+
 def _kept(settings: Settings) -> list[Line]:
     """What went wrong when the accounts were last read."""
     return [*_aside(settings), *_gaps(settings)]
@@ -176,11 +183,7 @@ def _kept(settings: Settings) -> list[Line]:
 
 def _aside(settings: Settings) -> list[Line]:
     """What the database refused for good, if anything."""
-    database = open_database(settings.database_url)
-    try:
-        found = database.read(aside.look)
-    finally:
-        database.close()
+    found = _look(settings, aside.look)
     if found is None:
         return []
     kept = f"{found.number} could not be kept; the newest, {found.newest.ref}, on {found.at:%Y-%m-%d}"
@@ -191,14 +194,9 @@ def _aside(settings: Settings) -> list[Line]:
 
 def _gaps(settings: Settings) -> list[Line]:
     """What Stannp did not answer when the accounts were last read. The rest goes on without it."""
-    database = open_database(settings.database_url)
-    try:
-        known = database.read(workspaces.every)
-    finally:
-        database.close()
     return [
         Line(f"Stannp for {one.name}", True, f"goes without {name}: {gap.why} since {gap.since:%Y-%m-%d %H:%M} UTC")
-        for one in known
+        for one in _look(settings, workspaces.every)
         for name, gap in gaps.lines(one.gaps)
     ]
 

@@ -38,6 +38,9 @@ from handlers.text.messages import Message, Picture
 
 log = structlog.get_logger()
 
+#: What JSON may hold instead of an object.
+NO_OBJECT: Final = (list, str, int, float, type(None))
+
 #: Slack's own words (docs.slack.dev, errors of each method) and what they mean to us. A code that we have not
 #: met may pass: only a fault of the channel or of the message is final (`handlers.errors.LASTING`), and what one
 #: message meets again and again (`handlers.alerts.delivery.ENOUGH`).
@@ -329,8 +332,10 @@ class Slack:
                     return await ask()
                 except SlackApiError as error:
                     raise named(error) from None
-                except AttributeError:
+                except AttributeError as error:
                     # The SDK takes any JSON, or a page, for an object. Whether it was done is not known.
+                    if error.name != "get" or not isinstance(error.obj, NO_OBJECT):
+                        raise
                     raise SlackDown(code="no object") from None
         except SlackBusy:
             outcome = "rate_limited"

@@ -47,6 +47,7 @@ from storage.records import (
     Money,
     PieceId,
     Source,
+    StoredCampaign,
     StoredPiece,
     UserId,
     Workspace,
@@ -280,13 +281,19 @@ async def _look(services: Services, workspace: Workspace, piece: StoredPiece) ->
         return await services.platform.piece(piece.ref, piece.kind)
     except Refusal:
         campaign = await services.memory.read(queries.campaign, workspace.id, piece.campaign_id)
-        if campaign is None or (campaign.facts.recipients or 0) > MOST_REREAD:
+        if campaign is None or await _size(services, workspace, campaign) > MOST_REREAD:
             raise
         report = await services.platform.campaign_pieces(campaign.facts.ref)
         told = tuple(change for change in report.changes if change.piece_ref == piece.ref)
         if not told:
             raise
         return Batch(changes=told)
+
+
+async def _size(services: Services, workspace: Workspace, campaign: StoredCampaign) -> int:
+    """How many pieces it has: as the platform says, else as many as we know."""
+    known = await services.memory.read(queries.mix, workspace.id, campaign.id)
+    return max(campaign.facts.recipients or 0, known.total)
 
 
 def _as_asked(batch: Batch) -> Batch:

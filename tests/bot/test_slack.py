@@ -1,6 +1,7 @@
 """Slack's adapter against the strict double, over real sockets: every failure gets its name, and the double bites."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -87,6 +88,15 @@ async def test_a_page_of_html_is_an_outage(slack: Slack, double: SlackDouble, st
     with pytest.raises(SlackDown):
         await slack.post("C1", HELLO)
     assert double.messages == []
+
+
+async def test_a_fault_of_our_own_is_no_outage(slack: Slack) -> None:
+    class Broken(list[Any]):
+        def __iter__(self) -> Any:
+            return self.unheard_of
+
+    with pytest.raises(AttributeError, match="unheard_of"):
+        await slack.post("C1", Message("hello", Broken([divider()])))
 
 
 async def test_a_post_that_broke_off_is_not_sent_again(slack: Slack, double: SlackDouble) -> None:

@@ -3,13 +3,16 @@
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 
 from bot.sandbox.slack import Posted
 from bot.sandbox.stannp import Mailpiece, Trouble
 from handlers import upkeep
+from handlers.cancel import stopping
 from storage import cancellations
 from storage.queries import mail as queries
 from storage.records import UserId
+from storage.schema.tables import campaigns
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
 from tests.rudeness import UNREAD, UNREPORTED
 
@@ -80,6 +83,22 @@ async def test_where_the_account_reads_no_single_pieces_the_campaigns_report_say
     await stage.press(late, "cancel_piece")
     await stage.until(lambda: "too late" in late.text)
     assert moved.status == "printing"
+
+
+@pytest.mark.calm(*UNREPORTED)
+async def test_a_campaign_that_does_not_say_how_large_it_is_is_counted_before_it_is_read_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await tracked(stage, waiting(stage))
+    unsaid = update(campaigns).values(recipients=None)
+    await stage.app.services.memory.write(lambda connection: connection.execute(unsaid).rowcount)
+    monkeypatch.setattr(stopping, "MOST_REREAD", 3)
+    report = Trouble("reporting/campaignSingles/", 500, times=1000)
+    stage.stannp.troubles += [Trouble("postcards/get/", 403, "<html>Forbidden</html>", times=1000), report]
+    text = shown.text
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: shown.text != text)
+    assert (report.times, waiting(stage).status) == (1000, "received")
 
 
 @pytest.mark.calm(*UNREAD)
