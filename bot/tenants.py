@@ -412,7 +412,8 @@ class Many:
         now = self._now()
 
         def work(connection: Connection) -> None:
-            also(connection)
+            if not also(connection):
+                return
             kept = sealed_secrets.secret(connection, self.vault, workspace_id, Place.ACCOUNT) or {}
             sealed_secrets.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept | change, now)
             if "key" in change:

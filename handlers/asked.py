@@ -24,7 +24,7 @@ from handlers.context.intents import Hold
 from handlers.context.lookups import Outdated
 from handlers.context.services import Ask, Services
 from handlers.context.table import Field, Filled, Press, Submission, merged
-from handlers.errors import Outage, Refusal, Removed, Trouble
+from handlers.errors import Outage, Overloaded, Refusal, Removed, Trouble
 from handlers.home import table as home
 from handlers.pieces import table as pieces
 from handlers.returns import table as returns
@@ -51,11 +51,18 @@ DOUBLE_CLICK: Final = timedelta(seconds=1.5)
 #: Said where the answer has to wait: trying again would only do it twice.
 WAITS: Final = "My own database is not answering right now. What you asked for is kept, and done when that is over."
 
+#: What was not begun in this time is not done any more: who asked has long seen to it otherwise, or forgotten it.
+TOO_OLD: Final = timedelta(hours=1)
+
 Work = Callable[[Services, Ask], Awaitable[None]]
 
 
 class Unreadable(Refusal):
     """I can no longer read what you sent: the key that sealed it is gone. Nothing was changed; please send it again."""
+
+
+class Lapsed(Refusal):
+    """This waited for more than an hour, because I was not running. Nothing was changed; please ask for it anew."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,15 @@ def is_first(connection: Connection, ask: Ask, key: str, now: datetime) -> bool:
     return not ask.click or leases.first_click(connection, mine + ask.click, DOUBLE_CLICK)
 
 
-def keeping(vault: Vault, ask: Ask, given: Given, key: str, now: datetime) -> Callable[[Connection], Intent | None]:
+def keeping(
+    vault: Vault, ask: Ask, given: Given, key: str, now: datetime, is_late: Callable[[], bool]
+) -> Callable[[Connection], Intent | None]:
     """What writes it down, held by this process; gives None for a request that was handled before. The ids are kept as
-    they are; where the asker can be answered, and all that a person typed, are sealed."""
+    they are; where the asker can be answered, and all that a person typed, are sealed.
+
+    Raises Overloaded when its turn comes so late that Slack has shown a failure by then: who presses again must not
+    have asked twice.
+    """
     payload = {
         "by": ask.user, "name": given.name, "form": given.filled is not None, "value": given.value,
         "channel": ask.channel, "message": ask.message_ts, "view": ask.view_id, "guest": ask.guest,
@@ -90,6 +103,8 @@ def keeping(vault: Vault, ask: Ask, given: Given, key: str, now: datetime) -> Ca
     sealed = vault.seal(intents.place(ask.workspace.id), secrets) if any(secrets.values()) else ""
 
     def work(connection: Connection) -> Intent | None:
+        if is_late():
+            raise Overloaded
         if not is_first(connection, ask, key, now):
             return None
         return intents.keep_taken(connection, ask.workspace.id, Kind.ASKED, payload, sealed, f"asked:{key}")
@@ -159,16 +174,24 @@ async def answer(hold: Hold, ask: Ask, work: Work) -> timedelta | None:
         await hold.still_ours()
         if ask.workspace.removed_at is not None:
             raise Removed
+        if hold.told < answering.DONE and await services.memory.read(_is_too_old, hold):
+            raise Lapsed
         await work(services, await recognized(services, replace(ask, kept=hold.intent)))
     except Trouble as trouble:
         log.info("listener.refused", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
-        told = await _told(hold) if isinstance(trouble, Outage) else 0
+        told = await _told(hold)
         if told == answering.DONE:
-            # A refusal would not be true: what was done is shown later.
-            raise
-        if told < answering.PASSED_ON:
+            # A refusal would not be true: it is done. Shown later, where only the answer was in trouble.
+            if isinstance(trouble, Outage):
+                raise
+            return None
+        if told < answering.PASSED_ON or isinstance(trouble, Refusal):
             await hold.tell(answering.REFUSAL, partial(_refuse, services, ask, str(trouble)))
     return None
+
+
+def _is_too_old(connection: Connection, hold: Hold) -> bool:
+    return intents.is_old(connection, hold.workspace_id, hold.intent.id, TOO_OLD)
 
 
 async def _told(hold: Hold) -> int:

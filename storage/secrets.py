@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, or_, select, tuple_, update
 
+from storage.cancellations import Outcome
 from storage.database import database_time, rows_changed, upsert
 from storage.records import WorkspaceId
-from storage.schema.account_tables import install_states, secrets
-from storage.schema.tables import changes, leases, metadata, pieces, workspaces
+from storage.schema.account_tables import install_states, intent_pieces, intents, secrets
+from storage.schema.tables import EPOCH, cancellations, changes, leases, metadata, pieces, workspaces
 from storage.vault import Vault
 
 
@@ -159,6 +160,13 @@ def remove(
     facts = {"removed_at": now, "purge_at": purge_at, "leaving_at": None, "connected_at": None, "webhook_key": None}
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))
     connection.execute(delete(secrets).where(secrets.c.workspace_id == workspace_id))
+    # Also what somebody typed a moment ago. Nobody could do it any more; its pieces may be asked for anew.
+    of_it = intents.c.workspace_id == workspace_id, intents.c.ended_at.is_(None)
+    ended = {"ended_at": database_time(connection), "outcome": "removed", "sealed": "", "lease_until": EPOCH}
+    connection.execute(update(intents).where(*of_it).values(token=intents.c.token + 1, **ended))
+    for table in (intent_pieces, cancellations):
+        still = table.c.workspace_id == workspace_id, table.c.outcome == ""
+        connection.execute(update(table).where(*still).values(outcome=Outcome.UNSETTLED.value))
     return True
 
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection
@@ -56,6 +56,11 @@ class InFlight:
             task.cancel()
 
 
+#: Slack shows a failure after three seconds (docs.slack.dev: "acknowledge within 3 seconds"): what could not be written
+#: in this time is not written any more.
+SOON: Final = 2.0
+
+
 @dataclass(frozen=True)
 class Desk:
     """Where requests arrive: whose they are, and what answers them."""
@@ -74,7 +79,11 @@ class Desk:
 
         What the database does not take is not acknowledged: the person sees that it failed.
         """
-        kept = await self.memory.together(asked.keeping(self.vault, ask, given, key, self.clock.now()))
+        late = self.clock.elapsed() + SOON
+        keeping = asked.keeping(
+            self.vault, ask, given, key, self.clock.now(), is_late=lambda: self.clock.elapsed() > late
+        )
+        kept = await self.memory.together(keeping)
         if kept is None:
             log.info("listener.repeated", key=key)
         return kept

@@ -67,6 +67,8 @@ def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: da
     found = audit.approval(connection, workspace_id, number)
     if found is None:
         raise Outdated
+    if kept.was_done(ask.kept):
+        return _decided_before(connection, ask, found)
     refusal = _against(found, ask, now)
     if refusal is not None:
         raise refusal
@@ -93,8 +95,16 @@ def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: da
     audit.note(
         connection, workspace_id, ask.user, act, now, subject=what.strip("*"), detail=f"asked by {found.asked_by}"
     )
-    kept.pass_on(connection, ask.kept)
+    kept.is_first(connection, ask.kept)
     return Decision(found, what, intent.id if intent else 0, standing)
+
+
+def _decided_before(connection: Connection, ask: Ask, found: Approval) -> Decision:
+    """What this very request decided before its process died: it is left to be shown, and begun."""
+    standing = Standing([], 0)
+    if found.intent_id is not None:
+        standing = standing_of(connection, ask.workspace.id, found.intent_id, CampaignId(found.campaign_id))
+    return Decision(found, requests.named(connection, ask.workspace.id, found), found.intent_id or 0, standing)
 
 
 def _against(found: Approval, ask: Ask, now: datetime) -> Refusal | None:

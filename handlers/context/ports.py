@@ -177,19 +177,21 @@ def is_secret(text: str) -> bool:
     return len(text.strip()) >= SHORTEST_SECRET
 
 
-#: What else is written in the transaction of a change.
-Also = Callable[[Connection], object]
-OfAccount = Callable[[Connection, Account], object]
+#: What else is written in the transaction of a change; gives whether the change is still to be made.
+Also = Callable[[Connection], bool]
+OfAccount = Callable[[Connection, Account], bool]
 
 
-def nothing(_connection: Connection) -> None:
+def nothing(_connection: Connection) -> bool:
     """Nothing else."""
+    return True
 
 
 class Accounts(Protocol):
     """The mail account of each workspace: connected from Slack, kept sealed, and never shown again.
 
-    What changes it takes part in one transaction with whatever else is to be written of that: `also`.
+    What changes it takes part in one transaction with whatever else is to be written of that: `also`. Where that says
+    that it was done before, nothing is changed: a newer choice may stand by now.
     """
 
     async def connect(self, workspace_id: WorkspaceId, key: str, region: str, also: OfAccount) -> Account:

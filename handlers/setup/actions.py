@@ -1,5 +1,7 @@
 """Arriving: greets who installed us, and connects the mail account and its webhook."""
 
+from collections.abc import Callable
+
 import structlog
 from sqlalchemy import Connection
 
@@ -60,8 +62,8 @@ async def connect(services: Services, ask: Ask, key: str, region: str) -> None:
         await _again(services, ask, region, "That is no API key: it is one word of letters and digits.")
         return
 
-    def write(connection: Connection, account: Account) -> None:
-        written(services, ask, Act.CONNECTED, account.owner, REGIONS[region])(connection)
+    def write(connection: Connection, account: Account) -> bool:
+        return _once(ask, written(services, ask, Act.CONNECTED, account.owner, REGIONS[region]))(connection)
 
     try:
         account = await _accounts(services).connect(ask.workspace.id, key, region, write)
@@ -76,6 +78,11 @@ async def connect(services: Services, ask: Ask, key: str, region: str) -> None:
         return
     await services.slack.update_view(ask.view_id, messages.modal("Mail account", setup_view.connected(account)))
     await _show_home(services, ask)
+
+
+def _once(ask: Ask, line: Callable[[Connection], bool]) -> Callable[[Connection], bool]:
+    """Writes the line, and gives whether the change is to be made: not where this request has made it before."""
+    return lambda connection: not kept.was_done(ask.kept) and line(connection)
 
 
 async def _again(services: Services, ask: Ask, region: str, note: str) -> None:
@@ -122,6 +129,6 @@ async def save_webhook(services: Services, ask: Ask, secret: str) -> None:
         again = setup_view.webhook_form(address, note=f"The secret {SECRET_REFUSED}. Nothing was saved.")
         await services.slack.update_view(ask.view_id, again)
         return
-    line = written(services, ask, Act.WEBHOOK, "secret")
+    line = _once(ask, written(services, ask, Act.WEBHOOK, "secret"))
     await _accounts(services).keep_webhook_secret(ask.workspace.id, secret, line)
     await services.slack.update_view(ask.view_id, messages.modal("Webhook", setup_view.webhook_saved()))

@@ -76,6 +76,11 @@ async def test_a_replay_is_refused(stage: Stage) -> None:
     await refused(stage, raw, headers, 401)
 
 
+async def test_a_command_may_hold_any_word(stage: Stage) -> None:
+    answer = await stage.say("/mailtrack", "payload spring")
+    assert "payload spring" in answer.text
+
+
 async def test_the_same_request_signed_anew_is_answered_once(stage: Stage) -> None:
     # Slack's own retries carry a new signature; it is their id that tells.
     before = len(stage.slack.messages)

@@ -4,19 +4,23 @@ then."""
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from bot.front.dispatcher import Desk
 from bot.sandbox.slack import Fault, Posted, View
+from storage import secrets as sealed_secrets
 from storage import workspaces
 from storage.intents import Kind
 from storage.records import Rules
-from storage.schema.account_tables import audit, intents
+from storage.schema.account_tables import approvals, audit, intents
+from storage.schema.tables import EPOCH
+from storage.secrets import Place
 from tests.house import ACME, House, house
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
 
@@ -178,3 +182,110 @@ async def test_a_key_that_was_sent_is_kept_sealed_and_tried_by_whoever_takes_it_
     await many.modal(ACME, "U0ANA", "Connected to")
     written = select(audit.c.act).where(audit.c.act.like("connected%"))
     assert len(await memory.read(lambda c: c.execute(written).all())) == 1
+
+
+async def test_what_waited_for_hours_is_not_done_after_all(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = await tracked(stage)
+    stage.app.scheduler.pause()
+    with dying(monkeypatch):
+        await stage.press(shown, "cancel_piece")
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    await stage.app.services.memory.write(
+        lambda c: c.execute(update(intents).values(made_at=long_ago, next_at=long_ago)).rowcount
+    )
+    stage.app.scheduler.resume()
+    await stage.until(lambda: [m for m in stage.slack.messages if "ask for it anew" in m.text])
+    await answered(stage)
+    assert stage.stannp.pieces_of(223)[0].status == "received"
+
+
+async def test_what_is_done_is_not_said_to_have_failed_where_its_form_is_gone(stage: Stage) -> None:
+    form = await settings(stage)
+    before = len(stage.slack.messages)
+    stage.slack.faults.append(Fault("views.update", "not_found", times=1000))
+    assert (await stage.slack.submit(ANA, form)).ok
+    await answered(stage)
+    assert await lines(stage, "changed the settings") == 1
+    assert [m.text for m in stage.slack.messages[before:]] == []
+
+
+async def test_a_request_that_was_declined_is_shown_so_by_whoever_takes_it_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = Rules(approval_above=Decimal("0.10"), cancellers=frozenset({ANA, BEN}))
+    await stage.app.services.memory.write(workspaces.keep_rules, stage.app.workspace.id, rules)
+    await stage.press(await tracked(stage), "cancel_piece")
+    wanted = await stage.until(lambda: next((m for m in stage.slack.messages if "asks to cancel" in m.text), None))
+    # Its process dies between the decision and the message that shows it.
+    with monkeypatch.context() as dead:
+        dead.setattr("storage.intents.LEASE", timedelta(seconds=1))
+        dead.setattr("storage.intents.TELLING", timedelta(seconds=1))
+
+        async def dies(*_args: Any) -> None:
+            await asyncio.sleep(60)
+
+        dead.setattr("handlers.cancel.approvals._show_decision", dies)
+        assert (await stage.slack.press(BEN, wanted, "decline_cancel")).ok
+        await stage.until(lambda: [task for task in stage.app.in_flight.tasks if task.get_name().startswith("action:")])
+        await decided(stage)
+        for task in list(stage.app.in_flight.tasks):
+            if task.get_name().startswith("action:"):
+                task.cancel()
+    await stage.until(lambda: "declined" in wanted.text)
+
+
+async def decided(stage: Stage) -> None:
+    question = select(func.count()).select_from(approvals).where(approvals.c.outcome != "")
+    for _ in range(400):
+        if await stage.app.services.memory.read(lambda connection: connection.scalar(question)):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("nobody decided")
+
+
+async def test_what_was_kept_too_late_for_slack_is_not_done(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = await tracked(stage)
+    monkeypatch.setattr("bot.front.dispatcher.SOON", -1.0)
+    assert not (await stage.slack.press(ANA, shown, "cancel_piece")).ok
+    assert await asked(stage) == []
+    monkeypatch.undo()
+    await stage.press(shown, "cancel_piece")
+    await stage.until(lambda: stage.stannp.pieces_of(223)[0].status == "cancelled")
+
+
+async def test_a_key_that_was_kept_takes_no_newer_ones_place(many: House) -> None:
+    slack, mail, memory = many.slack(ACME), many.mail[ACME], many.tenants.template.memory
+    home = await many.until(lambda: slack.homes.get("U0ANA"))
+    assert (await slack.press("U0ANA", home, "connect_account")).ok
+    form = await many.modal(ACME, "U0ANA", "save_account")
+    busy = Fault("views.update", status=503, times=1000)
+    slack.faults.append(busy)
+    await many.submit(ACME, "U0ANA", form, key=mail.api_key, region="us")
+    await many.until(lambda: busy.times < 1000)
+    key = (await memory.read(workspaces.by_team, ACME)).id
+    await many.tenants.keep(key, Place.ACCOUNT, {"key": "the newer one", "region": "us"})
+    met = busy.times
+    await memory.write(lambda c: c.execute(update(intents).values(next_at=EPOCH, lease_until=EPOCH)).rowcount)
+    await many.until(lambda: busy.times < met)
+    held = await memory.read(sealed_secrets.secret, many.tenants.vault, key, Place.ACCOUNT)
+    assert held is not None
+    assert held["key"] == "the newer one"
+
+
+async def test_what_is_open_goes_with_a_removed_workspace(many: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    slack, memory = many.slack(ACME), many.tenants.template.memory
+    home = await many.until(lambda: slack.homes.get("U0ANA"))
+    assert (await slack.press("U0ANA", home, "connect_account")).ok
+    form = await many.modal(ACME, "U0ANA", "save_account")
+    with dying(monkeypatch):
+        monkeypatch.setattr("storage.intents.LEASE", timedelta(hours=1))
+        await many.submit(ACME, "U0ANA", form, key=many.mail[ACME].api_key, region="us")
+    await many.cloud.uninstall(ACME)
+    key = (await memory.read(workspaces.by_team, ACME)).id
+    for _ in range(400):
+        if (await memory.read(workspaces.by_id, key)).removed_at is not None:
+            break
+        await asyncio.sleep(0.02)
+    rows = await memory.read(lambda c: c.execute(select(intents)).all())
+    assert [(row.sealed, row.ended_at is not None) for row in rows] == [("", True)] * len(rows)
+    assert rows
