@@ -15,7 +15,6 @@ import aiohttp
 import structlog
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
@@ -27,6 +26,7 @@ from bot.front.departures import departures
 from bot.front.dispatcher import Desk, InFlight
 from bot.front.door import Door, Room, log_once, open_files
 from bot.front.listeners import build_bolt
+from bot.front.socket import Socket
 from bot.front.web import LIMITS, Front, build_metrics, build_web
 from bot.metrics import Metrics
 from bot.platforms.stannp import client as stannp
@@ -323,9 +323,9 @@ def regions_of(settings: Settings) -> dict[str, Region]:
     }
 
 
-async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) -> AsyncSocketModeHandler:
+async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) -> Socket:
     """Opens the socket to Slack; raises SlackDown when that takes too long (a wrong app token never says so)."""
-    handler = AsyncSocketModeHandler(bolt, settings.slack_app_token.get_secret_value())
+    handler = Socket(bolt, settings.slack_app_token.get_secret_value())
     stack.push_async_callback(handler.close_async)
     try:
         await asyncio.wait_for(handler.connect_async(), SOCKET_PATIENCE)  # type: ignore[no-untyped-call]
@@ -334,7 +334,7 @@ async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) ->
     return handler
 
 
-def _connection(handler: AsyncSocketModeHandler | None) -> Callable[[], Awaitable[bool]]:
+def _connection(handler: Socket | None) -> Callable[[], Awaitable[bool]]:
     async def connected() -> bool:
         return handler is None or bool(await handler.client.is_connected())
 

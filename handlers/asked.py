@@ -107,7 +107,11 @@ def keeping(
             raise Overloaded
         if not is_first(connection, ask, key, now):
             return None
-        return intents.keep_taken(connection, ask.workspace.id, Kind.ASKED, payload, sealed, f"asked:{key}")
+        made = intents.keep_taken(connection, ask.workspace.id, Kind.ASKED, payload, sealed, f"asked:{key}")
+        if is_late():
+            # A lock held it up.
+            raise Overloaded
+        return made
 
     return work
 

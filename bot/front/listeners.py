@@ -27,7 +27,7 @@ from bot.tenants import Entry
 from handlers.asked import PRESSES, TABLE, Given
 from handlers.context.lookups import Outdated
 from handlers.context.services import Ask, Services
-from handlers.context.table import Command, Press, Submission
+from handlers.context.table import Command, Filled, Press, Submission
 from handlers.errors import Outage, Trouble
 from handlers.home import actions as home_actions
 from handlers.text import short_answers
@@ -51,6 +51,13 @@ async def _outdated(_services: Services, _ask: Ask, _value: str) -> None:
 
 #: Also what no view shows any more deserves an answer: a button of an older version.
 OUTDATED: Final = Press(_outdated)
+
+
+async def _gone(_services: Services, _ask: Ask, _filled: Filled) -> None:
+    raise Outdated
+
+
+GONE: Final = Submission(_gone)
 
 Enter = Callable[[str | None, str | None, bool], Awaitable[Entry | None]]
 
@@ -84,6 +91,7 @@ def build_bolt(client: AsyncWebClient, enter: Enter, desk: Desk, left: Listener)
     app.action(re.compile(".*"))(_action(desk))
     for form, submission in TABLE.forms.items():
         app.view(form)(_form(desk, submission))
+    app.view(re.compile(".*"))(_form(desk, GONE))
     app.shortcut("track_in_message")(_message_shortcut(desk))
     app.event("app_mention")(_mention(desk))
     app.event("function_executed")(_step(desk))
@@ -135,6 +143,11 @@ def _asked(context: AsyncBoltContext, user: str, channel: str = "", **more: Any)
     return Ask(_whose(context), UserId(user), ChannelId(channel), guest=_is_foreign(context), **more)
 
 
+def _id_of(trigger: str) -> str:
+    """What tells a repeated request from another; one that came without is taken for one of its own."""
+    return trigger or uuid.uuid4().hex
+
+
 def _command(desk: Desk, command: Command) -> Listener:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         typed = read(payloads.Typed, body)
@@ -143,7 +156,7 @@ def _command(desk: Desk, command: Command) -> Listener:
             context, typed.user_id, typed.channel_id, text=typed.text, response_url=typed.response_url,
             trigger_id=typed.trigger_id, open_to_guests=command.for_guests, nameless=command.nameless,
         )  # fmt: skip
-        desk.take(ask, f"command:{ask.trigger_id}", command.handler, in_turn=not command.opens_page)
+        desk.take(ask, f"command:{_id_of(typed.trigger_id)}", command.handler, in_turn=not command.opens_page)
 
     return listen
 
@@ -158,7 +171,7 @@ def _action(desk: Desk) -> Listener:
         # Slack gives each click of a double click an id of its own.
         click = "" if press.in_turn else f"click:{ask.user}:{place}:{element.action_id}:{value}"
         ask = replace(ask, click=click, open_to_guests=press.for_guests, nameless=press.nameless)
-        handler, key = press.handler, f"action:{ask.trigger_id}"
+        handler, key = press.handler, f"action:{_id_of(ask.trigger_id)}"
         kept = await desk.keep(ask, Given(element.action_id, value), key) if press.kept else None
         await ack()
         if kept is None and press.kept:
@@ -194,7 +207,7 @@ def _form(desk: Desk, submission: Submission) -> Listener:
         # A form that closed can be answered in its channel alone.
         view_id = submitted.view.id if submission.meanwhile else ""
         ask = _asked(context, submitted.user.id, submission.channel(filled), view_id=view_id)
-        key = f"view:{submitted.trigger_id or submitted.view.id}"
+        key = f"view:{_id_of(submitted.trigger_id or submitted.view.id)}"
         given = Given(submitted.view.callback_id, filled=filled)
         kept = await desk.keep(ask, given, key) if submission.kept else None
         if submission.meanwhile is None:
@@ -217,7 +230,7 @@ def _message_shortcut(desk: Desk) -> Listener:
             context, chosen.user.id, chosen.channel.id if chosen.channel else "", text=chosen.text(),
             response_url=chosen.response_url, trigger_id=chosen.trigger_id,
         )  # fmt: skip
-        desk.take(ask, f"shortcut:{ask.trigger_id}", track_commands.track_in_message)
+        desk.take(ask, f"shortcut:{_id_of(ask.trigger_id)}", track_commands.track_in_message)
 
     return listen
 

@@ -3,6 +3,7 @@
 The shapes: docs.slack.dev, "Handling interaction payloads", "Implementing slash commands" and "Events API".
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, TypeVar
@@ -67,6 +68,11 @@ class Envelope(BaseModel):
     actions: list[dict[str, Any]] | None = None
 
 
+class _Tokens(BaseModel):
+    bot: list[Text] | None = None
+    oauth: list[Text] | None = None
+
+
 class _Event(BaseModel):
     type: Text
     subtype: Maybe = ""
@@ -79,7 +85,7 @@ class _Event(BaseModel):
     message: Object | None = None
     function: Object | None = None
     inputs: Object | None = None
-    tokens: Object | None = None
+    tokens: "Annotated[_Tokens, BeforeValidator(lambda value: value or {})] | None" = None
 
 
 class Typed(BaseModel):
@@ -307,12 +313,26 @@ HEARD: Final[Mapping[str, type[BaseModel]]] = {
 }
 
 
+#: As JSON writes it: after an even number of backslashes.
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def require_clean(text: str) -> None:
+    """Raises ValueError unless a JSON text holds only what a database can keep: no NUL, and no half of a pair."""
+    if "\x00" in text or _NUL.search(text):
+        raise ValueError("NUL")
+    if "\\ud" in text.lower():
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+
+
 def require_slack(body: Body) -> None:
     """Raises NotFromSlackError for what is not of the shape that its own type promises.
 
     Bolt reads much of it before a listener does, and takes each shape on trust.
     """
     envelope = read(Envelope, body)
+    if envelope.type == "event_callback" and envelope.event is None:
+        raise NotFromSlackError("event")
     if envelope.command:
         read(Typed, body)
     elif envelope.event is not None:

@@ -668,6 +668,10 @@ class SlackDouble:
 
     async def press(self, user: str, where: Posted | View, action_id: str, value: str | None = None) -> Acked:
         """A person presses a button, or chooses `value` from a list, in a message or a modal."""
+        return await self.deliver("interactive", self.pressing(user, where, action_id, value))
+
+    def pressing(self, user: str, where: Posted | View, action_id: str, value: str | None = None) -> dict[str, Json]:
+        """What Slack says of it."""
         blocks = where.blocks if isinstance(where, Posted) else where.view["blocks"]
         element = find_element(blocks, action_id, value)
         action = {"type": element["type"], "action_id": action_id, "block_id": "b", "action_ts": self.next_ts()}
@@ -677,8 +681,7 @@ class SlackDouble:
             action["selected_date"] = value
         else:
             action["value"] = element.get("value", "")
-        body = self._interaction("block_actions", user) | {"actions": [action]}
-        return await self.deliver("interactive", body | self._container(user, where))
+        return self._interaction("block_actions", user) | {"actions": [action]} | self._container(user, where)
 
     def _container(self, user: str, where: Posted | View) -> dict[str, Json]:
         if isinstance(where, View):

@@ -4,11 +4,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from sqlalchemy import Connection
+
 from handlers.admin import view as admin_view
 from handlers.admin.view import AmountRefused
 from handlers.context.access import require_steward
 from handlers.context.audit import write_down
 from handlers.context.services import Ask, Services
+from handlers.errors import Refusal
 from storage import workspaces
 from storage.audit import Act
 from storage.records import Rules
@@ -34,6 +37,10 @@ ALONE: Final = (
 )
 
 
+class SavedMeanwhile(Refusal):
+    """Somebody else saved the settings a moment ago. Here they are as they stand now; nothing of yours was saved."""
+
+
 async def open_settings(services: Services, ask: Ask, _value: str) -> None:
     """*Settings* in Home."""
     await require_steward(services, ask)
@@ -57,9 +64,21 @@ async def save_settings(services: Services, ask: Ask, chosen: Rules, amount: str
         again = admin_view.form(made, services.policy.cancellers, ask.workspace.currency, wrong, amount)
         await services.slack.update_view(ask.view_id, again)
         return
-    keep = partial(workspaces.keep_rules, workspace_id=ask.workspace.id, rules=made)
-    await write_down(services, ask, Act.RULES, detail=_told(ask.workspace.rules, made), work=keep)
+    keep = partial(_keep, ask=ask, made=made)
+    try:
+        await write_down(services, ask, Act.RULES, detail=_told(ask.workspace.rules, made), work=keep)
+    except SavedMeanwhile as refusal:
+        now = (await services.memory.read(workspaces.by_id, ask.workspace.id)).rules
+        again = admin_view.form(now, services.policy.cancellers, ask.workspace.currency, str(refusal))
+        await services.slack.update_view(ask.view_id, again)
+        return
     await services.slack.update_view(ask.view_id, admin_view.saved())
+
+
+def _keep(connection: Connection, ask: Ask, made: Rules) -> None:
+    if workspaces.by_id(connection, ask.workspace.id).rules != ask.workspace.rules:
+        raise SavedMeanwhile
+    workspaces.keep_rules(connection, ask.workspace.id, made)
 
 
 def _told(before: Rules, after: Rules) -> str:

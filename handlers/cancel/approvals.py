@@ -14,7 +14,7 @@ from handlers.context import kept
 from handlers.context.access import require_canceller
 from handlers.context.lookups import Outdated, number_of
 from handlers.context.services import Ask, Services
-from handlers.errors import Outage, Refusal
+from handlers.errors import Refusal
 from handlers.text.messages import Message
 from storage import audit, intents
 from storage.audit import Act, Approval
@@ -27,8 +27,11 @@ async def approve(services: Services, ask: Ask, value: str) -> None:
     """*Approve*: a second person who may cancel agrees, and what the request named is done, and no more."""
     decision = await _decide(services, ask, value, Act.APPROVED)
     message = approval_view.decided(decision.approval, decision.what, "approved", ask.user, services.clock.now())
-    await _show_decision(services, ask, message)
-    await cancel_actions.stop(services, ask, decision.intent_id, decision.what.strip("*"), decision.standing)
+    try:
+        await _show_decision(services, ask, message)
+    finally:
+        # Whatever becomes of the words.
+        await cancel_actions.stop(services, ask, decision.intent_id, decision.what.strip("*"), decision.standing)
 
 
 async def decline(services: Services, ask: Ask, value: str) -> None:
@@ -39,10 +42,10 @@ async def decline(services: Services, ask: Ask, value: str) -> None:
 
 
 async def _show_decision(services: Services, ask: Ask, message: Message) -> None:
-    """In the place of the request; what was decided holds also where that is gone."""
+    """In the place of the request; what was decided holds also where that is gone. Raises an Outage: shown later."""
     try:
         await services.slack.edit(ask.channel, ask.message_ts, message)
-    except (Refusal, Outage) as trouble:
+    except Refusal as trouble:
         log.info("decision.not_shown", reason=type(trouble).__name__, code=trouble.code)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.front import payloads
-from bot.front.payloads import NotFromSlackError, Pressed, Submitted, Typed, read, require_slack
+from bot.front.payloads import NotFromSlackError, Pressed, Submitted, Typed, read, require_clean, require_slack
 from handlers.context.lookups import Outdated
 
 FORM: dict[str, Any] = {
@@ -47,6 +47,30 @@ def test_nobody_presses_or_submits_without_a_name(shape: Any, body: dict[str, An
         read(shape, body | {"user": user})
     with pytest.raises(NotFromSlackError):
         read(Typed, {"user_id": "", "channel_id": "C1"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"type": "event_callback", "event": None},
+        {"type": "event_callback"},
+        {"type": "event_callback", "event": {"type": "tokens_revoked", "tokens": {"bot": 5}}},
+        {"type": "event_callback", "event": {"type": "tokens_revoked", "tokens": [1]}},
+        {"type": "block_actions", "user": {"id": "U1"}, "actions": []},
+        {"type": "block_actions", "user": {"id": "U1"}, "actions": None},
+        {"type": "block_actions", "authorizations": [None]},
+    ],
+)
+def test_what_bolt_or_a_listener_would_break_on_is_refused_before(body: dict[str, Any]) -> None:
+    with pytest.raises(NotFromSlackError):
+        require_slack(body)
+
+
+def test_what_a_database_cannot_keep_is_refused_and_what_only_looks_like_it_is_not() -> None:
+    for text in ('{"text": "\\u0000"}', '{"text": "\\ud800"}', '{"text": "\x00"}'):
+        with pytest.raises(ValueError):  # noqa: PT011 - which kind, nobody asks
+            require_clean(text)
+    require_clean('{"text": "type \\\\u0000, or \\ud83d\\ude00"}')
 
 
 def test_a_refusal_names_the_place_and_nothing_of_what_stood_there() -> None:

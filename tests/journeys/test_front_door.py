@@ -140,3 +140,22 @@ async def test_a_body_that_does_not_unpack_is_refused_and_no_fault_of_ours(
             async with sent as answer:
                 assert answer.status in (400, 401), f"answered {answer.status}"
     assert "Traceback" not in caplog.text
+
+
+async def test_a_form_of_another_version_is_answered_in_words(stage: Stage) -> None:
+    await stage.slack.command(ANA, OPS, "/mailalerts")
+    form = await stage.modal(holding="save_alerts")
+    form.view["callback_id"] = "save_alerts_v9"
+    before = len(stage.slack.messages)
+    assert (await stage.slack.submit(ANA, form)).ok
+    assert "no longer there" in (await stage.answer(before)).text
+
+
+async def test_a_payload_of_no_shape_of_slacks_is_named_and_no_fault_of_ours(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    press = {"type": "block_actions", "user": {"id": ANA}, "team": {"id": "T0ACME"}, "actions": []}
+    assert not (await stage.slack.deliver("interactive", press)).ok
+    assert "not_understood" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert (await stage.say("/mailtrack", "help")).text

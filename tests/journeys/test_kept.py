@@ -14,13 +14,18 @@ from sqlalchemy.exc import OperationalError
 
 from bot.front.dispatcher import Desk
 from bot.sandbox.slack import Fault, Posted, View
+from handlers.asked import Given
+from handlers.asked import keeping as keeping_of
+from handlers.context.services import Ask
+from handlers.errors import Overloaded
 from storage import secrets as sealed_secrets
 from storage import workspaces
 from storage.intents import Kind
-from storage.records import Rules
+from storage.records import ChannelId, Rules, UserId
 from storage.schema.account_tables import approvals, audit, intents
 from storage.schema.tables import EPOCH
 from storage.secrets import Place
+from storage.vault import Vault
 from tests.house import ACME, House, house
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
 
@@ -289,3 +294,50 @@ async def test_what_is_open_goes_with_a_removed_workspace(many: House, monkeypat
     rows = await memory.read(lambda c: c.execute(select(intents)).all())
     assert [(row.sealed, row.ended_at is not None) for row in rows] == [("", True)] * len(rows)
     assert rows
+
+
+async def test_a_decision_is_shown_when_slack_takes_it_again(stage: Stage) -> None:
+    rules = Rules(approval_above=Decimal("0.10"), cancellers=frozenset({ANA, BEN}))
+    await stage.app.services.memory.write(workspaces.keep_rules, stage.app.workspace.id, rules)
+    await stage.press(await tracked(stage), "cancel_piece")
+    wanted = await stage.until(lambda: next((m for m in stage.slack.messages if "asks to cancel" in m.text), None))
+    stage.slack.faults.append(Fault("chat.update", status=503, times=4))
+    assert (await stage.slack.press(BEN, wanted, "decline_cancel")).ok
+    await stage.until(lambda: "declined" in wanted.text)
+    await answered(stage)
+
+
+async def test_settings_that_somebody_else_saved_meanwhile_are_not_overwritten(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form, memory, key = await settings(stage), stage.app.services.memory, stage.app.workspace.id
+    newer = Rules(approval_above=Decimal(5), cancellers=frozenset({ANA, BEN}))
+
+    async def slow(services: Any, ask: Any) -> None:
+        await memory.write(workspaces.keep_rules, key, newer)
+
+    monkeypatch.setattr("handlers.admin.settings.require_steward", slow)
+    assert (await stage.slack.submit(ANA, form)).ok
+    await stage.modal(holding="Somebody else")
+    await answered(stage)
+    assert (await memory.read(workspaces.by_id, key)).rules == newer
+    assert await lines(stage, "changed the settings") == 0
+
+
+async def test_two_presses_without_an_id_of_their_own_are_two(stage: Stage) -> None:
+    pieces = stage.stannp.pieces_of(223)[:2]
+    for piece in pieces:
+        shown = await stage.say("/mailtrack", str(piece.id))
+        body = stage.slack.pressing(ANA, shown, "cancel_piece") | {"trigger_id": None}
+        assert (await stage.slack.deliver("interactive", body)).ok
+    await stage.until(lambda: all(piece.status == "cancelled" for piece in pieces))
+
+
+async def test_what_was_held_up_while_it_was_kept_is_not_done(stage: Stage) -> None:
+    late = iter([False, True])
+    ask = Ask(stage.app.workspace, UserId(ANA), ChannelId(OPS))
+    vault = Vault(stage.app.services.policy.sealing_keys)
+    keeping = keeping_of(vault, ask, Given("cancel_piece", "1"), "k", datetime.now(UTC), is_late=lambda: next(late))
+    with pytest.raises(Overloaded):
+        await stage.app.services.memory.write(keeping)
+    assert await asked(stage) == []
