@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.front.departures import departures
-from bot.front.dispatcher import Desk, InFlight
+from bot.front.dispatcher import Dispatcher, InFlight
 from bot.front.door import Door, Room, log_once, open_files
 from bot.front.listeners import build_bolt
 from bot.front.socket import Socket
@@ -35,12 +35,12 @@ from bot.scheduler import Timetable
 from bot.settings import Mode, Settings, SettingsError
 from bot.slack import client as slack
 from bot.slack.client import Slack
-from bot.tenants import Keys, Many, Region, Sole, Unconnected
+from bot.tenants import AppCredentials, Many, Region, Sole, Unconnected
 from handlers.charts.drawing import warm_up
 from handlers.context.intents import vault_of
 from handlers.context.memory import Memory
-from handlers.context.services import Services, Studio
-from handlers.context.webhook_queue import Intake
+from handlers.context.services import Renderer, Services
+from handlers.context.webhook_queue import WebhookQueue
 from handlers.errors import SlackDown, Trouble
 from handlers.setup import actions as setup_actions
 from handlers.setup.leaving import Leaving
@@ -176,22 +176,22 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
         stack.callback(database.close)
         await await_database(database)
         await asyncio.to_thread(require_schema, database)
-        memory, studio = _threads(stack, database)
+        memory, renderer = _threads(stack, database)
         if database.is_file:
             # There is no other process: whoever held a lease is dead.
             await memory.write(intents.free_leases)
             await memory.write(outbox.free_leases)
         sessions = await _connect_out(stack, room, many=settings.is_for_many())
         metrics = Metrics(memory)
-        tenants, services = await _tenants(settings, sessions, memory, studio, metrics)
+        tenants, services = await _tenants(settings, sessions, memory, renderer, metrics)
         if isinstance(tenants, Many):
             stack.push_async_callback(tenants.drain, DRAIN)
         in_flight = InFlight()
         stack.push_async_callback(in_flight.drain, DRAIN)
-        desk = Desk(tenants, memory, services.clock, in_flight, vault_of(services))
+        dispatcher = Dispatcher(tenants, memory, services.clock, in_flight, vault_of(services))
         client = build_client(settings, sessions.asking)
         leaving = Leaving(services, tenants)
-        bolt = build_bolt(client, tenants.enter, desk, departures(tenants, leaving, in_flight))
+        bolt = build_bolt(client, tenants.enter, dispatcher, departures(tenants, leaving, in_flight))
         handler = await _connect(stack, settings, bolt) if mode is Mode.SOCKET and part is not Part.WORK else None
         hears = part is not Part.WORK
         front = Front(
@@ -233,23 +233,25 @@ def _flow(
     return build_flow(Store(tenants, greet), _keys(settings), settings.piecewise_public_url, client)
 
 
-def _keys(settings: Settings) -> Keys:
-    return Keys(settings.slack_client_id, settings.slack_client_secret.get_secret_value(), settings.slack_api_url)
+def _keys(settings: Settings) -> AppCredentials:
+    return AppCredentials(
+        settings.slack_client_id, settings.slack_client_secret.get_secret_value(), settings.slack_api_url
+    )
 
 
-def _threads(stack: AsyncExitStack, database: Database) -> tuple[Memory, Studio]:
+def _threads(stack: AsyncExitStack, database: Database) -> tuple[Memory, Renderer]:
     def pool(size: int, name: str) -> Executor:
         made = ThreadPoolExecutor(size, thread_name_prefix=name)
         stack.callback(made.shutdown)
         return made
 
-    return Memory(database, pool(READERS, "reader"), pool(1, "writer")), Studio(pool(1, "pen"))
+    return Memory(database, pool(READERS, "reader"), pool(1, "writer")), Renderer(pool(1, "pen"))
 
 
 async def _warm_up(services: Services) -> None:
     """Fetches matplotlib and its fonts before anybody asks for a picture, but not while the rest is starting."""
     await services.clock.sleep(WARM_UP_AFTER)
-    await asyncio.get_running_loop().run_in_executor(services.studio.pen, warm_up)
+    await asyncio.get_running_loop().run_in_executor(services.renderer.drawing_thread, warm_up)
 
 
 async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: Memory) -> tuple[Workspace, str, str]:
@@ -273,7 +275,7 @@ async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: M
 
 
 async def _tenants(
-    settings: Settings, sessions: Sessions, memory: Memory, studio: Studio, metrics: Metrics
+    settings: Settings, sessions: Sessions, memory: Memory, renderer: Renderer, metrics: Metrics
 ) -> tuple[Sole | Many, Services]:
     """Whose requests are answered: the settings' own workspace, or every one that installed us."""
     clock = SystemClock()
@@ -296,7 +298,7 @@ async def _tenants(
     policy = settings.policy()
     if settings.is_for_many():
         nobody: Any = Unconnected()
-        template = Services(memory, Intake(memory, clock), studio, clock, policy, nobody, nobody)
+        template = Services(memory, WebhookQueue(memory, clock), renderer, clock, policy, nobody, nobody)
         made = Many(
             template,
             settings.vault(),
@@ -311,7 +313,7 @@ async def _tenants(
     workspace, bot_id, bot_user = await _enter_workspace(settings, client, memory)
     key, secret = settings.stannp_api_key.get_secret_value(), settings.stannp_webhook_secret.get_secret_value()
     platform, messenger = make_stannp(settings.stannp_api_url, key, secret), make_slack(client, workspace.team_id)
-    services = Services(memory, Intake(memory, clock), studio, clock, policy, platform, messenger)
+    services = Services(memory, WebhookQueue(memory, clock), renderer, clock, policy, platform, messenger)
     return Sole(services, workspace, bot_id, bot_user), services
 
 
@@ -386,6 +388,6 @@ def _start_clock(stack: AsyncExitStack, timetable: Timetable, part: Part) -> Asy
     stack.callback(asyncio.create_task(timetable.mind(scheduler)).cancel)
     # It stops in the loop's next turn, and cancels what it began in this one: so it begins nothing more.
     stack.callback(scheduler.pause)
-    stack.callback(timetable.courier.stop)
+    stack.callback(timetable.sender.stop)
     stack.callback(timetable.services.stopping.set)
     return scheduler

@@ -60,7 +60,7 @@ class Metrics:
         self.depth.set(seen.depth)
         self.age.set(seen.age.total_seconds())
         self.lag.set(seen.lag.total_seconds())
-        self.learned.set(self.memory.learned + services.intake.kept)
+        self.learned.set(self.memory.learned + services.webhook_queue.kept)
         for state, number in seen.workspaces.items():
             self.workspaces.labels(state).set(number)
         return generate_latest(self.registry)

@@ -82,13 +82,13 @@ class Timetable:
     #: With many workspaces some turn comes at any moment, and a new one should not wait for a whole interval.
     many: bool = False
     owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    courier: delivery.Courier = field(init=False)
+    sender: delivery.OutboxSender = field(init=False)
     lanes: defaultdict[str, Lanes] = field(default_factory=lambda: defaultdict(Lanes))
     #: The jobs that are just taking turns.
     taking: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "courier", delivery.Courier(self.services, self.tenants))
+        object.__setattr__(self, "sender", delivery.OutboxSender(self.services, self.tenants))
 
     def build(self, *, works: bool = True) -> AsyncIOScheduler:
         """The scheduler, not started yet. `works`: with all jobs; else only what each process does for itself."""
@@ -291,7 +291,7 @@ class Timetable:
         await work.resume(services, workspace_id, number)
 
     async def _deliver(self) -> None:
-        await self.courier.serve()
+        await self.sender.serve()
 
 
 def _due(connection: Connection, name: str, pause: timedelta, connected: bool) -> list[WorkspaceId]:

@@ -31,7 +31,7 @@ from storage import secrets as sealed_secrets
 from storage import troubles, workspaces
 from storage.failures import is_outage
 from storage.records import Workspace, WorkspaceId
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from storage.troubles import Kind
 from storage.vault import Vault, VaultError
 from storage.workspaces import WorkspaceUnknownError
@@ -70,7 +70,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Keys:
+class AppCredentials:
     """What a client for Slack is made of, but for the token."""
 
     client_id: str
@@ -92,10 +92,10 @@ class Sole:
             raise WorkspaceGone
         return self.services
 
-    async def enter(self, _enterprise: str | None, team: str | None, whole: bool) -> "Entry | None":
+    async def enter(self, _enterprise: str | None, team: str | None, whole: bool) -> "Installed | None":
         """The workspace, unless Slack speaks for another that installed the same app."""
         ours = whole or team in (None, self.workspace.team_id)
-        return Entry(self.workspace, self.bot_id, self.bot_user) if ours else None
+        return Installed(self.workspace, self.bot_id, self.bot_user) if ours else None
 
     async def number_of(self, enterprise: str | None, team: str | None, whole: bool) -> WorkspaceId | None:
         """See `Many.number_of`."""
@@ -107,7 +107,7 @@ class Sole:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Installed:
     """A workspace that Slack speaks for, and the bot there."""
 
     workspace: Workspace
@@ -136,7 +136,7 @@ class Many:
 
     template: Services
     vault: Vault
-    keys: Keys
+    keys: AppCredentials
     regions: dict[str, Region]
     make_client: Callable[[str], AsyncWebClient]
     make_stannp: Callable[[str, str, str], Stannp]
@@ -151,12 +151,12 @@ class Many:
 
     # ---- Whose a request is -------------------------------------------------------------------------------------
 
-    async def enter(self, enterprise: str | None, team: str | None, whole: bool) -> Entry | None:
+    async def enter(self, enterprise: str | None, team: str | None, whole: bool) -> Installed | None:
         """The workspace that Slack names; None when it did not install us. An organization is one workspace."""
         for name in _in_order(enterprise, team, whole):
             if (found := await self._known(name)) is not None:
                 slack = found.slack
-                return Entry(found.workspace, slack.get("bot_id", ""), slack.get("bot_user", ""), slack["token"])
+                return Installed(found.workspace, slack.get("bot_id", ""), slack.get("bot_user", ""), slack["token"])
         return None
 
     async def number_of(self, enterprise: str | None, team: str | None, whole: bool) -> WorkspaceId | None:
@@ -414,8 +414,8 @@ class Many:
         def work(connection: Connection) -> None:
             if not also(connection):
                 return
-            kept = sealed_secrets.secret(connection, self.vault, workspace_id, Place.ACCOUNT) or {}
-            sealed_secrets.keep_secret(connection, self.vault, workspace_id, Place.ACCOUNT, kept | change, now)
+            kept = sealed_secrets.secret(connection, self.vault, workspace_id, SecretKind.ACCOUNT) or {}
+            sealed_secrets.keep_secret(connection, self.vault, workspace_id, SecretKind.ACCOUNT, kept | change, now)
             if "key" in change:
                 troubles.end(connection, workspace_id, Kind.KEY)
             if facts:
@@ -424,7 +424,7 @@ class Many:
         await self.template.memory.write(work)
         self.forget(workspace_id)
 
-    async def keep(self, workspace_id: WorkspaceId, place: Place, value: dict[str, Any]) -> None:
+    async def keep(self, workspace_id: WorkspaceId, place: SecretKind, value: dict[str, Any]) -> None:
         """Keeps a secret, and uses it from now on."""
         await self.template.memory.write(
             sealed_secrets.keep_secret, self.vault, workspace_id, place, value, self._now()
@@ -454,6 +454,6 @@ def _look(
     connection: Connection, vault: Vault, workspace_id: WorkspaceId
 ) -> tuple[Workspace, str | None, dict[str, Any] | None, dict[str, Any] | None]:
     workspace = workspaces.by_id(connection, workspace_id)
-    sealed = sealed_secrets.sealed(connection, workspace_id, Place.SLACK)
-    slack = sealed_secrets.opened(vault, workspace_id, Place.SLACK, sealed)
-    return workspace, sealed, slack, sealed_secrets.secret(connection, vault, workspace_id, Place.ACCOUNT)
+    sealed = sealed_secrets.sealed(connection, workspace_id, SecretKind.SLACK)
+    slack = sealed_secrets.opened(vault, workspace_id, SecretKind.SLACK, sealed)
+    return workspace, sealed, slack, sealed_secrets.secret(connection, vault, workspace_id, SecretKind.ACCOUNT)

@@ -22,7 +22,7 @@ from handlers.context import replies
 from handlers.context.access import recognized
 from handlers.context.intents import Hold
 from handlers.context.lookups import Outdated
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.context.table import Field, Filled, Press, Submission, merged
 from handlers.errors import Outage, Overloaded, Refusal, Removed, Trouble
 from handlers.home import table as home
@@ -54,7 +54,7 @@ WAITS: Final = "My own database is not answering right now. What you asked for i
 #: What was not begun in this time is not done any more: who asked has long seen to it otherwise, or forgotten it.
 TOO_OLD: Final = timedelta(hours=1)
 
-Work = Callable[[Services, Ask], Awaitable[None]]
+Work = Callable[[Services, Request], Awaitable[None]]
 
 
 class Unreadable(Refusal):
@@ -74,17 +74,17 @@ class Given:
     filled: Filled | None = None
 
 
-def is_first(connection: Connection, ask: Ask, key: str, now: datetime) -> bool:
+def is_first(connection: Connection, request: Request, key: str, now: datetime) -> bool:
     """Whether this very request was not handled before, and is no second click."""
     # Another workspace's request of the same name is another request.
-    mine = f"{ask.workspace.id}:"
+    mine = f"{request.workspace.id}:"
     if not leases.first_time(connection, mine + key, now):
         return False
-    return not ask.click or leases.first_click(connection, mine + ask.click, DOUBLE_CLICK)
+    return not request.click or leases.first_click(connection, mine + request.click, DOUBLE_CLICK)
 
 
 def keeping(
-    vault: Vault, ask: Ask, given: Given, key: str, now: datetime, is_late: Callable[[], bool]
+    vault: Vault, request: Request, given: Given, key: str, now: datetime, is_late: Callable[[], bool]
 ) -> Callable[[Connection], Intent | None]:
     """What writes it down, held by this process; gives None for a request that was handled before. The ids are kept as
     they are; where the asker can be answered, and all that a person typed, are sealed.
@@ -93,21 +93,21 @@ def keeping(
     have asked twice.
     """
     payload = {
-        "by": ask.user, "name": given.name, "form": given.filled is not None, "value": given.value,
-        "channel": ask.channel, "message": ask.message_ts, "view": ask.view_id, "guest": ask.guest,
+        "by": request.user, "name": given.name, "form": given.filled is not None, "value": given.value,
+        "channel": request.channel, "message": request.message_ts, "view": request.view_id, "guest": request.guest,
     }  # fmt: skip
-    secrets: dict[str, Any] = {"url": ask.response_url, "metadata": ask.metadata}
+    secrets: dict[str, Any] = {"url": request.response_url, "metadata": request.metadata}
     if given.filled is not None:
         fields = {name: asdict(field) for name, field in given.filled.fields.items()}
         secrets |= {"metadata": given.filled.metadata, "fields": fields}
-    sealed = vault.seal(intents.place(ask.workspace.id), secrets) if any(secrets.values()) else ""
+    sealed = vault.seal(intents.place(request.workspace.id), secrets) if any(secrets.values()) else ""
 
     def work(connection: Connection) -> Intent | None:
         if is_late():
             raise Overloaded
-        if not is_first(connection, ask, key, now):
+        if not is_first(connection, request, key, now):
             return None
-        made = intents.keep_taken(connection, ask.workspace.id, Kind.ASKED, payload, sealed, f"asked:{key}")
+        made = intents.keep_taken(connection, request.workspace.id, Kind.ASKED, payload, sealed, f"asked:{key}")
         if is_late():
             # A lock held it up.
             raise Overloaded
@@ -125,10 +125,10 @@ async def resume(hold: Hold) -> timedelta | None:
     return await answer(hold, _as_asked(hold.intent, workspace, secrets), _work(hold.intent.payload, secrets))
 
 
-def _as_asked(intent: Intent, workspace: Workspace, secrets: Mapping[str, Any]) -> Ask:
+def _as_asked(intent: Intent, workspace: Workspace, secrets: Mapping[str, Any]) -> Request:
     """As it was asked, but for the id that opens a page: that is good for three seconds."""
     payload = intent.payload
-    return Ask(
+    return Request(
         workspace, UserId(payload["by"]), ChannelId(payload["channel"]), response_url=secrets.get("url", ""),
         message_ts=payload["message"], view_id=payload["view"], metadata=secrets.get("metadata", ""),
         guest=payload["guest"],
@@ -153,34 +153,34 @@ def _fields(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Field]:
     }
 
 
-async def _press(press: Press, value: str, services: Services, ask: Ask) -> None:
-    await press.handler(services, ask, value)
+async def _press(press: Press, value: str, services: Services, request: Request) -> None:
+    await press.handler(services, request, value)
 
 
-async def _send(submission: Submission, filled: Filled, services: Services, ask: Ask) -> None:
-    await submission.handler(services, ask, filled)
+async def _send(submission: Submission, filled: Filled, services: Services, request: Request) -> None:
+    await submission.handler(services, request, filled)
 
 
-async def _outdated(_services: Services, _ask: Ask) -> None:
+async def _outdated(_services: Services, _ask: Request) -> None:
     raise Outdated
 
 
-async def _unreadable(_services: Services, _ask: Ask) -> None:
+async def _unreadable(_services: Services, _ask: Request) -> None:
     raise Unreadable
 
 
-async def answer(hold: Hold, ask: Ask, work: Work) -> timedelta | None:
+async def answer(hold: Hold, request: Request, work: Work) -> timedelta | None:
     """Answers it, in words where it cannot be done: that is an answer, too. What could not be said is tried again."""
     if hold.told >= answering.PASSED_ON:
         return None
     services = hold.services
     try:
         await hold.still_ours()
-        if ask.workspace.removed_at is not None:
+        if request.workspace.removed_at is not None:
             raise Removed
         if hold.told < answering.DONE and await services.memory.read(_is_too_old, hold):
             raise Lapsed
-        await work(services, await recognized(services, replace(ask, kept=hold.intent)))
+        await work(services, await recognized(services, replace(request, kept=hold.intent)))
     except Trouble as trouble:
         log.info("listener.refused", intent=hold.intent.id, reason=type(trouble).__name__, code=trouble.code)
         told = await _told(hold)
@@ -190,7 +190,7 @@ async def answer(hold: Hold, ask: Ask, work: Work) -> timedelta | None:
                 raise
             return None
         if told < answering.PASSED_ON or isinstance(trouble, Refusal):
-            await hold.tell(answering.REFUSAL, partial(_refuse, services, ask, str(trouble)))
+            await hold.tell(answering.REFUSAL, partial(_refuse, services, request, str(trouble)))
     return None
 
 
@@ -204,20 +204,20 @@ async def _told(hold: Hold) -> int:
     return found.told if found is not None else 0
 
 
-async def _refuse(services: Services, ask: Ask, text: str) -> None:
+async def _refuse(services: Services, request: Request, text: str) -> None:
     """Where it was asked, or directly: that place may be gone by now."""
     try:
-        await replies.refused(services, ask, text)
+        await replies.refused(services, request, text)
     except Refusal as refusal:
         log.info("listener.told_directly", reason=type(refusal).__name__, code=refusal.code)
         try:
-            await services.slack.post(ask.user, short_answers.plain(text))
+            await services.slack.post(request.user, short_answers.plain(text))
         except Refusal as again:
             log.warning("listener.unheard", reason=type(again).__name__, code=again.code)
 
 
-async def answer_now(services: Services, ask: Ask, kept: Intent, work: Work) -> None:
+async def answer_now(services: Services, request: Request, kept: Intent, work: Work) -> None:
     """Answers what this process has just taken."""
-    workspace = await services.memory.read(workspaces.by_id, ask.workspace.id)
-    ask = replace(ask, workspace=workspace)
-    await working.carry_out(Hold(services, kept), lambda hold: answer(hold, ask, work))
+    workspace = await services.memory.read(workspaces.by_id, request.workspace.id)
+    request = replace(request, workspace=workspace)
+    await working.carry_out(Hold(services, kept), lambda hold: answer(hold, request, work))

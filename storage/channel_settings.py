@@ -8,52 +8,60 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, 
 
 from storage import outbox
 from storage.database import rows_changed
-from storage.records import NO_CAMPAIGN, CampaignId, ChannelId, Choices, Listener, Want, WorkspaceId
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    ChannelId,
+    ChannelSettings,
+    ChannelSubscription,
+    NotifyOn,
+    WorkspaceId,
+)
 from storage.schema.tables import campaigns, cards, channels, subscriptions
 
 
-def of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> Choices:
+def of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> ChannelSettings:
     """This channel's choices; the defaults for one that we do not know."""
     row = connection.execute(select(channels).where(_mine(workspace_id, channel))).first()
-    return _choices(row) if row else Choices()
+    return _choices(row) if row else ChannelSettings()
 
 
-def keep(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, choices: Choices) -> None:
+def keep(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, settings: ChannelSettings) -> None:
     """Keeps them. Its quiet hours begin with the next look at the clock."""
-    quiet_from, quiet_until = choices.quiet or (None, None)
+    quiet_from, quiet_until = settings.quiet or (None, None)
     values: dict[str, Any] = {
-        "zone": choices.zone,
-        "digest_hour": choices.digest_hour,
+        "zone": settings.zone,
+        "digest_hour": settings.digest_hour,
         "quiet_from": quiet_from,
         "quiet_until": quiet_until,
         "hush_from": None,
         "hush_until": None,
-        "alarm_percent": choices.alarm_percent,
+        "alarm_percent": settings.alarm_percent,
     }
     connection.execute(update(channels).where(_mine(workspace_id, channel)).values(**values))
 
 
 def listeners(
     connection: Connection, workspace_id: WorkspaceId, now: datetime, channel: ChannelId | None = None
-) -> list[Listener]:
+) -> list[ChannelSubscription]:
     """Every channel that is told of something; with `channel`, that one, if it is."""
-    wants: dict[str, dict[CampaignId, frozenset[Want]]] = defaultdict(dict)
+    notify_on: dict[str, dict[CampaignId, frozenset[NotifyOn]]] = defaultdict(dict)
     for row in connection.execute(select(subscriptions).where(subscriptions.c.workspace_id == workspace_id)).all():
-        wants[row.channel][CampaignId(row.campaign_id)] = frozenset(Want(w) for w in row.wants.split(",") if w)
+        notify_on[row.channel][CampaignId(row.campaign_id)] = frozenset(NotifyOn(w) for w in row.wants.split(",") if w)
     asked = channels.c.workspace_id == workspace_id if channel is None else _mine(workspace_id, channel)
     rows = connection.execute(select(channels).where(asked)).all()
     return [
-        Listener(
+        ChannelSubscription(
             ChannelId(row.channel),
             _choices(row),
-            wants[row.channel],
+            notify_on[row.channel],
             row.digested_on,
             row.state or "",
             None if row.hush_from is None else (row.hush_from, row.hush_until),
             resting=bool(row.blocked) or _is_muted(row.muted_until, now),
         )
         for row in rows
-        if row.channel in wants
+        if row.channel in notify_on
     ]
 
 
@@ -61,12 +69,14 @@ def _is_muted(until: datetime | None, now: datetime) -> bool:
     return until is not None and now < until <= now + outbox.MUTED_AT_MOST
 
 
-def _choices(row: Row[Any]) -> Choices:
+def _choices(row: Row[Any]) -> ChannelSettings:
     quiet = None if row.quiet_from is None or row.quiet_until is None else (row.quiet_from, row.quiet_until)
-    return Choices(row.zone or "UTC", row.digest_hour, quiet, row.alarm_percent)
+    return ChannelSettings(row.zone or "UTC", row.digest_hour, quiet, row.alarm_percent)
 
 
-def hush(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, begin: datetime, end: datetime) -> None:
+def note_quiet_window(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, begin: datetime, end: datetime
+) -> None:
     """Between these moments nothing is claimed for the channel."""
     connection.execute(update(channels).where(_mine(workspace_id, channel)).values(hush_from=begin, hush_until=end))
 

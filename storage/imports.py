@@ -15,7 +15,7 @@ from storage.schema.tables import imports, pieces
 
 
 @dataclass(frozen=True)
-class Progress:
+class ImportProgress:
     """Up to which position an import is kept, in its own measure (bytes of a file, days of a back-fill)."""
 
     position: int = 0
@@ -23,10 +23,10 @@ class Progress:
     refused: int = 0
 
 
-def progress(connection: Connection, workspace_id: WorkspaceId, key: str) -> Progress:
+def progress(connection: Connection, workspace_id: WorkspaceId, key: str) -> ImportProgress:
     """How far this import has come; zeros when it was never begun."""
     row = connection.execute(select(imports).where(*_key(workspace_id, key))).first()
-    return Progress(row.position, row.kept, row.refused) if row else Progress()
+    return ImportProgress(row.position, row.kept, row.refused) if row else ImportProgress()
 
 
 def known(connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]) -> set[str]:
@@ -36,7 +36,7 @@ def known(connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]
 
 
 def advance(
-    connection: Connection, workspace_id: WorkspaceId, key: str, batch: Batch, reached: Progress, now: datetime
+    connection: Connection, workspace_id: WorkspaceId, key: str, batch: Batch, reached: ImportProgress, now: datetime
 ) -> None:
     """Merges a portion into the ledger, and notes that the import has come this far."""
     ledger.apply(connection, workspace_id, batch, now)
@@ -46,7 +46,7 @@ def advance(
 
 
 def keep(
-    database: Database, workspace_id: WorkspaceId, key: str, batch: Batch, reached: Progress, now: datetime
+    database: Database, workspace_id: WorkspaceId, key: str, batch: Batch, reached: ImportProgress, now: datetime
 ) -> list[Refused]:
     """The same, in as many transactions as it takes where the database refuses something in it for good.
 

@@ -34,7 +34,7 @@ PATIENCE = timedelta(days=7)
 #: And only after so many tries in a row, some hours of them: what waited because the channel was muted, or because
 #: we did not run, has not been tried yet.
 ENOUGH_TRIES = 20
-#: A returned piece's facts in a parcel; more than this waits for the next message.
+#: A returned piece's facts in a batch; more than this waits for the next message.
 PARCEL = 500
 
 
@@ -48,7 +48,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class NewsBatch:
     """What is to be told about one campaign in one channel, oldest first."""
 
     workspace_id: WorkspaceId
@@ -143,10 +143,10 @@ TELL_HISTORY: Final = _telling("""stage_met m
 
 
 @dataclass(frozen=True)
-class Ending:
-    """What became of a parcel: which rows were told in which message, or refused and why, and the card that stands."""
+class Settlement:
+    """What became of a batch: which rows were told in which message, or refused and why, and the card that stands."""
 
-    parcel: Parcel
+    batch: NewsBatch
     #: Nothing more goes to the channel for this long.
     rest: timedelta
     #: The rows that were told, with the `ts` of the message that told them.
@@ -171,8 +171,8 @@ def claim(
     limit: int = 50,
     busy: Sequence[WorkspaceId] = (),
     flying: Collection[tuple[WorkspaceId, ChannelId]] = (),
-) -> list[Parcel]:
-    """Leases channels that may be written to now, and gives the oldest parcel of each; none of the `busy` workspaces.
+) -> list[NewsBatch]:
+    """Leases channels that may be written to now, and gives the oldest batch of each; none of the `busy` workspaces.
 
     A channel's first unsent row must be at least `settle` old, so that a burst arrives as one message. A workspace
     gets its share of the limit, however many channels of others wait. Channels that are `flying` are being written to
@@ -187,21 +187,21 @@ def claim(
     leased |= {"doubt_since": func.coalesce(channels.c.doubt_since, literal(values["now"], Moment))}
     doubts = {(row[0], row[1]): _doubt(connection, row.workspace_id, row.channel) for row in due if row.doubted}
     connection.execute(update(channels).where(*_this_channel()).values(**leased), keys)
-    parcels = [
+    batches = [
         replace(
-            _parcel(connection, row.workspace_id, row.channel),
+            _news_batch(connection, row.workspace_id, row.channel),
             token=row.token + 1,
             doubt_since=doubts.get((row[0], row[1])),
             tries=row.tries,
         )
         for row in due
     ]
-    for parcel in parcels:
-        if not parcel.items:
+    for batch in batches:
+        if not batch.items:
             # Another process was quicker. There is nothing to hold the channel for.
-            freed = {"lease_until": NEVER, "doubt_since": parcel.doubt_since}
-            _set_channel(connection, parcel.workspace_id, parcel.channel, **freed)
-    return [parcel for parcel in parcels if parcel.items]
+            freed = {"lease_until": NEVER, "doubt_since": batch.doubt_since}
+            _set_channel(connection, batch.workspace_id, batch.channel, **freed)
+    return [batch for batch in batches if batch.items]
 
 
 def _doubt(connection: Connection, workspace_id: int, channel: str) -> datetime | None:
@@ -248,7 +248,7 @@ def release(connection: Connection, held: Hold) -> None:
     connection.execute(update(channels).where(*mine, channels.c.token == held.token).values(lease_until=NEVER))
 
 
-def renew(connection: Connection, held: Sequence[Parcel | Hold]) -> set[tuple[WorkspaceId, ChannelId]]:
+def renew(connection: Connection, held: Sequence[NewsBatch | Hold]) -> set[tuple[WorkspaceId, ChannelId]]:
     """Holds these channels for another lease; gives those that are still ours."""
     rows = json.dumps([(one.workspace_id, one.channel, one.token) for one in held])
     now = database_time(connection)
@@ -271,11 +271,11 @@ def _this_channel() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return channels.c.workspace_id == bindparam("w"), channels.c.channel == bindparam("c")
 
 
-def _parcel(connection: Connection, workspace_id: int, channel: str) -> Parcel:
+def _news_batch(connection: Connection, workspace_id: int, channel: str) -> NewsBatch:
     rows = connection.execute(PARCEL_ROWS.on(connection), {"workspace": workspace_id, "channel": channel}).all()
     items = tuple(Item(row.id, PieceId(row.piece_id), Status(row.status)) for row in rows)
     campaign_id = CampaignId(rows[0].campaign_id if rows else 0)
-    return Parcel(WorkspaceId(workspace_id), ChannelId(channel), campaign_id, items)
+    return NewsBatch(WorkspaceId(workspace_id), ChannelId(channel), campaign_id, items)
 
 
 #: News of a status that a later version wrote waits for that version.
@@ -366,8 +366,8 @@ GIVE_UP: Final = sql(
 )
 
 
-def settle(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
-    """Records what became of several parcels, and gives their channels back.
+def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Records what became of several batches, and gives their channels back.
 
     Gives those that are not recorded, because another process has leased their channel since: it is for that one to
     say what became of the rows.
@@ -375,43 +375,43 @@ def settle(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
     now = database_time(connection)
     freed = [
         (
-            end.parcel.workspace_id, end.parcel.channel, end.parcel.token, end.rest // MICROSECOND,
+            end.batch.workspace_id, end.batch.channel, end.batch.token, end.rest // MICROSECOND,
             # What was told proves that nothing stands in the channel's way.
             int(bool(end.told)), int(end.failed), int(end.in_doubt),
         )
-        for end in sorted(endings, key=lambda end: (end.parcel.workspace_id, end.parcel.channel))
+        for end in sorted(settlements, key=lambda end: (end.batch.workspace_id, end.batch.channel))
     ]  # fmt: skip
     values = {"rows": json.dumps(freed), "now": now, "never": NEVER}
     found = connection.execute(FREE.on(connection), values).all()
     ours = {(row.workspace_id, row.channel) for row in found}
-    kept = [end for end in endings if (end.parcel.workspace_id, end.parcel.channel) in ours]
+    kept = [end for end in settlements if (end.batch.workspace_id, end.batch.channel) in ours]
     told = [(item.row_id, ts, "") for end in kept for item, ts in end.told]
     refused = [(item.row_id, None, end.refusal) for end in kept for item in end.refused]
     if told or refused:
         run(connection, END_ROWS, rows=json.dumps(told + refused), now=now)
-    failed = [(end.parcel.workspace_id, end.parcel.channel, end.refusal) for end in kept if end.failed]
+    failed = [(end.batch.workspace_id, end.batch.channel, end.refusal) for end in kept if end.failed]
     if failed:
         run(connection, GIVE_UP, rows=json.dumps(failed), now=now, old=now - PATIENCE, tries=ENOUGH_TRIES)
     for end in kept:
         if end.card is not None:
-            keep_card(connection, end.parcel.key, end.card)
-    return [end for end in endings if end not in kept]
+            keep_card(connection, end.batch.key, end.card)
+    return [end for end in settlements if end not in kept]
 
 
-def block(connection: Connection, parcel: Parcel, reason: str, rest: timedelta) -> bool:
+def block(connection: Connection, news: NewsBatch, reason: str, rest: timedelta) -> bool:
     """Slack refuses this channel. Its unsent rows end with the reason, which people can see.
 
     News that comes later is tried again after `rest`: somebody may have mended it by then. False when another process
     has leased the channel since: nothing is changed then.
     """
     now = database_time(connection)
-    if not holds(connection, Hold(parcel.workspace_id, parcel.channel, parcel.token)):
+    if not holds(connection, Hold(news.workspace_id, news.channel, news.token)):
         return False
     facts = {"lease_until": NEVER, "blocked": reason, "next_at": now + rest, "doubt_since": None, "tries": 0}
-    _set_channel(connection, parcel.workspace_id, parcel.channel, **facts)
+    _set_channel(connection, news.workspace_id, news.channel, **facts)
     unsent = and_(
-        outbox.c.workspace_id == parcel.workspace_id,
-        outbox.c.channel == parcel.channel,
+        outbox.c.workspace_id == news.workspace_id,
+        outbox.c.channel == news.channel,
         outbox.c.sent_at.is_(None),
     )
     connection.execute(update(outbox).where(unsent).values(sent_at=now, refusal=reason))

@@ -283,19 +283,19 @@ class Scan:
     place: str
 
 
-class Want(StrEnum):
+class NotifyOn(StrEnum):
     """What a channel asks to be told of, beside the card that it always gets."""
 
     RETURNED = "returned"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
     #: Returns are shown in the channel as well as in the card's thread.
-    ALOUD = "aloud"
+    BROADCAST = "aloud"
     WEEKLY = "weekly"
 
 
 @dataclass(frozen=True)
-class Choices:
+class ChannelSettings:
     """How a channel wants to be told. Hours are of the clock in `zone` (IANA); None: not at all."""
 
     zone: str = "UTC"
@@ -306,24 +306,24 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Listener:
+class ChannelSubscription:
     """A channel that is told of something: its choices, and what it was told by digests and alarms."""
 
     channel: ChannelId
-    choices: Choices
+    settings: ChannelSettings
     #: Campaign to what is wanted of it; campaign 0 stands for all others.
-    wants: Mapping[CampaignId, frozenset[Want]]
+    notify_on: Mapping[CampaignId, frozenset[NotifyOn]]
     digested_on: date | None = None
     #: JSON, written by the handlers.
     state: str = ""
     #: The quiet hours that last now or come next, as last noted.
-    hushed: tuple[datetime, datetime] | None = None
+    quiet_window: tuple[datetime, datetime] | None = None
     #: Slack does not take messages for it, or it asked to be left alone.
     resting: bool = False
 
-    def hears_of(self, campaign_id: CampaignId) -> frozenset[Want] | None:
+    def hears_of(self, campaign_id: CampaignId) -> frozenset[NotifyOn] | None:
         """What it wants of this campaign; None when it is not told of it at all."""
-        return self.wants.get(campaign_id, self.wants.get(NO_CAMPAIGN))
+        return self.notify_on.get(campaign_id, self.notify_on.get(NO_CAMPAIGN))
 
 
 @dataclass(frozen=True)
@@ -332,7 +332,7 @@ class Subscription:
 
     channel: ChannelId
     campaign_id: CampaignId
-    wants: frozenset[Want]
+    notify_on: frozenset[NotifyOn]
     campaign_name: str = ""
     muted_until: datetime | None = None
     blocked: str = ""

@@ -19,7 +19,7 @@ from storage.schema.tables import EPOCH, cancellations, changes, leases, metadat
 from storage.vault import Vault
 
 
-class Place(StrEnum):
+class SecretKind(StrEnum):
     """What a secret is for."""
 
     #: The Slack token with its refresh token, when it ends, and whose it is.
@@ -28,13 +28,18 @@ class Place(StrEnum):
     ACCOUNT = "account"
 
 
-def bound(workspace_id: WorkspaceId, place: Place) -> str:
+def bound(workspace_id: WorkspaceId, place: SecretKind) -> str:
     """What a secret is sealed for."""
     return f"{workspace_id}:{place}"
 
 
 def keep_secret(
-    connection: Connection, vault: Vault, workspace_id: WorkspaceId, place: Place, value: dict[str, Any], now: datetime
+    connection: Connection,
+    vault: Vault,
+    workspace_id: WorkspaceId,
+    place: SecretKind,
+    value: dict[str, Any],
+    now: datetime,
 ) -> None:
     """Keeps the secret, in place of an earlier one."""
     kept = {"sealed": vault.seal(bound(workspace_id, place), value), "sealed_at": now, "renewing_at": None}
@@ -42,12 +47,12 @@ def keep_secret(
     connection.execute(adding.on_conflict_do_update(index_elements=list(secrets.primary_key.columns), set_=kept))
 
 
-def secret(connection: Connection, vault: Vault, workspace_id: WorkspaceId, place: Place) -> dict[str, Any] | None:
+def secret(connection: Connection, vault: Vault, workspace_id: WorkspaceId, place: SecretKind) -> dict[str, Any] | None:
     """The secret, opened; None when there is none. Raises VaultError."""
     return opened(vault, workspace_id, place, sealed(connection, workspace_id, place))
 
 
-def opened(vault: Vault, workspace_id: WorkspaceId, place: Place, kept: str | None) -> dict[str, Any] | None:
+def opened(vault: Vault, workspace_id: WorkspaceId, place: SecretKind, kept: str | None) -> dict[str, Any] | None:
     """What was sealed; None for None. Raises VaultError."""
     return None if kept is None else dict(vault.open(bound(workspace_id, place), kept))
 
@@ -77,9 +82,9 @@ def keep_renewed(
     """Keeps a token that was had with this refresh token, unless there is a newer installation; gives whether."""
     held = connection.scalar(select(secrets.c.sealed).where(*_slacks(workspace_id)).with_for_update())
     # Not compared sealed: keys may have been rotated meanwhile.
-    if (opened(vault, workspace_id, Place.SLACK, held) or {}).get("refresh") != refresh:
+    if (opened(vault, workspace_id, SecretKind.SLACK, held) or {}).get("refresh") != refresh:
         return False
-    keep_secret(connection, vault, workspace_id, Place.SLACK, value, now)
+    keep_secret(connection, vault, workspace_id, SecretKind.SLACK, value, now)
     return True
 
 
@@ -90,10 +95,10 @@ def renewals(connection: Connection) -> list[WorkspaceId]:
 
 
 def _slacks(workspace_id: WorkspaceId) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return secrets.c.workspace_id == workspace_id, secrets.c.place == Place.SLACK.value
+    return secrets.c.workspace_id == workspace_id, secrets.c.place == SecretKind.SLACK.value
 
 
-def drop_secret(connection: Connection, workspace_id: WorkspaceId, place: Place) -> None:
+def drop_secret(connection: Connection, workspace_id: WorkspaceId, place: SecretKind) -> None:
     """Forgets the secret."""
     connection.execute(delete(secrets).where(secrets.c.workspace_id == workspace_id, secrets.c.place == place.value))
 
@@ -107,7 +112,7 @@ def seal_again(connection: Connection, vault: Vault, now: datetime, limit: int =
             break
         if vault.is_current(row.sealed):
             continue
-        place = bound(WorkspaceId(row.workspace_id), Place(row.place))
+        place = bound(WorkspaceId(row.workspace_id), SecretKind(row.place))
         # Compared with what was read: a token that was rotated meanwhile must not be taken back.
         mine = secrets.c.workspace_id == row.workspace_id, secrets.c.place == row.place, secrets.c.sealed == row.sealed
         value = vault.seal(place, vault.open(place, row.sealed))
@@ -115,10 +120,10 @@ def seal_again(connection: Connection, vault: Vault, now: datetime, limit: int =
     return done
 
 
-def every_sealed(connection: Connection) -> list[tuple[WorkspaceId, Place, str]]:
+def every_sealed(connection: Connection) -> list[tuple[WorkspaceId, SecretKind, str]]:
     """All secrets, sealed."""
     return [
-        (WorkspaceId(row.workspace_id), Place(row.place), row.sealed)
+        (WorkspaceId(row.workspace_id), SecretKind(row.place), row.sealed)
         for row in connection.execute(select(secrets)).all()
     ]
 
@@ -139,7 +144,7 @@ def forget_begun(connection: Connection, now: datetime) -> int:
     return rows_changed(connection, delete(install_states).where(install_states.c.expires_at <= now))
 
 
-def sealed(connection: Connection, workspace_id: WorkspaceId, place: Place) -> str | None:
+def sealed(connection: Connection, workspace_id: WorkspaceId, place: SecretKind) -> str | None:
     """The secret as it is kept, to be compared with what is kept later; None when there is none."""
     mine = secrets.c.workspace_id == workspace_id, secrets.c.place == place.value
     found: str | None = connection.scalar(select(secrets.c.sealed).where(*mine))
@@ -155,7 +160,7 @@ def remove(
     """
     # Locked in the order in which an installation writes them.
     connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update())
-    if sealed(connection, workspace_id, Place.SLACK) != tested:
+    if sealed(connection, workspace_id, SecretKind.SLACK) != tested:
         return False
     facts = {"removed_at": now, "purge_at": purge_at, "leaving_at": None, "connected_at": None, "webhook_key": None}
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))

@@ -16,10 +16,10 @@ from storage.records import (
     ChannelId,
     Gap,
     Money,
+    NotifyOn,
     Rules,
     Subscription,
     UserId,
-    Want,
     Workspace,
     WorkspaceId,
 )
@@ -207,7 +207,7 @@ def subscribe(
     workspace_id: WorkspaceId,
     channel: ChannelId,
     campaign_id: CampaignId,
-    wants: Iterable[Want],
+    wants: Iterable[NotifyOn],
     by: UserId,
     now: datetime,
 ) -> None:
@@ -258,7 +258,7 @@ def _subscription(row: Row[Any]) -> Subscription:
     return Subscription(
         channel=ChannelId(row.channel),
         campaign_id=CampaignId(row.campaign_id),
-        wants=_wants(row.wants),
+        notify_on=_wants(row.wants),
         campaign_name=row.name or "",
         muted_until=row.muted_until,
         blocked=row.blocked,
@@ -267,7 +267,7 @@ def _subscription(row: Row[Any]) -> Subscription:
 
 def wants_of_channels(
     connection: Connection, workspace_id: WorkspaceId, channels: Sequence[ChannelId]
-) -> dict[tuple[ChannelId, CampaignId], frozenset[Want]]:
+) -> dict[tuple[ChannelId, CampaignId], frozenset[NotifyOn]]:
     """What these channels want, by campaign; under campaign 0, what they want of all others."""
     rows = select(subscriptions.c.channel, subscriptions.c.campaign_id, subscriptions.c.wants).where(
         subscriptions.c.workspace_id == workspace_id, subscriptions.c.channel.in_(channels)
@@ -278,5 +278,5 @@ def wants_of_channels(
     }
 
 
-def _wants(words: str) -> frozenset[Want]:
-    return frozenset(Want(word) for word in words.split(",") if word)
+def _wants(words: str) -> frozenset[NotifyOn]:
+    return frozenset(NotifyOn(word) for word in words.split(",") if word)

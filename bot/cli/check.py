@@ -33,7 +33,7 @@ FRESH: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Line:
+class Finding:
     """One finding: what was looked at, whether it is well, and what it is or what to do."""
 
     what: str
@@ -41,7 +41,7 @@ class Line:
     text: str
 
 
-async def check(settings: Settings) -> list[Line]:
+async def check(settings: Settings) -> list[Finding]:
     """Looks at settings, Slack, the database and the mail account, and goes on after each failure."""
     lines = [_settings(settings)]
     async with aiohttp.ClientSession() as session:
@@ -56,14 +56,14 @@ async def check(settings: Settings) -> list[Line]:
     return lines
 
 
-def _settings(settings: Settings) -> Line:
+def _settings(settings: Settings) -> Finding:
     try:
-        return Line("Settings", True, f"complete, for {settings.require_run().value}")
+        return Finding("Settings", True, f"complete, for {settings.require_run().value}")
     except SettingsError as error:
-        return Line("Settings", False, str(error).replace("\n", "; "))
+        return Finding("Settings", False, str(error).replace("\n", "; "))
 
 
-def _vault(settings: Settings) -> list[Line]:
+def _vault(settings: Settings) -> list[Finding]:
     """Whether every stored secret opens, and which workspaces still have to connect."""
     if not settings.piecewise_encryption_keys.get_secret_value():
         return []
@@ -84,30 +84,32 @@ def _vault(settings: Settings) -> list[Line]:
             closed += 1
     if closed:
         return [
-            Line("Secrets", False, f"{closed} do not open with PIECEWISE_ENCRYPTION_KEYS: add the key that sealed them")
+            Finding(
+                "Secrets", False, f"{closed} do not open with PIECEWISE_ENCRYPTION_KEYS: add the key that sealed them"
+            )
         ]
     later = f"; {old} still with an older key: piecewise rotate-keys" if old else ""
     waiting = sum(one.connected_at is None for one in known)
     return [
-        Line("Secrets", True, f"all {len(sealed)} open{later}"),
-        Line("Workspaces", True, f"{len(known)} installed, {waiting} without a mail account"),
+        Finding("Secrets", True, f"all {len(sealed)} open{later}"),
+        Finding("Workspaces", True, f"{len(known)} installed, {waiting} without a mail account"),
     ]
 
 
-async def _guarded(what: str, look: Callable[[], Awaitable[str]]) -> Line:
+async def _guarded(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
     try:
-        return Line(what, True, await look())
+        return Finding(what, True, await look())
     except SlackApiError as error:
-        return Line(what, False, str(slack.named(error)))
+        return Finding(what, False, str(slack.named(error)))
     except Trouble as trouble:
-        return Line(what, False, str(trouble))
+        return Finding(what, False, str(trouble))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Line(what, False, f"cannot be reached ({type(error).__name__}). Is this machine online?")
+        return Finding(what, False, f"cannot be reached ({type(error).__name__}). Is this machine online?")
 
 
-async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Line]:
+async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
     if not settings.slack_bot_token.get_secret_value():
-        return [Line("Slack bot token", False, "not looked at: SLACK_BOT_TOKEN is missing")]
+        return [Finding("Slack bot token", False, "not looked at: SLACK_BOT_TOKEN is missing")]
     client = build_client(settings, session, settings.slack_bot_token.get_secret_value())
     headers: dict[str, str] = {}
 
@@ -130,21 +132,21 @@ async def _socket(settings: Settings, session: aiohttp.ClientSession) -> str:
     return "the app-level token opens a connection"
 
 
-def _scopes(granted: str) -> Line:
+def _scopes(granted: str) -> Finding:
     have = {scope.strip() for scope in granted.split(",") if scope.strip()}
     missing = sorted(set(slack.SCOPES) - have)
     if missing:
-        return Line("Slack scopes", False, f"missing: {', '.join(missing)}. Reinstall the app from manifest.yml")
-    return Line("Slack scopes", True, ", ".join(sorted(slack.SCOPES)))
+        return Finding("Slack scopes", False, f"missing: {', '.join(missing)}. Reinstall the app from manifest.yml")
+    return Finding("Slack scopes", True, ", ".join(sorted(slack.SCOPES)))
 
 
-def _clock(date: str) -> Line:
+def _clock(date: str) -> Finding:
     if not date:
-        return Line("Clock", True, "not compared: Slack sent no date")
+        return Finding("Clock", True, "not compared: Slack sent no date")
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if skew > MOST_SKEW:
-        return Line("Clock", False, f"{skew:.0f} seconds off from Slack's. Switch on time synchronization (NTP)")
-    return Line("Clock", True, "agrees with Slack's")
+        return Finding("Clock", False, f"{skew:.0f} seconds off from Slack's. Switch on time synchronization (NTP)")
+    return Finding("Clock", True, "agrees with Slack's")
 
 
 def _missing_file(settings: Settings) -> str:
@@ -154,21 +156,21 @@ def _missing_file(settings: Settings) -> str:
     return url.database or "in memory" if is_missing else ""
 
 
-def _database(settings: Settings) -> Line:
+def _database(settings: Settings) -> Finding:
     if file := _missing_file(settings):
         if not (folder := Path(file).parent).is_dir():
-            return Line("Database", False, f"the folder {folder} is not there. Make it, or change DATABASE_URL")
-        return Line("Database", True, f"sqlite, no file yet; run makes it ({file})")
+            return Finding("Database", False, f"the folder {folder} is not there. Make it, or change DATABASE_URL")
+        return Finding("Database", True, f"sqlite, no file yet; run makes it ({file})")
     kind = parse_url(settings.database_url).get_backend_name()
     try:
         found = _look(settings, schema.state)
         found.require()
     except schema.SchemaError as error:
-        return Line("Database", False, f"{kind}: {error}")
+        return Finding("Database", False, f"{kind}: {error}")
     except (SQLAlchemyError, OSError) as error:
         # The driver's text may hold the password: only its kind is shown.
-        return Line("Database", False, f"{kind} cannot be opened ({type(error).__name__}). Check DATABASE_URL")
-    return Line("Database", True, f"{kind}, schema {found.revision}")
+        return Finding("Database", False, f"{kind} cannot be opened ({type(error).__name__}). Check DATABASE_URL")
+    return Finding("Database", True, f"{kind}, schema {found.revision}")
 
 
 def _look(settings: Settings, work: Callable[[Connection], T]) -> T:
@@ -176,12 +178,12 @@ def _look(settings: Settings, work: Callable[[Connection], T]) -> T:
         return database.read(work)
 
 
-def _kept(settings: Settings) -> list[Line]:
+def _kept(settings: Settings) -> list[Finding]:
     """What went wrong when the accounts were last read."""
     return [*_aside(settings), *_gaps(settings)]
 
 
-def _aside(settings: Settings) -> list[Line]:
+def _aside(settings: Settings) -> list[Finding]:
     """What the database refused for good, if anything."""
     found = _look(settings, aside.look)
     if found is None:
@@ -189,22 +191,22 @@ def _aside(settings: Settings) -> list[Line]:
     kept = f"{found.number} could not be kept; the newest, {found.newest.ref}, on {found.at:%Y-%m-%d}"
     # What is old was seen in an earlier look; it goes after a month.
     fresh = datetime.now(UTC) - found.at < FRESH
-    return [Line("Kept aside", not fresh, f"{kept}: {found.newest.reason}. All else goes on; please report this")]
+    return [Finding("Kept aside", not fresh, f"{kept}: {found.newest.reason}. All else goes on; please report this")]
 
 
-def _gaps(settings: Settings) -> list[Line]:
+def _gaps(settings: Settings) -> list[Finding]:
     """What Stannp did not answer when the accounts were last read. The rest goes on without it."""
     return [
-        Line(f"Stannp for {one.name}", True, f"goes without {name}: {gap.why} since {gap.since:%Y-%m-%d %H:%M} UTC")
+        Finding(f"Stannp for {one.name}", True, f"goes without {name}: {gap.why} since {gap.since:%Y-%m-%d %H:%M} UTC")
         for one in _look(settings, workspaces.every)
         for name, gap in gaps.lines(one.gaps)
     ]
 
 
-async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Line:
+async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Finding:
     key = settings.stannp_api_key.get_secret_value()
     if not key:
-        return Line("Stannp key", False, "not looked at: STANNP_API_KEY is missing")
+        return Finding("Stannp key", False, "not looked at: STANNP_API_KEY is missing")
     platform = Stannp(session, SystemClock(), settings.stannp_api_url, key)
 
     async def look() -> str:

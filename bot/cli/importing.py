@@ -19,7 +19,7 @@ from handlers.context.ports import MailPlatform
 from handlers.errors import ImportRefusedError
 from storage import imports
 from storage.database import Database
-from storage.imports import Progress
+from storage.imports import ImportProgress
 from storage.ledger import apply as ledger
 from storage.records import Batch, Campaign, Change, Source, WorkspaceId
 
@@ -316,8 +316,8 @@ class SideFile:
 
 
 def import_file(
-    database: Database, workspace_id: WorkspaceId, path: Path, report: Callable[[Progress, int], None]
-) -> Progress:
+    database: Database, workspace_id: WorkspaceId, path: Path, report: Callable[[ImportProgress, int], None]
+) -> ImportProgress:
     """Imports the file from where it was left; gives where it stands. `report` hears of each portion, and the size.
 
     Raises ImportRefusedError, OSError.
@@ -344,8 +344,8 @@ def key_of(path: Path) -> str:
 
 
 def _portions(
-    database: Database, workspace_id: WorkspaceId, source: CsvFile, reached: Progress, side: SideFile
-) -> Iterator[tuple[Batch, Progress]]:
+    database: Database, workspace_id: WorkspaceId, source: CsvFile, reached: ImportProgress, side: SideFile
+) -> Iterator[tuple[Batch, ImportProgress]]:
     """The rows that can be kept, with how far they reach; the others are in the side file by then."""
     start = max(reached.position, source.start)
     kept, refused = reached.kept, reached.refused
@@ -366,8 +366,8 @@ def _portions(
             side.write(row, reason)
         kept, refused = kept + len(portion) - len(reasons), refused + len(reasons)
         batches = [batch for _, batch in found if batch.pieces[0].ref not in strangers]
-        yield ledger.merged(batches), Progress(portion[-1].end, kept, refused)
-    yield Batch(), Progress(source.size, kept, refused)
+        yield ledger.merged(batches), ImportProgress(portion[-1].end, kept, refused)
+    yield Batch(), ImportProgress(source.size, kept, refused)
 
 
 def _some(rows: Iterator[Row]) -> list[Row]:
@@ -389,7 +389,7 @@ def _strangers(database: Database, workspace_id: WorkspaceId, batches: Sequence[
 
 async def sync(
     database: Database, workspace_id: WorkspaceId, platform: MailPlatform, since: date, today: date
-) -> AsyncIterator[tuple[date, Progress]]:
+) -> AsyncIterator[tuple[date, ImportProgress]]:
     """Reads the account's pieces since that day, a week at a time; gives after each how far it came.
 
     Begun again, it goes on with the first week that is not complete. Raises Trouble when the platform does not answer.
@@ -403,7 +403,7 @@ async def sync(
         last, route = min(first + SPAN, today + timedelta(days=1)), None
         async for page in platform.pieces(first, last, route):
             route, now = page.route, datetime.now(UTC)
-            reached = Progress(first.toordinal(), reached.kept + len(page.batch.pieces), reached.refused)
+            reached = ImportProgress(first.toordinal(), reached.kept + len(page.batch.pieces), reached.refused)
             for portion in ledger.portions(_as_history(page.batch, now), ROWS):
                 imports.keep(database, workspace_id, key, portion, reached, now)
         first = last + timedelta(days=1) if last > today else last

@@ -22,11 +22,11 @@ from storage import audit, imports, intents, privacy, workspaces
 from storage import secrets as sealed_secrets
 from storage.audit import Act
 from storage.database import Database, sole_user
-from storage.imports import Progress as Reached
+from storage.imports import ImportProgress as Reached
 from storage.ledger import tallies as tally
 from storage.queries import mail as queries
 from storage.records import Workspace
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from storage.statuses import status_of
 from storage.workspaces import WorkspaceUnknownError
 
@@ -90,7 +90,7 @@ def _platform_of(
     """The mail account of this workspace; raises KeyRefused when there is none."""
     key, url = settings.stannp_api_key.get_secret_value(), settings.stannp_api_url
     if settings.is_for_many():
-        kept = database.read(sealed_secrets.secret, settings.vault(), workspace.id, Place.ACCOUNT) or {}
+        kept = database.read(sealed_secrets.secret, settings.vault(), workspace.id, SecretKind.ACCOUNT) or {}
         key, url = kept.get("key", ""), regions_of(settings)[kept.get("region", "us")].url
         if not key:
             raise KeyRefused("This workspace has connected no mail account yet: that is done in Piecewise's Home.")

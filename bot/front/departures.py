@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncBoltContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.front.dispatcher import InFlight
-from bot.tenants import Entry, Many, Sole
+from bot.tenants import Installed, Many, Sole
 from handlers.errors import SecretClosed, Trouble
 from handlers.setup.leaving import Leaving
 from storage.records import WorkspaceId
@@ -62,7 +62,7 @@ def _moment(told: Any, now: datetime) -> datetime:
         return now
 
 
-def _is_ours(event: Body, found: Entry) -> bool:
+def _is_ours(event: Body, found: Installed) -> bool:
     """Whether this is about the bot's own token: people's tokens we have none of, and other bots are not ours."""
     if event["type"] == "app_uninstalled":
         return True

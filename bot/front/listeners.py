@@ -21,12 +21,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.front import payloads
-from bot.front.dispatcher import Desk
+from bot.front.dispatcher import Dispatcher
 from bot.front.payloads import NotFromSlackError, read
-from bot.tenants import Entry
+from bot.tenants import Installed
 from handlers.asked import PRESSES, TABLE, Given
 from handlers.context.lookups import Outdated
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.context.table import Command, Filled, Press, Submission
 from handlers.errors import Outage, Trouble
 from handlers.home import actions as home_actions
@@ -45,7 +45,7 @@ COMMANDS: Final = TABLE.commands
 EVENTS: Final = ("app_home_opened", "app_mention")
 
 
-async def _outdated(_services: Services, _ask: Ask, _value: str) -> None:
+async def _outdated(_services: Services, _ask: Request, _value: str) -> None:
     raise Outdated
 
 
@@ -53,16 +53,16 @@ async def _outdated(_services: Services, _ask: Ask, _value: str) -> None:
 OUTDATED: Final = Press(_outdated)
 
 
-async def _gone(_services: Services, _ask: Ask, _filled: Filled) -> None:
+async def _gone(_services: Services, _ask: Request, _filled: Filled) -> None:
     raise Outdated
 
 
 GONE: Final = Submission(_gone)
 
-Enter = Callable[[str | None, str | None, bool], Awaitable[Entry | None]]
+Enter = Callable[[str | None, str | None, bool], Awaitable[Installed | None]]
 
 
-def build_bolt(client: AsyncWebClient, enter: Enter, desk: Desk, left: Listener) -> AsyncApp:
+def build_bolt(client: AsyncWebClient, enter: Enter, dispatcher: Dispatcher, left: Listener) -> AsyncApp:
     """The Bolt app with all listeners."""
 
     async def authorize(context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None) -> Any:
@@ -87,16 +87,16 @@ def build_bolt(client: AsyncWebClient, enter: Enter, desk: Desk, left: Listener)
     )
     app.error(_broke)
     for name, command in COMMANDS.items():
-        app.command(name)(_command(desk, command))
-    app.action(re.compile(".*"))(_action(desk))
+        app.command(name)(_command(dispatcher, command))
+    app.action(re.compile(".*"))(_action(dispatcher))
     for form, submission in TABLE.forms.items():
-        app.view(form)(_form(desk, submission))
-    app.view(re.compile(".*"))(_form(desk, GONE))
-    app.shortcut("track_in_message")(_message_shortcut(desk))
-    app.event("app_mention")(_mention(desk))
-    app.event("function_executed")(_step(desk))
-    app.event("link_shared")(_links(desk))
-    app.event("app_home_opened")(_home(desk))
+        app.view(form)(_form(dispatcher, submission))
+    app.view(re.compile(".*"))(_form(dispatcher, GONE))
+    app.shortcut("track_in_message")(_message_shortcut(dispatcher))
+    app.event("app_mention")(_mention(dispatcher))
+    app.event("function_executed")(_step(dispatcher))
+    app.event("link_shared")(_links(dispatcher))
+    app.event("app_home_opened")(_home(dispatcher))
     app.event("app_uninstalled")(left)
     app.event("tokens_revoked")(left)
     return app
@@ -139,8 +139,8 @@ def _is_foreign(context: AsyncBoltContext) -> bool:
     return bool(actor and home_team and actor != home_team and not shared)
 
 
-def _asked(context: AsyncBoltContext, user: str, channel: str = "", **more: Any) -> Ask:
-    return Ask(_whose(context), UserId(user), ChannelId(channel), guest=_is_foreign(context), **more)
+def _asked(context: AsyncBoltContext, user: str, channel: str = "", **more: Any) -> Request:
+    return Request(_whose(context), UserId(user), ChannelId(channel), guest=_is_foreign(context), **more)
 
 
 def _id_of(trigger: str) -> str:
@@ -148,41 +148,43 @@ def _id_of(trigger: str) -> str:
     return trigger or uuid.uuid4().hex
 
 
-def _command(desk: Desk, command: Command) -> Listener:
+def _command(dispatcher: Dispatcher, command: Command) -> Listener:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         typed = read(payloads.Typed, body)
         await ack()
-        ask = _asked(
+        request = _asked(
             context, typed.user_id, typed.channel_id, text=typed.text, response_url=typed.response_url,
             trigger_id=typed.trigger_id, open_to_guests=command.for_guests, nameless=command.nameless,
         )  # fmt: skip
-        desk.take(ask, f"command:{_id_of(typed.trigger_id)}", command.handler, in_turn=not command.opens_page)
+        dispatcher.take(request, f"command:{_id_of(typed.trigger_id)}", command.handler, in_turn=not command.opens_page)
 
     return listen
 
 
-def _action(desk: Desk) -> Listener:
+def _action(dispatcher: Dispatcher) -> Listener:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         pressed = read(payloads.Pressed, body)
-        ask, element = _pressed_by(context, pressed, body), pressed.actions[0]
+        request, element = _pressed_by(context, pressed, body), pressed.actions[0]
         press = PRESSES.get(element.action_id, OUTDATED)
         value = element.carried()
-        place = ask.view_id or (pressed.container.message_ts if pressed.container else "")
+        place = request.view_id or (pressed.container.message_ts if pressed.container else "")
         # Slack gives each click of a double click an id of its own.
-        click = "" if press.in_turn else f"click:{ask.user}:{place}:{element.action_id}:{value}"
-        ask = replace(ask, click=click, open_to_guests=press.for_guests, nameless=press.nameless)
-        handler, key = press.handler, f"action:{_id_of(ask.trigger_id)}"
-        kept = await desk.keep(ask, Given(element.action_id, value), key) if press.kept else None
+        click = "" if press.in_turn else f"click:{request.user}:{place}:{element.action_id}:{value}"
+        request = replace(request, click=click, open_to_guests=press.for_guests, nameless=press.nameless)
+        handler, key = press.handler, f"action:{_id_of(request.trigger_id)}"
+        kept = await dispatcher.keep(request, Given(element.action_id, value), key) if press.kept else None
         await ack()
         if kept is None and press.kept:
             return
-        ask = replace(ask, kept=kept)
-        desk.take(ask, key, lambda services, ask: handler(services, ask, value), in_turn=press.in_turn)
+        request = replace(request, kept=kept)
+        dispatcher.take(
+            request, key, lambda services, request: handler(services, request, value), in_turn=press.in_turn
+        )
 
     return listen
 
 
-def _pressed_by(context: AsyncBoltContext, pressed: payloads.Pressed, body: Body) -> Ask:
+def _pressed_by(context: AsyncBoltContext, pressed: payloads.Pressed, body: Body) -> Request:
     container, view = pressed.container or payloads.NOWHERE, pressed.view or payloads.NO_VIEW
     at_home = view.type == "home"
     # Only the asker's own copy of an ephemeral message can be replaced, and only by its response_url.
@@ -200,89 +202,93 @@ def _pressed_by(context: AsyncBoltContext, pressed: payloads.Pressed, body: Body
     )  # fmt: skip
 
 
-def _form(desk: Desk, submission: Submission) -> Listener:
+def _form(dispatcher: Dispatcher, submission: Submission) -> Listener:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         submitted = read(payloads.Submitted, body)
         filled = submitted.filled(body)
         # A form that closed can be answered in its channel alone.
         view_id = submitted.view.id if submission.meanwhile else ""
-        ask = _asked(context, submitted.user.id, submission.channel(filled), view_id=view_id)
+        request = _asked(context, submitted.user.id, submission.channel(filled), view_id=view_id)
         key = f"view:{_id_of(submitted.trigger_id or submitted.view.id)}"
         given = Given(submitted.view.callback_id, filled=filled)
-        kept = await desk.keep(ask, given, key) if submission.kept else None
+        kept = await dispatcher.keep(request, given, key) if submission.kept else None
         if submission.meanwhile is None:
             await ack()
         else:
             await ack(response_action="update", view=submission.meanwhile(filled))
         if kept is None and submission.kept:
             return
-        ask = replace(ask, kept=kept)
-        desk.take(ask, key, lambda services, ask: submission.handler(services, ask, filled))
+        request = replace(request, kept=kept)
+        dispatcher.take(request, key, lambda services, request: submission.handler(services, request, filled))
 
     return listen
 
 
-def _message_shortcut(desk: Desk) -> Listener:
+def _message_shortcut(dispatcher: Dispatcher) -> Listener:
     async def listen(ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         chosen = read(payloads.Chosen, body)
         await ack()
-        ask = _asked(
+        request = _asked(
             context, chosen.user.id, chosen.channel.id if chosen.channel else "", text=chosen.text(),
             response_url=chosen.response_url, trigger_id=chosen.trigger_id,
         )  # fmt: skip
-        desk.take(ask, f"shortcut:{_id_of(ask.trigger_id)}", track_commands.track_in_message)
+        dispatcher.take(request, f"shortcut:{_id_of(request.trigger_id)}", track_commands.track_in_message)
 
     return listen
 
 
-def _home(desk: Desk) -> Listener:
+def _home(dispatcher: Dispatcher) -> Listener:
     async def listen(context: AsyncBoltContext, body: Body) -> None:
         opened = read(payloads.HomeOpened, body)
         if opened.event.tab != "home":
             return
         seen = opened.event.view.hash if opened.event.view else ""
-        ask = _asked(context, opened.event.user, view_hash=seen, open_to_guests=True, nameless=True)
-        desk.take(ask, f"event:{opened.event_id}", home_actions.look)
+        request = _asked(context, opened.event.user, view_hash=seen, open_to_guests=True, nameless=True)
+        dispatcher.take(request, f"event:{opened.event_id}", home_actions.look)
 
     return listen
 
 
-def _step(desk: Desk) -> Listener:
+def _step(dispatcher: Dispatcher) -> Listener:
     async def listen(context: AsyncBoltContext, body: Body) -> None:
         asked = read(payloads.Executed, body)
         name = asked.event.function.callback_id
         if name not in steps.STEPS:
             return
         workspace = _whose(context)
-        services = await desk.tenants.of(workspace.id)
+        services = await dispatcher.tenants.of(workspace.id)
         # Kept before Slack is answered: what it was told of once it does not tell again.
         number = await steps.keep_step(
             services, workspace, name, asked.inputs(), asked.event.function_execution_id, asked.event.bot_access_token
         )
-        ask = Ask(workspace, UserId(""), ChannelId(""))
-        desk.take(ask, f"event:{asked.event_id}", partial(steps.begin_step, number=number))
+        request = Request(workspace, UserId(""), ChannelId(""))
+        dispatcher.take(request, f"event:{asked.event_id}", partial(steps.begin_step, number=number))
 
     return listen
 
 
-def _links(desk: Desk) -> Listener:
+def _links(dispatcher: Dispatcher) -> Listener:
     async def listen(context: AsyncBoltContext, body: Body) -> None:
         shared = read(payloads.Shared, body)
         urls = [link.url for link in shared.event.links or []]
-        ask = _asked(
+        request = _asked(
             context, shared.event.user, shared.event.channel, message_ts=shared.event.message_ts, open_to_guests=True,
             nameless=True,
         )  # fmt: skip
-        desk.take(ask, f"event:{shared.event_id}", lambda services, ask: steps.unfurl(services, ask, urls))
+        dispatcher.take(
+            request, f"event:{shared.event_id}", lambda services, request: steps.unfurl(services, request, urls)
+        )
 
     return listen
 
 
-def _mention(desk: Desk) -> Listener:
+def _mention(dispatcher: Dispatcher) -> Listener:
     async def listen(context: AsyncBoltContext, body: Body) -> None:
         said = read(payloads.Mentioned, body)
         thread = said.event.thread_ts or said.event.ts
-        ask = _asked(context, said.event.user, said.event.channel, text=said.text(), thread=thread, open_to_guests=True)
-        desk.take(ask, f"event:{said.event_id}", mentions.mention, in_turn=True)
+        request = _asked(
+            context, said.event.user, said.event.channel, text=said.text(), thread=thread, open_to_guests=True
+        )
+        dispatcher.take(request, f"event:{said.event_id}", mentions.mention, in_turn=True)
 
     return listen

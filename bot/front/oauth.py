@@ -24,12 +24,12 @@ from sqlalchemy import Connection
 
 from bot.slack.client import HTTP_SCOPES, SCOPES
 from bot.slack.urls import INSTALL, REDIRECT
-from bot.tenants import Keys, Many
+from bot.tenants import AppCredentials, Many
 from storage import audit, outbox, troubles, workspaces
 from storage import secrets as sealed_secrets
 from storage.audit import Act
 from storage.records import Workspace
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from storage.troubles import Kind
 
 log = structlog.get_logger()
@@ -95,14 +95,14 @@ class Store(AsyncInstallationStore, AsyncOAuthStateStore):
         }  # fmt: skip
         if made.bot_refresh_token:
             kept |= {"refresh": made.bot_refresh_token, "ends": float(made.bot_token_expires_at or 0)}
-        sealed_secrets.keep_secret(connection, self.tenants.vault, known.id, Place.SLACK, kept, now)
+        sealed_secrets.keep_secret(connection, self.tenants.vault, known.id, SecretKind.SLACK, kept, now)
         troubles.end(connection, known.id, Kind.TOKEN)
         outbox.wake(connection, known.id)
         audit.note(connection, known.id, made.user_id or "", Act.INSTALLED, now, detail=kept["scopes"])
         return workspaces.by_id(connection, known.id)
 
 
-def build_flow(store: Store, keys: Keys, public_url: str, client: AsyncWebClient) -> AsyncOAuthFlow:
+def build_flow(store: Store, keys: AppCredentials, public_url: str, client: AsyncWebClient) -> AsyncOAuthFlow:
     """The two pages of an installation."""
     settings = AsyncOAuthSettings(
         client_id=keys.client_id,

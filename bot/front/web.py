@@ -214,7 +214,7 @@ class Front:
         except PictureGone:
             raise web.HTTPNotFound from None
         headers = {"Cache-Control": "private, max-age=3600"}
-        return web.Response(body=await services.studio.pie(pie), content_type="image/png", headers=headers)
+        return web.Response(body=await services.renderer.pie(pie), content_type="image/png", headers=headers)
 
     async def healthy(self, _request: web.Request) -> web.Response:
         """Alive."""

@@ -104,7 +104,7 @@ ANSWER_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 #: Calls of one workspace at once: for people who wait, and posts. Its own others wait; those of another do not.
 ASKING: Final = 40
 SENDING: Final = 100
-Ask = Callable[[], Awaitable[AsyncSlackResponse]]
+Request = Callable[[], Awaitable[AsyncSlackResponse]]
 T = TypeVar("T")
 
 
@@ -303,10 +303,10 @@ class Slack:
             return True
         return False if all(user.get(flag) is False for flag in GUEST_FLAGS) else None
 
-    async def _call(self, ask: Ask) -> AsyncSlackResponse:
+    async def _call(self, ask: Request) -> AsyncSlackResponse:
         return await self._patiently(lambda: self._once(ask), self.asking)
 
-    async def _send(self, ask: Ask) -> AsyncSlackResponse:
+    async def _send(self, ask: Request) -> AsyncSlackResponse:
         return await self._patiently(lambda: self._once(ask), self.sending)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]], places: asyncio.Semaphore) -> T:
@@ -324,7 +324,7 @@ class Slack:
                     raise
                 await self.clock.sleep(busy.retry_after)
 
-    async def _once(self, ask: Ask) -> AsyncSlackResponse:
+    async def _once(self, ask: Request) -> AsyncSlackResponse:
         began, outcome = time.monotonic(), "ok"
         try:
             async with _outages_named():
@@ -348,7 +348,7 @@ class Slack:
                 self.meter.called(time.monotonic() - began, outcome)
 
 
-async def _twice(call: Ask) -> AsyncSlackResponse:
+async def _twice(call: Request) -> AsyncSlackResponse:
     """For what is the same when it is done again: an answer that was lost on its way is asked for once more, else
     people are told that Slack could not be reached, beside the change that Slack made."""
     try:

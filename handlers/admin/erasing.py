@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 
 from handlers.admin import view as admin_view
 from handlers.context import intents as working
-from handlers.context.access import require_steward
+from handlers.context.access import require_settings_admin
 from handlers.context.intents import Hold
 from handlers.context.lookups import piece_of
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from handlers.text import messages
 from handlers.text.messages import Message
@@ -21,20 +21,22 @@ from storage.intents import Kind
 log = structlog.get_logger()
 
 
-async def erase(services: Services, ask: Ask, value: str) -> None:
+async def erase(services: Services, request: Request, value: str) -> None:
     """*Erase recipient*: by request of the person, or of the law. Done at once; whoever asked is told, if later."""
-    await require_steward(services, ask)
-    piece = await piece_of(services, ask, value)
+    await require_settings_admin(services, request)
+    piece = await piece_of(services, request, value)
     now = services.clock.now()
 
     def also(connection: Connection) -> None:
-        privacy.erase_piece(connection, ask.workspace.id, piece.id)
-        audit.note(connection, ask.workspace.id, ask.user, Act.ERASED, now, subject=f"piece {piece.ref}")
+        privacy.erase_piece(connection, request.workspace.id, piece.id)
+        audit.note(connection, request.workspace.id, request.user, Act.ERASED, now, subject=f"piece {piece.ref}")
 
-    payload = {"ref": piece.ref, "by": ask.user, "view": ask.view_id}
-    secrets = {"url": ask.response_url} if ask.response_url else {}
-    number = await working.keep(services, ask.workspace.id, Kind.ERASE, payload, secrets, also=also, asked=ask.kept)
-    await working.begin(services, ask.workspace.id, number, tell_erased)
+    payload = {"ref": piece.ref, "by": request.user, "view": request.view_id}
+    secrets = {"url": request.response_url} if request.response_url else {}
+    number = await working.keep(
+        services, request.workspace.id, Kind.ERASE, payload, secrets, also=also, asked=request.kept
+    )
+    await working.begin(services, request.workspace.id, number, tell_erased)
 
 
 async def tell_erased(hold: Hold) -> timedelta | None:

@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from handlers.admin import view as admin_view
 from handlers.context import intents as working
-from handlers.context.access import require_steward
+from handlers.context.access import require_settings_admin
 from handlers.context.intents import Hold
 from handlers.context.lookups import number_of
 from handlers.context.ports import FileToSend
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.pieces import exports
 from storage import audit
 from storage.audit import Act
@@ -27,28 +27,28 @@ log = structlog.get_logger()
 PAGE: Final = 15
 
 
-async def open_log(services: Services, ask: Ask, _value: str) -> None:
+async def open_log(services: Services, request: Request, _value: str) -> None:
     """*Audit log* in Home."""
-    await require_steward(services, ask)
-    await services.slack.open_view(ask.trigger_id, await _page(services, ask, None))
+    await require_settings_admin(services, request)
+    await services.slack.open_view(request.trigger_id, await _page(services, request, None))
 
 
-async def older(services: Services, ask: Ask, value: str) -> None:
+async def older(services: Services, request: Request, value: str) -> None:
     """*Older* in the audit log."""
-    await require_steward(services, ask)
-    await services.slack.update_view(ask.view_id, await _page(services, ask, number_of(value)))
+    await require_settings_admin(services, request)
+    await services.slack.update_view(request.view_id, await _page(services, request, number_of(value)))
 
 
-async def _page(services: Services, ask: Ask, before: int | None) -> dict[str, object]:
-    lines = await services.memory.read(audit.page, ask.workspace.id, before, PAGE + 1)
+async def _page(services: Services, request: Request, before: int | None) -> dict[str, object]:
+    lines = await services.memory.read(audit.page, request.workspace.id, before, PAGE + 1)
     return admin_view.log_page(lines[:PAGE], lines[PAGE - 1].id if len(lines) > PAGE else None)
 
 
-async def export_log(services: Services, ask: Ask, _value: str) -> None:
+async def export_log(services: Services, request: Request, _value: str) -> None:
     """*Export CSV* in the audit log: the whole of it, in a direct message."""
-    await require_steward(services, ask)
-    number = await working.keep(services, ask.workspace.id, Kind.LOG, {"by": ask.user}, asked=ask.kept)
-    await working.begin(services, ask.workspace.id, number, send_log)
+    await require_settings_admin(services, request)
+    number = await working.keep(services, request.workspace.id, Kind.LOG, {"by": request.user}, asked=request.kept)
+    await working.begin(services, request.workspace.id, number, send_log)
 
 
 async def send_log(hold: Hold) -> timedelta | None:
@@ -61,11 +61,11 @@ async def send_log(hold: Hold) -> timedelta | None:
             sent = FileToSend(file, "audit-log.csv", "Audit log", f"The audit log: {number} lines, newest first.")
             await services.slack.send_file(by, sent)
 
-    def write_down(connection: Connection) -> None:
+    def record_audit(connection: Connection) -> None:
         now = services.clock.now()
         audit.note(connection, hold.workspace_id, by, Act.EXPORTED, now, subject="the audit log")
 
-    await hold.tell(0, send, write_down)
+    await hold.tell(0, send, record_audit)
     return None
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from handlers.admin import view as admin_view
 from handlers.admin.view import AmountRefused
-from handlers.context.access import require_steward
-from handlers.context.audit import write_down
-from handlers.context.services import Ask, Services
+from handlers.context.access import require_settings_admin
+from handlers.context.audit import record_audit
+from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from storage import workspaces
 from storage.audit import Act
@@ -41,44 +41,44 @@ class SavedMeanwhile(Refusal):
     """Somebody else saved the settings a moment ago. Here they are as they stand now; nothing of yours was saved."""
 
 
-async def open_settings(services: Services, ask: Ask, _value: str) -> None:
+async def open_settings(services: Services, request: Request, _value: str) -> None:
     """*Settings* in Home."""
-    await require_steward(services, ask)
-    view = admin_view.form(ask.workspace.rules, services.policy.cancellers, ask.workspace.currency)
-    await services.slack.open_view(ask.trigger_id, view)
+    await require_settings_admin(services, request)
+    view = admin_view.form(request.workspace.rules, services.policy.cancellers, request.workspace.currency)
+    await services.slack.open_view(request.trigger_id, view)
 
 
-async def save_settings(services: Services, ask: Ask, chosen: Rules, amount: str) -> None:
+async def save_settings(services: Services, request: Request, chosen: Rules, amount: str) -> None:
     """The settings were submitted. A wrong amount is asked for again, with all else as it was chosen."""
-    await require_steward(services, ask)
+    await require_settings_admin(services, request)
     try:
         made = replace(chosen, approval_above=admin_view.amount(amount))
     except AmountRefused as refusal:
-        again = admin_view.form(chosen, services.policy.cancellers, ask.workspace.currency, str(refusal), amount)
-        await services.slack.update_view(ask.view_id, again)
+        again = admin_view.form(chosen, services.policy.cancellers, request.workspace.currency, str(refusal), amount)
+        await services.slack.update_view(request.view_id, again)
         return
     wrong = "" if made.cancellers else "Name at least one person who may cancel."
     if made.approval_above is not None and decides_alone(made, services.policy.cancellers):
         wrong = ALONE
     if wrong:
-        again = admin_view.form(made, services.policy.cancellers, ask.workspace.currency, wrong, amount)
-        await services.slack.update_view(ask.view_id, again)
+        again = admin_view.form(made, services.policy.cancellers, request.workspace.currency, wrong, amount)
+        await services.slack.update_view(request.view_id, again)
         return
-    keep = partial(_keep, ask=ask, made=made)
+    keep = partial(_keep, request=request, made=made)
     try:
-        await write_down(services, ask, Act.RULES, detail=_told(ask.workspace.rules, made), work=keep)
+        await record_audit(services, request, Act.RULES, detail=_told(request.workspace.rules, made), work=keep)
     except SavedMeanwhile as refusal:
-        now = (await services.memory.read(workspaces.by_id, ask.workspace.id)).rules
-        again = admin_view.form(now, services.policy.cancellers, ask.workspace.currency, str(refusal))
-        await services.slack.update_view(ask.view_id, again)
+        now = (await services.memory.read(workspaces.by_id, request.workspace.id)).rules
+        again = admin_view.form(now, services.policy.cancellers, request.workspace.currency, str(refusal))
+        await services.slack.update_view(request.view_id, again)
         return
-    await services.slack.update_view(ask.view_id, admin_view.saved())
+    await services.slack.update_view(request.view_id, admin_view.saved())
 
 
-def _keep(connection: Connection, ask: Ask, made: Rules) -> None:
-    if workspaces.by_id(connection, ask.workspace.id).rules != ask.workspace.rules:
+def _keep(connection: Connection, request: Request, made: Rules) -> None:
+    if workspaces.by_id(connection, request.workspace.id).rules != request.workspace.rules:
         raise SavedMeanwhile
-    workspaces.keep_rules(connection, ask.workspace.id, made)
+    workspaces.keep_rules(connection, request.workspace.id, made)
 
 
 def _told(before: Rules, after: Rules) -> str:

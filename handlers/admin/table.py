@@ -3,18 +3,18 @@
 from handlers.admin import erasing, settings
 from handlers.admin import log as audit_log
 from handlers.admin.view import chosen
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.context.table import Filled, Press, Submission, Table
 from handlers.text.buttons import Action, Form
 from handlers.text.messages import waiting
 from storage.records import Rules
 
 
-async def _save(services: Services, ask: Ask, filled: Filled) -> None:
+async def _save(services: Services, request: Request, filled: Filled) -> None:
     cancellers, stewards = (
         chosen(filled[name].chosen, filled[f"{name}_people"].people) for name in ("cancellers", "stewards")
     )
-    await settings.save_settings(services, ask, Rules(cancellers, stewards), filled["above"].typed)
+    await settings.save_settings(services, request, Rules(cancellers, stewards), filled["above"].typed)
 
 
 TABLE = Table(

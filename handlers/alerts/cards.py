@@ -17,7 +17,7 @@ from handlers.text import formatting
 from handlers.text.messages import Message
 from storage import channel_settings, outbox, workspaces
 from storage.cards import Card, cards_of, keep_card
-from storage.outbox import Hold, Parcel
+from storage.outbox import Hold, NewsBatch
 from storage.queries import mail as queries
 from storage.records import ChannelId, Mix, Money, StoredCampaign, WorkspaceId
 
@@ -49,36 +49,36 @@ async def refresh(services: Services, workspace_id: WorkspaceId) -> None:
         async with holding(services, workspace_id, channel) as held:
             # Where news is on its way, it brings the card up to date.
             if held is not None:
-                await _refresh(services, held, Parcel(workspace_id, channel, campaign_id, (), held.token))
+                await _refresh(services, held, NewsBatch(workspace_id, channel, campaign_id, (), held.token))
 
 
-async def _refresh(services: Services, held: Hold, parcel: Parcel) -> None:
-    card = await _refreshed(services, held, parcel)
+async def _refresh(services: Services, held: Hold, batch: NewsBatch) -> None:
+    card = await _refreshed(services, held, batch)
 
     def keep(connection: Connection) -> None:
         if card is not None and outbox.holds(connection, held):
-            keep_card(connection, parcel.key, card)
+            keep_card(connection, batch.key, card)
 
     await services.memory.write(keep)
 
 
-async def _refreshed(services: Services, held: Hold, parcel: Parcel) -> Card | None:
+async def _refreshed(services: Services, held: Hold, batch: NewsBatch) -> Card | None:
     """The card as it stands now; None when it is gone. What Slack does not take now is tried again a minute later."""
     now = services.clock.now()
-    card, shows, message = await services.memory.read(_look, parcel, now)
+    card, shows, message = await services.memory.read(_look, batch, now)
     if card is None:
         return None
     if card.shows == shows:
         return Card(card.message_ts, shows, now)
     try:
         await _require(services, held)
-        await services.slack.edit(parcel.channel, card.message_ts, message)
+        await services.slack.edit(batch.channel, card.message_ts, message)
     except Overtaken:
         return None
     except MessageGone:
-        return await _anew(services, held, parcel.channel, Card("", shows, now), message)
+        return await _anew(services, held, batch.channel, Card("", shows, now), message)
     except (Outage, Refusal) as trouble:
-        log.info("card.later", channel=parcel.channel, reason=type(trouble).__name__, code=trouble.code)
+        log.info("card.later", channel=batch.channel, reason=type(trouble).__name__, code=trouble.code)
         return Card(card.message_ts, card.shows, now)
     return Card(card.message_ts, shows, now)
 
@@ -97,9 +97,9 @@ async def _anew(services: Services, held: Hold, channel: ChannelId, card: Card, 
         return None
 
 
-def _look(connection: Connection, parcel: Parcel, now: datetime) -> tuple[Card | None, str, Message]:
-    workspace_id, campaign_id = parcel.workspace_id, parcel.campaign_id
-    card = cards_of(connection, [parcel.key]).get(parcel.key)
+def _look(connection: Connection, batch: NewsBatch, now: datetime) -> tuple[Card | None, str, Message]:
+    workspace_id, campaign_id = batch.workspace_id, batch.campaign_id
+    card = cards_of(connection, [batch.key]).get(batch.key)
     campaign = queries.campaign(connection, workspace_id, campaign_id)
     mix = queries.mix(connection, workspace_id, campaign_id)
     spent = spent_line(mix, workspaces.by_id(connection, workspace_id).currency)

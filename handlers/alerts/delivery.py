@@ -22,7 +22,7 @@ from handlers.alerts import cards
 from handlers.alerts import view as alerts_view
 from handlers.alerts.facts import Facts, gather, handfuls
 from handlers.alerts.notices import Plan, plan
-from handlers.context.grouped_commits import Group, Rider, settled
+from handlers.context.grouped_commits import Group, Queued, settled
 from handlers.context.services import Services, Tenants
 from handlers.errors import (
     ChannelClosed,
@@ -39,8 +39,8 @@ from handlers.errors import (
 from storage import outbox
 from storage.cards import Card
 from storage.failures import is_outage, is_statement, reason_of
-from storage.outbox import Ending, Item, Parcel
-from storage.records import ChannelId, Want, WorkspaceId
+from storage.outbox import Item, NewsBatch, Settlement
+from storage.records import ChannelId, NotifyOn, WorkspaceId
 from storage.statuses import Status
 
 P = ParamSpec("P")
@@ -59,10 +59,10 @@ UNBLOCK: Final = timedelta(minutes=10)
 #: Channels that are being written to at once, in all and of one workspace: enough for a thousand a second.
 AT_ONCE: Final = 300
 AT_ONCE_EACH: Final = 100
-#: Channels claimed in one transaction, and parcels recorded in one.
+#: Channels claimed in one transaction, and batches recorded in one.
 CLAIMED: Final = 200
 RECORDED: Final = 500
-#: The courier looks this often (in seconds) while there is something to do.
+#: The sender looks this often (in seconds) while there is something to do.
 BREATH: Final = 0.025
 #: A lease is renewed so often (in seconds) while a message is under way.
 RENEW: Final = 20.0
@@ -98,15 +98,15 @@ class LeaseLost(Exception):
 
 @dataclass
 class Turn:
-    """A channel's turn: its parcel, and what of it is being said just now."""
+    """A channel's turn: its batch, and what of it is being said just now."""
 
-    parcel: Parcel
+    batch: NewsBatch
     #: Raises LeaseLost where another may write to the channel by now.
     require_lease: Callable[[], Awaitable[None]]
     saying: tuple[Item, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.saying = self.parcel.items
+        self.saying = self.batch.items
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ class Failing:
 
 
 @dataclass
-class Courier:
+class OutboxSender:
     """Serves the channels of every workspace, each as fast as Slack lets it; a slow one holds up no other."""
 
     services: Services
     tenants: Tenants
-    flying: dict[asyncio.Task[None], Parcel] = field(default_factory=dict)
+    flying: dict[asyncio.Task[None], NewsBatch] = field(default_factory=dict)
     #: Until when (by `_uptime`) a message that is begun ends within its channel's lease, by workspace and channel.
     sure: dict[tuple[WorkspaceId, ChannelId], float] = field(default_factory=dict)
     renewed: float = field(default_factory=_uptime)
@@ -134,10 +134,10 @@ class Courier:
     failing: dict[tuple[WorkspaceId, ChannelId], Failing] = field(default_factory=dict)
     #: Channels of which nothing at all can be written down: what is told there would be told for ever, and so is not.
     stuck: set[tuple[WorkspaceId, ChannelId]] = field(default_factory=set)
-    endings: Group[Ending] = field(init=False)
+    settlements: Group[Settlement] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.endings = Group(self._record, RECORDED)
+        self.settlements = Group(self._record, RECORDED)
 
     async def serve(self) -> int:
         """Serves what is due, and what becomes due before the channels have rested; gives how many turns that took."""
@@ -169,9 +169,9 @@ class Courier:
         try:
             if not await services.memory.read(outbox.is_due, services.policy.settle):
                 return 0
-            load = Counter(parcel.workspace_id for parcel in self.flying.values())
+            load = Counter(batch.workspace_id for batch in self.flying.values())
             busy = [workspace_id for workspace_id, number in load.items() if number >= AT_ONCE_EACH]
-            here = {_place(parcel) for parcel in self.flying.values()} | self.stuck
+            here = {_place(batch) for batch in self.flying.values()} | self.stuck
             claimed = await services.memory.write(outbox.claim, services.policy.settle, min(room, CLAIMED), busy, here)
         except SQLAlchemyError as error:
             if not is_outage(error):
@@ -179,14 +179,14 @@ class Courier:
             self.away_until = _uptime() + AFTER_AN_OUTAGE
             log.warning("delivery.database_away", reason=reason_of(error))
             return 0
-        self.sure.update((_place(parcel), begun + SURE) for parcel in claimed)
+        self.sure.update((_place(batch), begun + SURE) for batch in claimed)
         for group in handfuls(claimed):
             # Where one of them cannot be read, each is read alone, behind its own boundary.
             found, _error = await settled(services.memory.read(gather, group))
-            known = {_place(facts.parcel): facts for facts in found or []}
-            for parcel in group:
-                task = asyncio.create_task(self._guarded(parcel, known.get(_place(parcel))))
-                self.flying[task] = parcel
+            known = {_place(facts.batch): facts for facts in found or []}
+            for batch in group:
+                task = asyncio.create_task(self._guarded(batch, known.get(_place(batch))))
+                self.flying[task] = batch
                 task.add_done_callback(self._landed)
         return len(claimed)
 
@@ -204,128 +204,128 @@ class Courier:
         except SQLAlchemyError as error:
             if not is_outage(error):
                 raise
-            log.warning("delivery.not_renewed", parcels=len(self.flying), reason=reason_of(error))
+            log.warning("delivery.not_renewed", batches=len(self.flying), reason=reason_of(error))
 
-    async def _renew(self, parcels: list[Parcel]) -> None:
+    async def _renew(self, batches: list[NewsBatch]) -> None:
         begun = _uptime()
-        ours = await self.services.memory.write(outbox.renew, parcels)
-        for parcel in parcels:
-            if _place(parcel) in ours:
-                self.sure[_place(parcel)] = begun + SURE
+        ours = await self.services.memory.write(outbox.renew, batches)
+        for batch in batches:
+            if _place(batch) in ours:
+                self.sure[_place(batch)] = begun + SURE
             else:
-                self.sure.pop(_place(parcel), None)
+                self.sure.pop(_place(batch), None)
 
-    async def require_lease(self, parcel: Parcel) -> None:
+    async def require_lease(self, batch: NewsBatch) -> None:
         """Raises LeaseLost where another process may write to the channel by now: we were paused, or slow."""
-        if _uptime() >= self.sure.get(_place(parcel), 0.0):
-            await self._renew([parcel])
-        if _uptime() >= self.sure.get(_place(parcel), 0.0):
+        if _uptime() >= self.sure.get(_place(batch), 0.0):
+            await self._renew([batch])
+        if _uptime() >= self.sure.get(_place(batch), 0.0):
             raise LeaseLost
 
-    async def _guarded(self, parcel: Parcel, facts: Facts | None) -> None:
+    async def _guarded(self, batch: NewsBatch, facts: Facts | None) -> None:
         """One bad row must not stop the others: whatever breaks here rests this channel alone."""
-        turn = Turn(parcel, partial(self.require_lease, parcel))
+        turn = Turn(batch, partial(self.require_lease, batch))
         try:
             await self._deliver(turn, facts)
         except LeaseLost:
-            log.warning("delivery.lease_lost", channel=parcel.channel)
+            log.warning("delivery.lease_lost", channel=batch.channel)
         except Exception as error:
             reference = uuid.uuid4().hex[:8]
-            log.exception("delivery.broke", reference=reference, channel=parcel.channel)
+            log.exception("delivery.broke", reference=reference, channel=batch.channel)
             await self._end(self._later(turn, BROKE.format(reference), type(error).__name__))
 
     async def _deliver(self, turn: Turn, facts: Facts | None) -> None:
-        services, parcel = self.services, turn.parcel
-        if parcel.doubt_since is not None:
+        services, batch = self.services, turn.batch
+        if batch.doubt_since is not None:
             # Its sender died, or Slack's answer was lost: should Slack have taken that message, this one repeats it.
-            log.warning("delivery.maybe_again", channel=parcel.channel, since=parcel.doubt_since.isoformat())
+            log.warning("delivery.maybe_again", channel=batch.channel, since=batch.doubt_since.isoformat())
         try:
-            services = await self.tenants.of(parcel.workspace_id)
-            ending = await _tell(services, facts or await self._read(parcel), turn)
+            services = await self.tenants.of(batch.workspace_id)
+            settlement = await _tell(services, facts or await self._read(batch), turn)
         except (NotInChannel, ChannelClosed) as refusal:
-            log.info("delivery.blocked", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
-            await self._block(parcel, str(refusal))
+            log.info("delivery.blocked", channel=batch.channel, reason=type(refusal).__name__, code=refusal.code)
+            await self._block(batch, str(refusal))
             return
         except MessageRefused as refusal:
-            log.warning("delivery.refused", channel=parcel.channel, reason=type(refusal).__name__, code=refusal.code)
-            ending = Ending(parcel, services.policy.pace, refused=turn.saying, refusal=str(refusal))
+            log.warning("delivery.refused", channel=batch.channel, reason=type(refusal).__name__, code=refusal.code)
+            settlement = Settlement(batch, services.policy.pace, refused=turn.saying, refusal=str(refusal))
         except (Outage, Refusal) as trouble:
             # Of all else nobody knows that it will last, and nobody in the channel can mend it.
-            ending = self._later(turn, str(trouble), _unknown(trouble), trouble)
-            name, seconds = type(trouble).__name__, ending.rest.total_seconds()
-            log.info("delivery.later", channel=parcel.channel, reason=name, code=trouble.code, seconds=seconds)
+            settlement = self._later(turn, str(trouble), _unknown(trouble), trouble)
+            name, seconds = type(trouble).__name__, settlement.rest.total_seconds()
+            log.info("delivery.later", channel=batch.channel, reason=name, code=trouble.code, seconds=seconds)
         else:
-            self.failing.pop(_place(parcel), None)
-        await self._end(ending)
+            self.failing.pop(_place(batch), None)
+        await self._end(settlement)
 
-    async def _read(self, parcel: Parcel) -> Facts:
+    async def _read(self, batch: NewsBatch) -> Facts:
         try:
-            return (await self.services.memory.read(gather, [parcel]))[0]
+            return (await self.services.memory.read(gather, [batch]))[0]
         except SQLAlchemyError as error:
             if not is_outage(error):
                 raise
             raise MemoryDown from None
 
-    def _later(self, turn: Turn, why: str, word: str, trouble: Trouble | None = None) -> Ending:
+    def _later(self, turn: Turn, why: str, word: str, trouble: Trouble | None = None) -> Settlement:
         """Puts it off; where this message has ended in the same `word` ("": one that says nothing of it) often enough,
         it is refused instead."""
-        place, row_id = _place(turn.parcel), turn.saying[0].row_id
+        place, row_id = _place(turn.batch), turn.saying[0].row_id
         if word:
             before = self.failing.pop(place, None)
             times = before.times + 1 if before and (before.row_id, before.word) == (row_id, word) else 1
             if times >= ENOUGH:
-                log.warning("delivery.refused", channel=turn.parcel.channel, reason=word, rows=len(turn.saying))
-                return Ending(turn.parcel, self.services.policy.pace, refused=turn.saying, refusal=why)
+                log.warning("delivery.refused", channel=turn.batch.channel, reason=word, rows=len(turn.saying))
+                return Settlement(turn.batch, self.services.policy.pace, refused=turn.saying, refusal=why)
             self.failing[place] = Failing(row_id, word, times)
-        return _put_off(turn.parcel, why, trouble)
+        return _put_off(turn.batch, why, trouble)
 
-    async def _block(self, parcel: Parcel, reason: str) -> None:
-        if not await self._as_long_as_it_takes(1, None, outbox.block, parcel, reason, UNBLOCK):
+    async def _block(self, batch: NewsBatch, reason: str) -> None:
+        if not await self._as_long_as_it_takes(1, None, outbox.block, batch, reason, UNBLOCK):
             raise LeaseLost
 
-    async def _end(self, ending: Ending) -> None:
+    async def _end(self, settlement: Settlement) -> None:
         """Records it. What the database refuses for good is not said again: it ends as told to nobody knows whom."""
-        parcel, reference = ending.parcel, uuid.uuid4().hex[:8]
+        batch, reference = settlement.batch, uuid.uuid4().hex[:8]
         try:
-            await self.endings.board(ending).done
+            await self.settlements.enqueue(settlement).done
         except SQLAlchemyError as error:
-            log.error("delivery.unrecorded", reference=reference, channel=parcel.channel, reason=reason_of(error))  # noqa: TRY400 - the values are people's
-            await self._end_bare(Ending(parcel, REST, refused=parcel.items, refusal=UNRECORDED.format(reference)))
+            log.error("delivery.unrecorded", reference=reference, channel=batch.channel, reason=reason_of(error))  # noqa: TRY400 - the values are people's
+            await self._end_bare(Settlement(batch, REST, refused=batch.items, refusal=UNRECORDED.format(reference)))
 
-    async def _end_bare(self, ending: Ending) -> None:
+    async def _end_bare(self, settlement: Settlement) -> None:
         try:
-            await self.endings.board(ending).done
+            await self.settlements.enqueue(settlement).done
         except SQLAlchemyError as error:
-            self.stuck.add(_place(ending.parcel))
-            log.error("delivery.stuck", channel=ending.parcel.channel, reason=reason_of(error))  # noqa: TRY400 - see above
+            self.stuck.add(_place(settlement.batch))
+            log.error("delivery.stuck", channel=settlement.batch.channel, reason=reason_of(error))  # noqa: TRY400 - see above
 
-    async def _record(self, riders: list[Rider[Ending]], patience: float | None = None) -> None:
+    async def _record(self, taken: list[Queued[Settlement]], patience: float | None = None) -> None:
         """What was sent must be kept, and until it is, the channel is not claimed here again (see `flying`)."""
-        endings = [rider.what for rider in riders]
+        settlements = [queued.what for queued in taken]
         try:
-            stale = await self._as_long_as_it_takes(len(endings), patience, outbox.settle, endings)
+            stale = await self._as_long_as_it_takes(len(settlements), patience, outbox.settle, settlements)
         except SQLAlchemyError:
-            if len(riders) == 1:
+            if len(taken) == 1:
                 raise
             # One of them cannot be written down: the others are.
-            for rider in riders:
-                await self._record_alone(rider)
+            for queued in taken:
+                await self._record_alone(queued)
             return
-        for ending in stale:
-            log.warning("delivery.stale", channel=ending.parcel.channel, told=len(ending.told))
-        for rider in riders:
-            rider.succeed()
+        for settlement in stale:
+            log.warning("delivery.stale", channel=settlement.batch.channel, told=len(settlement.told))
+        for queued in taken:
+            queued.succeed()
 
-    async def _record_alone(self, rider: Rider[Ending]) -> None:
+    async def _record_alone(self, queued: Queued[Settlement]) -> None:
         try:
             # For what is wrong with the statement, the group has waited.
-            await self._record([rider], 0.0)
+            await self._record([queued], 0.0)
         except SQLAlchemyError as error:
-            rider.fail(error)
+            queued.fail(error)
 
     async def _as_long_as_it_takes(
         self,
-        parcels: int,
+        batches: int,
         patience: float | None,
         work: Callable[Concatenate[Connection, P], T],
         *args: P.args,
@@ -343,14 +343,14 @@ class Courier:
             except SQLAlchemyError as error:
                 if not is_outage(error) or (is_statement(error) and _uptime() >= end):
                     raise
-                log.warning("delivery.not_recorded", parcels=parcels, reason=reason_of(error))
+                log.warning("delivery.not_recorded", batches=batches, reason=reason_of(error))
                 self.away_until = _uptime() + AFTER_AN_OUTAGE
                 await self.services.clock.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _place(parcel: Parcel) -> tuple[WorkspaceId, ChannelId]:
-    return parcel.workspace_id, parcel.channel
+def _place(batch: NewsBatch) -> tuple[WorkspaceId, ChannelId]:
+    return batch.workspace_id, batch.channel
 
 
 def _unknown(trouble: Trouble) -> str:
@@ -358,25 +358,25 @@ def _unknown(trouble: Trouble) -> str:
     return (trouble.code or "no reason") if type(trouble) is SlackRefused else ""
 
 
-def _put_off(parcel: Parcel, why: str, trouble: Trouble | None = None) -> Ending:
+def _put_off(batch: NewsBatch, why: str, trouble: Trouble | None = None) -> Settlement:
     """Nothing ends, and the channel rests: longer with each failure in a row, and no shorter than Slack asks for."""
     asked = trouble.retry_after if trouble else None
-    growing = min((REST if asked is None else BUSY_REST) * 2 ** min(parcel.tries, 20), LONGEST_REST)
+    growing = min((REST if asked is None else BUSY_REST) * 2 ** min(batch.tries, 20), LONGEST_REST)
     rest = max(growing, timedelta(seconds=asked or 0))
-    doubtful = parcel.doubt_since is not None or trouble is None or isinstance(trouble, SlackDown)
-    return Ending(parcel, rest, refusal=why, failed=True, in_doubt=doubtful)
+    doubtful = batch.doubt_since is not None or trouble is None or isinstance(trouble, SlackDown)
+    return Settlement(batch, rest, refusal=why, failed=True, in_doubt=doubtful)
 
 
 async def deliver_due(services: Services, tenants: Tenants) -> int:
     """Serves everything that may be told now; gives how many turns that took."""
-    return await Courier(services, tenants).serve()
+    return await OutboxSender(services, tenants).serve()
 
 
-async def _tell(services: Services, facts: Facts, turn: Turn) -> Ending:
-    parcel = facts.parcel
-    if facts.wants is None:
-        return Ending(parcel, timedelta(0), refused=parcel.items, refusal=SWITCHED_OFF)
-    todo = plan(parcel.items, facts.wants, facts.pieces)
+async def _tell(services: Services, facts: Facts, turn: Turn) -> Settlement:
+    batch = facts.batch
+    if facts.notify_on is None:
+        return Settlement(batch, timedelta(0), refused=batch.items, refusal=SWITCHED_OFF)
+    todo = plan(batch.items, facts.notify_on, facts.pieces)
     card, posted = await _show_card(services, facts, turn)
     told = [(item, card.message_ts) for item in todo.quiet]
     if not posted and todo.groups and facts.card is not None:
@@ -384,12 +384,12 @@ async def _tell(services: Services, facts: Facts, turn: Turn) -> Ending:
         await turn.require_lease()
         told += await _post_news(services, facts, todo, card)
     changed = None if card == facts.card else card
-    return Ending(parcel, services.policy.pace, tuple(told), card=changed)
+    return Settlement(batch, services.policy.pace, tuple(told), card=changed)
 
 
 async def _show_card(services: Services, facts: Facts, turn: Turn) -> tuple[Card, bool]:
     """Brings the card up to date, at most once a minute; gives it, and whether that took a new message."""
-    parcel, card, now = facts.parcel, facts.card, services.clock.now()
+    batch, card, now = facts.batch, facts.card, services.clock.now()
     spent = cards.spent_line(facts.mix, facts.workspace.currency)
     digest = cards.digest_of(facts.campaign, facts.mix, spent)
     if card is not None and (card.shows == digest or _is_young(services, facts, now)):
@@ -398,17 +398,17 @@ async def _show_card(services: Services, facts: Facts, turn: Turn) -> tuple[Card
     await turn.require_lease()
     if card is not None:
         try:
-            await services.slack.edit(parcel.channel, card.message_ts, message)
+            await services.slack.edit(batch.channel, card.message_ts, message)
         except MessageGone as gone:
-            log.info("card.reposted", channel=parcel.channel, code=gone.code)
+            log.info("card.reposted", channel=batch.channel, code=gone.code)
         except SlackRefused as refusal:
             # Of the card alone: the news goes on, and the card is tried again when it is no longer young.
-            log.warning("card.not_edited", channel=parcel.channel, code=refusal.code)
+            log.warning("card.not_edited", channel=batch.channel, code=refusal.code)
             return replace(card, edited_at=now), False
         else:
             return Card(card.message_ts, digest, now), False
         await turn.require_lease()
-    return Card(await services.slack.post(parcel.channel, message), digest, now), True
+    return Card(await services.slack.post(batch.channel, message), digest, now), True
 
 
 def _is_young(services: Services, facts: Facts, now: datetime) -> bool:
@@ -424,7 +424,7 @@ async def _post_news(services: Services, facts: Facts, todo: Plan, card: Card) -
     title = facts.campaign.facts.name if facts.campaign else "mail sent singly"
     pieces = [facts.pieces[item.piece_id] for item in items]
     message = alerts_view.news(title, status, pieces, len(items))
-    aloud = status is Status.RETURNED and Want.ALOUD in (facts.wants or frozenset())
-    ts = await services.slack.post(facts.parcel.channel, message, thread=card.message_ts, broadcast=aloud)
-    log.info("delivery.told", channel=facts.parcel.channel, rows=len(items), status=status.name)
+    in_channel = status is Status.RETURNED and NotifyOn.BROADCAST in (facts.notify_on or frozenset())
+    ts = await services.slack.post(facts.batch.channel, message, thread=card.message_ts, broadcast=in_channel)
+    log.info("delivery.told", channel=facts.batch.channel, rows=len(items), status=status.name)
     return [(item, ts) for item in items]

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from handlers.status.runway import Runway, runway_text
-from handlers.status.view import ESTIMATE, NO_SCAN, Line, campaign_line, counts_text
+from handlers.status.view import ESTIMATE, NO_SCAN, CampaignLine, campaign_line, counts_text
 from handlers.text import formatting
 from handlers.text.buttons import Action
 from handlers.text.messages import (
@@ -83,7 +83,7 @@ SAID: Final = {
 }
 
 
-def week(lines: Sequence[Line], mix: Mix, spent: Money, today: date) -> Message:
+def week(lines: Sequence[CampaignLine], mix: Mix, spent: Money, today: date) -> Message:
     """The weekly report of a channel; its picture comes beside."""
     total = formatting.pieces(mix.total)
     blocks: list[Block] = [

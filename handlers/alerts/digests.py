@@ -24,7 +24,7 @@ from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
 from handlers.status import view as status_view
 from handlers.status.runway import runway_of
-from handlers.status.view import Line
+from handlers.status.view import CampaignLine
 from handlers.text import formatting
 from handlers.text.messages import Message, Picture
 from storage import channel_settings, outbox, workspaces
@@ -34,13 +34,13 @@ from storage.queries import transits
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
-    Choices,
-    Listener,
+    ChannelSettings,
+    ChannelSubscription,
     Mix,
     Money,
+    NotifyOn,
     StoredCampaign,
     Transit,
-    Want,
     WorkspaceId,
 )
 from storage.statuses import MAILED, Status
@@ -83,7 +83,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Account:
+class AccountState:
     """Everything that digests are made of, read once for all channels."""
 
     campaigns: dict[CampaignId, StoredCampaign]
@@ -100,59 +100,68 @@ async def watch(services: Services, workspace_id: WorkspaceId) -> None:
     if not listeners:
         return
     account = await services.memory.read(_account, workspace_id, now)
-    for listener in listeners:
-        await _hush(services, workspace_id, listener, now)
-        if is_due(listener, account, now):
-            await _serve(services, workspace_id, listener, account, now)
+    for subscription in listeners:
+        await _note_quiet_window(services, workspace_id, subscription, now)
+        if is_due(subscription, account, now):
+            await _serve(services, workspace_id, subscription, account, now)
 
 
-def is_due(listener: Listener, account: Account, now: datetime) -> bool:
+def is_due(subscription: ChannelSubscription, account: AccountState, now: datetime) -> bool:
     """Whether this channel may have to be told, or looked at for the first time."""
-    if listener.resting:
+    if subscription.resting:
         return False
-    state = State.read(listener.state)
-    watched = not _is_quiet(listener, now) and (not listener.state or bool(alarms(listener, account, state)))
-    return watched or _is_morning(listener, now) or _is_weeks_end(listener, state, now)
+    state = State.read(subscription.state)
+    watched = not _is_quiet(subscription, now) and (
+        not subscription.state or bool(alarms(subscription, account, state))
+    )
+    return watched or _is_morning(subscription, now) or _is_weeks_end(subscription, state, now)
 
 
-def _is_quiet(listener: Listener, now: datetime) -> bool:
-    hours = quiet_hours(listener.choices, now)
+def _is_quiet(subscription: ChannelSubscription, now: datetime) -> bool:
+    hours = quiet_hours(subscription.settings, now)
     return hours is not None and hours[0] <= now < hours[1]
 
 
-def _is_past_hour(listener: Listener, now: datetime) -> bool:
-    hour = listener.choices.digest_hour
-    return hour is not None and now.astimezone(zone_of(listener.choices)).hour >= hour
+def _is_past_hour(subscription: ChannelSubscription, now: datetime) -> bool:
+    hour = subscription.settings.digest_hour
+    return hour is not None and now.astimezone(zone_of(subscription.settings)).hour >= hour
 
 
-def _is_morning(listener: Listener, now: datetime) -> bool:
+def _is_morning(subscription: ChannelSubscription, now: datetime) -> bool:
     # Also one that was digested "tomorrow": by a clock that has been set back since.
-    return _is_past_hour(listener, now) and listener.digested_on != now.astimezone(zone_of(listener.choices)).date()
+    return (
+        _is_past_hour(subscription, now)
+        and subscription.digested_on != now.astimezone(zone_of(subscription.settings)).date()
+    )
 
 
-def _is_weeks_end(listener: Listener, state: State, now: datetime) -> bool:
-    local = now.astimezone(zone_of(listener.choices))
-    wants = frozenset(want for those in listener.wants.values() for want in those)
-    wanted = Want.WEEKLY in wants and local.weekday() == MONDAY and state.week != str(local.date())
-    return wanted and _is_past_hour(listener, now)
+def _is_weeks_end(subscription: ChannelSubscription, state: State, now: datetime) -> bool:
+    local = now.astimezone(zone_of(subscription.settings))
+    notify_on = frozenset(want for those in subscription.notify_on.values() for want in those)
+    wanted = NotifyOn.WEEKLY in notify_on and local.weekday() == MONDAY and state.week != str(local.date())
+    return wanted and _is_past_hour(subscription, now)
 
 
 async def _serve(
-    services: Services, workspace_id: WorkspaceId, listener: Listener, account: Account, now: datetime
+    services: Services,
+    workspace_id: WorkspaceId,
+    subscription: ChannelSubscription,
+    account: AccountState,
+    now: datetime,
 ) -> None:
     """Looks at a channel while nobody else writes to it. What was told meanwhile by another process is told once."""
-    async with holding(services, workspace_id, listener.channel) as held:
+    async with holding(services, workspace_id, subscription.channel) as held:
         if held is None:
-            log.info("digest.later", channel=listener.channel, reason="busy")
+            log.info("digest.later", channel=subscription.channel, reason="busy")
             return
-        again = await services.memory.read(channel_settings.listeners, workspace_id, now, listener.channel)
+        again = await services.memory.read(channel_settings.listeners, workspace_id, now, subscription.channel)
         if again and is_due(again[0], account, now):
             await _look_at(services, held, again[0], account, now)
 
 
-def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> Account:
+def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> AccountState:
     workspace = workspaces.by_id(connection, workspace_id)
-    return Account(
+    return AccountState(
         {one.id: one for one in queries.campaigns_of(connection, workspace_id)},
         queries.mixes(connection, workspace_id),
         transits.since(connection, workspace_id, now.date() - model.HISTORY),
@@ -161,13 +170,15 @@ def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -
     )
 
 
-async def _hush(services: Services, workspace_id: WorkspaceId, listener: Listener, now: datetime) -> None:
-    hours = quiet_hours(listener.choices, now)
-    if hours is not None and hours != listener.hushed:
-        await services.memory.write(channel_settings.hush, workspace_id, listener.channel, *hours)
+async def _note_quiet_window(
+    services: Services, workspace_id: WorkspaceId, subscription: ChannelSubscription, now: datetime
+) -> None:
+    hours = quiet_hours(subscription.settings, now)
+    if hours is not None and hours != subscription.quiet_window:
+        await services.memory.write(channel_settings.note_quiet_window, workspace_id, subscription.channel, *hours)
 
 
-def zone_of(chosen: Choices) -> ZoneInfo:
+def zone_of(chosen: ChannelSettings) -> ZoneInfo:
     """The channel's zone; UTC for one that this machine does not know."""
     try:
         return ZoneInfo(chosen.zone)
@@ -175,7 +186,7 @@ def zone_of(chosen: Choices) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def quiet_hours(chosen: Choices, now: datetime) -> tuple[datetime, datetime] | None:
+def quiet_hours(chosen: ChannelSettings, now: datetime) -> tuple[datetime, datetime] | None:
     """The quiet hours that last at this moment, or come next."""
     if chosen.quiet is None:
         return None
@@ -189,20 +200,24 @@ def quiet_hours(chosen: Choices, now: datetime) -> tuple[datetime, datetime] | N
     return None
 
 
-async def _look_at(services: Services, held: Hold, listener: Listener, account: Account, now: datetime) -> None:
-    local = now.astimezone(zone_of(listener.choices))
-    state = State.read(listener.state)
-    if not _is_quiet(listener, now):
-        state = await _raise_alarms(services, held, listener, account, state)
-    if _is_morning(listener, now):
-        state = await _tell_morning(services, held, listener, account, state, local)
-    if _is_weeks_end(listener, state, now):
-        await _tell_week(services, held, listener, account, replace(state, week=str(local.date())))
+async def _look_at(
+    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, now: datetime
+) -> None:
+    local = now.astimezone(zone_of(subscription.settings))
+    state = State.read(subscription.state)
+    if not _is_quiet(subscription, now):
+        state = await _raise_alarms(services, held, subscription, account, state)
+    if _is_morning(subscription, now):
+        state = await _tell_morning(services, held, subscription, account, state, local)
+    if _is_weeks_end(subscription, state, now):
+        await _tell_week(services, held, subscription, account, replace(state, week=str(local.date())))
 
 
-async def _raise_alarms(services: Services, held: Hold, listener: Listener, account: Account, state: State) -> State:
+async def _raise_alarms(
+    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, state: State
+) -> State:
     """Tells of all that crossed since the last look in one message; of what had crossed before the first, nothing."""
-    raised, first_look = alarms(listener, account, state), not listener.state
+    raised, first_look = alarms(subscription, account, state), not subscription.state
     if not raised and not first_look:
         return state
     if raised and not first_look and await _post(services, held, digest_view.alarm(raised)) is None:
@@ -212,14 +227,14 @@ async def _raise_alarms(services: Services, held: Hold, listener: Listener, acco
     return state
 
 
-def alarms(listener: Listener, account: Account, state: State) -> list[Alarm]:
+def alarms(subscription: ChannelSubscription, account: AccountState, state: State) -> list[Alarm]:
     """Campaigns whose returns crossed what the channel chose, each once."""
-    limit = listener.choices.alarm_percent
+    limit = subscription.settings.alarm_percent
     if limit is None:
         return []
     found = []
     everything = queries.merge([mix for key, mix in account.mixes.items() if key != NO_CAMPAIGN])
-    for campaign in _heard(listener, account):
+    for campaign in _heard(subscription, account):
         mix = account.mixes[campaign.id]
         mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
         if (
@@ -236,18 +251,23 @@ def _without(everything: Mix, one: Mix) -> Mix:
     return Mix({status: everything.of(status) - one.of(status) for status in Status})
 
 
-def _heard(listener: Listener, account: Account) -> list[StoredCampaign]:
+def _heard(subscription: ChannelSubscription, account: AccountState) -> list[StoredCampaign]:
     return [
         campaign
         for key, campaign in account.campaigns.items()
-        if key in account.mixes and listener.hears_of(key) is not None
+        if key in account.mixes and subscription.hears_of(key) is not None
     ]
 
 
 async def _tell_morning(
-    services: Services, held: Hold, listener: Listener, account: Account, state: State, local: datetime
+    services: Services,
+    held: Hold,
+    subscription: ChannelSubscription,
+    account: AccountState,
+    state: State,
+    local: datetime,
 ) -> State:
-    morning, after = morning_of(listener, account, state, local.date())
+    morning, after = morning_of(subscription, account, state, local.date())
     # Of what was there before the first digest nothing is news.
     if state.counts and morning.is_news and await _post(services, held, digest_view.morning(morning)) is None:
         return state
@@ -255,9 +275,11 @@ async def _tell_morning(
     return after
 
 
-def morning_of(listener: Listener, account: Account, state: State, today: date) -> tuple[Morning, State]:
+def morning_of(
+    subscription: ChannelSubscription, account: AccountState, state: State, today: date
+) -> tuple[Morning, State]:
     """What changed since the last digest, and what to remember of it."""
-    heard = _heard(listener, account)
+    heard = _heard(subscription, account)
     mix = queries.merge([account.mixes[one.id] for one in heard])
     counts = {name: mix.of(*those) for name, those in COUNTED.items()}
     due, silent = 0.0, 0
@@ -268,7 +290,7 @@ def morning_of(listener: Listener, account: Account, state: State, today: date) 
     since = {name: number - state.counts.get(name, 0) for name, number in counts.items()}
     spent = mix.spent - Decimal(state.spent or mix.spent)
     runway = None
-    if listener.hears_of(NO_CAMPAIGN) is not None:
+    if subscription.hears_of(NO_CAMPAIGN) is not None:
         runway = runway_of([*account.campaigns.values()], account.mixes, account.balance, today)
     morning = Morning(
         since=since,
@@ -282,27 +304,29 @@ def morning_of(listener: Listener, account: Account, state: State, today: date) 
     return morning, replace(state, counts=counts, spent=str(mix.spent), silent=max(silent, state.silent), low=low)
 
 
-async def _tell_week(services: Services, held: Hold, listener: Listener, account: Account, after: State) -> None:
+async def _tell_week(
+    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, after: State
+) -> None:
     today = date.fromisoformat(after.week)
-    lines = [Line(one, account.mixes[one.id]) for one in _heard(listener, account)]
+    lines = [CampaignLine(one, account.mixes[one.id]) for one in _heard(subscription, account)]
     mix = queries.merge([line.mix for line in lines])
     message = digest_view.week(lines, mix, Money(mix.spent, account.currency), today)
     if mix.total:
         pie = Pie.of("Your week in mail", f"All mail of this channel, {formatting.day(today)}", mix)
-        message = replace(message, picture=Picture(await services.studio.pie(pie), digest_view.alt(mix), pie.title))
+        message = replace(message, picture=Picture(await services.renderer.pie(pie), digest_view.alt(mix), pie.title))
     posted = await _post(services, held, message)
     if posted is None:
         return
     await services.memory.write(channel_settings.told, held, after.written())
     if posted:
-        await _tell_curve(services, held, listener, account, posted, today)
+        await _tell_curve(services, held, subscription, account, posted, today)
 
 
 async def _tell_curve(
-    services: Services, held: Hold, listener: Listener, account: Account, thread: str, today: date
+    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, thread: str, today: date
 ) -> None:
     """The delivery curve of the campaign with most mail under way, in the report's thread."""
-    under_way = [one for one in _heard(listener, account) if account.mixes[one.id].of(*UNDER_WAY)]
+    under_way = [one for one in _heard(subscription, account) if account.mixes[one.id].of(*UNDER_WAY)]
     if not under_way:
         return
     campaign = max(under_way, key=lambda one: account.mixes[one.id].of(*UNDER_WAY))
@@ -310,7 +334,7 @@ async def _tell_curve(
     points = model.points(those, expected, today)
     if points:
         title = f"Delivery of {campaign.facts.name}"
-        picture = await services.studio.curve(Curve(title, status_view.CURVE_CAPTION, tuple(points)))
+        picture = await services.renderer.curve(Curve(title, status_view.CURVE_CAPTION, tuple(points)))
         message = status_view.curve_answer(campaign, points, len(expected.curves), picture)
         await _post(services, held, message, thread)
 

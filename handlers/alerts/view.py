@@ -23,7 +23,16 @@ from handlers.text.messages import (
 )
 from handlers.text.status_styles import emoji, label
 from handlers.track.view import short_name
-from storage.records import NO_CAMPAIGN, ChannelId, Choices, Mix, StoredCampaign, StoredPiece, Subscription, Want
+from storage.records import (
+    NO_CAMPAIGN,
+    ChannelId,
+    ChannelSettings,
+    Mix,
+    NotifyOn,
+    StoredCampaign,
+    StoredPiece,
+    Subscription,
+)
 from storage.statuses import FINAL, Status
 
 T = TypeVar("T")
@@ -31,11 +40,11 @@ LISTED: Final = 10
 #: Campaigns that can be chosen, beside "all": a menu holds a hundred.
 OFFERED: Final = 99
 WANTS: Final = {
-    Want.RETURNED: "Each return: who, where and when",
-    Want.DELIVERED: "Each delivery, grouped",
-    Want.CANCELLED: "Pieces that Stannp cancelled without being asked here",
-    Want.ALOUD: "Returns in the channel, too, not only in the thread",
-    Want.WEEKLY: "A weekly report with the pie, on Mondays",
+    NotifyOn.RETURNED: "Each return: who, where and when",
+    NotifyOn.DELIVERED: "Each delivery, grouped",
+    NotifyOn.CANCELLED: "Pieces that Stannp cancelled without being asked here",
+    NotifyOn.BROADCAST: "Returns in the channel, too, not only in the thread",
+    NotifyOn.WEEKLY: "A weekly report with the pie, on Mondays",
 }
 
 
@@ -48,20 +57,20 @@ ALARMS: Final = (2, 3, 5, 10)
 DEFAULT_DIGEST, DEFAULT_ALARM = 9, 5
 
 
-DEFAULT_WANTS: Final = (Want.RETURNED, Want.CANCELLED)
+DEFAULT_WANTS: Final = (NotifyOn.RETURNED, NotifyOn.CANCELLED)
 EVERY: Final = "all campaigns"
 
 
 def settings_form(
-    channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign], chosen: Choices
+    channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign], chosen: ChannelSettings
 ) -> Block:
     """The modal behind `/mailalerts`: which campaigns, and what of them."""
     choices = [option("All campaigns", "0"), *(option(c.facts.name, str(c.id)) for c in campaigns[:OFFERED])]
     campaign = str(current[0].campaign_id) if current else "0"
     initial = next((choice for choice in choices if choice["value"] == campaign), choices[0])
-    wants = current[0].wants if current else frozenset(DEFAULT_WANTS)
+    notify_on = current[0].notify_on if current else frozenset(DEFAULT_WANTS)
     boxes = [option(text, want) for want, text in WANTS.items()]
-    ticked = [box for box in boxes if box["value"] in wants]
+    ticked = [box for box in boxes if box["value"] in notify_on]
     checkboxes: Block = {"type": "checkboxes", "action_id": "wants", "options": boxes}
     menu = select("campaign", "Campaign", choices, initial)
     return {
@@ -80,13 +89,13 @@ def settings_form(
                 checkboxes | ({"initial_options": ticked} if ticked else {}),
                 optional=True,
             ),
-            *_hours(chosen if current else Choices(chosen.zone, DEFAULT_DIGEST, None, DEFAULT_ALARM)),
+            *_hours(chosen if current else ChannelSettings(chosen.zone, DEFAULT_DIGEST, None, DEFAULT_ALARM)),
             context(_now(current)),
         ],
     }
 
 
-def _hours(chosen: Choices) -> list[Block]:
+def _hours(chosen: ChannelSettings) -> list[Block]:
     """The digest, the quiet hours and the alarm; "off" for each is among the choices."""
     off = option("Off", "off")
     digests = [off, *(option(f"At {hour}:00", str(hour)) for hour in DIGEST_HOURS)]
@@ -105,10 +114,10 @@ def _select(name: str, options: Sequence[Block], value: object) -> Block:
     return select(name, "Choose", options, next((one for one in options if one["value"] == str(value)), options[0]))
 
 
-def chosen_hours(zone: str, digest: str, quiet: str, alarm: str) -> Choices:
+def chosen_hours(zone: str, digest: str, quiet: str, alarm: str) -> ChannelSettings:
     """What was chosen in the form; raises ValueError for what it does not offer."""
     first, _, last = quiet.partition("-")
-    return Choices(
+    return ChannelSettings(
         zone,
         None if digest == "off" else _one_of(int(digest), DIGEST_HOURS),
         None if quiet == "off" else _one_of((int(first), int(last)), QUIET_HOURS),
@@ -130,7 +139,7 @@ def _now(current: Sequence[Subscription]) -> str:
 
 def _described(one: Subscription) -> str:
     what = escape(one.campaign_name) if one.campaign_id != NO_CAMPAIGN else EVERY
-    news = ", ".join(sorted(one.wants)) or "only the card"
+    news = ", ".join(sorted(one.notify_on)) or "only the card"
     return f"*{what}* ({news})"
 
 
@@ -156,9 +165,9 @@ def settings_button() -> Block:
     return button("Alert settings", Action.ALERT_SETTINGS, "settings")
 
 
-def confirmed(what: str, wants: frozenset[Want], by: str) -> Message:
+def confirmed(what: str, notify_on: frozenset[NotifyOn], by: str) -> Message:
     """Said in the channel, so that everyone there knows where the news will come from."""
-    news = [WANTS[want][0].lower() + WANTS[want][1:] for want in WANTS if want in wants]
+    news = [WANTS[want][0].lower() + WANTS[want][1:] for want in WANTS if want in notify_on]
     text = f"<@{by}> switched mail alerts on for {what}: one card per campaign" + "".join(f", {n}" for n in news) + "."
     return Message(text, [section(text), context("`/mailalerts` changes this, `/mailalerts off` ends it.")])
 

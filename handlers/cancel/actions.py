@@ -26,7 +26,7 @@ from handlers.context.access import require_canceller
 from handlers.context.lookups import Outdated, campaign_of, number_of, piece_of
 from handlers.context.refreshing import refresh_campaign
 from handlers.context.replies import refused
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import Outage, Refusal
 from handlers.status import view as status_view
 from handlers.text import messages
@@ -48,124 +48,126 @@ log = structlog.get_logger()
 ASKED = "Somebody else has to approve this: the request stands in the channel."
 
 
-async def cancel_one(services: Services, ask: Ask, value: str) -> None:
+async def cancel_one(services: Services, request: Request, value: str) -> None:
     """*Cancel this piece*, after its confirm dialog. The channel reads who did what."""
-    await require_canceller(services, ask)
-    piece = await piece_of(services, ask, value)
-    worth, payload = worth_of([piece], ask.workspace.currency), payload_of(ask)
-    if needs_second(ask, worth.amount.amount, worth.unpriced):
+    await require_canceller(services, request)
+    piece = await piece_of(services, request, value)
+    worth, payload = worth_of([piece], request.workspace.currency), payload_of(request)
+    if needs_second(request, worth.amount.amount, worth.unpriced):
         wanted = Wanted(f"piece {escape(piece.ref)}", 1, worth.amount, worth.unpriced)
-        later = await ask_second(services, ask, wanted, (payload, [piece.id]), (piece.campaign_id, piece.id))
-        await refused(services, ask, later or ASKED)
+        later = await ask_second(services, request, wanted, (payload, [piece.id]), (piece.campaign_id, piece.id))
+        await refused(services, request, later or ASKED)
         return
-    note = partial(_note_asked, ask=ask, subject=f"piece {piece.ref}", worth=worth, now=services.clock.now())
-    secrets = {"url": ask.response_url} if ask.response_url else {}
-    key = ask.workspace.id
+    note = partial(_note_asked, request=request, subject=f"piece {piece.ref}", worth=worth, now=services.clock.now())
+    secrets = {"url": request.response_url} if request.response_url else {}
+    key = request.workspace.id
     number = await working.keep(
-        services, key, Kind.CANCEL, payload, secrets, piece_ids=[piece.id], also=note, asked=ask.kept
+        services, key, Kind.CANCEL, payload, secrets, piece_ids=[piece.id], also=note, asked=request.kept
     )
     await working.begin(services, key, number, stop_pieces)
 
 
-def _note_asked(connection: Connection, ask: Ask, subject: str, worth: Worth, now: datetime) -> None:
+def _note_asked(connection: Connection, request: Request, subject: str, worth: Worth, now: datetime) -> None:
     detail = f"{worth.pieces} pieces worth {worth.amount.amount} {worth.amount.currency}"
-    audit.note(connection, ask.workspace.id, ask.user, Act.CANCELLED, now, subject=subject, detail=detail)
+    audit.note(connection, request.workspace.id, request.user, Act.CANCELLED, now, subject=subject, detail=detail)
 
 
-async def ask_cancel_campaign(services: Services, ask: Ask, value: str) -> None:
+async def ask_cancel_campaign(services: Services, request: Request, value: str) -> None:
     """*Cancel…* on a campaign: a dry run first, in a modal."""
-    await require_canceller(services, ask)
-    campaign = await campaign_of(services, ask, value)
+    await require_canceller(services, request)
+    campaign = await campaign_of(services, request, value)
     waiting = messages.modal("Cancel campaign", [section("Asking Stannp what can still be stopped…")])
-    view_id = await services.slack.open_view(ask.trigger_id, waiting)
-    await services.slack.update_view(view_id, await _cancel_form(services, ask, campaign))
+    view_id = await services.slack.open_view(request.trigger_id, waiting)
+    await services.slack.update_view(view_id, await _cancel_form(services, request, campaign))
 
 
-async def _cancel_form(services: Services, ask: Ask, campaign: StoredCampaign) -> Block:
+async def _cancel_form(services: Services, request: Request, campaign: StoredCampaign) -> Block:
     fresh = await services.platform.campaign(campaign.facts.ref)
     if fresh.status in status_view.UNBOOKED:
-        return cancel_view.delete_form(campaign, ask.channel)
-    await refresh_campaign(services, ask.workspace, campaign, force=True)
+        return cancel_view.delete_form(campaign, request.channel)
+    await refresh_campaign(services, request.workspace, campaign, force=True)
 
     def look(connection: Connection) -> tuple[Mix, list[StoredPiece]]:
-        mix = queries.mix(connection, ask.workspace.id, campaign.id)
-        return mix, stoppable(connection, ask.workspace.id, campaign.id)
+        mix = queries.mix(connection, request.workspace.id, campaign.id)
+        return mix, stoppable(connection, request.workspace.id, campaign.id)
 
     mix, pieces = await services.memory.read(look)
     dashboard = services.platform.dashboard(campaign.facts.ref)
     if not pieces:
         return cancel_view.nothing_to_cancel(campaign, dashboard)
-    worth = worth_of(pieces, ask.workspace.currency)
-    ids, payload = [piece.id for piece in pieces], payload_of(ask, campaign.id)
+    worth = worth_of(pieces, request.workspace.currency)
+    ids, payload = [piece.id for piece in pieces], payload_of(request, campaign.id)
     # What is confirmed is what was shown: the form names these pieces, however the campaign grows meanwhile.
     number = await services.memory.write(
-        stored.keep, ask.workspace.id, Kind.CANCEL, payload, piece_ids=ids, held=True
+        stored.keep, request.workspace.id, Kind.CANCEL, payload, piece_ids=ids, held=True
     )  # fmt: skip
-    plan = cancel_view.DryRun(campaign, mix, len(pieces), worth.amount, worth.unpriced, dashboard, ask.channel, number)
+    plan = cancel_view.DryRun(
+        campaign, mix, len(pieces), worth.amount, worth.unpriced, dashboard, request.channel, number
+    )
     return cancel_view.dry_run(plan)
 
 
-async def cancel_campaign(services: Services, ask: Ask, metadata: str) -> None:
+async def cancel_campaign(services: Services, request: Request, metadata: str) -> None:
     """The dry run was confirmed: what it showed is stopped, or waits for a second person."""
-    await require_canceller(services, ask)
+    await require_canceller(services, request)
     named = metadata.partition("|")[0]
     if not named.startswith(cancel_view.CONFIRMS):
-        await _delete(services, ask, await campaign_of(services, ask, named))
+        await _delete(services, request, await campaign_of(services, request, named))
         return
-    intent = await services.memory.read(stored.of, ask.workspace.id, number_of(named[len(cancel_view.CONFIRMS) :]))
-    if intent is None or intent.kind is not Kind.CANCEL or intent.payload["by"] != ask.user:
+    intent = await services.memory.read(stored.of, request.workspace.id, number_of(named[len(cancel_view.CONFIRMS) :]))
+    if intent is None or intent.kind is not Kind.CANCEL or intent.payload["by"] != request.user:
         raise Outdated
-    campaign = await campaign_of(services, ask, str(intent.payload["campaign"]))
-    await refresh_campaign(services, ask.workspace, campaign, force=True)
-    standing = await services.memory.read(standing_of, ask.workspace.id, intent.id, campaign.id)
-    worth, name = worth_of(standing.pieces, ask.workspace.currency), escape(campaign.facts.name)
-    if needs_second(ask, worth.amount.amount, worth.unpriced):
+    campaign = await campaign_of(services, request, str(intent.payload["campaign"]))
+    await refresh_campaign(services, request.workspace, campaign, force=True)
+    standing = await services.memory.read(standing_of, request.workspace.id, intent.id, campaign.id)
+    worth, name = worth_of(standing.pieces, request.workspace.currency), escape(campaign.facts.name)
+    if needs_second(request, worth.amount.amount, worth.unpriced):
         wanted = Wanted(f"*{name}*", worth.pieces, worth.amount, worth.unpriced)
-        later = await ask_second(services, ask, wanted, intent.id, (campaign.id, NO_PIECE))
+        later = await ask_second(services, request, wanted, intent.id, (campaign.id, NO_PIECE))
         if later:
-            await refused(services, ask, later)
+            await refused(services, request, later)
         return
-    if not await services.memory.write(_confirm, ask, intent, campaign, worth, services.clock.now()):
+    if not await services.memory.write(_confirm, request, intent, campaign, worth, services.clock.now()):
         raise Outdated
-    await stop(services, ask, intent.id, name, standing)
+    await stop(services, request, intent.id, name, standing)
 
 
 def _confirm(
-    connection: Connection, ask: Ask, intent: Intent, campaign: StoredCampaign, worth: Worth, now: datetime
+    connection: Connection, request: Request, intent: Intent, campaign: StoredCampaign, worth: Worth, now: datetime
 ) -> bool:
-    if not stored.release_held(connection, ask.workspace.id, intent.id, intent.payload):
+    if not stored.release_held(connection, request.workspace.id, intent.id, intent.payload):
         return False
-    _note_asked(connection, ask, campaign.facts.name, worth, now)
-    kept.pass_on(connection, ask.kept)
+    _note_asked(connection, request, campaign.facts.name, worth, now)
+    kept.pass_on(connection, request.kept)
     return True
 
 
-async def stop(services: Services, ask: Ask, intent_id: int, name: str, standing: Standing) -> None:
+async def stop(services: Services, request: Request, intent_id: int, name: str, standing: Standing) -> None:
     """Works off what was decided, from now on, and says so at once. `name` is escaped."""
     first = cancel_view.begun(name, len(standing.pieces), standing.grown)
     await asyncio.gather(
-        _say_first(services, ask, first), working.begin(services, ask.workspace.id, intent_id, stop_pieces)
+        _say_first(services, request, first), working.begin(services, request.workspace.id, intent_id, stop_pieces)
     )
 
 
-async def _say_first(services: Services, ask: Ask, message: Message) -> None:
+async def _say_first(services: Services, request: Request, message: Message) -> None:
     """To the person who confirmed, where they are. Without it the end is told all the same."""
     try:
-        await services.slack.whisper(ask.channel, ask.user, message)
+        await services.slack.whisper(request.channel, request.user, message)
     except Outage as outage:
         log.info("cancel.begun_untold", reason=type(outage).__name__)
     except Refusal:
         try:
-            await services.slack.post(ask.user, message)
+            await services.slack.post(request.user, message)
         except (Outage, Refusal) as trouble:
             log.info("cancel.begun_untold", reason=type(trouble).__name__, code=trouble.code)
 
 
-async def _delete(services: Services, ask: Ask, campaign: StoredCampaign) -> None:
-    payload = payload_of(ask, campaign.id)
+async def _delete(services: Services, request: Request, campaign: StoredCampaign) -> None:
+    payload = payload_of(request, campaign.id)
     note = partial(
-        audit.note, workspace_id=ask.workspace.id, person=ask.user, act=Act.CANCELLED, now=services.clock.now(),
+        audit.note, workspace_id=request.workspace.id, person=request.user, act=Act.CANCELLED, now=services.clock.now(),
         subject=campaign.facts.name, detail="a draft",
     )  # fmt: skip
-    number = await working.keep(services, ask.workspace.id, Kind.DELETE, payload, also=note, asked=ask.kept)
-    await working.begin(services, ask.workspace.id, number, delete_draft)
+    number = await working.keep(services, request.workspace.id, Kind.DELETE, payload, also=note, asked=request.kept)
+    await working.begin(services, request.workspace.id, number, delete_draft)

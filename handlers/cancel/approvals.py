@@ -13,7 +13,7 @@ from handlers.cancel.stopping import Standing, standing_of, worth_of
 from handlers.context import kept
 from handlers.context.access import require_canceller
 from handlers.context.lookups import Outdated, number_of
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from handlers.text.messages import Message
 from storage import audit, intents
@@ -23,28 +23,28 @@ from storage.records import CampaignId
 log = structlog.get_logger()
 
 
-async def approve(services: Services, ask: Ask, value: str) -> None:
+async def approve(services: Services, request: Request, value: str) -> None:
     """*Approve*: a second person who may cancel agrees, and what the request named is done, and no more."""
-    decision = await _decide(services, ask, value, Act.APPROVED)
-    message = approval_view.decided(decision.approval, decision.what, "approved", ask.user, services.clock.now())
+    decision = await _decide(services, request, value, Act.APPROVED)
+    message = approval_view.decided(decision.approval, decision.what, "approved", request.user, services.clock.now())
     try:
-        await _show_decision(services, ask, message)
+        await _show_decision(services, request, message)
     finally:
         # Whatever becomes of the words.
-        await cancel_actions.stop(services, ask, decision.intent_id, decision.what.strip("*"), decision.standing)
+        await cancel_actions.stop(services, request, decision.intent_id, decision.what.strip("*"), decision.standing)
 
 
-async def decline(services: Services, ask: Ask, value: str) -> None:
+async def decline(services: Services, request: Request, value: str) -> None:
     """*Decline*: nothing is cancelled."""
-    decision = await _decide(services, ask, value, Act.DECLINED)
-    message = approval_view.decided(decision.approval, decision.what, "declined", ask.user, services.clock.now())
-    await _show_decision(services, ask, message)
+    decision = await _decide(services, request, value, Act.DECLINED)
+    message = approval_view.decided(decision.approval, decision.what, "declined", request.user, services.clock.now())
+    await _show_decision(services, request, message)
 
 
-async def _show_decision(services: Services, ask: Ask, message: Message) -> None:
+async def _show_decision(services: Services, request: Request, message: Message) -> None:
     """In the place of the request; what was decided holds also where that is gone. Raises an Outage: shown later."""
     try:
-        await services.slack.edit(ask.channel, ask.message_ts, message)
+        await services.slack.edit(request.channel, request.message_ts, message)
     except Refusal as trouble:
         log.info("decision.not_shown", reason=type(trouble).__name__, code=trouble.code)
 
@@ -59,23 +59,23 @@ class Decision:
     standing: Standing
 
 
-async def _decide(services: Services, ask: Ask, value: str, act: Act) -> Decision:
-    await require_canceller(services, ask)
-    return await services.memory.write(_decide_now, ask, number_of(value), act, services.clock.now())
+async def _decide(services: Services, request: Request, value: str, act: Act) -> Decision:
+    await require_canceller(services, request)
+    return await services.memory.write(_decide_now, request, number_of(value), act, services.clock.now())
 
 
-def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: datetime) -> Decision:
+def _decide_now(connection: Connection, request: Request, number: int, act: Act, now: datetime) -> Decision:
     """The decision and what follows from it, in one transaction; raises a Refusal with the one reason against it."""
-    workspace_id = ask.workspace.id
+    workspace_id = request.workspace.id
     found = audit.approval(connection, workspace_id, number)
     if found is None:
         raise Outdated
-    if kept.was_done(ask.kept):
-        return _decided_before(connection, ask, found)
-    refusal = _against(found, ask, now)
+    if kept.was_done(request.kept):
+        return _decided_before(connection, request, found)
+    refusal = _against(found, request, now)
     if refusal is not None:
         raise refusal
-    if not audit.decide(connection, workspace_id, number, act.value, ask.user, now):
+    if not audit.decide(connection, workspace_id, number, act.value, request.user, now):
         raise AlreadyDecided
     what = requests.named(connection, workspace_id, found)
     intent = None if found.intent_id is None else intents.of(connection, workspace_id, found.intent_id)
@@ -88,32 +88,32 @@ def _decide_now(connection: Connection, ask: Ask, number: int, act: Act, now: da
     else:
         campaign_id = CampaignId(intent.payload["campaign"])
         standing = standing_of(connection, workspace_id, intent.id, campaign_id)
-        worth = worth_of(standing.pieces, ask.workspace.currency)
+        worth = worth_of(standing.pieces, request.workspace.currency)
         if worth.amount.amount > found.amount or worth.unpriced > found.unpriced:
             raise Outgrown
-        if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, "approver": ask.user}):
+        if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, "approver": request.user}):
             raise AlreadyDecided
-        detail = f"approved by {ask.user}"
+        detail = f"approved by {request.user}"
         audit.note(connection, workspace_id, found.asked_by, Act.CANCELLED, now, subject=what.strip("*"), detail=detail)
     audit.note(
-        connection, workspace_id, ask.user, act, now, subject=what.strip("*"), detail=f"asked by {found.asked_by}"
+        connection, workspace_id, request.user, act, now, subject=what.strip("*"), detail=f"asked by {found.asked_by}"
     )
-    kept.is_first(connection, ask.kept)
+    kept.is_first(connection, request.kept)
     return Decision(found, what, intent.id if intent else 0, standing)
 
 
-def _decided_before(connection: Connection, ask: Ask, found: Approval) -> Decision:
+def _decided_before(connection: Connection, request: Request, found: Approval) -> Decision:
     """What this very request decided before its process died: it is left to be shown, and begun."""
     standing = Standing([], 0)
     if found.intent_id is not None:
-        standing = standing_of(connection, ask.workspace.id, found.intent_id, CampaignId(found.campaign_id))
-    return Decision(found, requests.named(connection, ask.workspace.id, found), found.intent_id or 0, standing)
+        standing = standing_of(connection, request.workspace.id, found.intent_id, CampaignId(found.campaign_id))
+    return Decision(found, requests.named(connection, request.workspace.id, found), found.intent_id or 0, standing)
 
 
-def _against(found: Approval, ask: Ask, now: datetime) -> Refusal | None:
+def _against(found: Approval, request: Request, now: datetime) -> Refusal | None:
     """The one true reason why this person cannot decide it now."""
     if found.outcome:
         return AlreadyDecided(f"<@{found.decided_by}> {found.outcome} this request already.")
     if found.asked_at <= now - audit.LAPSES:
         return Lapsed()
-    return OwnRequest() if found.asked_by == ask.user else None
+    return OwnRequest() if found.asked_by == request.user else None

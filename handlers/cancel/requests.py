@@ -15,7 +15,7 @@ from handlers.context import intents as working
 from handlers.context import kept as answering
 from handlers.context.intents import Hold
 from handlers.context.kept import TakenOverError
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import ChannelClosed, NotInChannel, Refusal
 from handlers.text import short_answers
 from handlers.text.messages import Message, escape
@@ -54,15 +54,15 @@ class Outgrown(Refusal):
     """These pieces cost more by now than the request said. Please ask for it anew."""
 
 
-def needs_second(ask: Ask, worth: Decimal, unpriced: int) -> bool:
+def needs_second(request: Request, worth: Decimal, unpriced: int) -> bool:
     """Whether a cancellation of this worth needs a second person; where a cost is not known, it may be any."""
-    above = ask.workspace.rules.approval_above
+    above = request.workspace.rules.approval_above
     return above is not None and (worth > above or unpriced > 0)
 
 
 async def ask_second(
     services: Services,
-    ask: Ask,
+    request: Request,
     wanted: Wanted,
     intent: int | tuple[Mapping[str, Any], Sequence[PieceId]],
     about: tuple[CampaignId, PieceId],
@@ -72,9 +72,9 @@ async def ask_second(
     Raises NobodyWouldSee where no second person would read it. `intent`: the one that holds the pieces already, or what
     to make it of. `about`: campaign and piece.
     """
-    if not ask.channel or ask.channel.startswith("D"):
+    if not request.channel or request.channel.startswith("D"):
         raise NobodyWouldSee
-    now, key = services.clock.now(), ask.workspace.id
+    now, key = services.clock.now(), request.workspace.id
 
     def work(connection: Connection) -> tuple[int, int]:
         if isinstance(intent, int):
@@ -85,18 +85,18 @@ async def ask_second(
         bound = Bound(held, wanted.pieces, wanted.saves.amount, wanted.unpriced)
         detail = f"{wanted.pieces} pieces worth {wanted.saves.amount} {wanted.saves.currency}"
         subject = wanted.what.strip("*")
-        audit.note(connection, key, ask.user, Act.APPROVAL_ASKED, now, subject=subject, detail=detail)
-        number = audit.ask_approval(connection, key, *about, ask.user, now, bound)
-        request = {"approval": number, "by": ask.user, "channel": ask.channel}
-        answering.pass_on(connection, ask.kept)
-        return number, intents.keep(connection, key, Kind.REQUEST, request)
+        audit.note(connection, key, request.user, Act.APPROVAL_ASKED, now, subject=subject, detail=detail)
+        number = audit.ask_approval(connection, key, *about, request.user, now, bound)
+        payload = {"approval": number, "by": request.user, "channel": request.channel}
+        answering.pass_on(connection, request.kept)
+        return number, intents.keep(connection, key, Kind.REQUEST, payload)
 
-    number, request = await services.memory.write(work)
-    refusal = await working.begin(services, key, request, partial(post_request, at_once=True))
+    number, row = await services.memory.write(work)
+    refusal = await working.begin(services, key, row, partial(post_request, at_once=True))
     kept = await services.memory.read(audit.approval, key, number)
     if kept is not None and kept.outcome == Act.WITHDRAWN:
         raise NobodyWouldSee
-    posted = await services.memory.read(intents.of, key, request)
+    posted = await services.memory.read(intents.of, key, row)
     if posted is None or posted.told:
         return ""
     return POSTED_LATER.format(refusal or "Slack does not take it just now.")

@@ -20,7 +20,7 @@ from handlers.cancel.view import Result, Who
 from handlers.context import intents as working
 from handlers.context.intents import Hold
 from handlers.context.kept import TakenOverError
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import (
     LASTING,
     CampaignBooked,
@@ -114,9 +114,15 @@ def standing_of(connection: Connection, workspace_id: WorkspaceId, intent_id: in
     return Standing(mine, len(now) - len(mine))
 
 
-def payload_of(ask: Ask, campaign_id: CampaignId = NO_CAMPAIGN) -> dict[str, str | int]:
+def payload_of(request: Request, campaign_id: CampaignId = NO_CAMPAIGN) -> dict[str, str | int]:
     """What is to be stopped for whom, and where that is told. Campaign 0: a single piece."""
-    return {"campaign": campaign_id, "by": ask.user, "approver": "", "channel": ask.channel, "view": ask.view_id}
+    return {
+        "campaign": campaign_id,
+        "by": request.user,
+        "approver": "",
+        "channel": request.channel,
+        "view": request.view_id,
+    }
 
 
 # ---- Working it off ---------------------------------------------------------------------------------------------
@@ -330,11 +336,11 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
         subject, detail = campaign.facts.name, f"{stopped.pieces} of {formatting.pieces(len(results))} stopped"
         send = partial(_to_channel, hold, message)
 
-    def write_down(connection: Connection) -> None:
+    def record_audit(connection: Connection) -> None:
         now = hold.services.clock.now()
         audit.note(connection, workspace.id, who.by, Act.STOPPED, now, subject=subject, detail=detail)
 
-    await hold.note(number, write_down)
+    await hold.note(number, record_audit)
     await hold.tell(number + 1, send)
     single = payload["campaign"] == NO_CAMPAIGN and payload["channel"] and not payload["approver"]
     if single and results[0].outcome is Outcome.CANCELLED:
@@ -411,11 +417,11 @@ async def delete_draft(hold: Hold) -> timedelta | None:
         message = cancel_view.booked(str(booked), services.platform.dashboard(campaign.facts.ref))
         detail = "it was booked meanwhile"
 
-    def write_down(connection: Connection) -> None:
+    def record_audit(connection: Connection) -> None:
         now, name = services.clock.now(), campaign.facts.name
         audit.note(connection, hold.workspace_id, who.by, Act.STOPPED, now, subject=name, detail=detail)
 
-    await hold.note(0, write_down)
+    await hold.note(0, record_audit)
     await hold.tell(1, partial(_to_channel, hold, message))
     return None
 
@@ -429,10 +435,10 @@ async def adopt_abandoned(services: Services, workspace_id: WorkspaceId) -> list
 
     def work(connection: Connection) -> list[int]:
         made = []
-        for request in cancellations.unfinished(connection, workspace_id, before):
-            payload = {"campaign": NO_CAMPAIGN, "by": request.asked_by, "approver": "", "channel": "", "view": ""}
-            number = stored.keep(connection, workspace_id, Kind.CANCEL, payload, piece_ids=[request.piece_id], looks=1)
-            cancellations.adopt(connection, workspace_id, request.piece_id, number)
+        for earlier in cancellations.unfinished(connection, workspace_id, before):
+            payload = {"campaign": NO_CAMPAIGN, "by": earlier.asked_by, "approver": "", "channel": "", "view": ""}
+            number = stored.keep(connection, workspace_id, Kind.CANCEL, payload, piece_ids=[earlier.piece_id], looks=1)
+            cancellations.adopt(connection, workspace_id, earlier.piece_id, number)
             made.append(number)
         return made
 

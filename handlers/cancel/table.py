@@ -1,13 +1,13 @@
 """What this wing answers."""
 
 from handlers.cancel import actions, approvals
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.context.table import Filled, Press, Submission, Table
 from handlers.text.buttons import Action, Form
 
 
-async def _confirmed(services: Services, ask: Ask, filled: Filled) -> None:
-    await actions.cancel_campaign(services, ask, filled.metadata)
+async def _confirmed(services: Services, request: Request, filled: Filled) -> None:
+    await actions.cancel_campaign(services, request, filled.metadata)
 
 
 def _channel(filled: Filled) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from handlers.context.ports import Person
-from handlers.context.services import Ask, Policy, Services
+from handlers.context.services import Policy, Request, Services
 from handlers.errors import Refusal, Trouble
 from storage import privacy, workspaces
 from storage.records import NO_PIECE, CampaignId, PieceId, Rules, StoredPiece
@@ -55,89 +55,93 @@ def may_steward(rules: Rules, user: str, person: Person) -> bool:
     return not person.outside and (person.is_admin or _is_among(rules.stewards, user, person))
 
 
-async def is_outside(services: Services, ask: Ask) -> bool | None:
+async def is_outside(services: Services, request: Request) -> bool | None:
     """Whether Slack says that the asker is no member of the team; None when it neither says so nor did so lately."""
-    began = ask.at or services.clock.now()
+    began = request.at or services.clock.now()
     try:
-        person = await services.slack.person(ask.user, since=None if ask.nameless else began)
+        person = await services.slack.person(request.user, since=None if request.nameless else began)
     except Trouble as trouble:
         log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
         lately = began - LAST_KNOWN, began + CLOCKS
-        return await services.memory.read(workspaces.last_known, ask.workspace.id, ask.user, *lately)
+        return await services.memory.read(workspaces.last_known, request.workspace.id, request.user, *lately)
     if person.as_of is not None and began <= person.as_of <= services.clock.now():
-        await services.memory.together(workspaces.note_person, ask.workspace.id, ask.user, person.outside, began)
+        await services.memory.write_grouped(
+            workspaces.note_person, request.workspace.id, request.user, person.outside, began
+        )
     return person.outside
 
 
-async def recognized(services: Services, ask: Ask) -> Ask:
+async def recognized(services: Services, request: Request) -> Request:
     """The same, with who asks as Slack tells it now; raises GuestsLook where a guest may not ask this."""
-    ask = replace(ask, at=services.clock.now())
-    if ask.user and not ask.guest:
-        outside = await is_outside(services, ask)
-        ask = replace(ask, guest=outside is not False, unknown=outside is None)
-    if ask.guest and not ask.open_to_guests:
-        raise as_guest(ask)
-    return ask
+    request = replace(request, at=services.clock.now())
+    if request.user and not request.guest:
+        outside = await is_outside(services, request)
+        request = replace(request, guest=outside is not False, unknown=outside is None)
+    if request.guest and not request.open_to_guests:
+        raise as_guest(request)
+    return request
 
 
-def as_guest(ask: Ask) -> Refusal:
+def as_guest(request: Request) -> Refusal:
     """Why a guest is refused."""
-    return Unrecognized() if ask.unknown else GuestsLook()
+    return Unrecognized() if request.unknown else GuestsLook()
 
 
-async def _at_this_moment(services: Services, ask: Ask) -> Person:
+async def _at_this_moment(services: Services, request: Request) -> Person:
     """The asker as Slack knows them now: what changes something is never decided from memory. Raises Unrecognized."""
     try:
-        return await services.slack.person(ask.user, since=ask.at or services.clock.now())
+        return await services.slack.person(request.user, since=request.at or services.clock.now())
     except Trouble as trouble:
         log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
         raise Unrecognized from None
 
 
-async def require_canceller(services: Services, ask: Ask) -> None:
+async def require_canceller(services: Services, request: Request) -> None:
     """Raises NotAllowed unless Slack says now that the asker may cancel mail."""
-    person = await _at_this_moment(services, ask)
-    if not may_cancel(services.policy, ask.workspace.rules, ask.user, person):
+    person = await _at_this_moment(services, request)
+    if not may_cancel(services.policy, request.workspace.rules, request.user, person):
         raise NotAllowed
 
 
-async def require_steward(services: Services, ask: Ask) -> None:
+async def require_settings_admin(services: Services, request: Request) -> None:
     """Raises NotSteward unless Slack says now that the asker may change settings."""
-    if not may_steward(ask.workspace.rules, ask.user, await _at_this_moment(services, ask)):
+    if not may_steward(request.workspace.rules, request.user, await _at_this_moment(services, request)):
         raise NotSteward
 
 
-async def is_steward(services: Services, ask: Ask) -> bool:
+async def is_steward(services: Services, request: Request) -> bool:
     """Whether to show what only stewards may press; pressing it asks again. No, while Slack does not say."""
     try:
-        return may_steward(ask.workspace.rules, ask.user, await services.slack.person(ask.user))
+        return may_steward(request.workspace.rules, request.user, await services.slack.person(request.user))
     except Trouble as trouble:
         log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
         return False
 
 
-def require_insider(ask: Ask) -> None:
+def require_insider(request: Request) -> None:
     """Raises GuestsLook for guests."""
-    if ask.guest:
-        raise as_guest(ask)
+    if request.guest:
+        raise as_guest(request)
 
 
-async def may_see(services: Services, ask: Ask, campaign_id: CampaignId, piece_id: PieceId = NO_PIECE) -> bool:
+async def may_see(services: Services, request: Request, campaign_id: CampaignId, piece_id: PieceId = NO_PIECE) -> bool:
     """Whether the asker may look at this campaign, or at this piece: guests, at what their channel was shown."""
-    if not ask.guest:
+    if not request.guest:
         return True
-    return await services.memory.read(privacy.was_shown, ask.workspace.id, ask.channel, campaign_id, piece_id)
+    return await services.memory.read(privacy.was_shown, request.workspace.id, request.channel, campaign_id, piece_id)
 
 
 async def require_shown(
-    services: Services, ask: Ask, campaign_id: CampaignId, piece: StoredPiece | None = None
+    services: Services, request: Request, campaign_id: CampaignId, piece: StoredPiece | None = None
 ) -> None:
     """Raises GuestsLook when a guest asks for what their channel was not shown."""
-    if not await may_see(services, ask, campaign_id, piece.id if piece else NO_PIECE):
-        raise as_guest(ask)
+    if not await may_see(services, request, campaign_id, piece.id if piece else NO_PIECE):
+        raise as_guest(request)
 
 
-async def note_shown(services: Services, ask: Ask, campaign_id: CampaignId, piece_id: PieceId = NO_PIECE) -> None:
+async def note_shown(
+    services: Services, request: Request, campaign_id: CampaignId, piece_id: PieceId = NO_PIECE
+) -> None:
     """Remembers what everybody in the channel was shown by an answer."""
-    if ask.channel and not ask.guest:
-        await services.memory.together(privacy.show, ask.workspace.id, ask.channel, campaign_id, piece_id)
+    if request.channel and not request.guest:
+        await services.memory.write_grouped(privacy.show, request.workspace.id, request.channel, campaign_id, piece_id)

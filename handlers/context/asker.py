@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import structlog
 from sqlalchemy import Connection
 
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import NotConnected, Trouble
 from storage import privacy
 from storage.queries import mail as queries
@@ -15,29 +15,29 @@ from storage.records import StoredCampaign
 log = structlog.get_logger()
 
 
-def require_account(ask: Ask) -> None:
+def require_account(request: Request) -> None:
     """Raises NotConnected while the workspace has no mail account."""
-    if ask.workspace.connected_at is None:
+    if request.workspace.connected_at is None:
         raise NotConnected
 
 
-def visible_campaigns(connection: Connection, ask: Ask, limit: int) -> list[StoredCampaign]:
+def visible_campaigns(connection: Connection, request: Request, limit: int) -> list[StoredCampaign]:
     """The most recent campaigns that the asker may know of."""
-    if not ask.guest:
-        return queries.latest_campaigns(connection, ask.workspace.id, limit)
-    shown = privacy.shown_campaigns(connection, ask.workspace.id, ask.channel)
-    return queries.campaigns_by_id(connection, ask.workspace.id, shown[:limit])
+    if not request.guest:
+        return queries.latest_campaigns(connection, request.workspace.id, limit)
+    shown = privacy.shown_campaigns(connection, request.workspace.id, request.channel)
+    return queries.campaigns_by_id(connection, request.workspace.id, shown[:limit])
 
 
-async def zone_of(services: Services, ask: Ask) -> ZoneInfo:
+async def zone_of(services: Services, request: Request) -> ZoneInfo:
     """The asker's time zone; the team's, when Slack does not tell."""
     try:
-        return ZoneInfo((await services.slack.person(ask.user)).zone)
+        return ZoneInfo((await services.slack.person(request.user)).zone)
     except (Trouble, ZoneInfoNotFoundError, ValueError) as trouble:
         log.info("zone.unknown", reason=type(trouble).__name__)
     return services.policy.zone
 
 
-async def today_of(services: Services, ask: Ask) -> date:
+async def today_of(services: Services, request: Request) -> date:
     """The asker's day."""
-    return services.clock.now().astimezone(await zone_of(services, ask)).date()
+    return services.clock.now().astimezone(await zone_of(services, request)).date()

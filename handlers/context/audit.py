@@ -5,14 +5,14 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from handlers.context import kept
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from storage import audit
 from storage.audit import Act
 
 
-async def write_down(
+async def record_audit(
     services: Services,
-    ask: Ask,
+    request: Request,
     act: Act,
     subject: str = "",
     detail: str = "",
@@ -24,27 +24,27 @@ async def write_down(
     Gives whether there is one. Subject and detail name no recipient and hold no secret. Where the same request was
     answered before and its answer was not kept, it was done and written then.
     """
-    return await services.memory.together(written(services, ask, act, subject, detail, work=work))
+    return await services.memory.write_grouped(written(services, request, act, subject, detail, work=work))
 
 
 def written(
     services: Services,
-    ask: Ask,
+    request: Request,
     act: Act,
     subject: str = "",
     detail: str = "",
     *,
     work: Callable[[Connection], object] = lambda _connection: None,
 ) -> Callable[[Connection], bool]:
-    """What `write_down` does, for a transaction in which the act itself is done."""
+    """What `record_audit` does, for a transaction in which the act itself is done."""
     now = services.clock.now()
 
     def both(connection: Connection) -> bool:
-        if not kept.is_first(connection, ask.kept):
+        if not kept.is_first(connection, request.kept):
             return True
         if work(connection) is False:
             return False
-        audit.note(connection, ask.workspace.id, ask.user, act, now, subject=subject, detail=detail)
+        audit.note(connection, request.workspace.id, request.user, act, now, subject=subject, detail=detail)
         return True
 
     return both

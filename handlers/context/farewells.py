@@ -28,7 +28,7 @@ async def say(services: Services, intent: Intent, secrets: Mapping[str, Any], wh
     await services.slack.post(intent.payload["by"], short_answers.plain(_sentence(intent.kind, escape(what), why)))
 
 
-def write_down(connection: Connection, intent: Intent, now: datetime) -> None:
+def record_audit(connection: Connection, intent: Intent, now: datetime) -> None:
     """That mail was to be stopped stands in the log, and so does that nobody goes on with it."""
     if intent.kind in (Kind.CANCEL, Kind.DELETE):
         what, by = _subject(connection, intent), intent.payload["by"]

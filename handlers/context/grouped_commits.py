@@ -26,7 +26,7 @@ async def settled(work: Awaitable[T]) -> tuple[T | None, BaseException | None]:
 
 
 @dataclass(eq=False)
-class Rider(Generic[T]):
+class Queued(Generic[T]):
     """Something that waits for its transaction. `done` ends when that has been committed, or has failed."""
 
     what: T
@@ -51,33 +51,33 @@ class Rider(Generic[T]):
 
 @dataclass
 class Group(Generic[T]):
-    """Carries what it is given to `commit`, in groups of a weight up to `limit`. `commit` ends each rider.
+    """Carries what it is given to `commit`, in groups of a weight up to `limit`. `commit` ends each that is queued.
 
     Whom it leaves open fails with what ended it, whatever that is.
     """
 
-    commit: Callable[[list[Rider[T]]], Awaitable[None]]
+    commit: Callable[[list[Queued[T]]], Awaitable[None]]
     limit: int
     #: Whose turn is next stands first.
-    waiting: dict[Hashable, deque[Rider[T]]] = field(default_factory=dict)
+    waiting: dict[Hashable, deque[Queued[T]]] = field(default_factory=dict)
     worker: asyncio.Task[None] | None = None
 
-    def board(self, what: T, weight: int = 1, whose: Hashable = None) -> Rider[T]:
+    def enqueue(self, what: T, weight: int = 1, whose: Hashable = None) -> Queued[T]:
         """Queues it for the next group."""
-        rider = Rider(what, weight, whose, asyncio.get_running_loop().create_future())
-        self.waiting.setdefault(whose, deque()).append(rider)
+        queued = Queued(what, weight, whose, asyncio.get_running_loop().create_future())
+        self.waiting.setdefault(whose, deque()).append(queued)
         if self.worker is None:
             self.worker = asyncio.create_task(self._work())
-        return rider
+        return queued
 
-    def leave(self, rider: Rider[T]) -> bool:
+    def leave(self, queued: Queued[T]) -> bool:
         """Takes it out again; False when its transaction has begun."""
-        theirs = self.waiting.get(rider.whose, deque())
-        if rider not in theirs:
+        theirs = self.waiting.get(queued.whose, deque())
+        if queued not in theirs:
             return False
-        theirs.remove(rider)
+        theirs.remove(queued)
         if not theirs:
-            del self.waiting[rider.whose]
+            del self.waiting[queued.whose]
         return True
 
     async def _work(self) -> None:
@@ -88,13 +88,13 @@ class Group(Generic[T]):
                     _, error = await settled(self.commit(group))
                 finally:
                     # Also when we are being stopped: nobody may wait for ever.
-                    for rider in group:
-                        rider.fail(error or GroupStopped(GroupStopped.__doc__))
+                    for queued in group:
+                        queued.fail(error or GroupStopped(GroupStopped.__doc__))
         finally:
             self.worker = None
 
-    def _next(self) -> list[Rider[T]]:
-        group: list[Rider[T]] = []
+    def _next(self) -> list[Queued[T]]:
+        group: list[Queued[T]] = []
         weight = 0
         while self.waiting:
             whose, theirs = next(iter(self.waiting.items()))

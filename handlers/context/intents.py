@@ -218,7 +218,7 @@ async def _give_up(hold: Hold, why: str, *, last: bool = False) -> None:
 
 def _end_undone(connection: Connection, hold: Hold, now: datetime) -> None:
     if intents.give_up(connection, *hold.key, Outcome.UNSETTLED.value):
-        farewells.write_down(connection, hold.intent, now)
+        farewells.record_audit(connection, hold.intent, now)
 
 
 def _pause(trouble: Trouble) -> timedelta:

@@ -1,6 +1,6 @@
 """What a button or a form names, looked up again: a value from Slack is only an id, and may be old or foreign."""
 
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from storage.queries import mail as queries
 from storage.records import CampaignId, PieceId, StoredCampaign, StoredPiece
@@ -18,19 +18,19 @@ def number_of(value: str) -> int:
     return int(value)
 
 
-async def campaign_of(services: Services, ask: Ask, value: str) -> StoredCampaign:
+async def campaign_of(services: Services, request: Request, value: str) -> StoredCampaign:
     """The campaign with this number, given as text; raises Outdated."""
     campaign_id = CampaignId(number_of(value))
-    found = await services.memory.read(queries.campaign, ask.workspace.id, campaign_id)
+    found = await services.memory.read(queries.campaign, request.workspace.id, campaign_id)
     if found is None:
         raise Outdated
     return found
 
 
-async def piece_of(services: Services, ask: Ask, value: str) -> StoredPiece:
+async def piece_of(services: Services, request: Request, value: str) -> StoredPiece:
     """The piece with this number, given as text; raises Outdated."""
     piece_id = PieceId(number_of(value))
-    found = await services.memory.read(queries.piece_by_id, ask.workspace.id, piece_id)
+    found = await services.memory.read(queries.piece_by_id, request.workspace.id, piece_id)
     if found is None:
         raise Outdated
     return found

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 import structlog
 from sqlalchemy import Connection
 
-from handlers.context.grouped_commits import Group, Rider, settled
+from handlers.context.grouped_commits import Group, Queued, settled
 from storage import aside
 from storage.aside import POISON, Sieve
 from storage.database import Database
@@ -66,30 +66,32 @@ class Memory:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.writer, lambda: self.database.write(work, *args, **kwargs))
 
-    async def together(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def write_grouped(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """The same for something small: what is asked for meanwhile shares its transaction.
 
         When one of them fails, in whatever way, each is done again by itself.
         """
         asked = Asked(lambda connection: work(connection, *args, **kwargs))
-        await self.group.board(asked).done
+        await self.group.enqueue(asked).done
         return cast("T", asked.result)
 
-    async def _do_together(self, riders: list[Rider[Asked]]) -> None:
+    async def _do_together(self, taken: list[Queued[Asked]]) -> None:
         def work(connection: Connection) -> list[Any]:
-            return [rider.what.work(connection) for rider in riders]
+            return [queued.what.work(connection) for queued in taken]
 
         results, error = await settled(self.write(work))
         if error is None:
-            for rider, result in zip(riders, results or [], strict=True):
-                rider.what.result = result
-                rider.succeed()
-        elif len(riders) == 1 or is_outage(error):
-            for rider in riders:
-                rider.fail(error)
+            for queued, result in zip(taken, results or [], strict=True):
+                queued.what.result = result
+                queued.succeed()
+        elif len(taken) == 1 or is_outage(error):
+            for queued in taken:
+                queued.fail(error)
         else:
-            for rider in riders:
-                await self._do_together([rider])
+            for queued in taken:
+                await self._do_together([queued])
 
     async def checkpoint(self) -> None:
         """See `Database.checkpoint`."""

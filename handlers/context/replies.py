@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import (
     ChannelClosed,
     NotInChannel,
@@ -27,52 +27,52 @@ PICTURE_TRIES: Final = 8
 NO_PICTURE: Final = "The picture could not be shown; all its numbers are above."
 
 
-async def to_asker(services: Services, ask: Ask, message: Message, *, replacing: bool = False) -> None:
+async def to_asker(services: Services, request: Request, message: Message, *, replacing: bool = False) -> None:
     """Shows a message to the asker alone."""
     words = message.without_picture()
-    if ask.response_url:
-        await services.slack.answer(ask.response_url, words, replace=replacing)
+    if request.response_url:
+        await services.slack.answer(request.response_url, words, replace=replacing)
     else:
-        await services.slack.whisper(ask.channel, ask.user, words, thread=ask.thread)
+        await services.slack.whisper(request.channel, request.user, words, thread=request.thread)
 
 
-async def to_channel(services: Services, ask: Ask, message: Message) -> None:
+async def to_channel(services: Services, request: Request, message: Message) -> None:
     """Posts a message where it was asked for; where that cannot be, the asker still gets it, with the reason."""
     try:
-        await show(services, message, lambda shown: services.slack.post(ask.channel, shown, thread=ask.thread))
+        await show(services, message, lambda shown: services.slack.post(request.channel, shown, thread=request.thread))
     except (NotInChannel, ChannelClosed, ScopeMissing, SlackRefused) as refusal:
         log.info("reply.private", reason=type(refusal).__name__, code=refusal.code)
-        await to_asker(services, ask, message.without_picture(_why_private(ask, refusal)))
+        await to_asker(services, request, message.without_picture(_why_private(request, refusal)))
 
 
-def _why_private(ask: Ask, refusal: Trouble) -> str:
-    if isinstance(refusal, NotInChannel) and ask.channel.startswith("D"):
+def _why_private(request: Request, refusal: Trouble) -> str:
+    if isinstance(refusal, NotInChannel) and request.channel.startswith("D"):
         return "Only you see this, without its picture: ask me in a channel that I am in to see the pie."
     if isinstance(refusal, NotInChannel):
         return "Only you see this, without its picture: I am not in this channel. `/invite @Piecewise` changes that."
     return f"Only you see this, without its picture: {refusal}"
 
 
-async def in_place(services: Services, ask: Ask, message: Message) -> None:
+async def in_place(services: Services, request: Request, message: Message) -> None:
     """Puts a message in the place of the one whose button was pressed."""
-    if not ask.message_ts:
-        await to_asker(services, ask, message, replacing=True)
+    if not request.message_ts:
+        await to_asker(services, request, message, replacing=True)
         return
     try:
-        await show(services, message, lambda shown: services.slack.edit(ask.channel, ask.message_ts, shown))
+        await show(services, message, lambda shown: services.slack.edit(request.channel, request.message_ts, shown))
     except Refusal as refusal:
         log.info("reply.reposted", reason=type(refusal).__name__, code=refusal.code)
-        await to_asker(services, ask, message.without_picture(NO_PICTURE))
+        await to_asker(services, request, message.without_picture(NO_PICTURE))
     else:
-        await _drop_pictures(services, ask)
+        await _drop_pictures(services, request)
 
 
-async def _drop_pictures(services: Services, ask: Ask) -> None:
+async def _drop_pictures(services: Services, request: Request) -> None:
     """Files outlive the message that showed them, and would fill the team's storage (docs.slack.dev: files.delete).
 
     Only what the answer showed before it was replaced: the picture that it shows now stays.
     """
-    for file_id in ask.pictures:
+    for file_id in request.pictures:
         try:
             await services.slack.delete_file(file_id)
         except Trouble as trouble:
@@ -113,12 +113,12 @@ def _with_image(message: Message, file_id: str, picture: Picture) -> Message:
     return replace(message, blocks=[first, second, image(file_id, picture), *rest], picture=None)
 
 
-async def refused(services: Services, ask: Ask, text: str) -> None:
+async def refused(services: Services, request: Request, text: str) -> None:
     """Something could not be done: the reason, to the person who asked, wherever they can be reached."""
     message = short_answers.plain(text)
-    if ask.response_url or ask.channel:
-        await to_asker(services, ask, message)
-    elif ask.view_id:
-        await services.slack.update_view(ask.view_id, messages.modal("Not possible", message.blocks))
+    if request.response_url or request.channel:
+        await to_asker(services, request, message)
+    elif request.view_id:
+        await services.slack.update_view(request.view_id, messages.modal("Not possible", message.blocks))
     else:
-        await services.slack.post(ask.user, message)
+        await services.slack.post(request.user, message)

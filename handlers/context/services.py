@@ -10,28 +10,28 @@ from zoneinfo import ZoneInfo
 from handlers.charts.drawing import Bars, Curve, Pie, draw_bars, draw_curve, draw_pie
 from handlers.context.memory import Memory
 from handlers.context.ports import Accounts, Clock, MailPlatform, Messenger
-from handlers.context.webhook_queue import Intake
+from handlers.context.webhook_queue import WebhookQueue
 from storage.intents import Intent
 from storage.records import ChannelId, UserId, Workspace, WorkspaceId
 
 
 @dataclass(frozen=True)
-class Studio:
+class Renderer:
     """Draws off the event loop, in one thread. Concurrent wishes for the same picture draw it once."""
 
-    pen: Executor
+    drawing_thread: Executor
 
     async def pie(self, pie: Pie) -> bytes:
         """The picture as PNG."""
-        return await asyncio.get_running_loop().run_in_executor(self.pen, draw_pie, pie)
+        return await asyncio.get_running_loop().run_in_executor(self.drawing_thread, draw_pie, pie)
 
     async def curve(self, curve: Curve) -> bytes:
         """The picture as PNG."""
-        return await asyncio.get_running_loop().run_in_executor(self.pen, draw_curve, curve)
+        return await asyncio.get_running_loop().run_in_executor(self.drawing_thread, draw_curve, curve)
 
     async def bars(self, bars: Bars) -> bytes:
         """The picture as PNG."""
-        return await asyncio.get_running_loop().run_in_executor(self.pen, draw_bars, bars)
+        return await asyncio.get_running_loop().run_in_executor(self.drawing_thread, draw_bars, bars)
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Services:
     """Everything that a decision may use, for one mail account and its workspace."""
 
     memory: Memory
-    intake: Intake
-    studio: Studio
+    webhook_queue: WebhookQueue
+    renderer: Renderer
     clock: Clock
     policy: Policy
     platform: MailPlatform
@@ -103,7 +103,7 @@ class Tenants(Protocol):
 
 
 @dataclass(frozen=True)
-class Ask:
+class Request:
     """One thing somebody said or pressed. All of Slack's ways of asking end in this."""
 
     workspace: Workspace

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.context.lookups import Outdated
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.text.buttons import Action, Form
 from handlers.text.messages import Block
 
@@ -17,7 +17,7 @@ from handlers.text.messages import Block
 class Command:
     """Something that is typed. What opens a page cannot wait its turn: Slack lets it do so for three seconds only."""
 
-    handler: Callable[[Services, Ask], Awaitable[None]]
+    handler: Callable[[Services, Request], Awaitable[None]]
     for_guests: bool = False
     #: The answer names no recipient and changes nothing that is shared.
     nameless: bool = False
@@ -32,7 +32,7 @@ class Press:
     the last stands. Pressed again it shows the same again: that is no double click.
     """
 
-    handler: Callable[[Services, Ask, str], Awaitable[None]]
+    handler: Callable[[Services, Request, str], Awaitable[None]]
     in_turn: bool = False
     #: It changes something, or promises a file: written down before it is acknowledged, and answered though the process
     #: that took it dies. What only opens a page cannot be: Slack lets us do so for three seconds.
@@ -82,7 +82,7 @@ class Submission:
     `channel`: to which channel it belongs, where it carries one.
     """
 
-    handler: Callable[[Services, Ask, Filled], Awaitable[None]]
+    handler: Callable[[Services, Request, Filled], Awaitable[None]]
     meanwhile: Callable[[Filled], Block] | None = None
     #: As with a button.
     kept: bool = False
@@ -98,7 +98,7 @@ class Table:
     forms: Mapping[Form, Submission] = field(default_factory=dict)
 
 
-async def nothing(_services: Services, _ask: Ask, _value: str) -> None:
+async def nothing(_services: Services, _ask: Request, _value: str) -> None:
     """A button that only opens a page: Slack tells us of it, and wants no more than an acknowledgement."""
 
 

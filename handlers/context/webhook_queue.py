@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from handlers.context.grouped_commits import Group, Rider
+from handlers.context.grouped_commits import Group, Queued
 from handlers.context.memory import Memory
 from handlers.context.ports import Clock
 from handlers.errors import Overloaded
@@ -41,7 +41,7 @@ def _weight(batch: Batch) -> int:
 
 
 @dataclass
-class Intake:
+class WebhookQueue:
     """Where calls wait for the transaction that they share. `patience`: the seconds until one must have been begun."""
 
     memory: Memory
@@ -82,55 +82,55 @@ class Intake:
 
         Raises Overloaded when it did not come to it, or what the database raised when that is in trouble.
         """
-        rider = self.group.board((workspace_id, batch), _weight(batch), workspace_id)
+        queued = self.group.enqueue((workspace_id, batch), _weight(batch), workspace_id)
         try:
             async with asyncio.timeout_at(until):
-                await asyncio.shield(rider.done)
+                await asyncio.shield(queued.done)
         except TimeoutError:
-            if self.group.leave(rider):
+            if self.group.leave(queued):
                 raise Overloaded from None
             # Its transaction is under way: the answer must tell how that ends.
-            await rider.done
+            await queued.done
 
-    async def _keep_together(self, riders: list[Rider[Call]]) -> None:
+    async def _keep_together(self, taken: list[Queued[Call]]) -> None:
         try:
             now, elapsed = self.clock.now(), self.clock.elapsed()
-            calls = [rider.what for rider in riders]
+            calls = [queued.what for queued in taken]
             silent = self._silent({workspace_id for workspace_id, _ in calls}, elapsed)
             await self.memory.write(_apply_all, calls, silent, now)
         except POISON as error:
             if is_outage(error):
                 # None can be kept, and trying each would only take longer.
-                log.warning("intake.outage", calls=len(riders), reason=reason_of(error))
-                for rider in riders:
-                    rider.fail(error)
+                log.warning("webhook_queue.outage", calls=len(taken), reason=reason_of(error))
+                for queued in taken:
+                    queued.fail(error)
                 return
-            log.warning("intake.poisoned", calls=len(riders), reason=reason_of(error))
-            for rider in riders:
-                await (self._keep_together([rider]) if len(riders) > 1 else self._keep_what_can_be(rider))
+            log.warning("webhook_queue.poisoned", calls=len(taken), reason=reason_of(error))
+            for queued in taken:
+                await (self._keep_together([queued]) if len(taken) > 1 else self._keep_what_can_be(queued))
         else:
             self.noted.update(dict.fromkeys(silent, elapsed))
             self.kept += sum(_weight(batch) for _, batch in calls)
-            for rider in riders:
-                rider.succeed()
+            for queued in taken:
+                queued.succeed()
 
     def _silent(self, callers: set[WorkspaceId], elapsed: float) -> list[WorkspaceId]:
         """Those of whom it was not noted within a minute that they called."""
         return sorted(one for one in callers if one not in self.noted or elapsed - self.noted[one] > NOTED_EVERY)
 
-    async def _keep_what_can_be(self, rider: Rider[Call]) -> None:
+    async def _keep_what_can_be(self, queued: Queued[Call]) -> None:
         """Something in this call is refused by the database: the rest of it is kept, and that kept aside.
 
         Told again it would be refused again, and failed calls pause the webhook: so the call is taken.
         """
-        workspace_id, batch = rider.what
+        workspace_id, batch = queued.what
         try:
             await self.memory.sift(workspace_id, batch, self.clock.now())
         except POISON as outage:
-            rider.fail(outage)
+            queued.fail(outage)
         else:
             self.kept += _weight(batch)
-            rider.succeed()
+            queued.succeed()
 
 
 def _apply_all(connection: Connection, calls: Sequence[Call], silent: Sequence[WorkspaceId], now: datetime) -> None:

@@ -16,14 +16,14 @@ from handlers.context import asker, gaps
 from handlers.context.access import is_steward
 from handlers.context.lookups import Outdated
 from handlers.context.refreshing import Freshness, refresh_account
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import HomeChanged
 from handlers.home import first_steps, problem_view
 from handlers.home import view as home_view
 from handlers.home.view import Report
 from handlers.status import answers
 from handlers.status.runway import BOOKED, runway_of, runway_text
-from handlers.status.view import Line
+from handlers.status.view import CampaignLine
 from handlers.text import formatting, parsing
 from handlers.text.buttons import Action
 from handlers.text.messages import Block
@@ -39,37 +39,37 @@ log = structlog.get_logger()
 PICTURE_KEPT: Final = timedelta(hours=1)
 
 
-async def publish(services: Services, ask: Ask) -> None:
+async def publish(services: Services, request: Request) -> None:
     """This person's Home as it is now, whatever they saw before."""
-    workspace = await services.memory.read(workspaces.by_id, ask.workspace.id)
-    await _show(services, replace(ask, workspace=workspace, view_hash=""))
+    workspace = await services.memory.read(workspaces.by_id, request.workspace.id)
+    await _show(services, replace(request, workspace=workspace, view_hash=""))
 
 
-async def _show(services: Services, ask: Ask, *, page: int = 0, note: str = "") -> str:
+async def _show(services: Services, request: Request, *, page: int = 0, note: str = "") -> str:
     """Publishes this person's Home from what is known; gives its hash."""
-    view = await _build(services, ask, Freshness(ask.workspace.polled_at), page, note)
+    view = await _build(services, request, Freshness(request.workspace.polled_at), page, note)
     try:
-        return await services.slack.publish_home(ask.user, view, ask.view_hash)
+        return await services.slack.publish_home(request.user, view, request.view_hash)
     except HomeChanged:
         # Another look was quicker. Each view is made from what is remembered, so one more shows both.
-        view = await _build(services, ask, Freshness(ask.workspace.polled_at), page, note)
-        return await services.slack.publish_home(ask.user, view, "")
+        view = await _build(services, request, Freshness(request.workspace.polled_at), page, note)
+        return await services.slack.publish_home(request.user, view, "")
 
 
-async def look(services: Services, ask: Ask, value: str = "") -> None:
+async def look(services: Services, request: Request, value: str = "") -> None:
     """Somebody opens the tab, or wants newer numbers: at once what is known, and then what the account says now."""
-    if ask.guest:
-        await services.slack.publish_home(ask.user, first_steps.for_guests(unknown=ask.unknown), "")
+    if request.guest:
+        await services.slack.publish_home(request.user, first_steps.for_guests(unknown=request.unknown), "")
         return
-    if ask.workspace.connected_at is None:
-        steward = await is_steward(services, ask)
-        await services.slack.publish_home(ask.user, first_steps.first_steps(steward=steward), "")
+    if request.workspace.connected_at is None:
+        settings_admin = await is_steward(services, request)
+        await services.slack.publish_home(request.user, first_steps.first_steps(settings_admin=settings_admin), "")
         return
     page = _page_of(value)
-    shown = await _show(services, ask, page=page)
-    fresh = await refresh_account(services, ask.workspace)
+    shown = await _show(services, request, page=page)
+    fresh = await refresh_account(services, request.workspace)
     try:
-        await services.slack.publish_home(ask.user, await _build(services, ask, fresh, page, ""), shown)
+        await services.slack.publish_home(request.user, await _build(services, request, fresh, page, ""), shown)
     except HomeChanged:
         log.info("home.overtaken")
 
@@ -78,26 +78,28 @@ def _page_of(value: str) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0  # noqa: PLR2004 - digits
 
 
-async def _build(services: Services, ask: Ask, fresh: Freshness, page: int, note: str) -> Block:
-    today = await asker.today_of(services, ask)
-    report, wrong = await services.memory.read(_look, ask, today, fresh, page, note)
+async def _build(services: Services, request: Request, fresh: Freshness, page: int, note: str) -> Block:
+    today = await asker.today_of(services, request)
+    report, wrong = await services.memory.read(_look, request, today, fresh, page, note)
     many, url = services.accounts is not None, services.policy.public_url
     lasting = [problem_view.text(one, many=many, public_url=url) for one in wrong]
-    report = replace(report, steward=await is_steward(services, ask), account=many, problems=lasting)
+    report = replace(report, settings_admin=await is_steward(services, request), account=many, problems=lasting)
     return home_view.home(_with_picture(services, report))
 
 
 def _look(
-    connection: Connection, ask: Ask, today: date, fresh: Freshness, page: int, note: str
+    connection: Connection, request: Request, today: date, fresh: Freshness, page: int, note: str
 ) -> tuple[Report, list[Problem]]:
-    kept = workspaces.span_of(connection, ask.workspace.id, ask.user) or parsing.DEFAULT_PRESET
+    kept = workspaces.span_of(connection, request.workspace.id, request.user) or parsing.DEFAULT_PRESET
     span = parsing.kept(kept, today)
-    key = ask.workspace.id
+    key = request.workspace.id
     mix = queries.total(connection, key, span.days)
-    standing = answers.standing_of(connection, ask, mix, span, today, fresh)
+    standing = answers.standing_of(connection, request, mix, span, today, fresh)
     number = queries.number_listed(connection, key, span.days)
     page = min(page, max(number - 1, 0) // home_view.PAGE)
-    lines = [Line(*one) for one in queries.listed(connection, key, span.days, page * home_view.PAGE, home_view.PAGE)]
+    lines = [
+        CampaignLine(*one) for one in queries.listed(connection, key, span.days, page * home_view.PAGE, home_view.PAGE)
+    ]
     booked = queries.booked_campaigns(connection, key, sorted(BOOKED), today)
     begun = queries.mixes_of(connection, key, [one.id for one in booked])
     runway = runway_of(booked, begun, standing.balance, today)
@@ -123,44 +125,44 @@ def _with_picture(services: Services, report: Report) -> Report:
     return replace(report, picture=address)
 
 
-async def choose_range(services: Services, ask: Ask, value: str) -> None:
+async def choose_range(services: Services, request: Request, value: str) -> None:
     """A range was chosen from the list: it is remembered."""
     if value not in parsing.PRESETS:
         raise Outdated
-    await services.memory.write(workspaces.keep_span, ask.workspace.id, ask.user, value)
-    await _show(services, ask)
+    await services.memory.write(workspaces.keep_span, request.workspace.id, request.user, value)
+    await _show(services, request)
 
 
-async def choose_first(services: Services, ask: Ask, value: str) -> None:
+async def choose_first(services: Services, request: Request, value: str) -> None:
     """The first day was chosen."""
-    await _choose_day(services, ask, Action.HOME_FIRST, value)
+    await _choose_day(services, request, Action.HOME_FIRST, value)
 
 
-async def choose_last(services: Services, ask: Ask, value: str) -> None:
+async def choose_last(services: Services, request: Request, value: str) -> None:
     """The last day was chosen."""
-    await _choose_day(services, ask, Action.HOME_LAST, value)
+    await _choose_day(services, request, Action.HOME_LAST, value)
 
 
-async def _choose_day(services: Services, ask: Ask, which: Action, value: str) -> None:
-    today = await asker.today_of(services, ask)
+async def _choose_day(services: Services, request: Request, which: Action, value: str) -> None:
+    today = await asker.today_of(services, request)
     try:
         chosen = date.fromisoformat(value)
     except ValueError:
-        await _show(services, ask, note="That was no day. Choose one from the calendar.")
+        await _show(services, request, note="That was no day. Choose one from the calendar.")
         return
-    days = (await _kept_range(services, ask, today)).days
+    days = (await _kept_range(services, request, today)).days
     first = chosen if which is Action.HOME_FIRST else (days.first or chosen)
     last = chosen if which is Action.HOME_LAST else (days.last or today)
     kept, note = parsing.between(first, last, today)
-    await services.memory.write(workspaces.keep_span, ask.workspace.id, ask.user, kept)
-    await _show(services, ask, note=note)
+    await services.memory.write(workspaces.keep_span, request.workspace.id, request.user, kept)
+    await _show(services, request, note=note)
 
 
-async def _kept_range(services: Services, ask: Ask, today: date) -> Range:
-    kept = await services.memory.read(workspaces.span_of, ask.workspace.id, ask.user)
+async def _kept_range(services: Services, request: Request, today: date) -> Range:
+    kept = await services.memory.read(workspaces.span_of, request.workspace.id, request.user)
     return parsing.kept(kept or parsing.DEFAULT_PRESET, today)
 
 
-async def turn_page(services: Services, ask: Ask, value: str) -> None:
+async def turn_page(services: Services, request: Request, value: str) -> None:
     """Another page of campaigns."""
-    await _show(services, ask, page=_page_of(value))
+    await _show(services, request, page=_page_of(value))

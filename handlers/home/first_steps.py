@@ -13,9 +13,9 @@ from handlers.text.messages import (
 from storage.records import Workspace
 
 
-def first_steps(*, steward: bool) -> Block:
+def first_steps(*, settings_admin: bool) -> Block:
     """Home while no mail account is connected."""
-    if not steward:
+    if not settings_admin:
         waiting = "No mail account is connected yet. A workspace admin can do that here, in a minute."
         return {"type": "home", "blocks": [header("Almost there"), section(waiting)]}
     blocks = [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.status.view import Line, Standing, campaign_line, caveats, counts_text, freshness, money_line
+from handlers.status.view import CampaignLine, Standing, campaign_line, caveats, counts_text, freshness, money_line
 from handlers.text import formatting
 from handlers.text.buttons import Action, carry
 from handlers.text.messages import (
@@ -39,7 +39,7 @@ class Report:
 
     standing: Standing
     #: The campaigns of this page, of so many.
-    lines: Sequence[Line]
+    lines: Sequence[CampaignLine]
     number: int
     kept: str
     page: int = 0
@@ -51,7 +51,7 @@ class Report:
     #: Whether the account was read at least once.
     known: bool = True
     #: Whether this person may change settings, and whether the mail account is connected from here.
-    steward: bool = False
+    settings_admin: bool = False
     account: bool = False
     #: What only a person can mend, in words.
     problems: Sequence[str] = ()
@@ -76,8 +76,8 @@ def home(report: Report) -> Block:
         divider(),
         *_campaigns(report),
         divider(),
-        *([_steering(report)] if report.steward else []),
-        *([context(report.webhook)] if report.steward and report.webhook else []),
+        *([_steering(report)] if report.settings_admin else []),
+        *([context(report.webhook)] if report.settings_admin and report.webhook else []),
         *([context(f":warning: {report.gaps}")] if report.gaps else []),
         context(
             "`/mailstatus Spring` posts a campaign's pie in a channel · `/mailtrack 78701` finds a piece · "

@@ -27,10 +27,10 @@ async def receive(services: Services, workspace: Workspace, raw: bytes, headers:
     """
     now = services.clock.now()
     try:
-        async with services.intake.place(workspace.id) as until:
+        async with services.webhook_queue.place(workspace.id) as until:
             delivery = services.platform.read_delivery(raw, headers, now)
             if not delivery.is_handshake:
-                await services.intake.keep(workspace.id, delivery.batch, until)
+                await services.webhook_queue.keep(workspace.id, delivery.batch, until)
     except SignatureRefused:
         log.warning("webhook.signature_refused", workspace=workspace.id)
         return UNAUTHORIZED

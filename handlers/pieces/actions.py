@@ -13,7 +13,7 @@ from handlers.context import intents as working
 from handlers.context.intents import Hold
 from handlers.context.lookups import Outdated, campaign_of, number_of
 from handlers.context.ports import FileToSend
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.pieces import exports
 from handlers.pieces import view as pieces_view
 from handlers.pieces.view import Listing
@@ -24,7 +24,7 @@ from storage.audit import Act
 from storage.intents import Kind
 from storage.queries import mail as queries
 from storage.queries import piece_pages
-from storage.queries.piece_pages import Wish
+from storage.queries.piece_pages import PieceFilter
 from storage.records import CampaignId, PieceId, StoredCampaign, WorkspaceId
 from storage.statuses import Status
 
@@ -35,73 +35,77 @@ SPOOLED: Final = 1_000_000
 NO_EXPORT: Final = "The file that you asked for could not be made. Please open *View details* and export it again."
 
 
-async def view_details(services: Services, ask: Ask, value: str) -> None:
+async def view_details(services: Services, request: Request, value: str) -> None:
     """Opens the list of a campaign's pieces."""
-    campaign = await campaign_of(services, ask, value)
-    await services.slack.open_view(ask.trigger_id, await _listed(services, ask, campaign, Wish(), None))
+    campaign = await campaign_of(services, request, value)
+    await services.slack.open_view(request.trigger_id, await _listed(services, request, campaign, PieceFilter(), None))
 
 
-async def turn_page(services: Services, ask: Ask, value: str) -> None:
+async def turn_page(services: Services, request: Request, value: str) -> None:
     """The next page after a piece, the first page, or everything again."""
-    campaign, wish = await _shown(services, ask)
+    campaign, only = await _shown(services, request)
     after = PieceId(number_of(value)) if value[:1].isdigit() else None
-    wish = Wish() if value == pieces_view.EVERY else wish
-    await _show(services, ask, await _listed(services, ask, campaign, wish, after))
+    only = PieceFilter() if value == pieces_view.EVERY else only
+    await _show(services, request, await _listed(services, request, campaign, only, after))
 
 
-async def choose_status(services: Services, ask: Ask, value: str) -> None:
+async def choose_status(services: Services, request: Request, value: str) -> None:
     """Only pieces at this status."""
-    campaign, wish = await _shown(services, ask)
+    campaign, only = await _shown(services, request)
     try:
-        wish = replace(wish, status=pieces_view.chosen_status(value))
+        only = replace(only, status=pieces_view.chosen_status(value))
     except ValueError:
         raise Outdated from None
-    await _show(services, ask, await _listed(services, ask, campaign, wish, None))
+    await _show(services, request, await _listed(services, request, campaign, only, None))
 
 
-async def search(services: Services, ask: Ask) -> None:
-    """Only pieces that are alike what was typed (in `ask.text`)."""
-    campaign, wish = await _shown(services, ask)
-    wish = replace(wish, asked=parsing.unquote(parsing.clean(ask.text)).removeprefix("#"))
-    await _show(services, ask, await _listed(services, ask, campaign, wish, None))
+async def search(services: Services, request: Request) -> None:
+    """Only pieces that are alike what was typed (in `request.text`)."""
+    campaign, only = await _shown(services, request)
+    only = replace(only, asked=parsing.unquote(parsing.clean(request.text)).removeprefix("#"))
+    await _show(services, request, await _listed(services, request, campaign, only, None))
 
 
-async def _shown(services: Services, ask: Ask) -> tuple[StoredCampaign, Wish]:
+async def _shown(services: Services, request: Request) -> tuple[StoredCampaign, PieceFilter]:
     """What the modal shows. The campaign is looked up again: a value from outside is only an id."""
     try:
-        campaign_id, wish = pieces_view.unpacked(ask.metadata)
+        campaign_id, only = pieces_view.unpacked(request.metadata)
     except (ValueError, TypeError):
         raise Outdated from None
-    return await campaign_of(services, ask, str(campaign_id)), wish
+    return await campaign_of(services, request, str(campaign_id)), only
 
 
-async def _show(services: Services, ask: Ask, view: Block) -> None:
-    await services.slack.update_view(ask.view_id, view)
+async def _show(services: Services, request: Request, view: Block) -> None:
+    await services.slack.update_view(request.view_id, view)
 
 
-async def _listed(services: Services, ask: Ask, campaign: StoredCampaign, wish: Wish, after: PieceId | None) -> Block:
+async def _listed(
+    services: Services, request: Request, campaign: StoredCampaign, only: PieceFilter, after: PieceId | None
+) -> Block:
     def look(connection: Connection) -> Listing:
-        mix = queries.mix(connection, ask.workspace.id, campaign.id)
+        mix = queries.mix(connection, request.workspace.id, campaign.id)
         # A status at which nothing stands would be looked for in every piece.
-        nothing = wish.status is not None and not mix.of(wish.status)
+        nothing = only.status is not None and not mix.of(only.status)
         page = [] if nothing else piece_pages.page(
-            connection, ask.workspace.id, campaign.id, wish, after, pieces_view.PAGE + 1
+            connection, request.workspace.id, campaign.id, only, after, pieces_view.PAGE + 1
         )  # fmt: skip
-        return Listing(campaign, mix, wish, page, after)
+        return Listing(campaign, mix, only, page, after)
 
     return pieces_view.details(await services.memory.read(look))
 
 
-async def export(services: Services, ask: Ask, _value: str) -> None:
+async def export(services: Services, request: Request, _value: str) -> None:
     """Sends exactly what the list shows as a CSV file, in a direct message."""
-    campaign, wish = await _shown(services, ask)
-    payload = {"campaign": campaign.id, "status": None if wish.status is None else int(wish.status), "by": ask.user}
+    campaign, only = await _shown(services, request)
+    payload = {"campaign": campaign.id, "status": None if only.status is None else int(only.status), "by": request.user}
     # What was typed may be somebody's name.
-    number = await working.keep(services, ask.workspace.id, Kind.EXPORT, payload, {"asked": wish.asked}, asked=ask.kept)
+    number = await working.keep(
+        services, request.workspace.id, Kind.EXPORT, payload, {"asked": only.asked}, asked=request.kept
+    )
     # After an interruption Slack opens no page any more; the file comes all the same.
     begun = pieces_view.export_begun(campaign.facts.name)
-    shown = await services.slack.push_view(ask.trigger_id, begun) if ask.trigger_id else ""
-    refusal = await working.begin(services, ask.workspace.id, number, send_export)
+    shown = await services.slack.push_view(request.trigger_id, begun) if request.trigger_id else ""
+    refusal = await working.begin(services, request.workspace.id, number, send_export)
     if refusal is not None and shown:
         await services.slack.update_view(shown, pieces_view.export_put_off(campaign.facts.name, str(refusal)))
 
@@ -114,22 +118,22 @@ async def send_export(hold: Hold) -> timedelta | None:
     if campaign is None or asked is None:
         await hold.tell(0, lambda: services.slack.post(by, short_answers.plain(NO_EXPORT)))
         return None
-    wish = Wish(None if payload["status"] is None else Status(payload["status"]), asked)
+    only = PieceFilter(None if payload["status"] is None else Status(payload["status"]), asked)
     name, number = escape(campaign.facts.name), 0
 
     async def send() -> None:
         nonlocal number
         with tempfile.SpooledTemporaryFile(SPOOLED) as file:
-            number = await _write(services, Pages(hold.workspace_id, campaign_id, wish), file)
+            number = await _write(services, Pages(hold.workspace_id, campaign_id, only), file)
             told = f"{formatting.pieces(number)} of *{name}*, as asked for in *View details*."
             await services.slack.send_file(by, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
 
-    def write_down(connection: Connection) -> None:
+    def record_audit(connection: Connection) -> None:
         now = services.clock.now()
         subject, detail = campaign.facts.name, formatting.pieces(number)
         audit.note(connection, hold.workspace_id, by, Act.EXPORTED, now, subject=subject, detail=detail)
 
-    await hold.tell(0, send, write_down)
+    await hold.tell(0, send, record_audit)
     return None
 
 
@@ -144,7 +148,7 @@ class Pages:
 
     workspace_id: WorkspaceId
     campaign_id: CampaignId
-    wish: Wish
+    only: PieceFilter
 
     def write_after(
         self, after: PieceId | None, file: io.TextIOWrapper
@@ -152,7 +156,7 @@ class Pages:
         """Writes the next handful; gives how many these were, and the last one's number."""
 
         def work(connection: Connection) -> tuple[int, PieceId | None]:
-            found = piece_pages.page(connection, self.workspace_id, self.campaign_id, self.wish, after, HANDFUL)
+            found = piece_pages.page(connection, self.workspace_id, self.campaign_id, self.only, after, HANDFUL)
             exports.write_rows(file, found)
             return len(found), found[-1].id if found else None
 

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.context.table import Filled, Press, Submission, Table, as_it_is
 from handlers.pieces import actions
 from handlers.text.buttons import Action, Form
 
 
-async def _search(services: Services, ask: Ask, filled: Filled) -> None:
-    await actions.search(services, replace(ask, text=filled["search"].typed, metadata=filled.metadata))
+async def _search(services: Services, request: Request, filled: Filled) -> None:
+    await actions.search(services, replace(request, text=filled["search"].typed, metadata=filled.metadata))
 
 
 TABLE = Table(

@@ -22,7 +22,7 @@ from handlers.text.messages import (
 )
 from handlers.text.status_styles import STYLES, emoji
 from handlers.track.view import plain_standing
-from storage.queries.piece_pages import Wish
+from storage.queries.piece_pages import PieceFilter
 from storage.records import CampaignId, Mix, PieceId, StoredCampaign, StoredPiece
 from storage.statuses import Status
 
@@ -37,21 +37,21 @@ class Listing:
 
     campaign: StoredCampaign
     mix: Mix
-    wish: Wish
+    only: PieceFilter
     page: Sequence[StoredPiece]
     after: PieceId | None = None
 
 
-def packed(campaign_id: CampaignId, wish: Wish) -> str:
+def packed(campaign_id: CampaignId, only: PieceFilter) -> str:
     """What the list shows, to be kept in the modal itself. It never leaves Slack's view of it."""
-    status = "" if wish.status is None else str(int(wish.status))
-    return json.dumps([campaign_id, status, wish.asked[:LONGEST_ASKED]], ensure_ascii=False)
+    status = "" if only.status is None else str(int(only.status))
+    return json.dumps([campaign_id, status, only.asked[:LONGEST_ASKED]], ensure_ascii=False)
 
 
-def unpacked(metadata: str) -> tuple[CampaignId, Wish]:
+def unpacked(metadata: str) -> tuple[CampaignId, PieceFilter]:
     """What `packed` wrote; raises ValueError for anything else."""
     campaign_id, status, asked = json.loads(metadata)
-    return CampaignId(int(campaign_id)), Wish(chosen_status(status), str(asked))
+    return CampaignId(int(campaign_id)), PieceFilter(chosen_status(status), str(asked))
 
 
 def chosen_status(value: str) -> Status | None:
@@ -61,11 +61,11 @@ def chosen_status(value: str) -> Status | None:
 
 def details(listing: Listing) -> Block:
     """The modal."""
-    campaign, wish = listing.campaign, listing.wish
+    campaign, only = listing.campaign, listing.only
     shown = listing.page[:PAGE]
     blocks = [
         _tools(listing),
-        _search(wish),
+        _search(only),
         context(_summary(listing)),
         *(_line(piece) for piece in shown),
         *([] if shown else _nothing(listing)),
@@ -74,7 +74,7 @@ def details(listing: Listing) -> Block:
     view = modal(campaign.facts.name, blocks)
     return view | {
         "callback_id": Form.DETAILS,
-        "private_metadata": packed(campaign.id, wish),
+        "private_metadata": packed(campaign.id, only),
         "submit": {"type": "plain_text", "text": "Search"},
     }
 
@@ -85,7 +85,7 @@ def _tools(listing: Listing) -> Block:
         status: option(f"{STYLES[status].label} ({formatting.count(number)})", str(int(status)))
         for status, number in listing.mix.in_order()
     }
-    chosen = every if listing.wish.status is None else choices[listing.wish.status]
+    chosen = every if listing.only.status is None else choices[listing.only.status]
     row = actions(
         select(Action.DETAILS_FILTER, "Status", [every, *choices.values()], chosen),
         button("Export CSV", Action.DETAILS_EXPORT, "csv", spoken="Send me exactly these pieces as a CSV file"),
@@ -94,38 +94,38 @@ def _tools(listing: Listing) -> Block:
     return row | {"block_id": f"tools {chosen['value']}"}
 
 
-def _search(wish: Wish) -> Block:
+def _search(only: PieceFilter) -> Block:
     element: Block = {
         "type": "plain_text_input",
         "action_id": "asked",
         "max_length": LONGEST_ASKED,
         "placeholder": {"type": "plain_text", "text": "Recipient, ZIP, address or piece id"},
     }
-    element |= {"initial_value": wish.asked} if wish.asked else {}
+    element |= {"initial_value": only.asked} if only.asked else {}
     return input_block("Find", "search", element, optional=True)
 
 
 def _summary(listing: Listing) -> str:
-    if listing.wish.asked:
-        return f"Pieces whose id, recipient, ZIP or address begins with “{quote(listing.wish.asked)}”"
-    status = listing.wish.status
+    if listing.only.asked:
+        return f"Pieces whose id, recipient, ZIP or address begins with “{quote(listing.only.asked)}”"
+    status = listing.only.status
     number = listing.mix.total if status is None else listing.mix.of(status)
     where = "" if status is None else f" at {STYLES[status].label}"
     return f"{formatting.pieces(number)}{where}, in the order in which they became known"
 
 
 def _nothing(listing: Listing) -> list[Block]:
-    wish = listing.wish
+    only = listing.only
     if not listing.mix.total:
         return [section("No pieces here yet. Stannp lists them once the campaign is booked.")]
-    if wish.asked and wish.status is not None:
-        why = f"No piece at {STYLES[wish.status].label} matches “{quote(wish.asked)}”."
-    elif wish.asked:
-        why = f"No piece of this campaign matches “{quote(wish.asked)}”. Names are found by their beginning."
-    elif listing.after is not None or wish.status is None:
+    if only.asked and only.status is not None:
+        why = f"No piece at {STYLES[only.status].label} matches “{quote(only.asked)}”."
+    elif only.asked:
+        why = f"No piece of this campaign matches “{quote(only.asked)}”. Names are found by their beginning."
+    elif listing.after is not None or only.status is None:
         why = "There are no more."
     else:
-        why = f"No piece of this campaign is at {STYLES[wish.status].label} now."
+        why = f"No piece of this campaign is at {STYLES[only.status].label} now."
     return [section(why), actions(_back(listing, "Show all pieces", EVERY))]
 
 

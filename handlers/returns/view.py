@@ -7,7 +7,7 @@ from typing import Final
 
 from handlers.context.ports import AddressCheck
 from handlers.pieces.view import packed
-from handlers.status.view import Line
+from handlers.status.view import CampaignLine
 from handlers.text import formatting
 from handlers.text.buttons import Action
 from handlers.text.messages import (
@@ -26,7 +26,7 @@ from handlers.text.messages import (
 )
 from handlers.text.parsing import Range
 from handlers.track.view import full_name
-from storage.queries.piece_pages import Wish
+from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import Note, Place
 from storage.records import Mix, PieceId, StoredCampaign, StoredPiece
 from storage.statuses import MAILED, Status
@@ -60,7 +60,7 @@ UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True)
-class Desk:
+class Returns:
     """A page of a campaign's returns: one piece more than fits says that there is a next."""
 
     campaign: StoredCampaign
@@ -75,7 +75,7 @@ class Desk:
     after: PieceId | None = None
 
 
-def desk(shown: Desk) -> Block:
+def desk(shown: Returns) -> Block:
     """The modal."""
     campaign, pieces = shown.campaign, shown.page[:PAGE]
     blocks = [
@@ -95,19 +95,19 @@ def desk(shown: Desk) -> Block:
             "clean list."
         ),
     ]
-    return modal("Returns", blocks) | {"private_metadata": packed(campaign.id, Wish(Status.RETURNED))}
+    return modal("Returns", blocks) | {"private_metadata": packed(campaign.id, PieceFilter(Status.RETURNED))}
 
 
 @dataclass(frozen=True)
-class RangeDesk:
+class RangeReturns:
     """What came back of the mail ordered in a range, by campaign: the worst rate first."""
 
     span: Range
     mix: Mix
-    lines: Sequence[Line]
+    lines: Sequence[CampaignLine]
 
 
-def range_desk(shown: RangeDesk) -> Block:
+def range_desk(shown: RangeReturns) -> Block:
     """The modal: a campaign a line, each with its own desk."""
     worst = sorted(shown.lines, key=lambda one: (-_rate(one.mix), one.campaign.facts.name))[:CAMPAIGNS]
     blocks = [
@@ -125,7 +125,7 @@ def _rate(mix: Mix) -> float:
     return mix.of(Status.RETURNED) / (mix.of(*MAILED) or 1)
 
 
-def _campaign_line(line: Line) -> Block:
+def _campaign_line(line: CampaignLine) -> Block:
     name = line.campaign.facts.name
     said = f"*{escape(name)}*\n{rate_text(line.mix, None)}"
     return section(said, button("Open", Action.RETURNS_PUSH, str(line.campaign.id), spoken=f"What came back of {name}"))
@@ -147,7 +147,7 @@ def by_state(places: Counter[Place]) -> list[tuple[str, int]]:
     return sorted(states.items(), key=lambda one: (-one[1], one[0]))
 
 
-def _places(shown: Desk) -> list[Block]:
+def _places(shown: Returns) -> list[Block]:
     if not shown.places:
         return []
     states = ", ".join(f"{escape(name)} {formatting.count(n)}" for name, n in by_state(shown.places)[:PLACES_SHOWN])
@@ -166,7 +166,7 @@ def _line(piece: StoredPiece, note: Note) -> Block:
     return section(said, button("Open", Action.RETURN_OPEN, str(piece.id), spoken=f"Open returned piece {piece.ref}"))
 
 
-def _pager(shown: Desk) -> list[Block]:
+def _pager(shown: Returns) -> list[Block]:
     if len(shown.page) <= PAGE:
         return []
     value = f"{shown.campaign.id}|{shown.page[PAGE - 1].id}|{shown.origin}"

@@ -6,10 +6,10 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers.context import kept
-from handlers.context.access import require_steward
+from handlers.context.access import require_settings_admin
 from handlers.context.audit import written
 from handlers.context.ports import SECRET_REFUSED, Account, Accounts, is_secret
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import HomeChanged, Outage, Refusal, Trouble
 from handlers.home import actions as home_actions
 from handlers.home import first_steps
@@ -38,7 +38,7 @@ async def greet(services: Services, workspace: Workspace) -> None:
         return
     await services.slack.post(workspace.installer, setup_view.welcome(workspace.name))
     if workspace.connected_at is None:
-        await services.slack.publish_home(workspace.installer, first_steps.first_steps(steward=True), "")
+        await services.slack.publish_home(workspace.installer, first_steps.first_steps(settings_admin=True), "")
 
 
 def _accounts(services: Services) -> Accounts:
@@ -47,88 +47,88 @@ def _accounts(services: Services) -> Accounts:
     return services.accounts
 
 
-async def open_connect(services: Services, ask: Ask, _value: str) -> None:
+async def open_connect(services: Services, request: Request, _value: str) -> None:
     """*Connect mail account*."""
-    await require_steward(services, ask)
+    await require_settings_admin(services, request)
     _accounts(services)
-    await services.slack.open_view(ask.trigger_id, setup_view.connect_form(REGIONS))
+    await services.slack.open_view(request.trigger_id, setup_view.connect_form(REGIONS))
 
 
-async def connect(services: Services, ask: Ask, key: str, region: str) -> None:
+async def connect(services: Services, request: Request, key: str, region: str) -> None:
     """The key was submitted: tried once, then kept sealed. Home shows what it brings."""
-    await require_steward(services, ask)
+    await require_settings_admin(services, request)
     key = key.strip()
     if region not in REGIONS or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST:
-        await _again(services, ask, region, "That is no API key: it is one word of letters and digits.")
+        await _again(services, request, region, "That is no API key: it is one word of letters and digits.")
         return
 
     def write(connection: Connection, account: Account) -> bool:
-        return _once(ask, written(services, ask, Act.CONNECTED, account.owner, REGIONS[region]))(connection)
+        return _once(request, written(services, request, Act.CONNECTED, account.owner, REGIONS[region]))(connection)
 
     try:
-        account = await _accounts(services).connect(ask.workspace.id, key, region, write)
+        account = await _accounts(services).connect(request.workspace.id, key, region, write)
     except Outage:
         await _again(
-            services, ask, region, "Stannp cannot be reached right now. Nothing was saved; try again in a minute."
+            services, request, region, "Stannp cannot be reached right now. Nothing was saved; try again in a minute."
         )
         return
     except Trouble as trouble:
         log.info("connect.refused", reason=type(trouble).__name__)
-        await _again(services, ask, region, "Stannp refused this key. Is it of the other region, or switched off?")
+        await _again(services, request, region, "Stannp refused this key. Is it of the other region, or switched off?")
         return
-    await services.slack.update_view(ask.view_id, messages.modal("Mail account", setup_view.connected(account)))
-    await _show_home(services, ask)
+    await services.slack.update_view(request.view_id, messages.modal("Mail account", setup_view.connected(account)))
+    await _show_home(services, request)
 
 
-def _once(ask: Ask, line: Callable[[Connection], bool]) -> Callable[[Connection], bool]:
+def _once(request: Request, line: Callable[[Connection], bool]) -> Callable[[Connection], bool]:
     """Writes the line, and gives whether the change is to be made: not where this request has made it before."""
-    return lambda connection: not kept.was_done(ask.kept) and line(connection)
+    return lambda connection: not kept.was_done(request.kept) and line(connection)
 
 
-async def _again(services: Services, ask: Ask, region: str, note: str) -> None:
-    await services.slack.update_view(ask.view_id, setup_view.connect_form(REGIONS, region, note))
+async def _again(services: Services, request: Request, region: str, note: str) -> None:
+    await services.slack.update_view(request.view_id, setup_view.connect_form(REGIONS, region, note))
 
 
-async def _show_home(services: Services, ask: Ask) -> None:
+async def _show_home(services: Services, request: Request) -> None:
     try:
-        await home_actions.publish(services, ask)
+        await home_actions.publish(services, request)
     except (HomeChanged, Refusal, Outage) as trouble:
         log.info("home.not_shown", reason=type(trouble).__name__)
 
 
-async def open_webhook(services: Services, ask: Ask, _value: str) -> None:
+async def open_webhook(services: Services, request: Request, _value: str) -> None:
     """*Webhook*: its address and its secret."""
-    await require_steward(services, ask)
-    address = await _accounts(services).webhook(ask.workspace.id)
+    await require_settings_admin(services, request)
+    address = await _accounts(services).webhook(request.workspace.id)
     if not address:
         raise NoAddress
     view = setup_view.webhook_form(address)
-    if ask.view_id:
-        await services.slack.push_view(ask.trigger_id, view)
+    if request.view_id:
+        await services.slack.push_view(request.trigger_id, view)
     else:
-        await services.slack.open_view(ask.trigger_id, view)
+        await services.slack.open_view(request.trigger_id, view)
 
 
-async def new_webhook(services: Services, ask: Ask, _value: str) -> None:
+async def new_webhook(services: Services, request: Request, _value: str) -> None:
     """*New address*: the earlier one is out of use."""
-    await require_steward(services, ask)
-    if kept.was_done(ask.kept):
-        address = await _accounts(services).webhook(ask.workspace.id)
+    await require_settings_admin(services, request)
+    if kept.was_done(request.kept):
+        address = await _accounts(services).webhook(request.workspace.id)
     else:
-        line = written(services, ask, Act.WEBHOOK, "new address")
-        address = await _accounts(services).new_webhook(ask.workspace.id, line)
+        line = written(services, request, Act.WEBHOOK, "new address")
+        address = await _accounts(services).new_webhook(request.workspace.id, line)
     note = "This is a new address. The earlier one no longer works: change it in Stannp's dashboard."
-    await services.slack.update_view(ask.view_id, setup_view.webhook_form(address, note=note))
+    await services.slack.update_view(request.view_id, setup_view.webhook_form(address, note=note))
 
 
-async def save_webhook(services: Services, ask: Ask, secret: str) -> None:
+async def save_webhook(services: Services, request: Request, secret: str) -> None:
     """The webhook's secret was submitted. One that protects nothing is asked for again."""
-    await require_steward(services, ask)
+    await require_settings_admin(services, request)
     if not is_secret(secret):
-        address = await _accounts(services).webhook(ask.workspace.id)
+        address = await _accounts(services).webhook(request.workspace.id)
         again = setup_view.webhook_form(address, note=f"The secret {SECRET_REFUSED}. Nothing was saved.")
-        await services.slack.update_view(ask.view_id, again)
+        await services.slack.update_view(request.view_id, again)
         return
-    line = _once(ask, written(services, ask, Act.WEBHOOK, "secret"))
-    await _accounts(services).keep_webhook_secret(ask.workspace.id, secret, line)
-    await services.slack.update_view(ask.view_id, messages.modal("Webhook", setup_view.webhook_saved()))
+    line = _once(request, written(services, request, Act.WEBHOOK, "secret"))
+    await _accounts(services).keep_webhook_secret(request.workspace.id, secret, line)
+    await services.slack.update_view(request.view_id, messages.modal("Webhook", setup_view.webhook_saved()))

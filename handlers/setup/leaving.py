@@ -18,7 +18,7 @@ from storage import audit, leases, workspaces
 from storage import secrets as sealed_secrets
 from storage.audit import Act
 from storage.records import Workspace, WorkspaceId
-from storage.secrets import Place
+from storage.secrets import SecretKind
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Leaving:
 
         `at` is when it happened, by Slack's clock.
         """
-        return await self.services.memory.together(_hear, workspace_id, event_id, at, self.services.clock.now())
+        return await self.services.memory.write_grouped(_hear, workspace_id, event_id, at, self.services.clock.now())
 
     async def look_again(self) -> None:
         """Looks into all that is not clear yet. What breaks for one is raised when all others were looked into."""
@@ -74,7 +74,7 @@ class Leaving:
         if since is not None and said < since - CLOCKS:
             await self._stays(workspace_id, said, "older")
             return
-        tested = await self.services.memory.read(sealed_secrets.sealed, workspace_id, Place.SLACK)
+        tested = await self.services.memory.read(sealed_secrets.sealed, workspace_id, SecretKind.SLACK)
         if tested is None and since is not None:
             # There is no token that could be good.
             await self._leave(workspace, tested)

@@ -1,18 +1,18 @@
 """What this wing answers."""
 
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.context.table import Filled, Press, Submission, Table
 from handlers.setup import actions
 from handlers.text.buttons import Action, Form
 from handlers.text.messages import waiting
 
 
-async def _connect(services: Services, ask: Ask, filled: Filled) -> None:
-    await actions.connect(services, ask, filled["key"].typed, filled["region"].chosen)
+async def _connect(services: Services, request: Request, filled: Filled) -> None:
+    await actions.connect(services, request, filled["key"].typed, filled["region"].chosen)
 
 
-async def _save_webhook(services: Services, ask: Ask, filled: Filled) -> None:
-    await actions.save_webhook(services, ask, filled["secret"].typed)
+async def _save_webhook(services: Services, request: Request, filled: Filled) -> None:
+    await actions.save_webhook(services, request, filled["secret"].typed)
 
 
 TABLE = Table(

@@ -8,7 +8,7 @@ from handlers.charts.drawing import Curve
 from handlers.context import asker, replies
 from handlers.context.access import note_shown
 from handlers.context.lookups import Outdated, campaign_of
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
 from handlers.forecast.model import Point
@@ -31,41 +31,41 @@ def carried(value: str) -> tuple[CampaignId | None, Range]:
         raise Outdated from None
 
 
-async def pick_campaign(services: Services, ask: Ask, value: str) -> None:
+async def pick_campaign(services: Services, request: Request, value: str) -> None:
     """A campaign was chosen from a list: its answer goes to the channel."""
     campaign_id, span = carried(value)
-    campaign = await campaign_of(services, ask, str(campaign_id))
-    today = await asker.today_of(services, ask)
-    message = await answers.campaign_message(services, ask, campaign, span, today)
-    await replies.to_channel(services, ask, message)
-    await note_shown(services, ask, campaign.id)
+    campaign = await campaign_of(services, request, str(campaign_id))
+    today = await asker.today_of(services, request)
+    message = await answers.campaign_message(services, request, campaign, span, today)
+    await replies.to_channel(services, request, message)
+    await note_shown(services, request, campaign.id)
 
 
-async def refresh(services: Services, ask: Ask, value: str) -> None:
+async def refresh(services: Services, request: Request, value: str) -> None:
     """The same answer with fresh numbers, or with another range, in the same place."""
     campaign_id, span = carried(value)
-    today = await asker.today_of(services, ask)
+    today = await asker.today_of(services, request)
     if campaign_id is None:
-        message = await answers.account_message(services, ask, span, today)
+        message = await answers.account_message(services, request, span, today)
     else:
-        campaign = await campaign_of(services, ask, str(campaign_id))
-        message = await answers.campaign_message(services, ask, campaign, span, today, force=True)
-    await replies.in_place(services, ask, message)
+        campaign = await campaign_of(services, request, str(campaign_id))
+        message = await answers.campaign_message(services, request, campaign, span, today, force=True)
+    await replies.in_place(services, request, message)
 
 
-async def delivery_curve(services: Services, ask: Ask, value: str) -> None:
+async def delivery_curve(services: Services, request: Request, value: str) -> None:
     """*Delivery curve*: actual against expected, in the thread of the answer."""
-    campaign = await campaign_of(services, ask, value)
-    await counting.bring_up_to_date(services, ask.workspace.id, campaign.id)
-    today = await asker.today_of(services, ask)
+    campaign = await campaign_of(services, request, value)
+    await counting.bring_up_to_date(services, request.workspace.id, campaign.id)
+    today = await asker.today_of(services, request)
 
     def look(connection: Connection) -> tuple[list[Point], int]:
-        known = transits.since(connection, ask.workspace.id, today - model.HISTORY)
+        known = transits.since(connection, request.workspace.id, today - model.HISTORY)
         expected, those = forecast_queries.split(known, campaign.id, today)
         return model.points(those, expected, today), len(expected.curves)
 
     points, own = await services.memory.read(look)
     title, caption = f"Delivery of {campaign.facts.name}", status_view.CURVE_CAPTION
-    picture = await services.studio.curve(Curve(title, caption, tuple(points))) if points else None
+    picture = await services.renderer.curve(Curve(title, caption, tuple(points))) if points else None
     message = status_view.curve_answer(campaign, points, own, picture)
-    await replies.to_channel(services, replace(ask, thread=ask.message_ts or None), message)
+    await replies.to_channel(services, replace(request, thread=request.message_ts or None), message)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from handlers.charts.drawing import Pie
 from handlers.context.access import require_insider, require_shown
 from handlers.context.refreshing import Freshness, refresh_account, refresh_campaign
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.forecast import queries as forecast_queries
 from handlers.forecast.model import Progress
 from handlers.status import view as status_view
@@ -20,50 +20,50 @@ from storage.records import Mix, StoredCampaign
 
 
 async def campaign_message(
-    services: Services, ask: Ask, campaign: StoredCampaign, span: Range, today: date, *, force: bool = False
+    services: Services, request: Request, campaign: StoredCampaign, span: Range, today: date, *, force: bool = False
 ) -> Message:
     """One campaign's answer with its picture."""
-    await require_shown(services, ask, campaign.id)
-    fresh = await refresh_campaign(services, ask.workspace, campaign, force=force)
+    await require_shown(services, request, campaign.id)
+    fresh = await refresh_campaign(services, request.workspace, campaign, force=force)
 
     def look(connection: Connection) -> tuple[StoredCampaign, status_view.Standing, Progress | None]:
-        mix = queries.mix(connection, ask.workspace.id, campaign.id, span.days)
-        again = queries.campaign(connection, ask.workspace.id, campaign.id) or campaign
-        _, expected = forecast_queries.of_campaign(connection, ask.workspace.id, campaign.id, today)
-        return again, standing_of(connection, ask, mix, span, today, fresh), expected
+        mix = queries.mix(connection, request.workspace.id, campaign.id, span.days)
+        again = queries.campaign(connection, request.workspace.id, campaign.id) or campaign
+        _, expected = forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today)
+        return again, standing_of(connection, request, mix, span, today, fresh), expected
 
     again, standing, progress = await services.memory.read(look)
     picture = await _draw(services, again.facts.name, standing)
     return status_view.campaign_answer(again, standing, picture, progress)
 
 
-async def account_message(services: Services, ask: Ask, span: Range, today: date) -> Message:
+async def account_message(services: Services, request: Request, span: Range, today: date) -> Message:
     """The whole account's answer with its picture."""
-    require_insider(ask)
-    fresh = await refresh_account(services, ask.workspace)
+    require_insider(request)
+    fresh = await refresh_account(services, request.workspace)
 
-    def look(connection: Connection) -> tuple[list[status_view.Line], int, status_view.Standing]:
-        mix = queries.total(connection, ask.workspace.id, span.days)
-        shown = queries.listed(connection, ask.workspace.id, span.days, 0, status_view.LISTED)
-        number = queries.number_listed(connection, ask.workspace.id, span.days)
-        lines = [status_view.Line(*one) for one in shown]
-        return lines, number, standing_of(connection, ask, mix, span, today, fresh)
+    def look(connection: Connection) -> tuple[list[status_view.CampaignLine], int, status_view.Standing]:
+        mix = queries.total(connection, request.workspace.id, span.days)
+        shown = queries.listed(connection, request.workspace.id, span.days, 0, status_view.LISTED)
+        number = queries.number_listed(connection, request.workspace.id, span.days)
+        lines = [status_view.CampaignLine(*one) for one in shown]
+        return lines, number, standing_of(connection, request, mix, span, today, fresh)
 
     lines, number, standing = await services.memory.read(look)
     return status_view.account_answer(lines, number, standing, await _draw(services, "Your mail", standing))
 
 
 def standing_of(
-    connection: Connection, ask: Ask, mix: Mix, span: Range, today: date, fresh: Freshness
+    connection: Connection, request: Request, mix: Mix, span: Range, today: date, fresh: Freshness
 ) -> status_view.Standing:
     """These numbers with the account's balance, and how fresh they are."""
-    workspace = workspaces.by_id(connection, ask.workspace.id)
+    workspace = workspaces.by_id(connection, request.workspace.id)
     # What the account holds is no guest's business, though the campaign was shown.
-    balance = None if ask.guest else workspace.balance
+    balance = None if request.guest else workspace.balance
     return status_view.Standing(mix, span, today, workspace.currency, balance, fresh.as_of, fresh.stale)
 
 
 async def _draw(services: Services, title: str, standing: status_view.Standing) -> bytes:
     moment = standing.as_of or services.clock.now()
     caption = f"Ordered {standing.span.label} · as of {formatting.moment(moment, services.policy.zone)}"
-    return await services.studio.pie(Pie.of(title, caption, standing.mix))
+    return await services.renderer.pie(Pie.of(title, caption, standing.mix))

@@ -53,7 +53,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Line:
+class CampaignLine:
     """A campaign with its mix, for the account's list."""
 
     campaign: StoredCampaign
@@ -105,7 +105,7 @@ def campaign_answer(
     return Message(text, blocks, _picture(picture, f"Pie chart of {name}: {total}. {counts_text(mix)}.", name))
 
 
-def account_answer(lines: Sequence[Line], number: int, standing: Standing, picture: bytes | None) -> Message:
+def account_answer(lines: Sequence[CampaignLine], number: int, standing: Standing, picture: bytes | None) -> Message:
     """The whole account: its pie, all its numbers, and the first of its so many campaigns."""
     mix = standing.mix
     total = formatting.pieces(mix.total)
@@ -239,7 +239,7 @@ def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:
 UNBOOKED: Final = frozenset({"draft", "approved", "provisioned"})
 
 
-def _campaign_list(lines: Sequence[Line], number: int) -> list[Block]:
+def _campaign_list(lines: Sequence[CampaignLine], number: int) -> list[Block]:
     if not lines:
         return [
             section("No campaigns in this range. *Numbers seem low? The range may be wrong:* choose another below.")
@@ -251,7 +251,7 @@ def _campaign_list(lines: Sequence[Line], number: int) -> list[Block]:
     return blocks
 
 
-def campaign_line(line: Line) -> Block:
+def campaign_line(line: CampaignLine) -> Block:
     """A campaign in a list, with *View details*."""
     name = line.campaign.facts.name
     mix = line.mix

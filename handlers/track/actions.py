@@ -3,7 +3,7 @@
 from handlers.context import replies
 from handlers.context.access import note_shown, require_shown
 from handlers.context.lookups import piece_of
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from handlers.text import messages
 from handlers.text.messages import section
@@ -12,31 +12,31 @@ from handlers.track import view as track_view
 from storage.queries import mail as queries
 
 
-async def pick_piece(services: Services, ask: Ask, value: str) -> None:
+async def pick_piece(services: Services, request: Request, value: str) -> None:
     """A piece was chosen from a list: its timeline takes the list's place."""
-    piece = await piece_of(services, ask, value)
-    message = await answers.piece_message(services, ask, piece)
-    await replies.to_asker(services, ask, message, replacing=True)
+    piece = await piece_of(services, request, value)
+    message = await answers.piece_message(services, request, piece)
+    await replies.to_asker(services, request, message, replacing=True)
 
 
-async def track_piece(services: Services, ask: Ask, value: str) -> None:
+async def track_piece(services: Services, request: Request, value: str) -> None:
     """A piece's timeline: over the open list, or for the asker alone in the channel."""
-    piece = await piece_of(services, ask, value)
-    if not ask.view_id:
-        await replies.to_asker(services, ask, await answers.piece_message(services, ask, piece))
+    piece = await piece_of(services, request, value)
+    if not request.view_id:
+        await replies.to_asker(services, request, await answers.piece_message(services, request, piece))
         return
-    await require_shown(services, ask, piece.campaign_id, piece)
+    await require_shown(services, request, piece.campaign_id, piece)
     waiting = messages.modal("Tracking", [section("Asking Stannp for the latest scans…")])
-    view_id = await services.slack.push_view(ask.trigger_id, waiting)
-    message = await answers.piece_message(services, ask, piece)
+    view_id = await services.slack.push_view(request.trigger_id, waiting)
+    message = await answers.piece_message(services, request, piece)
     await services.slack.update_view(view_id, messages.modal(f"Piece {piece.ref}", message.blocks))
 
 
-async def share_piece(services: Services, ask: Ask, value: str) -> None:
+async def share_piece(services: Services, request: Request, value: str) -> None:
     """*Share to channel* on a private timeline: everyone there sees it, without the full name and address."""
-    piece = await piece_of(services, ask, value)
-    scans = await services.memory.read(queries.timeline, ask.workspace.id, piece.id)
-    if not ask.channel:
+    piece = await piece_of(services, request, value)
+    scans = await services.memory.read(queries.timeline, request.workspace.id, piece.id)
+    if not request.channel:
         raise Refusal("There is no channel here to share it with. Ask with `/mailtrack` in the channel.")
-    await services.slack.post(ask.channel, track_view.shared(piece, scans, ask.user))
-    await note_shown(services, ask, piece.campaign_id, piece.id)
+    await services.slack.post(request.channel, track_view.shared(piece, scans, request.user))
+    await note_shown(services, request, piece.campaign_id, piece.id)

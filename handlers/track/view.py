@@ -147,14 +147,14 @@ def _told(one: Told) -> str:
 
 def cancel_button(piece: StoredPiece) -> Block:
     """Asks first, for it cannot be taken back."""
-    ask = confirmation(
+    request = confirmation(
         "Cancel this piece?",
         "Stannp is asked to stop it. If printing has begun it goes on, and I will tell you so.",
         "Cancel the piece",
         "Keep it",
     )
     return button(
-        "Cancel this piece", Action.CANCEL_PIECE, str(piece.id), style="danger", confirm=ask,
+        "Cancel this piece", Action.CANCEL_PIECE, str(piece.id), style="danger", confirm=request,
         spoken=f"Cancel piece {piece.ref}",
     )  # fmt: skip
 

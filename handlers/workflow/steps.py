@@ -10,7 +10,7 @@ import structlog
 from handlers.context import asker, matching
 from handlers.context import intents as working
 from handlers.context.intents import Hold
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.errors import Refusal, SlackRefused
 from handlers.status import answers
 from handlers.status import view as status_view
@@ -34,14 +34,14 @@ class StepLost(Refusal):
     """I no longer know what this step was to do. Please run this workflow again."""
 
 
-async def campaign_step(services: Services, ask: Ask, inputs: Mapping[str, str]) -> dict[str, str]:
+async def campaign_step(services: Services, request: Request, inputs: Mapping[str, str]) -> dict[str, str]:
     """*Get campaign status*: the numbers of a campaign, for the next step. Raises Refusal for an unknown one."""
     asked = parsing.unquote(parsing.clean(inputs.get("campaign", "")))
-    found = await services.memory.read(matching.match, ask.workspace.id, asked)
+    found = await services.memory.read(matching.match, request.workspace.id, asked)
     if len(found.found) != 1 or not found.sure:
         raise Refusal(short_answers.not_found(quote(asked), found.near).text)
     campaign = found.found[0]
-    mix = await services.memory.read(queries.mix, ask.workspace.id, campaign.id)
+    mix = await services.memory.read(queries.mix, request.workspace.id, campaign.id)
     return _numbers(campaign, mix)
 
 
@@ -55,10 +55,10 @@ def _numbers(campaign: StoredCampaign, mix: Mix) -> dict[str, str]:
     }
 
 
-async def piece_step(services: Services, ask: Ask, inputs: Mapping[str, str]) -> dict[str, str]:
+async def piece_step(services: Services, request: Request, inputs: Mapping[str, str]) -> dict[str, str]:
     """*Track a piece*: where it is, with a shortened recipient. Raises Refusal for an unknown one."""
     asked = parsing.unquote(parsing.clean(inputs.get("piece", ""))).removeprefix("#")
-    found = await services.memory.read(queries.find_pieces, ask.workspace.id, asked, 1) if asked else []
+    found = await services.memory.read(queries.find_pieces, request.workspace.id, asked, 1) if asked else []
     if not found or found[0].ref != asked:
         raise Refusal(short_answers.no_piece(quote(asked)).text)
     piece = found[0]
@@ -85,9 +85,9 @@ async def keep_step(
     return await working.keep(services, workspace.id, Kind.STEP, payload, secrets, name=f"step:{execution}")
 
 
-async def begin_step(services: Services, ask: Ask, number: int) -> None:
+async def begin_step(services: Services, request: Request, number: int) -> None:
     """Does a step that was kept, now if that can be."""
-    await working.begin(services, ask.workspace.id, number, finish_step)
+    await working.begin(services, request.workspace.id, number, finish_step)
 
 
 async def finish_step(hold: Hold) -> timedelta | None:
@@ -96,7 +96,7 @@ async def finish_step(hold: Hold) -> timedelta | None:
     workspace = await services.memory.read(workspaces.by_id, hold.workspace_id)
     # The workspace's own token may end a step as well (docs.slack.dev: functions.completeSuccess).
     execution, token = payload["execution"], secrets.get("token") or None
-    ask = Ask(workspace, UserId(""), ChannelId(""))
+    request = Request(workspace, UserId(""), ChannelId(""))
 
     step, inputs = STEPS.get(payload["step"]), secrets.get("inputs")
 
@@ -105,7 +105,7 @@ async def finish_step(hold: Hold) -> timedelta | None:
             try:
                 if step is None or inputs is None:
                     raise StepLost
-                outputs = await step(services, ask, inputs)
+                outputs = await step(services, request, inputs)
             except Refusal as refusal:
                 await services.slack.fail_step(execution, token, str(refusal))
             else:
@@ -118,21 +118,21 @@ async def finish_step(hold: Hold) -> timedelta | None:
     return None
 
 
-async def unfurl(services: Services, ask: Ask, urls: Sequence[str]) -> None:
+async def unfurl(services: Services, request: Request, urls: Sequence[str]) -> None:
     """Shows a campaign's numbers under a link to it in the platform's dashboard."""
-    if ask.guest or ask.workspace.connected_at is None:
+    if request.guest or request.workspace.connected_at is None:
         return
     shown = {}
-    today = await asker.today_of(services, ask)
+    today = await asker.today_of(services, request)
     refs = {url: _campaign_ref(services, url) for url in urls[:LINKS]}
-    known = await services.memory.read(queries.campaigns_by_ref, ask.workspace.id, [*refs.values()])
+    known = await services.memory.read(queries.campaigns_by_ref, request.workspace.id, [*refs.values()])
     for url, ref in refs.items():
         campaign = known.get(ref)
         if campaign is not None:
-            message = await answers.campaign_message(services, ask, campaign, ALL_TIME, today)
+            message = await answers.campaign_message(services, request, campaign, ALL_TIME, today)
             shown[url] = message.without_picture()
     if shown:
-        await services.slack.unfurl(ask.channel, ask.message_ts, shown)
+        await services.slack.unfurl(request.channel, request.message_ts, shown)
 
 
 def _campaign_ref(services: Services, url: str) -> str:

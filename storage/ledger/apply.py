@@ -61,10 +61,10 @@ def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: 
     if not batch.pieces and not batch.changes:
         return Applied()
     stage.begin(connection)
-    arrived = ledger_pieces.meet(connection, workspace_id, batch.pieces, now) if batch.pieces else 0
+    arrived = ledger_pieces.upsert_pieces(connection, workspace_id, batch.pieces, now) if batch.pieces else 0
     waiting = ledger_pieces.waiting_changes(connection, workspace_id) if arrived else []
     heard_at = ledger_changes.after_marks(connection, workspace_id, now)
-    found = ledger_changes.lay_out(connection, [*waiting, (heard_at, batch.changes)])
+    found = ledger_changes.stage_changes(connection, [*waiting, (heard_at, batch.changes)])
     recorded, orphaned = (
         ledger_changes.record(connection, workspace_id, found) if found.exact or found.vague else (0, 0)
     )
@@ -75,7 +75,7 @@ def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: 
         # Only who names its campaign can bring a known piece into one.
         placed = any(piece.campaign_ref is not None for piece in batch.pieces)
         detailed = any(piece.detailed for piece in batch.pieces)
-        ledger_changes.stretch_campaigns(connection, now, recorded=bool(recorded), placed=placed)
+        ledger_changes.widen_dates(connection, now, recorded=bool(recorded), placed=placed)
         details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
         outbox.enqueue(connection, workspace_id, news=bool(recorded) and found.news, placed=placed)
     return Applied(arrived, recorded, orphaned)

@@ -61,7 +61,7 @@ def after_marks(connection: Connection, workspace_id: WorkspaceId, now: datetime
     return max(ahead) + MICROSECOND if ahead else now
 
 
-def lay_out(connection: Connection, told: Iterable[tuple[datetime, Iterable[Change]]]) -> Found:
+def stage_changes(connection: Connection, told: Iterable[tuple[datetime, Iterable[Change]]]) -> Found:
     """Fills `stage.heard` with each change once, in the order of their pieces.
 
     They come with the moments when they were heard. Of a change without a moment of its own the earliest is kept.
@@ -128,7 +128,7 @@ def move(connection: Connection, now: datetime, *, words: bool) -> int:
     return moved
 
 
-def stretch_campaigns(connection: Connection, now: datetime, *, recorded: bool, placed: bool) -> None:
+def widen_dates(connection: Connection, now: datetime, *, recorded: bool, placed: bool) -> None:
     """Keeps when the first and last pieces of each campaign were handed over and delivered, and when it last moved.
 
     `recorded`: some changes are new. `placed`: the batch may have brought known pieces into a campaign.

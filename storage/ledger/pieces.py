@@ -46,7 +46,7 @@ def search_key(text: str) -> str:
     return cut_text(fold_text(text), LONGEST_KEY)
 
 
-def meet(connection: Connection, workspace_id: WorkspaceId, described: Sequence[Piece], now: datetime) -> int:
+def upsert_pieces(connection: Connection, workspace_id: WorkspaceId, described: Sequence[Piece], now: datetime) -> int:
     """Lays the pieces out, inserts those that are new, and merges what was told of the others.
 
     Gives how many are new. Afterwards `stage.met` lists all of them, locked, with how they were counted before.

@@ -16,7 +16,7 @@ ALIKE: Final = 500
 
 
 @dataclass(frozen=True)
-class Wish:
+class PieceFilter:
     """Which pieces of a campaign: at this status (None: any), and alike this text ("": any).
 
     Alike is what has it as its id, or begins with it in its recipient's name, surname, address or ZIP code.
@@ -30,7 +30,7 @@ def page(
     connection: Connection,
     workspace_id: WorkspaceId,
     campaign_id: CampaignId,
-    wish: Wish,
+    only: PieceFilter,
     after: PieceId | None,
     limit: int,
 ) -> list[StoredPiece]:
@@ -39,18 +39,18 @@ def page(
     At a rare status it reads on until the page is full: what that costs grows with how rare it is.
     """
     values: dict[str, Any] = {"workspace": workspace_id, "campaign": campaign_id, "after": after or 0, "limit": limit}
-    if wish.status is not None:
-        values["status"] = int(wish.status)
-    rows = _alike(connection, wish, values) if wish.asked else connection.scalars(WALK[wish.status is None], values)
+    if only.status is not None:
+        values["status"] = int(only.status)
+    rows = _alike(connection, only, values) if only.asked else connection.scalars(WALK[only.status is None], values)
     return queries.pieces_by_id(connection, workspace_id, [PieceId(key) for key in rows])
 
 
-def _alike(connection: Connection, wish: Wish, values: dict[str, Any]) -> list[int]:
-    key, zipped = search_key(wish.asked), wish.asked.strip().upper()
+def _alike(connection: Connection, only: PieceFilter, values: dict[str, Any]) -> list[int]:
+    key, zipped = search_key(only.asked), only.asked.strip().upper()
     if not key:
         return []
-    values |= {"ref": wish.asked, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
-    found = set(connection.scalars(FIND[wish.status is None], values))
+    values |= {"ref": only.asked, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
+    found = set(connection.scalars(FIND[only.status is None], values))
     return sorted(one for one in found if one > values["after"])[: values["limit"]]
 
 

@@ -275,7 +275,7 @@ subscriptions = Table(
     Column("channel", Text, primary_key=True),
     #: 0 stands for every campaign.
     Column("campaign_id", BigInteger, primary_key=True),
-    #: Words of `records.Want`, comma-separated.
+    #: Words of `records.NotifyOn`, comma-separated.
     Column("wants", Text, nullable=False),
     Column("since", Moment, nullable=False),
     Column("created_by", Text, nullable=False),

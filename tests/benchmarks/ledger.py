@@ -94,9 +94,11 @@ def bench_find(accounts: list[Account]) -> list[Result]:
             "name": (lambda n: f"jane smith{n * 7919 % account.pieces // 100 % 100000}", 5),
             "ZIP": (lambda n: str(10000 + n * 7919 % account.pieces % 89999), 5),
         }
-        for what, (ask, goal) in asked.items():
-            mine, theirs = turns(150, lambda n, ask=ask: database.read(queries.find_pieces, key, ask(n), 25), floor)  # type: ignore[misc]
-            found = [len(database.read(queries.find_pieces, key, ask(n), 25)) for n in range(150)]
+        for what, (request, goal) in asked.items():
+            mine, theirs = turns(
+                150, lambda n, request=request: database.read(queries.find_pieces, key, request(n), 25), floor
+            )  # type: ignore[misc]
+            found = [len(database.read(queries.find_pieces, key, request(n), 25)) for n in range(150)]
             assert min(found) > 0, f"measured nothing: find by {what} found no piece"
             one = compared(
                 f"find by {what} at {named(account.pieces)} ÷ by primary key, {account.kind}", mine, theirs, goal

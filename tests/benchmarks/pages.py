@@ -8,7 +8,7 @@ import tracemalloc
 from handlers.pieces import exports
 from storage.queries import mail as queries
 from storage.queries import piece_pages
-from storage.queries.piece_pages import Wish
+from storage.queries.piece_pages import PieceFilter
 from storage.records import CampaignId, PieceId
 from storage.statuses import Status
 from tests.benchmarks.data import Account
@@ -27,17 +27,19 @@ def bench_pages(account: Account) -> list[Result]:
     pages = min(FAR, number // (PAGE - 1) - 1)
     far = _after(account, pages * (PAGE - 1))
 
-    def page(wish: Wish, after: PieceId | None) -> object:
-        return database.read(piece_pages.page, key, FIRST, wish, after, PAGE)
+    def page(only: PieceFilter, after: PieceId | None) -> object:
+        return database.read(piece_pages.page, key, FIRST, only, after, PAGE)
 
-    first, late = turns(60, lambda _n: page(Wish(), None), lambda _n: page(Wish(), far))
-    (by_status,) = turns(40, lambda _n: page(Wish(Status.RECEIVED), far))
-    (by_name,) = turns(40, lambda n: page(Wish(asked=f"jane smith{n * 7}"), None))
+    first, late = turns(60, lambda _n: page(PieceFilter(), None), lambda _n: page(PieceFilter(), far))
+    (by_status,) = turns(40, lambda _n: page(PieceFilter(Status.RECEIVED), far))
+    (by_name,) = turns(40, lambda n: page(PieceFilter(asked=f"jane smith{n * 7}"), None))
     (home,) = turns(30, lambda _n: database.read(lambda c: (queries.mixes(c, key), queries.campaigns_of(c, key))))
-    for wish, after in ((Wish(), None), (Wish(), far), (Wish(Status.RECEIVED), far)):
-        full = len(page(wish, after)) == PAGE  # type: ignore[arg-type]
-        assert full or (after and pages < FAR), f"measured nothing: {wish} after {after} gave no page"
-    assert all(page(Wish(asked=f"jane smith{n * 7}"), None) for n in range(40)), "measured nothing: no name was found"
+    for only, after in ((PieceFilter(), None), (PieceFilter(), far), (PieceFilter(Status.RECEIVED), far)):
+        full = len(page(only, after)) == PAGE  # type: ignore[arg-type]
+        assert full or (after and pages < FAR), f"measured nothing: {only} after {after} gave no page"
+    assert all(page(PieceFilter(asked=f"jane smith{n * 7}"), None) for n in range(40)), (
+        "measured nothing: no name was found"
+    )
     total = sum(mix.total for mix in database.read(queries.mixes, key).values())
     assert total >= account.pieces, f"measured nothing: Home shows {total:,} of {account.pieces:,} pieces"
     where = f"{number:,} pieces, {kind}"
@@ -97,7 +99,7 @@ def _write_all(account: Account, sink: Sink, pages: int | None = None) -> int:
     after: PieceId | None = None
     rows = 0
     while pages != 0:
-        found = account.database.read(piece_pages.page, account.workspace_id, FIRST, Wish(), after, HANDFUL)
+        found = account.database.read(piece_pages.page, account.workspace_id, FIRST, PieceFilter(), after, HANDFUL)
         if not found:
             break
         exports.write_rows(sink, found)  # type: ignore[arg-type]

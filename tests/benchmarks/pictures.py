@@ -47,17 +47,17 @@ def pillow_pie(pie: Pie) -> bytes:
 
     font = ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), 54)
     image = Image.new("RGB", (2560, 1600), "white")
-    pen = ImageDraw.Draw(image)
+    drawing_thread = ImageDraw.Draw(image)
     start = -90.0
     parts = slices(pie)
     total = sum(p.number for p in parts) or 1
-    pen.text((88, 70), pie.title, "black", font)
+    drawing_thread.text((88, 70), pie.title, "black", font)
     for row, part in enumerate(parts):
         end = start + 360 * part.number / total
-        pen.pieslice((136, 386, 1184, 1434), start, end, part.color, "white")
-        pen.rectangle((1320, 420 + row * 116, 1380, 480 + row * 116), part.color)
-        pen.text((1416, 420 + row * 116), part.label, "black", font)
-        pen.text((2180, 420 + row * 116), f"{part.number:,}", "black", font, anchor="ra")
+        drawing_thread.pieslice((136, 386, 1184, 1434), start, end, part.color, "white")
+        drawing_thread.rectangle((1320, 420 + row * 116, 1380, 480 + row * 116), part.color)
+        drawing_thread.text((1416, 420 + row * 116), part.label, "black", font)
+        drawing_thread.text((2180, 420 + row * 116), f"{part.number:,}", "black", font, anchor="ra")
         start = end
     out = io.BytesIO()
     image.resize((1280, 800), Image.Resampling.LANCZOS).quantize(64).save(out, "png", compress_level=6)

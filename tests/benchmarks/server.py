@@ -16,7 +16,7 @@ from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 
 from bot.app import App, running
-from bot.front.dispatcher import Desk, _admit
+from bot.front.dispatcher import Dispatcher, _admit
 from bot.platforms.stannp import wire
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
@@ -76,13 +76,13 @@ async def main() -> None:
     async with running(settings_for(slack, stannp, url, "http")) as app:
         await app.in_flight.drain(20)
         # Else matplotlib would be loaded in the middle of a measurement.
-        await asyncio.get_running_loop().run_in_executor(app.services.studio.pen, warm_up)
+        await asyncio.get_running_loop().run_in_executor(app.services.renderer.drawing_thread, warm_up)
         if "alone" in words:
-            app.services.intake.group.limit = 1
+            app.services.webhook_queue.group.limit = 1
         if "bare" in words:
-            Desk.take = nothing_more  # type: ignore[assignment,method-assign]
+            Dispatcher.take = nothing_more  # type: ignore[assignment,method-assign]
         if "queries" in words:
-            Desk.take = two_queries  # type: ignore[assignment,method-assign]
+            Dispatcher.take = two_queries  # type: ignore[assignment,method-assign]
         assert app.workspace.team_id == data.TEAM
         with_bulk = [w for w in words if w.startswith("bulk=")]
         tasks = []
@@ -95,20 +95,20 @@ async def main() -> None:
         await asyncio.Event().wait()
 
 
-def nothing_more(_desk: Desk, _ask: Any, _key: str, _work: Any, **_more: Any) -> None:
+def nothing_more(_desk: Dispatcher, _ask: Any, _key: str, _work: Any, **_more: Any) -> None:
     done["taken"] += 1
 
 
-def two_queries(desk: Desk, ask: Any, key: str, _work: Any, **_more: Any) -> None:
+def two_queries(dispatcher: Dispatcher, request: Any, key: str, _work: Any, **_more: Any) -> None:
     async def look() -> None:
-        memory = desk.memory
+        memory = dispatcher.memory
         done["taken"] += 1
-        workspace = await memory.together(_admit, ask, key, desk.clock.now())
+        workspace = await memory.write_grouped(_admit, request, key, dispatcher.clock.now())
         assert workspace is not None, f"{key} was handled before"
         mix = await memory.read(queries.mix, workspace.id, CampaignId(1))
         done["looked"] += mix.total > 0
 
-    desk.in_flight.start(look(), name=key)
+    dispatcher.in_flight.start(look(), name=key)
 
 
 if __name__ == "__main__":

@@ -20,16 +20,16 @@ from sqlalchemy import Connection, insert, select, text
 from bot.app import SystemClock
 from bot.slack.client import Slack
 from handlers.alerts import cards
-from handlers.alerts.delivery import Courier
+from handlers.alerts.delivery import OutboxSender
 from handlers.alerts.facts import gather
 from handlers.context.memory import Memory
-from handlers.context.services import Policy, Services, Studio
-from handlers.context.webhook_queue import Intake
+from handlers.context.services import Policy, Renderer, Services
+from handlers.context.webhook_queue import WebhookQueue
 from handlers.text.messages import Message
 from storage import outbox, workspaces
 from storage.database import Database, open_database
 from storage.ledger import apply as ledger
-from storage.records import NO_CAMPAIGN, Batch, ChannelId, UserId, Want, WorkspaceId
+from storage.records import NO_CAMPAIGN, Batch, ChannelId, NotifyOn, UserId, WorkspaceId
 from storage.schema import revision as schema
 from storage.schema import tables
 from storage.statuses import Status
@@ -49,7 +49,7 @@ def prepared(url: str, channels: int) -> tuple[Database, WorkspaceId]:
     def subscribe(connection: Connection) -> None:
         for n in range(channels):
             key = workspace.id, ChannelId(f"C{n:05}"), NO_CAMPAIGN
-            workspaces.subscribe(connection, *key, [Want.RETURNED], UserId("U1"), LONG_AGO)
+            workspaces.subscribe(connection, *key, [NotifyOn.RETURNED], UserId("U1"), LONG_AGO)
 
     database.write(subscribe)
     return database, workspace.id
@@ -77,16 +77,16 @@ class Anyone:
 
 
 async def served(database: Database, address: str) -> tuple[float, int, dict[str, int]]:
-    """Seconds in which the courier tells everything, how many turns that took, and what the fake Slack counted."""
+    """Seconds in which the sender tells everything, how many turns that took, and what the fake Slack counted."""
     readers, writer = ThreadPoolExecutor(4), ThreadPoolExecutor(1)
     memory = Memory(database, readers, writer)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         clock = SystemClock()
         client = AsyncWebClient("xoxb-1", base_url=address + "/api/", session=session, retry_handlers=[])
-        services = Services(memory, Intake(memory, clock), Studio(writer), clock, Policy(zone=ZoneInfo("UTC"), settle=timedelta(0)),
+        services = Services(memory, WebhookQueue(memory, clock), Renderer(writer), clock, Policy(zone=ZoneInfo("UTC"), settle=timedelta(0)),
                             None, Slack(client, session, clock, "UTC"))  # type: ignore[arg-type]  # fmt: skip
         begun = time.perf_counter()
-        turns = await Courier(services, Anyone(services)).serve()
+        turns = await OutboxSender(services, Anyone(services)).serve()
         # The last second and a bit it only waits whether more becomes due.
         spent = time.perf_counter() - begun - 1.05
         async with session.get(address + "/report") as answer:
@@ -159,11 +159,11 @@ def with_cards(database: Database) -> None:
     def work(connection: Connection) -> None:
         # Plain rows and tables, which earlier versions have too: two versions are compared by one and the same run.
         where = select(tables.outbox.c.workspace_id, tables.outbox.c.channel, tables.outbox.c.campaign_id).distinct()
-        parcels = [outbox.Parcel(*row, ()) for row in connection.execute(where).all()]
-        for facts in gather(connection, parcels):
+        batches = [outbox.NewsBatch(*row, ()) for row in connection.execute(where).all()]
+        for facts in gather(connection, batches):
             spent = cards.spent_line(facts.mix, facts.workspace.currency)
-            row = {"workspace_id": facts.parcel.workspace_id, "channel": facts.parcel.channel}
-            row |= {"campaign_id": facts.parcel.campaign_id, "message_ts": "1.0"}
+            row = {"workspace_id": facts.batch.workspace_id, "channel": facts.batch.channel}
+            row |= {"campaign_id": facts.batch.campaign_id, "message_ts": "1.0"}
             row |= {"shows": cards.digest_of(facts.campaign, facts.mix, spent)}
             connection.execute(insert(tables.cards).values(row))
 

@@ -26,7 +26,7 @@ from storage import imports, workspaces
 from storage.database import Database, open_database
 from storage.ledger import tallies as tally
 from storage.queries import mail as queries
-from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want, Workspace, WorkspaceId
+from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, UserId, Workspace, WorkspaceId
 from storage.schema.tables import changes, orphans, outbox, pieces
 from storage.statuses import Status
 
@@ -39,7 +39,7 @@ def workspace(database: Database) -> Workspace:
     made = database.write(workspaces.ensure, "T1", "Acme", "USD")
     database.write(workspaces.note, made.id, baseline_at=datetime(2026, 1, 1, tzinfo=UTC))
     since = datetime(2026, 1, 2, tzinfo=UTC)
-    wants = [Want.RETURNED, Want.DELIVERED]
+    wants = [NotifyOn.RETURNED, NotifyOn.DELIVERED]
     database.write(workspaces.subscribe, made.id, ChannelId("C1"), NO_CAMPAIGN, wants, UserId("U1"), since)
     return made
 
@@ -417,7 +417,7 @@ def test_what_is_refused_after_a_stop_has_its_own_line_also_behind_cells_of_seve
     class StoppedError(Exception):
         pass
 
-    def stop(reached: imports.Progress, _size: int) -> None:
+    def stop(reached: imports.ImportProgress, _size: int) -> None:
         if reached.position:
             raise StoppedError
 

@@ -148,9 +148,9 @@ async def test_short_waits_are_waited_until_five_seconds_are_over(
 
 async def test_a_closed_port_is_an_outage(slack: Slack, double: SlackDouble) -> None:
     await double.stop()
-    for ask in (slack.post("C1", HELLO), slack.answer(f"{double.base}/commands/x", HELLO), slack.person("U1")):
+    for request in (slack.post("C1", HELLO), slack.answer(f"{double.base}/commands/x", HELLO), slack.person("U1")):
         with pytest.raises(SlackDown):
-            await ask
+            await request
 
 
 async def test_a_message_that_is_gone_cannot_be_edited(slack: Slack) -> None:

@@ -30,7 +30,7 @@ from storage import outbox as outbox_of
 from storage import workspaces
 from storage.database import Database, open_database
 from storage.ledger import tallies as tally
-from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want
+from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, UserId
 from storage.schema import revision as schema
 from storage.schema.tables import cards, outbox, pieces
 from storage.statuses import NOTABLE, Status
@@ -124,7 +124,9 @@ class Story:
         schema.migrate(database)
         workspace = database.write(workspaces.ensure, "T0ACME", "Acme", "USD")
         now = datetime.now(UTC)
-        for channel, wants in zip(CHANNELS, ([*Want], [Want.RETURNED], [Want.RETURNED, Want.DELIVERED]), strict=True):
+        for channel, wants in zip(
+            CHANNELS, ([*NotifyOn], [NotifyOn.RETURNED], [NotifyOn.RETURNED, NotifyOn.DELIVERED]), strict=True
+        ):
             key = workspace.id, ChannelId(channel), NO_CAMPAIGN
             database.write(workspaces.subscribe, *key, wants, UserId("U0ANA"), now)
         database.close()

@@ -29,15 +29,16 @@ from handlers.track import view as track_view
 from storage import cancellations
 from storage.outbox import Item
 from storage.queries.mail import Days
-from storage.queries.piece_pages import Wish
+from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import Note, Place
 from storage.records import (
     Campaign,
     CampaignId,
     ChannelId,
-    Choices,
+    ChannelSettings,
     Mix,
     Money,
+    NotifyOn,
     PieceId,
     Recipient,
     Scan,
@@ -45,7 +46,6 @@ from storage.records import (
     StoredPiece,
     Subscription,
     Told,
-    Want,
 )
 from storage.statuses import Status
 
@@ -148,9 +148,9 @@ def test_a_campaigns_answer(campaign: StoredCampaign, standing: status_view.Stan
         assert f"{number:,}" in message.text or not number
 
 
-@given(lines=st.lists(st.builds(status_view.Line, campaigns, mixes), max_size=12), standing=standings)
+@given(lines=st.lists(st.builds(status_view.CampaignLine, campaigns, mixes), max_size=12), standing=standings)
 @GENTLE
-def test_the_accounts_answer(lines: list[status_view.Line], standing: status_view.Standing) -> None:
+def test_the_accounts_answer(lines: list[status_view.CampaignLine], standing: status_view.Standing) -> None:
     fine(status_view.account_answer(lines[: status_view.LISTED], len(lines), standing, None))
 
 
@@ -208,7 +208,7 @@ def test_everything_about_cancelling(
 
 
 subscribed = st.builds(
-    Subscription, st.just(ChannelId("C0OPS")), ids.map(CampaignId), st.frozensets(st.sampled_from(Want)), words_of, maybe,
+    Subscription, st.just(ChannelId("C0OPS")), ids.map(CampaignId), st.frozensets(st.sampled_from(NotifyOn)), words_of, maybe,
     words_of.map(lambda t: t[:300]),
 )  # fmt: skip
 
@@ -225,11 +225,11 @@ def test_everything_about_alerts(
 ) -> None:
     channel = ChannelId("C0OPS")
     fine(
-        alerts_view.settings_form(channel, current, [campaign], Choices("Europe/Paris", 9, (22, 7), 5)),
+        alerts_view.settings_form(channel, current, [campaign], ChannelSettings("Europe/Paris", 9, (22, 7), 5)),
         alerts_view.listing(channel, current),
     )
     fine(alerts_view.card(campaign, mix, "Spent $1", NOW), alerts_view.card(None, mix, "Spent $1", NOW))
-    fine(alerts_view.confirmed("*x*", frozenset(Want), "U0ANA"))
+    fine(alerts_view.confirmed("*x*", frozenset(NotifyOn), "U0ANA"))
     for what in (Status.DELIVERED, Status.RETURNED, Status.CANCELLED):
         fine(alerts_view.news(campaign.facts.name, what, pieces, len(pieces) + 40))
 
@@ -264,13 +264,13 @@ def test_a_buttons_value_is_read_back(campaign_id: CampaignId | None, span: Rang
         ),
         unique=True,
     ),
-    wants=st.frozensets(st.sampled_from(Want)),
+    notify_on=st.frozensets(st.sampled_from(NotifyOn)),
     piece=stored,
 )
 def test_no_row_is_dropped_and_none_is_told_twice(
-    items: list[Item], wants: frozenset[Want], piece: StoredPiece
+    items: list[Item], notify_on: frozenset[NotifyOn], piece: StoredPiece
 ) -> None:
-    done = plan(items, wants, {PieceId(1): piece})
+    done = plan(items, notify_on, {PieceId(1): piece})
     told_rows = [item for _, group in done.groups for item in group]
     assert sorted(told_rows + list(done.quiet), key=str) == sorted(items, key=str)
     assert all(item.status is piece.status for item in told_rows)
@@ -310,19 +310,24 @@ def test_the_list_of_a_campaigns_pieces(
     asked: str,
     further: bool,
 ) -> None:
-    wish = Wish(status, asked[: pieces_view.LONGEST_ASKED])
+    only = PieceFilter(status, asked[: pieces_view.LONGEST_ASKED])
     for shown in (page, []):
         if shown or mix.total:
-            fine(pieces_view.details(pieces_view.Listing(campaign, mix, wish, shown, PieceId(7) if further else None)))
-    assert pieces_view.unpacked(pieces_view.packed(campaign.id, wish)) == (campaign.id, wish)
+            fine(pieces_view.details(pieces_view.Listing(campaign, mix, only, shown, PieceId(7) if further else None)))
+    assert pieces_view.unpacked(pieces_view.packed(campaign.id, only)) == (campaign.id, only)
     fine(pieces_view.export_begun(campaign.facts.name))
 
 
 @GENTLE
 @given(
-    standings, st.lists(st.builds(status_view.Line, campaigns, mixes), max_size=99), st.integers(0, 2), st.booleans()
+    standings,
+    st.lists(st.builds(status_view.CampaignLine, campaigns, mixes), max_size=99),
+    st.integers(0, 2),
+    st.booleans(),
 )
-def test_home(standing: status_view.Standing, lines: Sequence[status_view.Line], page: int, pictured: bool) -> None:
+def test_home(
+    standing: status_view.Standing, lines: Sequence[status_view.CampaignLine], page: int, pictured: bool
+) -> None:
     address = "https://mail.example/pictures/x.png" if pictured else ""
     page = min(page, max(len(lines) - 1, 0) // home_view.PAGE)
     here = lines[page * home_view.PAGE : (page + 1) * home_view.PAGE]
@@ -348,7 +353,9 @@ def test_digests_and_alarms(since: dict[str, int], number: int, campaign: Stored
     fine(digest_view.morning(told))
     assert told.is_news
     assert not digest_view.Morning({}, Money(Decimal(5)), due=3).is_news
-    fine(digest_view.week([status_view.Line(campaign, mix)] * 30, mix, Money(Decimal(number)), date(2026, 11, 2)))
+    fine(
+        digest_view.week([status_view.CampaignLine(campaign, mix)] * 30, mix, Money(Decimal(number)), date(2026, 11, 2))
+    )
     for usual in (0.021, None):
         raised = digest_view.Alarm(campaign, number, number + 1, 5, usual)
         fine(digest_view.alarm([raised]), digest_view.alarm([raised] * 30))
@@ -362,8 +369,8 @@ def test_the_returns_desk(
     places = Counter({Place(place, place[:3]): 5, Place("", ""): 1})
     note = Note(reason, "U0ANA" if reason else "", "U0ANA", NOW)
     notes = {piece.id: note for piece in page[::2]}
-    fine(returns_view.desk(returns_view.Desk(campaign, mix, 0.02, places, page, notes, "C0OPS,1.1")))
-    fine(returns_view.desk(returns_view.Desk(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
+    fine(returns_view.desk(returns_view.Returns(campaign, mix, 0.02, places, page, notes, "C0OPS,1.1")))
+    fine(returns_view.desk(returns_view.Returns(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
     fine(returns_view.map_answer(campaign, places, "by state"))
     for piece in page[:3]:
         check = AddressCheck(True, piece.recipient)

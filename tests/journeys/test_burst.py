@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
-from bot.front.dispatcher import Desk, InFlight
+from bot.front.dispatcher import Dispatcher, InFlight
 from bot.front.listeners import COMMANDS, build_bolt
 from bot.sandbox.slack import User, encode, sign
 from handlers.context import webhook_queue
 from handlers.context.intents import vault_of
-from handlers.context.services import Ask, Services
+from handlers.context.services import Request, Services
 from handlers.context.table import Command
 from storage import aside
 from storage.ledger import apply as ledger
@@ -59,14 +59,14 @@ async def test_a_listener_that_breaks_at_once_has_been_acknowledged_all_the_same
     stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     # Bolt loses an acknowledgement when the listener raises before its runner has looked: the asker sees a failure.
-    async def broken(_services: Services, _ask: Ask) -> None:
+    async def broken(_services: Services, _ask: Request) -> None:
         raise RuntimeError("broken at once")
 
     monkeypatch.setitem(COMMANDS, name, Command(broken))
     in_flight = InFlight()
     services, tenants = stage.app.services, stage.app.tenants
-    desk = Desk(tenants, services.memory, services.clock, in_flight, vault_of(services))
-    bolt = build_bolt(stage.app.bolt.client, tenants.enter, desk, broken)
+    dispatcher = Dispatcher(tenants, services.memory, services.clock, in_flight, vault_of(services))
+    bolt = build_bolt(stage.app.bolt.client, tenants.enter, dispatcher, broken)
     raw, kind = encode(
         "slash_commands",
         {
@@ -165,7 +165,7 @@ async def test_too_many_webhooks_are_shed_after_a_bounded_wait_and_never_half_ke
 
     monkeypatch.setattr(webhook_queue, "_apply_all", slow)
     monkeypatch.setattr(webhook_queue, "GROUP", 2)
-    service = stage.app.services.intake
+    service = stage.app.services.webhook_queue
     service.group.limit = 2
     monkeypatch.setattr(service, "patience", 0.8)
     answers = Counter(await webhooks(stage, 30))

@@ -15,7 +15,7 @@ from storage import database, outbox, workspaces
 from storage import secrets as sealed_secrets
 from storage.records import ChannelId
 from storage.schema.tables import outbox as outbox_rows
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from tests.house import ACME, house
 from tests.journeys.conftest import ANA, OPS, Stage, everything
 
@@ -190,9 +190,9 @@ async def test_what_another_process_changed_is_seen_though_the_clock_goes_back(
         await many.keep_webhook_secret(key, mail.webhook_secret)
         raw = mail.delivery(mail.pieces_of(222)[:1], 1)
         assert await mail.call_webhook(address, raw) == 200
-        account = await memory.read(sealed_secrets.secret, many.vault, key, Place.ACCOUNT)
+        account = await memory.read(sealed_secrets.secret, many.vault, key, SecretKind.ACCOUNT)
         changed = {**(account or {}), "webhook_secret": "another secret"}
-        await memory.write(sealed_secrets.keep_secret, many.vault, key, Place.ACCOUNT, changed, datetime.now(UTC))
+        await memory.write(sealed_secrets.keep_secret, many.vault, key, SecretKind.ACCOUNT, changed, datetime.now(UTC))
         set_back(monkeypatch, hours=1)
         monkeypatch.setattr(tenants, "KEPT_FOR", 0)
         assert await mail.call_webhook(address, raw) == 401

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from bot.front.dispatcher import Desk
+from bot.front.dispatcher import Dispatcher
 from bot.sandbox.slack import Fault, Posted, View
 from handlers.asked import Given
 from handlers.asked import keeping as keeping_of
-from handlers.context.services import Ask
+from handlers.context.services import Request
 from handlers.errors import Overloaded
 from storage import secrets as sealed_secrets
 from storage import workspaces
@@ -24,7 +24,7 @@ from storage.intents import Kind
 from storage.records import ChannelId, Rules, UserId
 from storage.schema.account_tables import approvals, audit, intents
 from storage.schema.tables import EPOCH
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from storage.vault import Vault
 from tests.house import ACME, House, house
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
@@ -37,7 +37,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing comes of what is acknowledged now, as if the process died just then; soon another takes it up."""
     with monkeypatch.context() as dead:
         dead.setattr("storage.intents.LEASE", timedelta(seconds=1))
-        dead.setattr(Desk, "take", lambda *_args, **_more: None)
+        dead.setattr(Dispatcher, "take", lambda *_args, **_more: None)
         yield
 
 
@@ -268,11 +268,11 @@ async def test_a_key_that_was_kept_takes_no_newer_ones_place(many: House) -> Non
     await many.submit(ACME, "U0ANA", form, key=mail.api_key, region="us")
     await many.until(lambda: busy.times < 1000)
     key = (await memory.read(workspaces.by_team, ACME)).id
-    await many.tenants.keep(key, Place.ACCOUNT, {"key": "the newer one", "region": "us"})
+    await many.tenants.keep(key, SecretKind.ACCOUNT, {"key": "the newer one", "region": "us"})
     met = busy.times
     await memory.write(lambda c: c.execute(update(intents).values(next_at=EPOCH, lease_until=EPOCH)).rowcount)
     await many.until(lambda: busy.times < met)
-    held = await memory.read(sealed_secrets.secret, many.tenants.vault, key, Place.ACCOUNT)
+    held = await memory.read(sealed_secrets.secret, many.tenants.vault, key, SecretKind.ACCOUNT)
     assert held is not None
     assert held["key"] == "the newer one"
 
@@ -313,10 +313,10 @@ async def test_settings_that_somebody_else_saved_meanwhile_are_not_overwritten(
     form, memory, key = await settings(stage), stage.app.services.memory, stage.app.workspace.id
     newer = Rules(approval_above=Decimal(5), cancellers=frozenset({ANA, BEN}))
 
-    async def slow(services: Any, ask: Any) -> None:
+    async def slow(services: Any, request: Any) -> None:
         await memory.write(workspaces.keep_rules, key, newer)
 
-    monkeypatch.setattr("handlers.admin.settings.require_steward", slow)
+    monkeypatch.setattr("handlers.admin.settings.require_settings_admin", slow)
     assert (await stage.slack.submit(ANA, form)).ok
     await stage.modal(holding="Somebody else")
     await answered(stage)
@@ -335,9 +335,9 @@ async def test_two_presses_without_an_id_of_their_own_are_two(stage: Stage) -> N
 
 async def test_what_was_held_up_while_it_was_kept_is_not_done(stage: Stage) -> None:
     late = iter([False, True])
-    ask = Ask(stage.app.workspace, UserId(ANA), ChannelId(OPS))
+    request = Request(stage.app.workspace, UserId(ANA), ChannelId(OPS))
     vault = Vault(stage.app.services.policy.sealing_keys)
-    keeping = keeping_of(vault, ask, Given("cancel_piece", "1"), "k", datetime.now(UTC), is_late=lambda: next(late))
+    keeping = keeping_of(vault, request, Given("cancel_piece", "1"), "k", datetime.now(UTC), is_late=lambda: next(late))
     with pytest.raises(Overloaded):
         await stage.app.services.memory.write(keeping)
     assert await asked(stage) == []

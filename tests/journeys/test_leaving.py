@@ -16,7 +16,7 @@ from storage import secrets as sealed_secrets
 from storage import workspaces
 from storage.database import open_database
 from storage.records import Workspace, WorkspaceId
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from storage.vault import Vault, new_key
 from tests.house import ACME, BOLT, House, doubles, house
 
@@ -92,8 +92,8 @@ async def test_what_breaks_for_one_does_not_keep_the_others_from_being_looked_in
 async def test_a_removal_is_heard_while_the_secret_does_not_open(two: House, event: dict[str, object]) -> None:
     many, key = two.tenants, (await workspace_of(two)).id
     memory, now = many.template.memory, many.template.clock.now()
-    kept = await memory.read(sealed_secrets.sealed, key, Place.SLACK)
-    await memory.write(sealed_secrets.keep_secret, Vault([new_key()]), key, Place.SLACK, {}, now)
+    kept = await memory.read(sealed_secrets.sealed, key, SecretKind.SLACK)
+    await memory.write(sealed_secrets.keep_secret, Vault([new_key()]), key, SecretKind.SLACK, {}, now)
     many.forget(key)
     await two.slack(ACME).tell(event)
     await idle(two)
@@ -112,7 +112,7 @@ async def test_whose_secret_is_gone_has_left(two: House, caplog: pytest.LogCaptu
     two.slack(ACME).faults.append(Fault("auth.test", status=503, times=1))
     assert (await two.slack(ACME).tell(UNINSTALLED)).ok
     await idle(two)
-    await many.template.memory.write(sealed_secrets.drop_secret, key, Place.SLACK)
+    await many.template.memory.write(sealed_secrets.drop_secret, key, SecretKind.SLACK)
     caplog.clear()
     await look_again(two)
     assert (await workspace_of(two)).removed_at is not None
@@ -139,7 +139,7 @@ async def test_a_stop_waits_for_the_record_of_a_new_token(sqlite_url: str) -> No
             asking.cancel()
             asyncio.get_running_loop().call_later(0.5, made.cloud.hold.set)
         opened = open_database(sqlite_url)
-        kept = opened.read(sealed_secrets.secret, vault, key, Place.SLACK)
+        kept = opened.read(sealed_secrets.secret, vault, key, SecretKind.SLACK)
         opened.close()
     assert kept is not None
     assert kept["token"] == made.slack(ACME).bot_token, "Slack's answer was lost"

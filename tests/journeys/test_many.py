@@ -25,7 +25,7 @@ from storage import audit, health, workspaces
 from storage import secrets as sealed_secrets
 from storage.queries import mail as queries
 from storage.records import NO_PIECE, CampaignId, UserId, WorkspaceId
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from storage.vault import Vault, VaultError, new_key
 from tests.house import ACME, BOLT, House, house
 from tests.rudeness import NAMELESS, UNREAD, be_rude
@@ -202,7 +202,7 @@ async def test_leaving_ends_everything_at_once_and_is_forgotten_after_the_stated
             break
         await asyncio.sleep(0.02)
     assert await gone()
-    assert await memory.read(sealed_secrets.secret, two.tenants.vault, key, Place.ACCOUNT) is None  # type: ignore[arg-type]
+    assert await memory.read(sealed_secrets.secret, two.tenants.vault, key, SecretKind.ACCOUNT) is None  # type: ignore[arg-type]
     assert await two.tenants.enter(None, ACME, False) is None
     assert [one.team_id for one in await memory.read(workspaces.every)] == [BOLT]
     await upkeep.purge(services)
@@ -422,9 +422,9 @@ async def test_keys_are_rotated_while_the_bot_runs(two: House) -> None:
     assert await memory.write(sealed_secrets.seal_again, both, two.tenants.template.clock.now()) == 0
     key = await id_of(two, ACME)
     only = Vault(both.keys[:1])
-    assert (await memory.read(sealed_secrets.secret, only, key, Place.ACCOUNT))["key"] == "acme-key"  # type: ignore[arg-type,index]
+    assert (await memory.read(sealed_secrets.secret, only, key, SecretKind.ACCOUNT))["key"] == "acme-key"  # type: ignore[arg-type,index]
     with pytest.raises(VaultError):
-        await memory.read(sealed_secrets.secret, old, key, Place.ACCOUNT)  # type: ignore[arg-type]
+        await memory.read(sealed_secrets.secret, old, key, SecretKind.ACCOUNT)  # type: ignore[arg-type]
 
 
 async def test_no_secret_and_no_key_is_in_the_database_in_the_clear(two: House) -> None:

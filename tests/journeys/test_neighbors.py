@@ -10,7 +10,7 @@ import pytest
 
 from storage import secrets as sealed_secrets
 from storage import workspaces
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from storage.vault import Vault, new_key
 from tests.house import ACME, BOLT, House, house
 
@@ -53,9 +53,9 @@ async def test_whatever_one_of_a_group_raises_is_its_own_alone(two: House, raise
     held = asyncio.create_task(memory.write(lambda _connection: time.sleep(0.3)))
     await asyncio.sleep(0.05)
     done = await asyncio.gather(
-        *(memory.together(lambda _connection, n=n: n) for n in range(5)),
-        memory.together(breaks),
-        *(memory.together(lambda _connection, n=n: n) for n in range(5)),
+        *(memory.write_grouped(lambda _connection, n=n: n) for n in range(5)),
+        memory.write_grouped(breaks),
+        *(memory.write_grouped(lambda _connection, n=n: n) for n in range(5)),
         return_exceptions=True,
     )
     await held
@@ -70,7 +70,7 @@ async def test_a_secret_that_does_not_open_is_an_outage_in_words_and_no_token_is
     acme = (await memory.read(workspaces.by_team, ACME)).id
     address = await two.tenants.webhook(acme)
     token = address.rsplit("/", 1)[1]
-    for place in (Place.SLACK, Place.ACCOUNT):
+    for place in (SecretKind.SLACK, SecretKind.ACCOUNT):
         await memory.write(
             sealed_secrets.keep_secret, Vault([new_key()]), acme, place, {}, two.tenants.template.clock.now()
         )

@@ -10,7 +10,7 @@ import pytest
 from bot.sandbox.slack import Channel, Posted
 from storage import workspaces
 from storage.database import open_database
-from storage.records import NO_CAMPAIGN, ChannelId, UserId, Want
+from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, UserId
 from tests.journeys.conftest import ANA
 from tests.journeys.test_acknowledged import dry_run
 from tests.journeys.test_killed import MANY, Company, company  # noqa: F401 - a fixture
@@ -50,7 +50,7 @@ async def test_what_a_killed_process_was_telling_is_told_two_minutes_later(compa
     with contextlib.closing(opened):
         await company.until(lambda: opened.read(workspaces.every)[0].baseline_at)
         key = opened.read(workspaces.every)[0].id, ChannelId("C0NEWS"), NO_CAMPAIGN
-        opened.write(workspaces.subscribe, *key, [*Want], UserId(ANA), company.world.now)
+        opened.write(workspaces.subscribe, *key, [*NotifyOn], UserId(ANA), company.world.now)
     take: Any = company.slack._chat_postMessage
 
     def die(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from handlers.context.services import Services
 from handlers.ingest import counting
 from handlers.ingest import poll as polling
 from storage import channel_settings, details, outbox, workspaces
-from storage.records import Batch, Campaign, Change, ChannelId, Choices, Piece, Source
+from storage.records import Batch, Campaign, Change, ChannelId, ChannelSettings, Piece, Source
 from storage.statuses import Status
 from tests.fakes import FakeClock
 from tests.journeys.conftest import ANA, OPS, SALES, Stage, everything
@@ -324,24 +324,28 @@ def _moved(pieces: list[Mailpiece], since: datetime) -> Batch:
 
 
 def test_quiet_hours_are_those_of_the_channels_own_clock() -> None:
-    chosen = Choices("America/Chicago", quiet=(22, 7))
+    chosen = ChannelSettings("America/Chicago", quiet=(22, 7))
     at = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)  # 21:00 in Chicago
     begin, end = digests.quiet_hours(chosen, at) or (at, at)
     assert (begin, end) == (datetime(2026, 11, 2, 4, tzinfo=UTC), datetime(2026, 11, 2, 13, tzinfo=UTC))
     inside = digests.quiet_hours(chosen, datetime(2026, 11, 2, 12, 59, tzinfo=UTC))
     assert inside == (begin, end)
-    assert digests.quiet_hours(Choices(), at) is None
-    assert digests.zone_of(Choices("Nowhere/At_All")).key == "UTC"
+    assert digests.quiet_hours(ChannelSettings(), at) is None
+    assert digests.zone_of(ChannelSettings("Nowhere/At_All")).key == "UTC"
 
 
 async def test_in_quiet_hours_news_waits(stage: Stage) -> None:
     await stage.say("/mailalerts", "on")
     now = datetime.now(UTC)
     memory, key = stage.app.services.memory, stage.app.workspace.id
-    await memory.write(channel_settings.hush, key, ChannelId(OPS), now - timedelta(hours=1), now + timedelta(hours=1))
+    await memory.write(
+        channel_settings.note_quiet_window, key, ChannelId(OPS), now - timedelta(hours=1), now + timedelta(hours=1)
+    )
     stage.stannp.pieces_of(222)[6].move("returned", stage.world.now)
     await stage.poll()
     assert not _unsent(stage)
     assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
-    await memory.write(channel_settings.hush, key, ChannelId(OPS), now - timedelta(hours=2), now - timedelta(hours=1))
+    await memory.write(
+        channel_settings.note_quiet_window, key, ChannelId(OPS), now - timedelta(hours=2), now - timedelta(hours=1)
+    )
     await stage.until(lambda: any("came back" in m.text for m in stage.slack.messages))

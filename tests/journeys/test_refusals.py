@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError
 
 from bot.sandbox.slack import Fault
 from handlers.alerts import cards, delivery
-from handlers.alerts.delivery import Courier
+from handlers.alerts.delivery import OutboxSender
 from handlers.errors import SlackRefused
 from storage import outbox
 from storage.queries import mail as queries
@@ -40,10 +40,10 @@ class Picky:
         return str(await self.slack.post(channel, message, **more))
 
 
-async def rounds(stage: Stage, courier: Courier, number: int) -> None:
+async def rounds(stage: Stage, sender: OutboxSender, number: int) -> None:
     """The channel has its turn so often; in between leases and rests end."""
     for _ in range(number):
-        await courier.serve()
+        await sender.serve()
         await services_rested(stage)
         await stage.app.services.memory.write(outbox.free_leases)
 
@@ -112,13 +112,13 @@ async def test_facts_that_cannot_be_read_hold_up_no_other_channel(
     assert "Something went wrong here" in (await reasons(stage, bad))[0]
 
 
-def refusing(only: Callable[[outbox.Ending], bool]) -> Callable[..., Any]:
+def refusing(only: Callable[[outbox.Settlement], bool]) -> Callable[..., Any]:
     settle = outbox.settle
 
-    def refused(connection: Any, endings: Any) -> Any:
-        if any(only(one) for one in endings):
+    def refused(connection: Any, settlements: Any) -> Any:
+        if any(only(one) for one in settlements):
             raise DataError("UPDATE", {}, Exception("a value that no column takes"))
-        return settle(connection, endings)
+        return settle(connection, settlements)
 
     return refused
 
@@ -144,7 +144,7 @@ async def test_a_sender_that_was_paused_edits_no_card_that_another_has_brought_u
     returned(stage, 222, 1)
     await stage.poll()
     tenants = Paused(stage.app.services, stage.app.workspace)
-    first = asyncio.create_task(Courier(stage.app.services, tenants).serve())
+    first = asyncio.create_task(OutboxSender(stage.app.services, tenants).serve())
     await asyncio.wait_for(tenants.asked.wait(), 10)
     past = text("UPDATE channels SET lease_until = next_at")
     await stage.app.services.memory.write(lambda connection: connection.execute(past) and None)

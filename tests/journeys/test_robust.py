@@ -12,7 +12,7 @@ from bot.sandbox.stannp import MailCampaign, Trouble
 from storage import workspaces
 from storage.queries import mail as queries
 from storage.queries import piece_pages
-from storage.queries.piece_pages import Wish
+from storage.queries.piece_pages import PieceFilter
 from storage.records import CampaignId
 from tests.journeys.conftest import ANA, OPS, Stage, everything
 from tests.storage.test_mailings import recount, snapshot
@@ -37,11 +37,11 @@ class Stopping:
         if name == "pieces":
             return self.pages
 
-        async def ask(*words: Any) -> Any:
+        async def request(*words: Any) -> Any:
             self.count()
             return await getattr(self.real, name)(*words)
 
-        return ask
+        return request
 
     async def pages(self, *words: Any) -> Any:
         async for page in self.real.pieces(*words):
@@ -199,4 +199,4 @@ async def test_another_workspaces_ids_open_nothing(stage: Stage) -> None:
     assert known
     for one in known:
         assert await services.memory.read(queries.campaign, other.id, CampaignId(one.id)) is None
-        assert await services.memory.read(piece_pages.page, other.id, one.id, Wish(), None, 5) == []
+        assert await services.memory.read(piece_pages.page, other.id, one.id, PieceFilter(), None, 5) == []

@@ -15,10 +15,10 @@ from bot.app import SystemClock
 from bot.sandbox.slack import Channel, Fault, Posted
 from bot.tenants import Sole
 from handlers.alerts import delivery, digests
-from handlers.alerts.delivery import Courier
+from handlers.alerts.delivery import OutboxSender
 from handlers.context.services import Services
 from storage import channel_settings, outbox, workspaces
-from storage.records import NO_CAMPAIGN, ChannelId, Choices, UserId, Want
+from storage.records import NO_CAMPAIGN, ChannelId, ChannelSettings, NotifyOn, UserId
 from tests.journeys.conftest import OPS, Stage, everything
 
 
@@ -68,11 +68,11 @@ class Paused(Sole):
         return await super().of(workspace_id)
 
 
-def worker(stage: Stage, **changed: Any) -> Courier:
+def worker(stage: Stage, **changed: Any) -> OutboxSender:
     """Another process's sender, on the same database."""
     services = replace(stage.app.services, **changed)
     services = replace(services, policy=replace(services.policy, pace=timedelta(0)))
-    return Courier(services, Sole(services, stage.app.workspace))
+    return OutboxSender(services, Sole(services, stage.app.workspace))
 
 
 async def a_return(stage: Stage, place: int = 0) -> str:
@@ -121,7 +121,7 @@ async def test_a_sender_that_was_paused_longer_than_its_lease_tells_nothing_more
     await a_return(stage)
     services = stage.app.services
     tenants = Paused(services, stage.app.workspace)
-    first = asyncio.create_task(Courier(services, tenants).serve())
+    first = asyncio.create_task(OutboxSender(services, tenants).serve())
     await asyncio.wait_for(tenants.asked.wait(), 10)
     # It is stopped for five minutes, in which its lease ends.
     past = text("UPDATE channels SET lease_until = next_at")
@@ -199,12 +199,12 @@ async def test_a_digest_of_many_channels_by_two_workers_reaches_each_once(stage:
     stage.slack.paced = False
     key, memory = stage.app.workspace.id, stage.app.services.memory
     names = [ChannelId(f"C0D{n:03}") for n in range(40)]
-    chosen = Choices("UTC", digest_hour=0)
+    chosen = ChannelSettings("UTC", digest_hour=0)
 
     def subscribe(connection: Any) -> None:
         for name in names:
             since = datetime.now(UTC) - timedelta(days=1)
-            workspaces.subscribe(connection, key, name, NO_CAMPAIGN, [Want.RETURNED], UserId("U0ANA"), since)
+            workspaces.subscribe(connection, key, name, NO_CAMPAIGN, [NotifyOn.RETURNED], UserId("U0ANA"), since)
             channel_settings.keep(connection, key, name, chosen)
 
     for name in names:

@@ -60,7 +60,7 @@ async def test_a_flood_of_webhooks_of_one_workspace_does_not_delay_another(
 async def test_a_call_with_more_objects_than_stannp_ever_sends_is_taken_in_part(
     two: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = two.tenants.template.intake
+    kept = two.tenants.template.webhook_queue
     before = kept.kept
     # An error would be one of the five after which Stannp calls no more; what was left is polled.
     assert await two.mail[ACME].call_webhook(await address_of(two, ACME), objects(20_000)) == 200

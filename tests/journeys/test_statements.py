@@ -32,10 +32,10 @@ async def test_a_statement_that_is_refused_for_one_channel_holds_up_no_other(
         await stage.say("/mailalerts", "on", channel=channel)
     settle = outbox.settle
 
-    def refused(connection: Connection, endings: Any) -> Any:
-        if any(end.parcel.channel == OPS and end.told for end in endings):
+    def refused(connection: Connection, settlements: Any) -> Any:
+        if any(end.batch.channel == OPS and end.told for end in settlements):
             raise ProgrammingError("UPDATE", {}, Undefined())
-        return settle(connection, endings)
+        return settle(connection, settlements)
 
     monkeypatch.setattr(outbox, "settle", refused)
     monkeypatch.setattr(delivery, "STATEMENT_PATIENCE", 1.0)

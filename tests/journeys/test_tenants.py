@@ -19,7 +19,7 @@ from storage import secrets as sealed_secrets
 from storage import workspaces
 from storage.database import open_database
 from storage.records import Workspace, WorkspaceId
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from tests.house import ACME, House, doubles, house
 
 UNINSTALLED = {"type": "app_uninstalled"}
@@ -47,7 +47,7 @@ async def idle(made: House) -> None:
 
 
 async def has_key(made: House, key: WorkspaceId) -> bool:
-    found = await made.tenants.template.memory.read(sealed_secrets.secret, made.tenants.vault, key, Place.ACCOUNT)
+    found = await made.tenants.template.memory.read(sealed_secrets.secret, made.tenants.vault, key, SecretKind.ACCOUNT)
     return found is not None and "key" in found
 
 
@@ -327,7 +327,7 @@ async def test_a_new_token_is_recorded_however_often_the_database_fails(
 
     monkeypatch.setattr(sealed_secrets, "keep_secret", failing)
     await renewed(ending)
-    kept = await ending.tenants.template.memory.read(sealed_secrets.secret, ending.tenants.vault, key, Place.SLACK)
+    kept = await ending.tenants.template.memory.read(sealed_secrets.secret, ending.tenants.vault, key, SecretKind.SLACK)
     assert kept is not None
     assert kept["refresh"] in ending.cloud.refreshes, "the one with which the next can be had"
     assert kept["token"] == ending.slack(ACME).bot_token
@@ -351,7 +351,7 @@ async def test_a_renewal_never_overwrites_a_newer_installation(ending: House) ->
     newest = ending.slack(ACME).bot_token
     ending.cloud.hold.set()
     await asking
-    kept = await ending.tenants.template.memory.read(sealed_secrets.secret, ending.tenants.vault, key, Place.SLACK)
+    kept = await ending.tenants.template.memory.read(sealed_secrets.secret, ending.tenants.vault, key, SecretKind.SLACK)
     assert kept is not None
     assert kept["token"] == newest
 
@@ -396,7 +396,9 @@ async def test_a_crash_between_slack_s_answer_and_its_record_costs_nothing(sqlit
             await idle(made)
             services = await made.tenants.of(key)
             await services.slack.post("C0MAIL", short_answers.plain("still here"))
-            kept = await made.tenants.template.memory.read(sealed_secrets.secret, made.tenants.vault, key, Place.SLACK)
+            kept = await made.tenants.template.memory.read(
+                sealed_secrets.secret, made.tenants.vault, key, SecretKind.SLACK
+            )
             assert kept is not None
             assert kept["refresh"] in made.cloud.refreshes
     assert made.cloud.every_problem() == []

@@ -8,7 +8,7 @@ import pytest
 from bot.scheduler import INTENTS_AT_ONCE
 from storage import intents, workspaces
 from storage.intents import Kind
-from storage.secrets import Place, drop_secret
+from storage.secrets import SecretKind, drop_secret
 from tests.house import ACME, BOLT, House, house
 
 pytestmark = pytest.mark.calm
@@ -27,7 +27,7 @@ async def test_open_work_of_a_workspace_without_a_token_lets_the_others_work_be_
     acme, bolt = [(await memory.read(workspaces.by_team, team)).id for team in (ACME, BOLT)]
 
     def left_behind(connection: Any) -> None:
-        drop_secret(connection, acme, Place.SLACK)
+        drop_secret(connection, acme, SecretKind.SLACK)
         for number in range(INTENTS_AT_ONCE):
             intents.keep(connection, acme, Kind.LOG, {"by": "U0ANA"}, name=f"left:{number}")
 

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from storage import outbox, workspaces
 from storage.database import Database
-from storage.records import NO_CAMPAIGN, ChannelId, PieceId, UserId, Want, Workspace
+from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, PieceId, UserId, Workspace
 from storage.schema.tables import outbox as outbox_rows
 from storage.statuses import Status
 from tests.builders import START, a_change, a_piece
@@ -23,7 +23,7 @@ def test_news_of_a_status_of_a_later_version_stops_no_other_news(
 ) -> None:
     since = START - timedelta(days=8)
     other = ChannelId("C-OTHER")
-    database.write(workspaces.subscribe, workspace.id, other, NO_CAMPAIGN, [Want.RETURNED], UserId("U1"), since)
+    database.write(workspaces.subscribe, workspace.id, other, NO_CAMPAIGN, [NotifyOn.RETURNED], UserId("U1"), since)
     a_return(database, workspace)
     later = update(outbox_rows).where(outbox_rows.c.channel == OPS).values(status=LATER)
     database.write(lambda connection: connection.execute(later) and None)

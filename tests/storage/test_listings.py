@@ -9,7 +9,7 @@ from storage.database import Database
 from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.queries import piece_pages
-from storage.queries.piece_pages import Wish
+from storage.queries.piece_pages import PieceFilter
 from storage.records import Recipient, StoredPiece, WorkspaceId
 from storage.statuses import Status
 from tests.builders import a_batch, a_campaign, a_change, a_piece
@@ -35,7 +35,7 @@ def workspace_id(database: Database) -> WorkspaceId:
     return mine
 
 
-def everything(database: Database, workspace_id: WorkspaceId, wish: Wish, size: int) -> list[StoredPiece]:
+def everything(database: Database, workspace_id: WorkspaceId, wish: PieceFilter, size: int) -> list[StoredPiece]:
     campaign = next(c for c in database.read(queries.campaigns_of, workspace_id) if c.facts.ref == "222")
     found: list[StoredPiece] = []
     while page := database.read(
@@ -48,7 +48,7 @@ def everything(database: Database, workspace_id: WorkspaceId, wish: Wish, size: 
 @pytest.mark.parametrize("size", [1, 7, 100])
 @pytest.mark.parametrize("status", [None, Status.RETURNED, Status.RECEIVED, Status.CANCELLED])
 def test_by_status(database: Database, workspace_id: WorkspaceId, status: Status | None, size: int) -> None:
-    found = everything(database, workspace_id, Wish(status), size)
+    found = everything(database, workspace_id, PieceFilter(status), size)
     numbers = [n for n in range(60) if n % 3]
     where = {n: Status.RECEIVED if n % 2 else Status.RETURNED if n % 5 == 0 else Status.DELIVERED for n in numbers}
     assert [piece.ref for piece in found] == [str(1000 + n) for n in numbers if status in (None, where[n])]
@@ -73,7 +73,7 @@ def test_by_what_was_typed(
     database: Database, workspace_id: WorkspaceId, asked: str, matches: object, status: Status | None
 ) -> None:
     assert callable(matches)
-    found = everything(database, workspace_id, Wish(status, asked), 4)
+    found = everything(database, workspace_id, PieceFilter(status, asked), 4)
     back = [n for n in range(60) if n % 3 and (status is None or n % 10 == 0)]
     assert [piece.ref for piece in found] == [str(1000 + n) for n in back if matches(n)]
 

@@ -20,10 +20,10 @@ from storage.records import (
     NO_CAMPAIGN,
     Change,
     ChannelId,
+    NotifyOn,
     PieceId,
     Source,
     UserId,
-    Want,
     Workspace,
     WorkspaceId,
 )
@@ -48,7 +48,7 @@ def open_workspace(connection: Connection, team: str = "T1") -> Workspace:
     made = workspaces.ensure(connection, team, "Acme", "USD")
     workspaces.note(connection, made.id, baseline_at=START - timedelta(days=9))
     since = START - timedelta(days=8)
-    workspaces.subscribe(connection, made.id, OPS, NO_CAMPAIGN, [Want.RETURNED], UserId("U1"), since)
+    workspaces.subscribe(connection, made.id, OPS, NO_CAMPAIGN, [NotifyOn.RETURNED], UserId("U1"), since)
     return workspaces.by_id(connection, made.id)
 
 
@@ -241,8 +241,8 @@ def a_return(database: Database, workspace: Workspace) -> None:
     apply(database, workspace, a_piece(), a_change(status=Status.RETURNED))
 
 
-def all_told(parcel: outbox.Parcel, **more: Any) -> outbox.Ending:
-    return outbox.Ending(parcel, timedelta(seconds=1), told=tuple((item, "1.1") for item in parcel.items), **more)
+def all_told(news: outbox.NewsBatch, **more: Any) -> outbox.Settlement:
+    return outbox.Settlement(news, timedelta(seconds=1), told=tuple((item, "1.1") for item in news.items), **more)
 
 
 def test_a_channel_is_claimed_by_one_sender_and_its_rows_end_once(
@@ -250,10 +250,10 @@ def test_a_channel_is_claimed_by_one_sender_and_its_rows_end_once(
 ) -> None:
     a_return(database, workspace)
     database_clock.pass_time(minutes=1)
-    parcels = database.write(outbox.claim, timedelta(seconds=30))
-    assert [item.status for item in parcels[0].items] == [Status.RETURNED]
+    all_news = database.write(outbox.claim, timedelta(seconds=30))
+    assert [item.status for item in all_news[0].items] == [Status.RETURNED]
     assert database.write(outbox.claim, timedelta(seconds=30)) == []
-    assert database.write(outbox.settle, [all_told(parcels[0])]) == []
+    assert database.write(outbox.settle, [all_told(all_news[0])]) == []
     database_clock.pass_time(hours=1)
     assert database.write(outbox.claim, AT_ONCE) == []
 
@@ -277,7 +277,7 @@ def test_a_busy_workspace_waits_and_each_gets_its_share_of_a_claim(
     a_return(database, other)
     assert database.read(outbox.is_due, AT_ONCE)
     first = database.write(outbox.claim, AT_ONCE, 2)
-    assert {parcel.workspace_id for parcel in first} == {workspace.id, other.id}
+    assert {news.workspace_id for news in first} == {workspace.id, other.id}
     assert database.write(outbox.claim, AT_ONCE, 50, [workspace.id]) == []
     assert len(database.write(outbox.claim, AT_ONCE)) == 3
     assert not database.read(outbox.is_due, AT_ONCE)
@@ -348,11 +348,11 @@ def test_one_writes_into_a_channel_at_a_time_be_it_news_or_a_digest(
     assert database.write(outbox.hold, workspace.id, OPS) is None
     assert database.write(outbox.claim, AT_ONCE) == []
     database.write(outbox.release, held)
-    parcel = database.write(outbox.claim, AT_ONCE)[0]
+    news = database.write(outbox.claim, AT_ONCE)[0]
     assert not database.write(outbox.holds, held)
     database.write(outbox.release, held)
     assert database.write(outbox.hold, workspace.id, OPS) is None
-    assert database.write(outbox.settle, [all_told(parcel)]) == []
+    assert database.write(outbox.settle, [all_told(news)]) == []
     assert database_clock.now() == NOW
 
 
@@ -361,9 +361,9 @@ def test_a_clock_set_back_leaves_no_channel_silent(
 ) -> None:
     a_return(database, workspace)
     database_clock.pass_time(days=1)
-    database.write(outbox.settle, [outbox.Ending(database.write(outbox.claim, AT_ONCE)[0], timedelta(seconds=30))])
+    database.write(outbox.settle, [outbox.Settlement(database.write(outbox.claim, AT_ONCE)[0], timedelta(seconds=30))])
     begin = database_clock.now() + timedelta(hours=1)
-    database.write(channel_settings.hush, workspace.id, OPS, begin, begin + timedelta(hours=9))
+    database.write(channel_settings.note_quiet_window, workspace.id, OPS, begin, begin + timedelta(hours=9))
     database_clock.pass_time(days=-1)
     # Served, quieted and written down "tomorrow"; and so is one that is leased until then.
     assert len(database.write(outbox.claim, AT_ONCE)) == 1
@@ -381,9 +381,9 @@ def test_what_cannot_be_told_for_a_week_and_many_tries_ends_with_the_reason_and_
     tried = [(8, 0, ""), *((8 + number / 24, number, "") for number in range(1, few)), (9, few, "Slack says no.")]
     for days, tries, reason in tried:
         database_clock.moment = NOW + timedelta(days=days)
-        parcel = database.write(outbox.claim, AT_ONCE)[0]
-        assert parcel.tries == tries
-        failed = outbox.Ending(parcel, timedelta(minutes=15), refusal="Slack says no.", failed=True, in_doubt=True)
+        news = database.write(outbox.claim, AT_ONCE)[0]
+        assert news.tries == tries
+        failed = outbox.Settlement(news, timedelta(minutes=15), refusal="Slack says no.", failed=True, in_doubt=True)
         assert database.write(outbox.settle, [failed]) == []
         assert database.read(outbox.told_of, *key)[0].refusal == reason
     database_clock.pass_time(days=1)
@@ -394,8 +394,8 @@ def test_a_channel_that_rests_is_tried_at_once_where_we_are_installed_again(
     database: Database, workspace: Workspace, database_clock: FakeClock
 ) -> None:
     a_return(database, workspace)
-    parcel = database.write(outbox.claim, AT_ONCE)[0]
-    database.write(outbox.settle, [outbox.Ending(parcel, timedelta(minutes=15), refusal="no", failed=True)])
+    news = database.write(outbox.claim, AT_ONCE)[0]
+    database.write(outbox.settle, [outbox.Settlement(news, timedelta(minutes=15), refusal="no", failed=True)])
     assert database.write(outbox.claim, AT_ONCE) == []
     database.write(outbox.wake, workspace.id)
     assert database.write(outbox.claim, AT_ONCE)[0].tries == 0
@@ -433,7 +433,7 @@ def test_the_timelines_of_old_mail_are_history_however_late_they_are_read(
         database.write(ledger.apply, workspace.id, portion, NOW)
     database.write(workspaces.note, workspace.id, baseline_at=NOW + timedelta(minutes=1))
     since = NOW + timedelta(minutes=2)
-    database.write(workspaces.subscribe, workspace.id, OPS, NO_CAMPAIGN, list(Want), UserId("U1"), since)
+    database.write(workspaces.subscribe, workspace.id, OPS, NO_CAMPAIGN, list(NotifyOn), UserId("U1"), since)
     # Then their timelines, a hundred a poll. Of every tenth the list did not know yet that it ended long ago.
     for first in range(0, SIZE, 100):
         told = []

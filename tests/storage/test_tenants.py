@@ -18,17 +18,17 @@ from storage.aside import Refused
 from storage.audit import Act
 from storage.cards import Card, keep_card
 from storage.database import Database
-from storage.imports import Progress
+from storage.imports import ImportProgress
 from storage.intents import Kind as IntentKind
 from storage.intents import PieceRow
 from storage.ledger import apply as ledger
-from storage.outbox import Parcel
+from storage.outbox import NewsBatch
 from storage.queries import returns
 from storage.queries.mail import Days
-from storage.queries.piece_pages import Wish
-from storage.records import Choices, Rules, Want
+from storage.queries.piece_pages import PieceFilter
+from storage.records import ChannelSettings, NotifyOn, Rules
 from storage.schema.tables import metadata
-from storage.secrets import Place
+from storage.secrets import SecretKind
 from storage.statuses import Status
 from storage.troubles import Kind
 from storage.vault import Vault, new_key
@@ -56,12 +56,12 @@ GLOBAL = {
     "cards.keep_card": "keys carry their workspace",
     "workspaces.by_team": "finds a workspace", "workspaces.by_webhook": "finds a workspace", "workspaces.due": "ids alone",
     "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "secrets.renewals": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
-    "ledger.changes.lay_out": "the batch of mailings.apply", "ledger.changes.move": "the batch of mailings.apply",
-    "ledger.changes.stretch_campaigns": "the batch of mailings.apply", "ledger.stage.begin": "a batch", "ledger.stage.load": "a batch",
+    "ledger.changes.stage_changes": "the batch of mailings.apply", "ledger.changes.move": "the batch of mailings.apply",
+    "ledger.changes.widen_dates": "the batch of mailings.apply", "ledger.stage.begin": "a batch", "ledger.stage.load": "a batch",
 }  # fmt: skip
 #: Parts of `mailings.apply`, which is tried as a whole.
 PARTS = {
-    "ledger.pieces.meet",
+    "ledger.pieces.upsert_pieces",
     "ledger.pieces.waiting_changes",
     "ledger.changes.record",
     "outbox.enqueue",
@@ -87,8 +87,8 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     workspace = workspaces.ensure(connection, team, word, "USD")
     key, channel = workspace.id, f"C0{word}"
     workspaces.note(connection, key, baseline_at=NOW - timedelta(days=9), connected_at=NOW, webhook_key=f"key{word}")
-    workspaces.subscribe(connection, key, channel, 0, frozenset(Want), f"U0{word}", NOW - timedelta(days=8))
-    channel_settings.keep(connection, key, channel, Choices("UTC", 9, None, 5))
+    workspaces.subscribe(connection, key, channel, 0, frozenset(NotifyOn), f"U0{word}", NOW - timedelta(days=8))
+    channel_settings.keep(connection, key, channel, ChannelSettings("UTC", 9, None, 5))
     batch = a_batch(
         a_campaign("c1", f"{word} campaign"), a_piece(f"{word}1", "c1"), a_piece(f"{word}2", "c1"),
         a_change(f"{word}1", Status.DELIVERED), a_change(f"{word}2", Status.RETURNED), a_change(f"{word}3", Status.RETURNED),
@@ -98,9 +98,9 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
         row[0] for row in connection.exec_driver_sql(f"SELECT id FROM pieces WHERE workspace_id = {key} ORDER BY id")
     ]
     campaign = connection.exec_driver_sql(f"SELECT id FROM campaigns WHERE workspace_id = {key}").scalar()
-    parcel = Parcel(key, channel, campaign, ())
-    keep_card(connection, parcel.key, Card(f"1.{word}", "shows"))
-    sealed_secrets.keep_secret(connection, VAULT, key, Place.ACCOUNT, {"key": f"{word}key"}, NOW)
+    news = NewsBatch(key, channel, campaign, ())
+    keep_card(connection, news.key, Card(f"1.{word}", "shows"))
+    sealed_secrets.keep_secret(connection, VAULT, key, SecretKind.ACCOUNT, {"key": f"{word}key"}, NOW)
     troubles.begin(connection, key, Kind.KEY, NOW)
     payload = {"campaign": campaign, "by": f"U0{word}", "note": f"{word} reason"}
     intent = intents.keep(connection, key, IntentKind.CANCEL, payload, piece_ids=ids[:2], name=f"named{word}")
@@ -113,24 +113,24 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     privacy.show(connection, key, channel, campaign, 0)
     returns.note_reason(connection, key, ids[1], f"{word} reason", f"U0{word}")
     workspaces.keep_span(connection, key, f"U0{word}", word)
-    imports.advance(connection, key, f"file{word}", a_batch(), Progress(1, 1, 0), NOW)
+    imports.advance(connection, key, f"file{word}", a_batch(), ImportProgress(1, 1, 0), NOW)
     return {
         "workspace_id": key, "channel": channel, "channels": [channel], "campaign_id": campaign, "piece_id": ids[0],
         "piece_ids": ids, "number": number, "by": "U0OTHER", "person": f"U0{word}", "refs": [f"{word}1"],
         "ids": [campaign],
-        "asked": f"{word}1", "key": f"file{word}", "parcel": parcel, "intent_id": intent, "token": token,
+        "asked": f"{word}1", "key": f"file{word}", "news": news, "intent_id": intent, "token": token,
         "row": PieceRow(ids[0], "cancelled", Status.CANCELLED, 0), "name": f"named{word}",
     }  # fmt: skip
 
 
 COMMON: dict[str, Any] = {
     "now": NOW + timedelta(hours=1), "at": NOW, "before": NOW + timedelta(days=900), "begun_at": NOW, "limit": 50, "after": None, "upto": 10_000,
-    "wish": Wish(), "statuses": [Status.DELIVERED], "days": Days(), "since": date(2026, 1, 1), "first": date(2026, 1, 1),
+    "only": PieceFilter(), "statuses": [Status.DELIVERED], "days": Days(), "since": date(2026, 1, 1), "first": date(2026, 1, 1),
     "outcome": "approved", "retry": (), "act": Act.ERASED, "subject": "", "detail": "", "begin": NOW, "end": NOW,
-    "choices": Choices("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": Place.ACCOUNT,
+    "settings": ChannelSettings("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": SecretKind.ACCOUNT,
     "value": {"key": "ours"}, "purge_at": NOW, "batch": a_batch(a_piece("BETA1", "c1"), a_change("BETA1", Status.RETURNED)),
-    "reached": Progress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
-    "wants": frozenset(Want), "until": NOW, "outside": True, "earliest": NOW, "latest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "sealed": "", "delay": timedelta(0), "age": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {}, "start": 0,
+    "reached": ImportProgress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
+    "wants": frozenset(NotifyOn), "until": NOW, "outside": True, "earliest": NOW, "latest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "sealed": "", "delay": timedelta(0), "age": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {}, "start": 0,
 }  # fmt: skip
 
 
