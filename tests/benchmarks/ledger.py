@@ -60,7 +60,7 @@ def bench_mix(accounts: list[Account]) -> list[Result]:
         lambda _n: database.read(queries.mix, account.workspace_id, FIRST),
         lambda _n: database.read(lambda c: c.execute(counted).all()),
     )
-    scanned = dict(row._tuple() for row in database.read(lambda c: c.execute(counted).all()))
+    scanned: dict[int, int] = dict(row._tuple() for row in database.read(lambda c: c.execute(counted).all()))
     mixed = database.read(queries.mix, account.workspace_id, FIRST).counts
     assert scanned == {int(status): number for status, number in mixed.items() if number}, (scanned, mixed)
     assert sum(scanned.values()) == size, f"measured nothing: {scanned} of {size:,}"
@@ -95,9 +95,11 @@ def bench_find(accounts: list[Account]) -> list[Result]:
             "ZIP": (lambda n: str(10000 + n * 7919 % account.pieces % 89999), 5),
         }
         for what, (request, goal) in asked.items():
-            mine, theirs = turns(
-                150, lambda n, request=request: database.read(queries.find_pieces, key, request(n), 25), floor
-            )  # type: ignore[misc]
+
+            def finding(n: int, request: Callable[[int], str] = request) -> object:
+                return database.read(queries.find_pieces, key, request(n), 25)
+
+            mine, theirs = turns(150, finding, floor)
             found = [len(database.read(queries.find_pieces, key, request(n), 25)) for n in range(150)]
             assert min(found) > 0, f"measured nothing: find by {what} found no piece"
             one = compared(

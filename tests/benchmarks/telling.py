@@ -29,7 +29,7 @@ from handlers.text.messages import Message
 from storage import outbox, workspaces
 from storage.database import Database, open_database
 from storage.ledger import apply as ledger
-from storage.records import NO_CAMPAIGN, Batch, ChannelId, NotifyOn, UserId, WorkspaceId
+from storage.records import NO_CAMPAIGN, Batch, Campaign, Change, ChannelId, NotifyOn, Piece, UserId, WorkspaceId
 from storage.schema import revision as schema
 from storage.schema import tables
 from storage.statuses import Status
@@ -57,7 +57,7 @@ def prepared(url: str, channels: int) -> tuple[Database, WorkspaceId]:
 
 def returns(campaigns: list[int], each: int) -> Batch:
     """So many returned pieces of each of these campaigns."""
-    facts = []
+    facts: list[Campaign | Piece | Change] = []
     for number in campaigns:
         facts += [a_campaign(f"{number:04}", f"Campaign {number:04}")]
         for n in range(each):
@@ -74,6 +74,9 @@ class Anyone:
 
     async def of(self, _workspace_id: Any) -> Services:
         return self.services
+
+    def forget(self, _workspace_id: Any) -> None:
+        """Nothing is kept of a workspace."""
 
 
 async def served(database: Database, address: str) -> tuple[float, int, dict[str, int]]:

@@ -1,5 +1,6 @@
 """Slack's adapter against the strict double, over real sockets: every failure gets its name, and the double bites."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -93,9 +94,9 @@ async def test_a_page_of_html_is_an_outage(slack: Slack, double: SlackDouble, st
 async def test_a_fault_of_our_own_is_no_outage(slack: Slack) -> None:
     class Broken(list[Any]):
         def __iter__(self) -> Any:
-            return self.unheard_of
+            return vars(self)["unheard_of"]
 
-    with pytest.raises(AttributeError, match="unheard_of"):
+    with pytest.raises(KeyError, match="unheard_of"):
         await slack.post("C1", Message("hello", Broken([divider()])))
 
 
@@ -180,7 +181,7 @@ async def test_people_are_remembered_for_an_hour(slack: Slack, double: SlackDoub
 
 
 async def test_an_answer_address_holds_five_answers(slack: Slack, double: SlackDouble) -> None:
-    address = double._address(sandbox.Answering("C1", "U1", sandbox.time.monotonic()))
+    address = double._address(sandbox.Answering("C1", "U1", time.monotonic()))
     for _ in range(5):
         await slack.answer(address, HELLO)
     with pytest.raises(SlackRefused):

@@ -58,11 +58,17 @@ async def say(page: Page, text: str) -> Locator:
     return page.locator("#messages > article").last
 
 
+def width_of(page: Page) -> int:
+    size = page.viewport_size
+    assert size is not None
+    return size["width"]
+
+
 async def keep(page: Page, name: str) -> None:
     """A screenshot, where somebody wants to look at it."""
     folder = os.environ.get("PIECEWISE_SCREENSHOTS")
     if folder:
-        await page.screenshot(path=str(Path(folder) / f"{name}-{page.viewport_size['width']}.png"))  # type: ignore[index]
+        await page.screenshot(path=str(Path(folder) / f"{name}-{width_of(page)}.png"))
 
 
 async def test_asking_shows_a_real_picture_that_fits_the_page(page: Page) -> None:
@@ -75,13 +81,13 @@ async def test_asking_shows_a_real_picture_that_fits_the_page(page: Page) -> Non
     await picture.scroll_into_view_if_needed()
     shot = Image.open(io.BytesIO(await picture.screenshot())).convert("RGB")
     seen = Counter(shot.get_flattened_data())
-    large = [style.label for style in STYLES.values() if seen[tuple(bytes.fromhex(style.color[1:]))] > 100]  # type: ignore[index]
+    large = [style.label for style in STYLES.values() if seen[tuple(bytes.fromhex(style.color[1:]))] > 100]
     text = await answer.inner_text()
     assert large
     assert all(label in text for label in large)
     box = await picture.bounding_box()
     assert box is not None
-    assert box["x"] + box["width"] <= page.viewport_size["width"]  # type: ignore[index]
+    assert box["x"] + box["width"] <= width_of(page)
     assert await page.evaluate(
         "document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight"
     )

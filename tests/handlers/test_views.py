@@ -36,6 +36,7 @@ from storage.records import (
     CampaignId,
     ChannelId,
     ChannelSettings,
+    KnownCampaign,
     Mix,
     Money,
     NotifyOn,
@@ -128,7 +129,7 @@ def fine(*shown: Message | dict[str, Any]) -> None:
                 assert re.match(r"!date\^\d+\^|[#@](C0OPS|U0ANA)$", token), token
 
 
-def mrkdwn(blocks: Sequence[Any]) -> list[str]:
+def mrkdwn(blocks: Any) -> list[str]:
     if isinstance(blocks, dict):
         own = [blocks["text"]] if blocks.get("type") == "mrkdwn" else []
         return own + [text for value in blocks.values() if isinstance(value, (dict, list)) for text in mrkdwn(value)]
@@ -389,7 +390,8 @@ def test_the_balance_covers_booked_drops_in_their_order(
     today = date(2026, 11, 2)
     booked = [
         StoredCampaign(
-            CampaignId(n + 1), Campaign(str(n), f"Drop {n}", "booked", send_on=today + timedelta(days=days), cost=cost)
+            CampaignId(n + 1),
+            KnownCampaign(str(n), f"Drop {n}", "booked", send_on=today + timedelta(days=days), cost=cost),
         )
         for n, (days, cost, _) in enumerate(drops)
     ]

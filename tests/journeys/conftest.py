@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,6 +18,7 @@ from handlers.ingest import poll as polling
 from tests.rudeness import ASKED, be_rude, chosen_for, patience
 
 PATIENCE = 20.0
+T = TypeVar("T")
 ANA, BEN = "U0ANA", "U0BEN"
 OPS, SALES, OUTSIDE = "C0OPS", "C0SALES", "C0OUTSIDE"
 
@@ -31,7 +32,7 @@ class Stage:
     world: World
     app: App
 
-    async def until(self, what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    async def until(self, what: Callable[[], T | None], seconds: float = PATIENCE) -> T:
         """Waits until `what()` is true, and gives it."""
         seconds *= patience(self.slack, self.stannp)
         end = asyncio.get_running_loop().time() + seconds
@@ -122,7 +123,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where a rudeness was asked for, only the journeys that can meet it are made."""
     if ASKED:
-        idle = [one for one in items if not getattr(one, "callspec", None) or "rudeness" not in one.callspec.params]
+        idle = [one for one in items if "rudeness" not in getattr(getattr(one, "callspec", None), "params", ())]
         config.hook.pytest_deselected(items=idle)
         items[:] = [one for one in items if one not in set(idle)]
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from bot.sandbox.slack import Fault
 from storage import audit, workspaces
 from storage.audit import Act
+from storage.records import ChannelId
 from storage.schema.account_tables import approvals, intents
 from tests.house import House
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
@@ -106,7 +107,7 @@ async def test_a_subscription_and_its_line_in_the_log_are_one(stage: Stage, monk
     assert (await stage.slack.command(ANA, OPS, "/mailalerts", "on")).ok
     await stage.until(lambda: said(stage, "went wrong"))
     key = stage.app.workspace.id
-    assert await stage.app.services.memory.read(workspaces.subscriptions_of, key, OPS) == []
+    assert await stage.app.services.memory.read(workspaces.subscriptions_of, key, ChannelId(OPS)) == []
 
 
 @pytest.mark.parametrize(("words", "act"), [("off", Act.UNSUBSCRIBED), ("mute 3h", Act.MUTED)])
@@ -118,7 +119,7 @@ async def test_what_ends_or_holds_back_news_stands_in_the_log_or_is_not_done(
     assert (await stage.slack.command(ANA, OPS, "/mailalerts", words)).ok
     await stage.until(lambda: said(stage, "went wrong"))
     key = stage.app.workspace.id
-    assert await stage.app.services.memory.read(workspaces.subscriptions_of, key, OPS) != []
+    assert await stage.app.services.memory.read(workspaces.subscriptions_of, key, ChannelId(OPS)) != []
     muted = await stage.app.services.memory.read(
         lambda c: c.exec_driver_sql("SELECT muted_until FROM channels").scalar()
     )

@@ -1,5 +1,7 @@
 """Steps of workflows, and links to the dashboard, over real sockets."""
 
+from functools import partial
+
 import pytest
 
 from tests.journeys.conftest import BEN, OPS, Stage
@@ -45,7 +47,7 @@ async def test_a_link_to_the_dashboard_shows_the_campaigns_numbers(stage: Stage)
     base = stage.app.services.platform.dashboard("")
     for url in (f"{base}222", f"{base}222/recipients?page=2"):
         assert (await stage.slack.share_link(BEN, OPS, url)).ok
-        shown = await stage.until(lambda url=url: stage.slack.unfurled.get(url))
+        shown = await stage.until(partial(stage.slack.unfurled.get, url))
         assert "12 pieces" in str(shown)
     for url in (f"{base}99999", "https://elsewhere.example/campaigns/222", base):
         assert (await stage.slack.share_link(BEN, OPS, url)).ok

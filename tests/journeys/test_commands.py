@@ -244,7 +244,11 @@ async def test_a_mention_in_a_thread_is_answered_in_that_thread(stage: Stage) ->
     for text in ("<@U0BOT> status Spring lapsed", "<@U0BOT> track 99999999"):
         before = len(stage.slack.messages)
         await stage.slack.mention(BEN, OPS, text, thread_ts="1.1")
-        answer = await stage.until(lambda b=before: next((m for m in stage.slack.messages[b:] if m.user != BEN), None))
+
+        def others(since: int = before) -> Posted | None:
+            return next((m for m in stage.slack.messages[since:] if m.user != BEN), None)
+
+        answer = await stage.until(others)
         assert answer.thread_ts == "1.1"
 
 

@@ -149,7 +149,7 @@ async def test_the_services_of_the_compose_file_run_together_and_a_backup_of_the
 def _count(url: str) -> int:
     database = open_database(url)
     try:
-        return int(database.read(lambda c: c.execute(text("SELECT count(*) FROM pieces")).scalar()))
+        return int(database.read(lambda c: c.execute(text("SELECT count(*) FROM pieces")).scalar_one()))
     finally:
         database.close()
 

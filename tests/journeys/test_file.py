@@ -105,7 +105,7 @@ def as_any_build(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
 
     def plain(*words: Any, **more: Any) -> sqlite3.Connection:
-        made = connect(*words, **more)
+        made: sqlite3.Connection = connect(*words, **more)
         made.execute("PRAGMA secure_delete=OFF")
         return made
 

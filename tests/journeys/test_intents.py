@@ -96,7 +96,7 @@ async def test_who_erased_a_recipient_is_told_though_slack_was_busy(stage: Stage
 
 async def limited(stage: Stage, **more: Any) -> None:
     """Whoever cancels more than a dollar's worth needs a second person; everyone may cancel."""
-    chosen = Rules(**{"cancellers": frozenset({"everyone"}), "approval_above": Decimal(1)} | more)
+    chosen = replace(Rules(cancellers=frozenset({"everyone"}), approval_above=Decimal(1)), **more)
     await stage.app.services.memory.write(workspaces.keep_rules, stage.app.workspace.id, chosen)
 
 
@@ -216,7 +216,7 @@ async def test_one_canceller_and_a_limit_are_refused_on_save(stage: Stage) -> No
             else None
         )
     )
-    await stage.press(home, "open_settings")  # type: ignore[arg-type]
+    await stage.press(home, "open_settings")
     form = await stage.modal(holding="save_settings")
     house = House(None, {}, None)  # type: ignore[arg-type]
     house.slack = lambda _team: stage.slack  # type: ignore[method-assign,assignment]
@@ -275,7 +275,7 @@ async def left_open(stage: Stage, number: int) -> None:
     is_open = intents.c.ended_at.is_(None), intents.c.next_at.is_not(None)
     question, left = select(func.count()).select_from(intents).where(*is_open), -1
     for _ in range(100):
-        left = int(await stage.app.services.memory.read(lambda c: c.scalar(question)) or 0)
+        left = await stage.app.services.memory.read(lambda c: c.scalar(question) or 0)
         if left == number:
             return
         await asyncio.sleep(0.05)

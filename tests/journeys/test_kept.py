@@ -58,7 +58,7 @@ async def answered(stage: Stage) -> None:
 
 async def lines(stage: Stage, act: str) -> int:
     question = select(func.count()).select_from(audit).where(audit.c.act == act)
-    return int(await stage.app.services.memory.read(lambda connection: connection.scalar(question)) or 0)
+    return await stage.app.services.memory.read(lambda connection: connection.scalar(question) or 0)
 
 
 async def tracked(stage: Stage) -> Posted:
@@ -133,7 +133,7 @@ async def test_alerts_that_were_chosen_are_subscribed_once(stage: Stage, monkeyp
     with dying(monkeypatch):
         assert (await stage.slack.submit(ANA, form)).ok
     await answered(stage)
-    found = await stage.app.services.memory.read(workspaces.subscriptions_of, stage.app.workspace.id, OPS)
+    found = await stage.app.services.memory.read(workspaces.subscriptions_of, stage.app.workspace.id, ChannelId(OPS))
     assert len(found) == 1
     assert len(stage.slack.messages) == before + 1
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, select, update
@@ -25,6 +25,7 @@ from tests.rudeness import UNREAD, patience
 
 ROOT = Path(__file__).parent.parent.parent
 MANY = 100
+T = TypeVar("T")
 PATIENCE = 45.0
 
 
@@ -71,7 +72,7 @@ class Company:
         """Another process of the bot, ready."""
         return await self.stack.enter_async_context(self._process())
 
-    async def until(self, what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    async def until(self, what: Callable[[], T | None], seconds: float = PATIENCE) -> T:
         seconds *= patience(self.slack, self.stannp)
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:

@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import functools
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from slack_sdk.oauth.installation_store.models.installation import Installation
+from sqlalchemy import Connection
 
 from bot.app import SystemClock
 from bot.front.oauth import Store
@@ -21,6 +21,7 @@ from bot.tenants import Many
 from handlers import upkeep
 from handlers.ingest import poll as polling
 from handlers.text import short_answers
+from handlers.text.short_answers import plain
 from storage import audit, health, workspaces
 from storage import secrets as sealed_secrets
 from storage.queries import mail as queries
@@ -56,11 +57,11 @@ class Later(SystemClock):
 
 async def polled(two: House) -> None:
     for team in (ACME, BOLT):
-        key = (await two.tenants.enter(None, team, False)).workspace.id  # type: ignore[union-attr]
+        key = await id_of(two, team)
         await polling.poll(await two.tenants.of(key), key)
 
 
-async def id_of(two: House, team: str) -> int:
+async def id_of(two: House, team: str) -> WorkspaceId:
     return (await two.tenants.template.memory.read(workspaces.by_team, team)).id
 
 
@@ -146,7 +147,7 @@ async def test_the_webhook_has_an_address_of_its_own_and_an_old_one_is_out_of_us
 
 async def test_a_webhook_without_a_secret_is_not_believed(two: House) -> None:
     key = await id_of(two, ACME)
-    address = await two.tenants.webhook(key)  # type: ignore[arg-type]
+    address = await two.tenants.webhook(key)
     mail = two.mail[ACME]
     assert await mail.call_webhook(address, mail.delivery([mail.pieces_of(222)[0]], 1)) == 401
 
@@ -173,16 +174,14 @@ async def test_tokens_are_renewed_before_they_end_once_for_all_processes(postgre
         renewed = made.cloud.renewals
         await first.template.memory.write(lambda c: c.exec_driver_sql("DELETE FROM leases WHERE name LIKE 'renew:%%'"))
         made.cloud.lifetime = 43_200
-        await asyncio.gather(*(tenants.of(key) for _ in range(10) for tenants in (first, second)))  # type: ignore[arg-type]
+        await asyncio.gather(*(tenants.of(key) for _ in range(10) for tenants in (first, second)))
         assert made.cloud.renewals - renewed == 1
         # The old token ends; a push in the background goes out with the new one.
         slack = made.slack(ACME)
         slack.older_tokens = dict.fromkeys(slack.older_tokens, time.time() - 1)
         for tenants in (first, second):
             tenants.opened.clear()
-            await (await tenants.of(key)).slack.post(
-                "C0MAIL", __import__("handlers.text.short_answers", fromlist=["plain"]).plain("after the renewal")
-            )  # type: ignore[arg-type]
+            await (await tenants.of(key)).slack.post("C0MAIL", plain("after the renewal"))
         assert [m.text for m in slack.messages].count("after the renewal") == 2
         assert made.cloud.every_problem() == []
 
@@ -190,11 +189,11 @@ async def test_tokens_are_renewed_before_they_end_once_for_all_processes(postgre
 async def test_leaving_ends_everything_at_once_and_is_forgotten_after_the_stated_time(two: House) -> None:
     await polled(two)
     key, memory = await id_of(two, ACME), two.tenants.template.memory
-    services = await two.tenants.of(key)  # type: ignore[arg-type]
+    services = await two.tenants.of(key)
     assert all(one.ok for one in await two.cloud.uninstall(ACME))
 
     async def gone() -> bool:
-        return (await memory.read(workspaces.by_id, key)).removed_at is not None  # type: ignore[arg-type]
+        return (await memory.read(workspaces.by_id, key)).removed_at is not None
 
     for _ in range(200):
         # What was open is shut a moment after it is written that they left.
@@ -202,14 +201,14 @@ async def test_leaving_ends_everything_at_once_and_is_forgotten_after_the_stated
             break
         await asyncio.sleep(0.02)
     assert await gone()
-    assert await memory.read(sealed_secrets.secret, two.tenants.vault, key, SecretKind.ACCOUNT) is None  # type: ignore[arg-type]
+    assert await memory.read(sealed_secrets.secret, two.tenants.vault, key, SecretKind.ACCOUNT) is None
     assert await two.tenants.enter(None, ACME, False) is None
     assert [one.team_id for one in await memory.read(workspaces.every)] == [BOLT]
     await upkeep.purge(services)
-    assert await memory.read(sealed_secrets.leftovers, key) != [], "what is kept is kept for the stated time"  # type: ignore[arg-type]
+    assert await memory.read(sealed_secrets.leftovers, key) != [], "what is kept is kept for the stated time"
 
-    await upkeep.purge(replace(services, clock=Later(days=31)))  # type: ignore[arg-type]
-    assert await memory.read(sealed_secrets.leftovers, key) == []  # type: ignore[arg-type]
+    await upkeep.purge(replace(services, clock=Later(days=31)))
+    assert await memory.read(sealed_secrets.leftovers, key) == []
     orphaned = await memory.read(
         lambda c: c.exec_driver_sql(
             "SELECT count(*) FROM changes WHERE piece_id NOT IN (SELECT id FROM pieces)"
@@ -347,16 +346,16 @@ async def test_recipients_are_dropped_after_the_stated_time(two: House) -> None:
     for _ in range(2):
         await polled(two)
     key, memory = await id_of(two, ACME), two.tenants.template.memory
-    services = await two.tenants.of(key)  # type: ignore[arg-type]
-    await upkeep.erase(services, key)  # type: ignore[arg-type]
+    services = await two.tenants.of(key)
+    await upkeep.erase(services, key)
     named = "SELECT count(*) FROM pieces WHERE name <> '' AND workspace_id = " + str(key)
     assert await memory.read(lambda c: c.exec_driver_sql(named).scalar()) == 10
     soon = replace(services, policy=replace(services.policy, keep_recipients=timedelta(days=1)))
     if two.mail[ACME].rude.undated_scans:
         # Without dates the time begins when a scan was first heard of, and does not begin anew each time.
         soon = replace(soon, clock=Later(days=2))
-        await polling.poll(soon, key)  # type: ignore[arg-type]
-    await upkeep.erase(soon, key)  # type: ignore[arg-type]
+        await polling.poll(soon, key)
+    await upkeep.erase(soon, key)
     assert await memory.read(lambda c: c.exec_driver_sql(named).scalar()) == 4, "what is under way keeps its recipient"
 
 
@@ -422,18 +421,20 @@ async def test_keys_are_rotated_while_the_bot_runs(two: House) -> None:
     assert await memory.write(sealed_secrets.seal_again, both, two.tenants.template.clock.now()) == 0
     key = await id_of(two, ACME)
     only = Vault(both.keys[:1])
-    assert (await memory.read(sealed_secrets.secret, only, key, SecretKind.ACCOUNT))["key"] == "acme-key"  # type: ignore[arg-type,index]
+    opened = await memory.read(sealed_secrets.secret, only, key, SecretKind.ACCOUNT)
+    assert opened is not None
+    assert opened["key"] == "acme-key"
     with pytest.raises(VaultError):
-        await memory.read(sealed_secrets.secret, old, key, SecretKind.ACCOUNT)  # type: ignore[arg-type]
+        await memory.read(sealed_secrets.secret, old, key, SecretKind.ACCOUNT)
 
 
 async def test_no_secret_and_no_key_is_in_the_database_in_the_clear(two: House) -> None:
-    await two.tenants.keep_webhook_secret(await id_of(two, ACME), "planted-webhook-secret")  # type: ignore[arg-type]
-    address = await two.tenants.webhook(await id_of(two, ACME))  # type: ignore[arg-type]
+    await two.tenants.keep_webhook_secret(await id_of(two, ACME), "planted-webhook-secret")
+    address = await two.tenants.webhook(await id_of(two, ACME))
     token = address.rsplit("/", 1)[1]
     planted = ["acme-key", "bolt-key", "planted-webhook-secret", token, two.slack(ACME).bot_token, *two.cloud.refreshes]
 
-    def everything(connection):
+    def everything(connection: Connection) -> str:
         from storage.schema.tables import metadata
 
         return str([connection.execute(table.select()).all() for table in metadata.sorted_tables])
@@ -451,7 +452,7 @@ async def test_an_organization_is_one_workspace_of_ours(postgres_url: str) -> No
 
     async with house(postgres_url) as made:
         store = Store(made.tenants, greet)
-        token = {"bot_token": "xoxb-org", "bot_id": "B1", "bot_user_id": "U1", "user_id": "U0CEO"}
+        token: dict[str, Any] = {"bot_token": "xoxb-org", "bot_id": "B1", "bot_user_id": "U1", "user_id": "U0CEO"}
         await store.async_save(
             Installation(
                 enterprise_id="E0ORG", enterprise_name="Org", team_id=None, is_enterprise_install=True, **token
@@ -476,7 +477,10 @@ async def test_a_request_for_approval_lapses_and_is_decided_once(two: House) -> 
     key, memory = WorkspaceId(await id_of(two, ACME)), two.tenants.template.memory
     now = two.tenants.template.clock.now()
     number = await memory.write(audit.ask_approval, key, CampaignId(1), NO_PIECE, UserId("U0ANA"), now)
-    decide = functools.partial(memory.write, audit.decide, key, number)
+
+    async def decide(outcome: str, by: UserId, at: datetime) -> bool:
+        return await memory.write(audit.decide, key, number, outcome, by, at)
+
     assert not await decide("approved", UserId("U0ANA"), now), "not by who asked"
     assert not await decide("approved", UserId("U0BEN"), now + audit.LAPSES), "not after a day"
     assert not await memory.write(audit.decide, WorkspaceId(key + 1), number, "approved", UserId("U0BEN"), now)

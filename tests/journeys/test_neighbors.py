@@ -50,12 +50,15 @@ async def test_whatever_one_of_a_group_raises_is_its_own_alone(two: House, raise
     def breaks(_connection: Any) -> None:
         raise raised
 
+    def same(_connection: Any, number: int) -> int:
+        return number
+
     held = asyncio.create_task(memory.write(lambda _connection: time.sleep(0.3)))
     await asyncio.sleep(0.05)
     done = await asyncio.gather(
-        *(memory.write_grouped(lambda _connection, n=n: n) for n in range(5)),
+        *(memory.write_grouped(same, n) for n in range(5)),
         memory.write_grouped(breaks),
-        *(memory.write_grouped(lambda _connection, n=n: n) for n in range(5)),
+        *(memory.write_grouped(same, n) for n in range(5)),
         return_exceptions=True,
     )
     await held

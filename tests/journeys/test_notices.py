@@ -249,7 +249,7 @@ def long_ago(days: int) -> str:
 
 async def queued(stage: Stage) -> int:
     counting = select(func.count()).select_from(outbox)
-    return int(await stage.app.services.memory.read(lambda connection: connection.scalar(counting)) or 0)
+    return await stage.app.services.memory.read(lambda connection: connection.scalar(counting) or 0)
 
 
 async def test_old_mail_that_stannp_says_came_back_now_is_news(stage: Stage) -> None:

@@ -70,7 +70,8 @@ async def lines(doubles: tuple[SlackDouble, StannpDouble], postgres_url: str) ->
 
 
 async def test_a_database_that_hangs_is_told_within_seconds_and_another_host_takes_over(lines: Lines) -> None:
-    assert await lines.webhook() == (200, pytest.approx(0, abs=3))
+    status, took = await lines.webhook()
+    assert (status, took < 3) == (200, True)
     lines.first.freeze()
     before = len(lines.stage.slack.messages)
     assert (await lines.stage.slack.command(ANA, OPS, "/mailstatus", "help")).ok

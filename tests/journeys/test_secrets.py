@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bot.front.listeners import PRESSES
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import Trouble
 from bot.telemetry import set_up_logging
+from handlers.asked import PRESSES
 from handlers.context.table import Press
 from handlers.ingest import poll as polling
 from storage import workspaces
@@ -103,8 +103,8 @@ async def trouble_of_all_kinds(two: House) -> str:
     mail.troubles.clear()
     async with aiohttp.ClientSession() as session:
         assert two.app is not None
-        async with session.get(f"http://127.0.0.1:{two.app.metrics_port}/metrics") as answer:
-            shown += [await answer.text(), str(answer.headers)]
+        async with session.get(f"http://127.0.0.1:{two.app.metrics_port}/metrics") as page:
+            shown += [await page.text(), str(page.headers)]
         for path in (
             "/metrics",
             "/healthz",
@@ -113,11 +113,11 @@ async def trouble_of_all_kinds(two: House) -> str:
             "/slack/oauth_redirect?code=x&state=y",
             "/nothing",
         ):
-            async with session.get(two.public + path, allow_redirects=False) as answer:
-                shown += [await answer.text(), str(answer.headers)]
+            async with session.get(two.public + path, allow_redirects=False) as page:
+                shown += [await page.text(), str(page.headers)]
         for raw in (b"{}", b"[1]", b"x"):
-            async with session.post(await address(two), data=raw, headers={"X-Stannp-Signature": "0"}) as answer:
-                shown.append(await answer.text())
+            async with session.post(await address(two), data=raw, headers={"X-Stannp-Signature": "0"}) as page:
+                shown.append(await page.text())
     return "\n".join(shown)
 
 

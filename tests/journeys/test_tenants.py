@@ -255,10 +255,11 @@ async def test_rights_that_cannot_be_asked_for_are_no_rights(shown: House) -> No
 
 async def tick(made: House, name: str) -> None:
     """The clock comes to this job, whenever it was last done."""
-    assert made.app is not None
+    app = made.app
+    assert app is not None
     await made.tenants.template.memory.write(lambda c: c.exec_driver_sql("DELETE FROM leases"))
-    await made.app.scheduler.get_job(name).func()
-    await made.until(lambda: not made.app.in_flight.is_running(f"tick:{name}"))
+    await app.scheduler.get_job(name).func()
+    await made.until(lambda: not app.in_flight.is_running(f"tick:{name}"))
 
 
 def told(made: House, word: str, user: str = "U0ANA") -> list[str]:

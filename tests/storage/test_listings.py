@@ -10,7 +10,7 @@ from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.queries import piece_pages
 from storage.queries.piece_pages import PieceFilter
-from storage.records import Recipient, StoredPiece, WorkspaceId
+from storage.records import Recipient, StoredPiece, UserId, WorkspaceId
 from storage.statuses import Status
 from tests.builders import a_batch, a_campaign, a_change, a_piece
 
@@ -79,12 +79,12 @@ def test_by_what_was_typed(
 
 
 def test_each_persons_range_is_remembered_apart(database: Database, workspace_id: WorkspaceId) -> None:
-    assert database.read(workspaces.span_of, workspace_id, "U1") == ""
+    assert database.read(workspaces.span_of, workspace_id, UserId("U1")) == ""
     for span in ("all", "2026-11-01..2026-11-02"):
-        database.write(workspaces.keep_span, workspace_id, "U1", span)
-    assert database.read(workspaces.span_of, workspace_id, "U1") == "2026-11-01..2026-11-02"
-    assert database.read(workspaces.span_of, workspace_id, "U2") == ""
-    assert database.read(workspaces.span_of, WorkspaceId(workspace_id + 1), "U1") == ""
+        database.write(workspaces.keep_span, workspace_id, UserId("U1"), span)
+    assert database.read(workspaces.span_of, workspace_id, UserId("U1")) == "2026-11-01..2026-11-02"
+    assert database.read(workspaces.span_of, workspace_id, UserId("U2")) == ""
+    assert database.read(workspaces.span_of, WorkspaceId(workspace_id + 1), UserId("U1")) == ""
 
 
 def test_a_moment_that_was_told_with_and_without_its_place_is_one_line(database: Database) -> None:

@@ -71,15 +71,14 @@ def test_an_old_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:
     empty.close()
 
 
-def revisions(database: Database, **change: str) -> tuple[object, object]:
+def revisions(database: Database, **change: str) -> tuple[object, ...]:
     """What the two tables hold, after putting this into them."""
     with database.writer.begin() as connection:
         for table, revision in change.items():
             connection.exec_driver_sql(f"UPDATE {table} SET version_num = '{revision}'")
     tables = ("schema_version", "alembic_version")
-    return tuple(
-        database.read(lambda c, t=t: c.exec_driver_sql(f"SELECT version_num FROM {t}").scalar()) for t in tables
-    )
+    with database.reader.connect() as connection:
+        return tuple(connection.exec_driver_sql(f"SELECT version_num FROM {one}").scalar() for one in tables)
 
 
 def test_the_first_versions_find_the_revision_that_they_know(database: Database) -> None:

@@ -26,7 +26,7 @@ from storage.outbox import NewsBatch
 from storage.queries import returns
 from storage.queries.mail import Days
 from storage.queries.piece_pages import PieceFilter
-from storage.records import ChannelSettings, NotifyOn, Rules
+from storage.records import NO_CAMPAIGN, NO_PIECE, CampaignId, ChannelId, ChannelSettings, NotifyOn, Rules, UserId
 from storage.schema.tables import metadata
 from storage.secrets import SecretKind
 from storage.statuses import Status
@@ -85,9 +85,9 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
 def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     """A workspace with something in every table; gives its ids, by the names of parameters."""
     workspace = workspaces.ensure(connection, team, word, "USD")
-    key, channel = workspace.id, f"C0{word}"
+    key, channel, person = workspace.id, ChannelId(f"C0{word}"), UserId(f"U0{word}")
     workspaces.note(connection, key, baseline_at=NOW - timedelta(days=9), connected_at=NOW, webhook_key=f"key{word}")
-    workspaces.subscribe(connection, key, channel, 0, frozenset(NotifyOn), f"U0{word}", NOW - timedelta(days=8))
+    workspaces.subscribe(connection, key, channel, NO_CAMPAIGN, frozenset(NotifyOn), person, NOW - timedelta(days=8))
     channel_settings.keep(connection, key, channel, ChannelSettings("UTC", 9, None, 5))
     batch = a_batch(
         a_campaign("c1", f"{word} campaign"), a_piece(f"{word}1", "c1"), a_piece(f"{word}2", "c1"),
@@ -97,7 +97,9 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     ids = [
         row[0] for row in connection.exec_driver_sql(f"SELECT id FROM pieces WHERE workspace_id = {key} ORDER BY id")
     ]
-    campaign = connection.exec_driver_sql(f"SELECT id FROM campaigns WHERE workspace_id = {key}").scalar()
+    campaign = CampaignId(
+        connection.exec_driver_sql(f"SELECT id FROM campaigns WHERE workspace_id = {key}").scalar_one()
+    )
     news = NewsBatch(key, channel, campaign, ())
     keep_card(connection, news.key, Card(f"1.{word}", "shows"))
     sealed_secrets.keep_secret(connection, VAULT, key, SecretKind.ACCOUNT, {"key": f"{word}key"}, NOW)
@@ -105,20 +107,21 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     payload = {"campaign": campaign, "by": f"U0{word}", "note": f"{word} reason"}
     intent = intents.keep(connection, key, IntentKind.CANCEL, payload, piece_ids=ids[:2], name=f"named{word}")
     intents.keep(connection, key, IntentKind.CANCEL, payload, piece_ids=ids[:1], held=True)
-    token = intents.take(connection, key, intent).token
-    cancellations.begin(connection, key, ids[0], f"U0{word}", NOW, (), intent)
+    taken = intents.take(connection, key, intent)
+    assert taken is not None
+    cancellations.begin(connection, key, ids[0], person, NOW, (), intent)
     bound = audit.Bound(intent, 1, Decimal("0.84"), 0)
-    number = audit.ask_approval(connection, key, campaign, 0, f"U0{word}", NOW, bound)
+    number = audit.ask_approval(connection, key, campaign, NO_PIECE, person, NOW, bound)
     audit.note(connection, key, f"U0{word}", Act.INSTALLED, NOW, subject=word)
-    privacy.show(connection, key, channel, campaign, 0)
-    returns.note_reason(connection, key, ids[1], f"{word} reason", f"U0{word}")
-    workspaces.keep_span(connection, key, f"U0{word}", word)
+    privacy.show(connection, key, channel, campaign, NO_PIECE)
+    returns.note_reason(connection, key, ids[1], f"{word} reason", person)
+    workspaces.keep_span(connection, key, person, word)
     imports.advance(connection, key, f"file{word}", a_batch(), ImportProgress(1, 1, 0), NOW)
     return {
         "workspace_id": key, "channel": channel, "channels": [channel], "campaign_id": campaign, "piece_id": ids[0],
-        "piece_ids": ids, "number": number, "by": "U0OTHER", "person": f"U0{word}", "refs": [f"{word}1"],
+        "piece_ids": ids, "number": number, "by": "U0OTHER", "person": person, "refs": [f"{word}1"],
         "ids": [campaign],
-        "asked": f"{word}1", "key": f"file{word}", "news": news, "intent_id": intent, "token": token,
+        "asked": f"{word}1", "key": f"file{word}", "news": news, "intent_id": intent, "token": taken.token,
         "row": PieceRow(ids[0], "cancelled", Status.CANCELLED, 0), "name": f"named{word}",
     }  # fmt: skip
 
@@ -137,11 +140,12 @@ COMMON: dict[str, Any] = {
 def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """Our workspace, and of all else theirs."""
     given = COMMON | theirs | {"workspace_id": ours["workspace_id"]}
-    given |= {
+    special: dict[str, dict[str, Any]] = {
         "queries.mail.booked_campaigns": {"words": ["booked"]},
         "audit.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "queries.returns.count_places": {"after": 0},
         "channel_settings.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "queries.transits.count": {"after": 0}, "secrets.purge_some": {"now": NOW}, "secrets.remove": {"tested": None},
-    }.get(name, {})  # fmt: skip
+    }  # fmt: skip
+    given |= special.get(name, {})
     return {one: given[one] for one in inspect.signature(function).parameters if one in given and one != "facts"}
 
 

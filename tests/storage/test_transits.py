@@ -51,9 +51,9 @@ def test_what_is_counted_is_what_happened(database: Database, size: int, monkeyp
         counted += part
     for _ in range(2):
         database.write(transits.keep, workspace.id, campaign, counted, NOW)
-    known = database.read(transits.since, workspace.id, HANDED.date())
-    assert {(one.handed_on, one.ended, one.days): one.pieces for one in known} == dict(expected)
-    assert {one.form for one in known} == {"postcard 6x9"}
+    found = database.read(transits.since, workspace.id, HANDED.date())
+    assert {(one.handed_on, one.ended, one.days): one.pieces for one in found} == dict(expected)
+    assert {one.form for one in found} == {"postcard 6x9"}
     assert database.read(transits.outdated, workspace.id) == []
     assert database.read(transits.since, other.id, HANDED.date()) == []
     assert database.read(transits.since, workspace.id, HANDED.date() + timedelta(days=1)) == []
