@@ -1,0 +1,44 @@
+"""The returns desk, whatever names and numbers are in it."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.context.ports import AddressCheck
+from handlers.returns import view as returns_view
+from storage.queries.returns import Note, Place
+from storage.records import (
+    Mix,
+    PieceId,
+    Recipient,
+    StoredCampaign,
+    StoredPiece,
+)
+from tests.strategies import (
+    GENTLE,
+    NOW,
+    campaigns,
+    fine,
+    mixes,
+    stored,
+    words_of,
+)
+
+
+@GENTLE
+@given(campaigns, mixes, st.lists(stored, max_size=20), st.sampled_from([*returns_view.REASONS, "", "?"]), words_of)
+def test_the_returns_desk(
+    campaign: StoredCampaign, mix: Mix, page: Sequence[StoredPiece], reason: str, place: str
+) -> None:
+    places = Counter({Place(place, place[:3]): 5, Place("", ""): 1})
+    note = Note(reason, "U0ANA" if reason else "", "U0ANA", NOW)
+    notes = {piece.id: note for piece in page[::2]}
+    fine(returns_view.desk(returns_view.Returns(campaign, mix, 0.02, places, page, notes, "C0OPS,1.1")))
+    fine(returns_view.desk(returns_view.Returns(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
+    fine(returns_view.map_answer(campaign, places, "by state"))
+    for piece in page[:3]:
+        check = AddressCheck(True, piece.recipient)
+        fine(returns_view.returned_piece(piece, note, check, "<!here>"), returns_view.returned_piece(piece, Note()))
+    assert "not know" in returns_view.check_text(AddressCheck(False, Recipient()))

@@ -1,0 +1,60 @@
+"""What `/mailstatus` answers, whatever names and numbers are in it."""
+
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.forecast.model import Progress
+from handlers.status import view as status_view
+from handlers.text import short_answers
+from handlers.text.messages import quote
+from handlers.text.parsing import Range
+from storage.records import (
+    Mix,
+    StoredCampaign,
+)
+from storage.statuses import Status
+from tests.strategies import GENTLE, campaigns, fine, mixes, spans, standings, words_of
+
+
+@given(campaign=campaigns, standing=standings)
+@GENTLE
+def test_a_campaigns_answer(campaign: StoredCampaign, standing: status_view.Standing) -> None:
+    message = status_view.campaign_answer(campaign, standing, b"png")
+    day = date(2026, 11, 9)
+    known = Progress(6, 0.55, 0.71, (day, day, day), 5)
+    fine(message, status_view.campaign_answer(campaign, standing, None, known))
+    assert message.picture is not None
+    # The picture's numbers are all in the words.
+    for _, number in standing.mix.in_order():
+        assert f"{number:,}" in message.text or not number
+
+
+@given(lines=st.lists(st.builds(status_view.CampaignLine, campaigns, mixes), max_size=12), standing=standings)
+@GENTLE
+def test_the_accounts_answer(lines: list[status_view.CampaignLine], standing: status_view.Standing) -> None:
+    fine(status_view.account_answer(lines[: status_view.LISTED], len(lines), standing, None))
+
+
+@given(asked=words_of, found=st.lists(campaigns, min_size=1, max_size=12), span=spans)
+@GENTLE
+def test_choices_and_refusals(asked: str, found: list[StoredCampaign], span: Range) -> None:
+    fine(status_view.pick_campaign(quote(asked), found, span))
+    fine(
+        short_answers.not_found(quote(asked), [one.facts.name[:80] for one in found[:3]]),
+        short_answers.no_piece(quote(asked)),
+    )
+    fine(
+        short_answers.help_status(found[0].facts.name[:200]),
+        short_answers.help_track(asked[:200]),
+        short_answers.help_alerts(),
+        short_answers.failed("abc"),
+    )
+
+
+def test_an_estimate_is_called_one_and_unscanned_mail_is_not_called_lost() -> None:
+    assert "estimate" in status_view.caveats(Mix({Status.DELIVERED: 5}))
+    assert "not lost" in status_view.caveats(Mix({Status.DELIVERED: 5, Status.HANDED_OVER: 1}))
+    assert "first scan" in status_view.caveats(Mix({Status.HANDED_OVER: 5}))
+    assert status_view.caveats(Mix({Status.RECEIVED: 5})) == ""

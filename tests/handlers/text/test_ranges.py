@@ -1,0 +1,38 @@
+"""Ranges that are kept, and moved on with the calendar."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.text import parsing
+
+TODAY = date(2026, 11, 2)
+
+
+days = st.dates(date(2020, 1, 1), date(2030, 1, 1))
+
+
+@pytest.mark.parametrize("key", parsing.PRESETS)
+def test_a_kept_preset_moves_with_the_calendar(key: str) -> None:
+    assert parsing.kept(key, TODAY) == parsing.PRESETS[key][1](TODAY)
+
+
+@given(days, days)
+def test_any_two_days_become_the_nearest_valid_range(first: date, last: date) -> None:
+    text, note = parsing.between(first, last, TODAY)
+    span = parsing.kept(text, TODAY).days
+    assert span.first is not None
+    assert span.last is not None
+    assert span.first <= span.last <= TODAY
+    assert (span.last - span.first).days < parsing.LONGEST_SPAN
+    asked = first <= last <= TODAY and (last - first).days < parsing.LONGEST_SPAN
+    assert (note == "") == asked
+    if asked:
+        assert (span.first, span.last) == (first, last)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "2026-13-01..2026-01-01", "..", "x" * 500])
+def test_what_was_kept_and_cannot_be_read_is_this_month(text: str) -> None:
+    assert parsing.kept(text, TODAY) == parsing.this_month(TODAY)
