@@ -21,10 +21,9 @@ from handlers.context import kept as answering
 from handlers.context import replies
 from handlers.context.access import recognized
 from handlers.context.intents import Hold
-from handlers.context.lookups import Outdated
 from handlers.context.services import Request, Services
 from handlers.context.table import Field, Filled, Press, Submission, merged
-from handlers.errors import Outage, Overloaded, Refusal, Removed, Trouble
+from handlers.errors import Outage, Outdated, Overloaded, Refusal, Removed, Trouble
 from handlers.home import table as home
 from handlers.pieces import table as pieces
 from handlers.returns import table as returns

@@ -17,6 +17,10 @@ class Refusal(Trouble):
     """This cannot be done as asked."""
 
 
+class Outdated(Refusal):
+    """This button belongs to something that is no longer there. Ask again with /mailstatus or /mailtrack."""
+
+
 class Outage(Trouble):
     """The service cannot be reached right now. Try again in a minute."""
 

@@ -25,10 +25,9 @@ from bot.front.dispatcher import Dispatcher
 from bot.front.payloads import NotFromSlackError, read
 from bot.tenants import Installed
 from handlers.asked import PRESSES, TABLE, Given
-from handlers.context.lookups import Outdated
 from handlers.context.services import Request, Services
 from handlers.context.table import Command, Filled, Press, Submission
-from handlers.errors import Outage, Trouble
+from handlers.errors import Outage, Outdated, Trouble
 from handlers.home import actions as home_actions
 from handlers.text import short_answers
 from handlers.text.messages import pictures_in
@@ -208,7 +207,7 @@ def _form(dispatcher: Dispatcher, submission: Submission) -> Listener:
         filled = submitted.filled(body)
         # A form that closed can be answered in its channel alone.
         view_id = submitted.view.id if submission.meanwhile else ""
-        request = _asked(context, submitted.user.id, submission.channel(filled), view_id=view_id)
+        request = _asked(context, submitted.user.id, _channel_of(submission, filled), view_id=view_id)
         key = f"view:{_id_of(submitted.trigger_id or submitted.view.id)}"
         given = Given(submitted.view.callback_id, filled=filled)
         kept = await dispatcher.keep(request, given, key) if submission.kept else None
@@ -222,6 +221,14 @@ def _form(dispatcher: Dispatcher, submission: Submission) -> Listener:
         dispatcher.take(request, key, lambda services, request: submission.handler(services, request, filled))
 
     return listen
+
+
+def _channel_of(submission: Submission, filled: Filled) -> str:
+    """The channel that a form carries; "" where one of another version says it otherwise: who sent it is told alone."""
+    try:
+        return submission.channel(filled)
+    except Outdated:
+        return ""
 
 
 def _message_shortcut(dispatcher: Dispatcher) -> Listener:

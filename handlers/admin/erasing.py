@@ -13,6 +13,8 @@ from handlers.context.lookups import piece_of
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from handlers.text import messages
+from handlers.text.buttons import OnePiece
+from handlers.text.codec import read
 from handlers.text.messages import Message
 from storage import audit, privacy
 from storage.audit import Act
@@ -24,7 +26,7 @@ log = structlog.get_logger()
 async def erase(services: Services, request: Request, value: str) -> None:
     """*Erase recipient*: by request of the person, or of the law. Done at once; whoever asked is told, if later."""
     await require_settings_admin(services, request)
-    piece = await piece_of(services, request, value)
+    piece = await piece_of(services, request, read(OnePiece, value).piece)
     now = services.clock.now()
 
     def also(connection: Connection) -> None:

@@ -13,10 +13,11 @@ from handlers.admin import view as admin_view
 from handlers.context import intents as working
 from handlers.context.access import require_settings_admin
 from handlers.context.intents import Hold
-from handlers.context.lookups import number_of
 from handlers.context.ports import FileToSend
 from handlers.context.services import Request, Services
 from handlers.pieces import exports
+from handlers.text.buttons import OneRow
+from handlers.text.codec import read
 from storage import audit
 from storage.audit import Act
 from storage.intents import Kind
@@ -36,7 +37,7 @@ async def open_log(services: Services, request: Request, _value: str) -> None:
 async def older(services: Services, request: Request, value: str) -> None:
     """*Older* in the audit log."""
     await require_settings_admin(services, request)
-    await services.slack.update_view(request.view_id, await _page(services, request, number_of(value)))
+    await services.slack.update_view(request.view_id, await _page(services, request, read(OneRow, value).number))
 
 
 async def _page(services: Services, request: Request, before: int | None) -> dict[str, object]:

@@ -5,14 +5,16 @@ from handlers.admin import log as audit_log
 from handlers.admin.view import chosen
 from handlers.context.services import Request, Services
 from handlers.context.table import Filled, Press, Submission, Table
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import Action, Form, Word
+from handlers.text.codec import read
 from handlers.text.messages import waiting
 from storage.records import Rules
 
 
 async def _save(services: Services, request: Request, filled: Filled) -> None:
     cancellers, stewards = (
-        chosen(filled[name].chosen, filled[f"{name}_people"].people) for name in ("cancellers", "stewards")
+        chosen(read(Word, filled[name].chosen).word, filled[f"{name}_people"].people)
+        for name in ("cancellers", "stewards")
     )
     await settings.save_settings(services, request, Rules(cancellers, stewards), filled["above"].typed)
 

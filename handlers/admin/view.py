@@ -7,7 +7,8 @@ from typing import Final
 
 from handlers.errors import Refusal
 from handlers.text import formatting
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import NOTHING, Action, Form, OneRow, Word
+from handlers.text.codec import write
 from handlers.text.messages import (
     Block,
     actions,
@@ -57,7 +58,7 @@ def form(rules: Rules, usual: frozenset[str], currency: str, note: str = "", amo
 
 def _choice(title: str, name: str, chosen: frozenset[str]) -> list[Block]:
     kind = next((one for one in ("everyone", "admins") if one in chosen), "named")
-    options = {key: option(label, key) for key, label in WHO.items()}
+    options = {key: option(label, write(Word(key))) for key, label in WHO.items()}
     people: Block = {"type": "multi_users_select", "action_id": "people"}
     named = sorted(chosen - {"everyone", "admins"})
     if named:
@@ -91,9 +92,9 @@ def saved() -> Block:
 def log_page(lines: Sequence[Entry], older: int | None) -> Block:
     """A page of the audit log."""
     said = [section(_line(one)) for one in lines] or [section("Nothing has been done yet.")]
-    row = [button("Export CSV", Action.AUDIT_EXPORT, "1")]
+    row = [button("Export CSV", Action.AUDIT_EXPORT, NOTHING)]
     if older is not None:
-        row.append(button("Older", Action.AUDIT_OLDER, str(older)))
+        row.append(button("Older", Action.AUDIT_OLDER, write(OneRow(older))))
     return modal("Audit log", [*said, actions(*row)])
 
 

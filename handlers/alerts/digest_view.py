@@ -8,7 +8,8 @@ from typing import Final
 from handlers.status.runway import Runway, runway_text
 from handlers.status.view import ESTIMATE, NO_SCAN, CampaignLine, campaign_line, counts_text
 from handlers.text import formatting
-from handlers.text.buttons import Action
+from handlers.text.buttons import NOTHING, Action, OneCampaign
+from handlers.text.codec import write
 from handlers.text.messages import (
     ALT,
     Block,
@@ -119,7 +120,10 @@ def alarm(raised: Sequence[Alarm]) -> Message:
     """Said once for each campaign; those that crossed together are told together."""
     said = [_alarm_line(one) for one in raised]
     blocks = [
-        section(line, button("Returns desk", Action.RETURNS, str(one.campaign.id), spoken="What came back of it"))
+        section(
+            line,
+            button("Returns desk", Action.RETURNS, write(OneCampaign(one.campaign.id)), spoken="What came back of it"),
+        )
         for one, line in list(zip(raised, said, strict=True))[:LISTED]
     ]
     if len(said) > LISTED:
@@ -142,4 +146,4 @@ def _alarm_line(raised: Alarm) -> str:
 
 
 def _settings() -> Block:
-    return actions(button("Alert settings", Action.ALERT_SETTINGS, "settings"))
+    return actions(button("Alert settings", Action.ALERT_SETTINGS, NOTHING))

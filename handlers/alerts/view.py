@@ -1,12 +1,14 @@
 """What a channel is told of: the settings, and the news itself: one card per campaign, returns in its thread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
+from handlers.errors import Outdated
 from handlers.status.view import ESTIMATE, counts_text
 from handlers.text import formatting
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import NOTHING, Action, Form, Hours, Limit, News, OneCampaign, OneChannel, OnePiece
+from handlers.text.codec import Carried, write
 from handlers.text.messages import (
     VIEW_TITLE,
     Block,
@@ -35,7 +37,7 @@ from storage.records import (
 )
 from storage.statuses import FINAL, Status
 
-T = TypeVar("T")
+Choice = TypeVar("Choice", bound=Carried)
 LISTED: Final = 10
 #: Campaigns that can be chosen, beside "all": a menu holds a hundred.
 OFFERED: Final = 99
@@ -65,18 +67,18 @@ def settings_form(
     channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign], chosen: ChannelSettings
 ) -> Block:
     """The modal behind `/mailalerts`: which campaigns, and what of them."""
-    choices = [option("All campaigns", "0"), *(option(c.facts.name, str(c.id)) for c in campaigns[:OFFERED])]
-    campaign = str(current[0].campaign_id) if current else "0"
-    initial = next((choice for choice in choices if choice["value"] == campaign), choices[0])
+    names = {NO_CAMPAIGN: "All campaigns"} | {one.id: one.facts.name for one in campaigns[:OFFERED]}
+    choices = {key: option(name, write(OneCampaign(key))) for key, name in names.items()}
+    initial = choices.get(current[0].campaign_id if current else NO_CAMPAIGN, choices[NO_CAMPAIGN])
     notify_on = current[0].notify_on if current else frozenset(DEFAULT_WANTS)
-    boxes = [option(text, want) for want, text in WANTS.items()]
-    ticked = [box for box in boxes if box["value"] in notify_on]
-    checkboxes: Block = {"type": "checkboxes", "action_id": "wants", "options": boxes}
-    menu = select("campaign", "Campaign", choices, initial)
+    boxes = {want: option(text, write(News(want))) for want, text in WANTS.items()}
+    ticked = [box for want, box in boxes.items() if want in notify_on]
+    checkboxes: Block = {"type": "checkboxes", "action_id": "wants", "options": list(boxes.values())}
+    menu = select("campaign", "Campaign", list(choices.values()), initial)
     return {
         "type": "modal",
         "callback_id": Form.ALERTS,
-        "private_metadata": channel,
+        "private_metadata": write(OneChannel(channel)),
         "title": {"type": "plain_text", "text": clip_plain("Mail alerts", VIEW_TITLE)},
         "submit": {"type": "plain_text", "text": "Save"},
         "close": {"type": "plain_text", "text": "Leave as it is"},
@@ -97,38 +99,35 @@ def settings_form(
 
 def _hours(chosen: ChannelSettings) -> list[Block]:
     """The digest, the quiet hours and the alarm; "off" for each is among the choices."""
-    off = option("Off", "off")
-    digests = [off, *(option(f"At {hour}:00", str(hour)) for hour in DIGEST_HOURS)]
-    quiet = [off, *(option(f"From {first}:00 to {last}:00", f"{first}-{last}") for first, last in QUIET_HOURS)]
-    limits = [off, *(option(f"Above {limit} % of the mailed pieces", str(limit)) for limit in ALARMS)]
-    hours = "off" if chosen.quiet is None else f"{chosen.quiet[0]}-{chosen.quiet[1]}"
+    digests = {Limit(hour): f"At {hour}:00" for hour in DIGEST_HOURS}
+    quiet = {Hours(*one): f"From {one[0]}:00 to {one[1]}:00" for one in QUIET_HOURS}
+    limits = {Limit(limit): f"Above {limit} % of the mailed pieces" for limit in ALARMS}
+    hours = Hours(*(chosen.quiet or (None, None)))
     return [
-        input_block("Morning digest", "digest", _select("digest", digests, chosen.digest_hour)),
-        input_block("Quiet hours: nothing but the digest", "quiet", _select("quiet", quiet, hours)),
-        input_block("Alarm when a campaign's returns are", "alarm", _select("alarm", limits, chosen.alarm_percent)),
+        input_block("Morning digest", "digest", _select("digest", digests, Limit(chosen.digest_hour), Limit(None))),
+        input_block("Quiet hours: nothing but the digest", "quiet", _select("quiet", quiet, hours, Hours(None, None))),
+        input_block(
+            "Alarm when a campaign's returns are",
+            "alarm",
+            _select("alarm", limits, Limit(chosen.alarm_percent), Limit(None)),
+        ),
         context(f"Hours are those of {escape(chosen.zone)}; saving sets them to your own time zone."),
     ]
 
 
-def _select(name: str, options: Sequence[Block], value: object) -> Block:
-    return select(name, "Choose", options, next((one for one in options if one["value"] == str(value)), options[0]))
+def _select(name: str, offered: Mapping[Choice, str], chosen: Choice, off: Choice) -> Block:
+    options = {one: option(label, write(one)) for one, label in ({off: "Off"} | dict(offered)).items()}
+    return select(name, "Choose", list(options.values()), options.get(chosen, options[off]))
 
 
-def chosen_hours(zone: str, digest: str, quiet: str, alarm: str) -> ChannelSettings:
-    """What was chosen in the form; raises ValueError for what it does not offer."""
-    first, _, last = quiet.partition("-")
-    return ChannelSettings(
-        zone,
-        None if digest == "off" else _one_of(int(digest), DIGEST_HOURS),
-        None if quiet == "off" else _one_of((int(first), int(last)), QUIET_HOURS),
-        None if alarm == "off" else _one_of(int(alarm), ALARMS),
-    )
-
-
-def _one_of(value: T, offered: Sequence[T]) -> T:
-    if value not in offered:
-        raise ValueError
-    return value
+def chosen_hours(zone: str, digest: Limit, quiet: Hours, alarm: Limit) -> ChannelSettings:
+    """What was chosen in the form; raises Outdated for what it does not offer."""
+    between = None if quiet.first is None or quiet.last is None else (quiet.first, quiet.last)
+    if digest.number not in (None, *DIGEST_HOURS) or alarm.number not in (None, *ALARMS):
+        raise Outdated
+    if between not in (None, *QUIET_HOURS):
+        raise Outdated
+    return ChannelSettings(zone, digest.number, between, alarm.number)
 
 
 def _now(current: Sequence[Subscription]) -> str:
@@ -162,7 +161,7 @@ def listing(channel: ChannelId, current: Sequence[Subscription]) -> Message:
 
 def settings_button() -> Block:
     """Opens the settings of the channel in which it is pressed."""
-    return button("Alert settings", Action.ALERT_SETTINGS, "settings")
+    return button("Alert settings", Action.ALERT_SETTINGS, NOTHING)
 
 
 def confirmed(what: str, notify_on: frozenset[NotifyOn], by: str) -> Message:
@@ -194,7 +193,9 @@ def _details(campaign: StoredCampaign | None) -> Block | None:
     if campaign is None:
         return None
     name = campaign.facts.name
-    return button("View details", Action.VIEW_DETAILS, str(campaign.id), spoken=f"View the pieces of {name}")
+    return button(
+        "View details", Action.VIEW_DETAILS, write(OneCampaign(campaign.id)), spoken=f"View the pieces of {name}"
+    )
 
 
 def is_finished(mix: Mix) -> bool:
@@ -211,7 +212,7 @@ def news(title: str, status: Status, pieces: Sequence[StoredPiece], number: int)
             context(f"and {formatting.count(number - LISTED)} more: *View details* on the card lists them all")
         )
     if status is Status.RETURNED and pieces[0].campaign_id != NO_CAMPAIGN:
-        campaign_id = str(pieces[0].campaign_id)
+        campaign_id = write(OneCampaign(pieces[0].campaign_id))
         blocks.append(
             actions(button("Returns desk", Action.RETURNS, campaign_id, spoken="All returns of this campaign"))
         )
@@ -233,4 +234,4 @@ def _news_line(piece: StoredPiece, status: Status) -> Block:
         f" · {label(status)} {formatting.stamp(piece.status_at)}" if piece.status_at and piece.status is status else ""
     )
     line = f"{short_name(piece.recipient)}{when} · `{escape(piece.ref)}`"
-    return section(line, button("Track", Action.TRACK, str(piece.id), spoken=f"Track piece {piece.ref}"))
+    return section(line, button("Track", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Track piece {piece.ref}"))

@@ -23,13 +23,15 @@ from handlers.cancel.stopping import (
 from handlers.context import intents as working
 from handlers.context import kept
 from handlers.context.access import require_canceller
-from handlers.context.lookups import Outdated, campaign_of, number_of, piece_of
+from handlers.context.lookups import campaign_of, piece_of
 from handlers.context.refreshing import refresh_campaign
 from handlers.context.replies import refused
 from handlers.context.services import Request, Services
-from handlers.errors import Outage, Refusal
+from handlers.errors import Outage, Outdated, Refusal
 from handlers.status import view as status_view
 from handlers.text import messages
+from handlers.text.buttons import Cancelling, OneCampaign, OnePiece
+from handlers.text.codec import read
 from handlers.text.messages import Block, Message, escape, section
 from storage import audit
 from storage import intents as stored
@@ -51,7 +53,7 @@ ASKED = "Somebody else has to approve this: the request stands in the channel."
 async def cancel_one(services: Services, request: Request, value: str) -> None:
     """*Cancel this piece*, after its confirm dialog. The channel reads who did what."""
     await require_canceller(services, request)
-    piece = await piece_of(services, request, value)
+    piece = await piece_of(services, request, read(OnePiece, value).piece)
     worth, payload = worth_of([piece], request.workspace.currency), payload_of(request)
     if needs_second(request, worth.amount.amount, worth.unpriced):
         wanted = Wanted(f"piece {escape(piece.ref)}", 1, worth.amount, worth.unpriced)
@@ -75,7 +77,7 @@ def _note_asked(connection: Connection, request: Request, subject: str, worth: W
 async def ask_cancel_campaign(services: Services, request: Request, value: str) -> None:
     """*Cancel…* on a campaign: a dry run first, in a modal."""
     await require_canceller(services, request)
-    campaign = await campaign_of(services, request, value)
+    campaign = await campaign_of(services, request, read(OneCampaign, value).campaign)
     waiting = messages.modal("Cancel campaign", [section("Asking Stannp what can still be stopped…")])
     view_id = await services.slack.open_view(request.trigger_id, waiting)
     await services.slack.update_view(view_id, await _cancel_form(services, request, campaign))
@@ -107,17 +109,18 @@ async def _cancel_form(services: Services, request: Request, campaign: StoredCam
     return cancel_view.dry_run(plan)
 
 
-async def cancel_campaign(services: Services, request: Request, metadata: str) -> None:
+async def cancel_campaign(services: Services, request: Request, asked: Cancelling) -> None:
     """The dry run was confirmed: what it showed is stopped, or waits for a second person."""
     await require_canceller(services, request)
-    named = metadata.partition("|")[0]
-    if not named.startswith(cancel_view.CONFIRMS):
-        await _delete(services, request, await campaign_of(services, request, named))
+    campaign = await campaign_of(services, request, asked.campaign)
+    if asked.intent is None:
+        await _delete(services, request, campaign)
         return
-    intent = await services.memory.read(stored.of, request.workspace.id, number_of(named[len(cancel_view.CONFIRMS) :]))
+    intent = await services.memory.read(stored.of, request.workspace.id, asked.intent)
     if intent is None or intent.kind is not Kind.CANCEL or intent.payload["by"] != request.user:
         raise Outdated
-    campaign = await campaign_of(services, request, str(intent.payload["campaign"]))
+    if intent.payload["campaign"] != campaign.id:
+        raise Outdated
     await refresh_campaign(services, request.workspace, campaign, force=True)
     standing = await services.memory.read(standing_of, request.workspace.id, intent.id, campaign.id)
     worth, name = worth_of(standing.pieces, request.workspace.currency), escape(campaign.facts.name)

@@ -5,7 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from handlers.text import formatting
-from handlers.text.buttons import Action
+from handlers.text.buttons import Action, OneRow
+from handlers.text.codec import write
 from handlers.text.messages import (
     Message,
     actions,
@@ -49,8 +50,8 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
             section(text),
             context(f"{why} Exactly these pieces are stopped, and no others. The request lapses after 24 hours."),
             actions(
-                button("Approve", Action.APPROVE, str(number), style="danger", confirm=sure),
-                button("Decline", Action.DECLINE, str(number)),
+                button("Approve", Action.APPROVE, write(OneRow(number)), style="danger", confirm=sure),
+                button("Decline", Action.DECLINE, write(OneRow(number))),
             ),
         ],
     )

@@ -12,9 +12,10 @@ from handlers.cancel.requests import AlreadyDecided, EarlierRequest, Lapsed, Out
 from handlers.cancel.stopping import Standing, standing_of, worth_of
 from handlers.context import kept
 from handlers.context.access import require_canceller
-from handlers.context.lookups import Outdated, number_of
 from handlers.context.services import Request, Services
-from handlers.errors import Refusal
+from handlers.errors import Outdated, Refusal
+from handlers.text.buttons import OneRow
+from handlers.text.codec import read
 from handlers.text.messages import Message
 from storage import audit, intents
 from storage.audit import Act, Approval
@@ -61,7 +62,8 @@ class Decision:
 
 async def _decide(services: Services, request: Request, value: str, act: Act) -> Decision:
     await require_canceller(services, request)
-    return await services.memory.write(_decide_now, request, number_of(value), act, services.clock.now())
+    number = read(OneRow, value).number
+    return await services.memory.write(_decide_now, request, number, act, services.clock.now())
 
 
 def _decide_now(connection: Connection, request: Request, number: int, act: Act, now: datetime) -> Decision:

@@ -3,15 +3,16 @@
 from handlers.cancel import actions, approvals
 from handlers.context.services import Request, Services
 from handlers.context.table import Filled, Press, Submission, Table
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import Action, Cancelling, Form
+from handlers.text.codec import read
 
 
 async def _confirmed(services: Services, request: Request, filled: Filled) -> None:
-    await actions.cancel_campaign(services, request, filled.metadata)
+    await actions.cancel_campaign(services, request, read(Cancelling, filled.metadata))
 
 
 def _channel(filled: Filled) -> str:
-    return filled.metadata.partition("|")[2]
+    return read(Cancelling, filled.metadata).channel
 
 
 TABLE = Table(

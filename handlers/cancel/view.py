@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.text import formatting
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import Action, Cancelling, Form
+from handlers.text.codec import write
 from handlers.text.messages import (
     VIEW_TITLE,
     Block,
@@ -21,12 +22,10 @@ from handlers.text.messages import (
 from handlers.text.status_styles import label
 from handlers.track.view import short_name
 from storage.cancellations import Outcome
-from storage.records import Mix, Money, StoredCampaign, StoredPiece
+from storage.records import ChannelId, Mix, Money, StoredCampaign, StoredPiece
 from storage.statuses import Status
 
 LISTED = 10
-#: What a form that confirms an intent begins with; another one names a campaign.
-CONFIRMS = "i"
 SENTENCES: Mapping[Outcome, str] = {
     Outcome.CANCELLED: "cancelled",
     Outcome.TOO_LATE: "too late, it goes on",
@@ -88,7 +87,7 @@ class DryRun:
     #: Pieces among them whose cost is not known.
     unpriced: int
     dashboard: str
-    channel: str
+    channel: ChannelId
     #: Holds exactly these pieces: what is confirmed is this and no more.
     intent_id: int
 
@@ -110,7 +109,8 @@ def dry_run(plan: DryRun) -> Block:
     ]
     if rest:
         blocks.insert(1, section(f"The other {formatting.count(rest)} go on: {_others(mix)}."))
-    return _form(f"Cancel {formatting.pieces(stoppable)}", blocks, f"{CONFIRMS}{plan.intent_id}|{plan.channel}")
+    carries = Cancelling(plan.campaign.id, plan.intent_id, plan.channel)
+    return _form(f"Cancel {formatting.pieces(stoppable)}", blocks, carries)
 
 
 def _unpriced(number: int) -> str:
@@ -137,11 +137,11 @@ def _others(mix: Mix) -> str:
     return ", ".join(said) if said else "with statuses that I do not know"
 
 
-def delete_form(campaign: StoredCampaign, channel: str) -> Block:
+def delete_form(campaign: StoredCampaign, channel: ChannelId) -> Block:
     """A campaign that is not booked can be removed whole."""
     name = escape(campaign.facts.name)
     text = f"*{name}* is not booked yet. Deleting it removes it at Stannp for good; nothing was paid."
-    return _form("Delete campaign", [section(text)], f"{campaign.id}|{channel}")
+    return _form("Delete campaign", [section(text)], Cancelling(campaign.id, None, channel))
 
 
 def nothing_to_cancel(campaign: StoredCampaign, dashboard: str) -> Block:
@@ -155,10 +155,9 @@ def nothing_to_cancel(campaign: StoredCampaign, dashboard: str) -> Block:
     )
 
 
-def _form(submit: str, blocks: Sequence[Block], metadata: str) -> Block:
-    return modal("Cancel campaign", blocks) | {
+def _form(submit: str, blocks: Sequence[Block], carries: Cancelling) -> Block:
+    return modal("Cancel campaign", blocks, write(carries)) | {
         "callback_id": Form.CANCEL_CAMPAIGN,
-        "private_metadata": metadata,
         "submit": {"type": "plain_text", "text": clip_plain(submit, VIEW_TITLE)},
         "close": {"type": "plain_text", "text": "Keep it"},
     }

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from handlers.context.lookups import Outdated
 from handlers.context.services import Request, Services
+from handlers.errors import Outdated
 from handlers.text.buttons import Action, Form
 from handlers.text.messages import Block
 

@@ -14,10 +14,9 @@ from handlers.charts import addresses
 from handlers.charts.drawing import Pie
 from handlers.context import asker, gaps
 from handlers.context.access import is_steward
-from handlers.context.lookups import Outdated
 from handlers.context.refreshing import Freshness, refresh_account
 from handlers.context.services import Request, Services
-from handlers.errors import HomeChanged
+from handlers.errors import HomeChanged, Outdated
 from handlers.home import first_steps, problem_view
 from handlers.home import view as home_view
 from handlers.home.view import Report
@@ -25,7 +24,8 @@ from handlers.status import answers
 from handlers.status.runway import BOOKED, runway_of, runway_text
 from handlers.status.view import CampaignLine
 from handlers.text import formatting, parsing
-from handlers.text.buttons import Action
+from handlers.text.buttons import Action, OneRow, Word
+from handlers.text.codec import read
 from handlers.text.messages import Block
 from handlers.text.parsing import Range
 from storage import troubles, workspaces
@@ -65,17 +65,13 @@ async def look(services: Services, request: Request, value: str = "") -> None:
         settings_admin = await is_steward(services, request)
         await services.slack.publish_home(request.user, first_steps.first_steps(settings_admin=settings_admin), "")
         return
-    page = _page_of(value)
+    page = read(OneRow, value).number if value else 0
     shown = await _show(services, request, page=page)
     fresh = await refresh_account(services, request.workspace)
     try:
         await services.slack.publish_home(request.user, await _build(services, request, fresh, page, ""), shown)
     except HomeChanged:
         log.info("home.overtaken")
-
-
-def _page_of(value: str) -> int:
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0  # noqa: PLR2004 - digits
 
 
 async def _build(services: Services, request: Request, fresh: Freshness, page: int, note: str) -> Block:
@@ -127,9 +123,10 @@ def _with_picture(services: Services, report: Report) -> Report:
 
 async def choose_range(services: Services, request: Request, value: str) -> None:
     """A range was chosen from the list: it is remembered."""
-    if value not in parsing.PRESETS:
+    preset = read(Word, value).word
+    if preset not in parsing.PRESETS:
         raise Outdated
-    await services.memory.write(workspaces.keep_span, request.workspace.id, request.user, value)
+    await services.memory.write(workspaces.keep_span, request.workspace.id, request.user, preset)
     await _show(services, request)
 
 
@@ -165,4 +162,4 @@ async def _kept_range(services: Services, request: Request, today: date) -> Rang
 
 async def turn_page(services: Services, request: Request, value: str) -> None:
     """Another page of campaigns."""
-    await _show(services, request, page=_page_of(value))
+    await _show(services, request, page=read(OneRow, value).number)

@@ -1,7 +1,7 @@
 """Home before there is anything to show: the first steps, and what a guest reads."""
 
 from handlers.text import formatting
-from handlers.text.buttons import Action
+from handlers.text.buttons import NOTHING, Action
 from handlers.text.messages import (
     Block,
     actions,
@@ -21,7 +21,7 @@ def first_steps(*, settings_admin: bool) -> Block:
     blocks = [
         header("Three steps, and your mail is here"),
         section("*1. Connect the mail account.* Your Stannp API key is tried once, then kept sealed and never shown."),
-        actions(button("Connect mail account", Action.CONNECT, "1", style="primary")),
+        actions(button("Connect mail account", Action.CONNECT, NOTHING, style="primary")),
         section("*2. Switch on the webhook.* Stannp then tells us of each scan at once."),
         section("*3. Choose a channel to alert.* `/invite @Piecewise` there, then say `/mailalerts on`."),
         context("Admins can do this. *Settings* says who else may, once the account is connected."),

@@ -6,7 +6,8 @@ from typing import Final
 
 from handlers.status.view import CampaignLine, Standing, campaign_line, caveats, counts_text, freshness, money_line
 from handlers.text import formatting
-from handlers.text.buttons import Action, carry
+from handlers.text.buttons import NOTHING, Action, OneRow, Word, carry
+from handlers.text.codec import write
 from handlers.text.messages import (
     Block,
     actions,
@@ -98,24 +99,24 @@ def full(most: int) -> str:
 def _steering(report: Report) -> Block:
     """What only those who may change settings see."""
     account = [
-        button("Mail account", Action.CONNECT, "1", spoken="Connect another mail account"),
-        button("Webhook", Action.WEBHOOK, "1", spoken="Set up the mail platform's webhook"),
+        button("Mail account", Action.CONNECT, NOTHING, spoken="Connect another mail account"),
+        button("Webhook", Action.WEBHOOK, NOTHING, spoken="Set up the mail platform's webhook"),
     ]
     return actions(
-        button("Settings", Action.SETTINGS, "1", spoken="Who may cancel, and who may change settings"),
-        button("Audit log", Action.AUDIT, "1", spoken="Who did what"),
+        button("Settings", Action.SETTINGS, NOTHING, spoken="Who may cancel, and who may change settings"),
+        button("Audit log", Action.AUDIT, NOTHING, spoken="Who did what"),
         *(account if report.account else []),
     )
 
 
 def _range_row(report: Report) -> Block:
-    options = {key: option(label, key) for key, (label, _) in PRESETS.items()}
+    options = {key: option(label, write(Word(key))) for key, (label, _) in PRESETS.items()}
     days = report.standing.span.days
     row = actions(
         select(Action.HOME_RANGE, "Range", list(options.values()), options.get(report.kept)),
         date_picker(Action.HOME_FIRST, "First day", days.first),
         date_picker(Action.HOME_LAST, "Last day", days.last),
-        button("Refresh", Action.HOME_REFRESH, str(report.page), spoken="Read the numbers again"),
+        button("Refresh", Action.HOME_REFRESH, write(OneRow(report.page)), spoken="Read the numbers again"),
         *([_returns(report)] if report.standing.mix.of(Status.RETURNED) else []),
     )
     # Slack keeps what was chosen in a block of the same name, whatever it is told to show.
@@ -178,9 +179,11 @@ def _campaigns(report: Report) -> list[Block]:
 def _pager(report: Report, number: int) -> list[Block]:
     row = []
     if report.page:
-        row.append(button("Previous page", Action.HOME_PAGE, str(report.page - 1), spoken="Previous campaigns"))
+        row.append(
+            button("Previous page", Action.HOME_PAGE, write(OneRow(report.page - 1)), spoken="Previous campaigns")
+        )
     if (report.page + 1) * PAGE < number:
-        row.append(button("Next page", Action.HOME_PAGE, str(report.page + 1), spoken="Next campaigns"))
+        row.append(button("Next page", Action.HOME_PAGE, write(OneRow(report.page + 1)), spoken="Next campaigns"))
     # A row may hold each action once.
     return [actions(one) for one in row]
 

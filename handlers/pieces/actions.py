@@ -11,13 +11,15 @@ from sqlalchemy import Connection
 
 from handlers.context import intents as working
 from handlers.context.intents import Hold
-from handlers.context.lookups import Outdated, campaign_of, number_of
+from handlers.context.lookups import campaign_of
 from handlers.context.ports import FileToSend
 from handlers.context.services import Request, Services
 from handlers.pieces import exports
 from handlers.pieces import view as pieces_view
 from handlers.pieces.view import Listing
 from handlers.text import formatting, parsing, short_answers
+from handlers.text.buttons import AtStatus, OneCampaign, PiecesPage
+from handlers.text.codec import read
 from handlers.text.messages import Block, escape
 from storage import audit
 from storage.audit import Act
@@ -37,25 +39,22 @@ NO_EXPORT: Final = "The file that you asked for could not be made. Please open *
 
 async def view_details(services: Services, request: Request, value: str) -> None:
     """Opens the list of a campaign's pieces."""
-    campaign = await campaign_of(services, request, value)
+    campaign = await campaign_of(services, request, read(OneCampaign, value).campaign)
     await services.slack.open_view(request.trigger_id, await _listed(services, request, campaign, PieceFilter(), None))
 
 
 async def turn_page(services: Services, request: Request, value: str) -> None:
     """The next page after a piece, the first page, or everything again."""
     campaign, only = await _shown(services, request)
-    after = PieceId(number_of(value)) if value[:1].isdigit() else None
-    only = PieceFilter() if value == pieces_view.EVERY else only
-    await _show(services, request, await _listed(services, request, campaign, only, after))
+    page = read(PiecesPage, value)
+    only = PieceFilter() if page.every else only
+    await _show(services, request, await _listed(services, request, campaign, only, page.after))
 
 
 async def choose_status(services: Services, request: Request, value: str) -> None:
     """Only pieces at this status."""
     campaign, only = await _shown(services, request)
-    try:
-        only = replace(only, status=pieces_view.chosen_status(value))
-    except ValueError:
-        raise Outdated from None
+    only = replace(only, status=read(AtStatus, value).status)
     await _show(services, request, await _listed(services, request, campaign, only, None))
 
 
@@ -68,11 +67,8 @@ async def search(services: Services, request: Request) -> None:
 
 async def _shown(services: Services, request: Request) -> tuple[StoredCampaign, PieceFilter]:
     """What the modal shows. The campaign is looked up again: a value from outside is only an id."""
-    try:
-        campaign_id, only = pieces_view.unpacked(request.metadata)
-    except (ValueError, TypeError):
-        raise Outdated from None
-    return await campaign_of(services, request, str(campaign_id)), only
+    campaign_id, only = pieces_view.unpacked(request.metadata)
+    return await campaign_of(services, request, campaign_id), only
 
 
 async def _show(services: Services, request: Request, view: Block) -> None:

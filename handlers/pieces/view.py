@@ -1,12 +1,12 @@
 """*View details*: a campaign's pieces, status first, with *Tracking* beside each. For the asker alone."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from handlers.text import formatting
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import NOTHING, Action, AtStatus, Form, OnePiece, PiecesPage, PiecesShown
+from handlers.text.codec import Value, read, write
 from handlers.text.messages import (
     Block,
     actions,
@@ -24,10 +24,8 @@ from handlers.text.status_styles import STYLES, emoji
 from handlers.track.view import plain_standing
 from storage.queries.piece_pages import PieceFilter
 from storage.records import CampaignId, Mix, PieceId, StoredCampaign, StoredPiece
-from storage.statuses import Status
 
 PAGE: Final = 20
-EVERY: Final = "any"
 LONGEST_ASKED: Final = 100
 
 
@@ -42,21 +40,15 @@ class Listing:
     after: PieceId | None = None
 
 
-def packed(campaign_id: CampaignId, only: PieceFilter) -> str:
-    """What the list shows, to be kept in the modal itself. It never leaves Slack's view of it."""
-    status = "" if only.status is None else str(int(only.status))
-    return json.dumps([campaign_id, status, only.asked[:LONGEST_ASKED]], ensure_ascii=False)
+def packed(campaign_id: CampaignId, only: PieceFilter) -> Value:
+    """What the list shows, to be kept in the modal itself."""
+    return write(PiecesShown(campaign_id, only.status, only.asked[:LONGEST_ASKED]))
 
 
 def unpacked(metadata: str) -> tuple[CampaignId, PieceFilter]:
-    """What `packed` wrote; raises ValueError for anything else."""
-    campaign_id, status, asked = json.loads(metadata)
-    return CampaignId(int(campaign_id)), PieceFilter(chosen_status(status), str(asked))
-
-
-def chosen_status(value: str) -> Status | None:
-    """The status of an option's value; raises ValueError for none of ours."""
-    return None if value in ("", EVERY) else Status(int(value))
+    """What `packed` wrote; raises Outdated."""
+    shown = read(PiecesShown, metadata)
+    return shown.campaign, PieceFilter(shown.status, shown.asked)
 
 
 def details(listing: Listing) -> Block:
@@ -71,24 +63,23 @@ def details(listing: Listing) -> Block:
         *([] if shown else _nothing(listing)),
         *_pager(listing),
     ]
-    view = modal(campaign.facts.name, blocks)
+    view = modal(campaign.facts.name, blocks, packed(campaign.id, only))
     return view | {
         "callback_id": Form.DETAILS,
-        "private_metadata": packed(campaign.id, only),
         "submit": {"type": "plain_text", "text": "Search"},
     }
 
 
 def _tools(listing: Listing) -> Block:
-    every = option(f"All statuses ({formatting.count(listing.mix.total)})", EVERY)
+    every = option(f"All statuses ({formatting.count(listing.mix.total)})", write(AtStatus(None)))
     choices = {
-        status: option(f"{STYLES[status].label} ({formatting.count(number)})", str(int(status)))
+        status: option(f"{STYLES[status].label} ({formatting.count(number)})", write(AtStatus(status)))
         for status, number in listing.mix.in_order()
     }
     chosen = every if listing.only.status is None else choices[listing.only.status]
     row = actions(
         select(Action.DETAILS_FILTER, "Status", [every, *choices.values()], chosen),
-        button("Export CSV", Action.DETAILS_EXPORT, "csv", spoken="Send me exactly these pieces as a CSV file"),
+        button("Export CSV", Action.DETAILS_EXPORT, NOTHING, spoken="Send me exactly these pieces as a CSV file"),
     )
     # Slack keeps what was chosen in a block of the same name, whatever it is told to show.
     return row | {"block_id": f"tools {chosen['value']}"}
@@ -126,22 +117,22 @@ def _nothing(listing: Listing) -> list[Block]:
         why = "There are no more."
     else:
         why = f"No piece of this campaign is at {STYLES[only.status].label} now."
-    return [section(why), actions(_back(listing, "Show all pieces", EVERY))]
+    return [section(why), actions(_back(listing, "Show all pieces", PiecesPage(every=True)))]
 
 
 def _pager(listing: Listing) -> list[Block]:
     row = []
     if len(listing.page) > PAGE:
-        value = str(listing.page[PAGE - 1].id)
+        value = write(PiecesPage(listing.page[PAGE - 1].id))
         row.append(actions(button("Next page", Action.DETAILS_NEXT, value, spoken="Next page of pieces")))
     if listing.after is not None:
-        row.append(actions(_back(listing, "Back to the first page", "")))
+        row.append(actions(_back(listing, "Back to the first page", PiecesPage())))
     return row
 
 
-def _back(listing: Listing, label: str, value: str) -> Block:
+def _back(listing: Listing, label: str, page: PiecesPage) -> Block:
     spoken = f"{label} of {listing.campaign.facts.name}"
-    return button(label, Action.DETAILS_NEXT, value or "first", spoken=spoken)
+    return button(label, Action.DETAILS_NEXT, write(page), spoken=spoken)
 
 
 def _line(piece: StoredPiece) -> Block:
@@ -149,7 +140,8 @@ def _line(piece: StoredPiece) -> Block:
     name = escape(who.name or f"Piece {piece.ref}")
     place = escape(" ".join(part for part in (who.city, who.region, who.postcode) if part))
     line = f"{emoji(piece.status)} *{escape(plain_standing(piece))}* · {name}" + (f"\n{place}" if place else "")
-    return section(line, button("Tracking", Action.TRACK, str(piece.id), spoken=f"Tracking of piece {piece.ref}"))
+    track_it = button("Tracking", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Tracking of piece {piece.ref}")
+    return section(line, track_it)
 
 
 def export_begun(listing_of: str) -> Block:

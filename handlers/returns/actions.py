@@ -7,39 +7,37 @@ from sqlalchemy import Connection
 
 from handlers.charts.drawing import Bars
 from handlers.context import kept, replies
-from handlers.context.lookups import Outdated, campaign_of, number_of, piece_of
+from handlers.context.lookups import campaign_of, piece_of
 from handlers.context.ports import AddressCheck
 from handlers.context.services import Request, Services
-from handlers.errors import Outage, Refusal
+from handlers.errors import Outage, Outdated, Refusal
 from handlers.forecast import queries as forecast_queries
 from handlers.ingest import counting
 from handlers.returns import view as returns_view
 from handlers.returns.view import RangeReturns, Returns
 from handlers.status.view import CampaignLine
 from handlers.text import buttons
+from handlers.text.buttons import OneCampaign, OnePiece, ReturnsOf, Settled, Word
+from handlers.text.codec import read
 from handlers.text.messages import Block, Picture
 from handlers.text.status_styles import STYLES
 from storage.queries import mail as queries
 from storage.queries import piece_pages, returns
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import Place
-from storage.records import NO_CAMPAIGN, ChannelId, PieceId, StoredCampaign
+from storage.records import NO_CAMPAIGN, ChannelId, PieceId
 from storage.statuses import Status
 
 
 async def open_desk(services: Services, request: Request, value: str) -> None:
     """*Returns* of a campaign."""
-    campaign = await campaign_of(services, request, value)
-    origin = f"{request.channel},{request.message_ts}" if request.channel else ""
-    await services.slack.open_view(request.trigger_id, await _returns(services, request, campaign, origin, None))
+    shown = ReturnsOf(read(OneCampaign, value).campaign, None, request.channel, request.message_ts)
+    await services.slack.open_view(request.trigger_id, await _returns(services, request, shown))
 
 
 async def open_range(services: Services, request: Request, value: str) -> None:
     """*Returns* in Home: by campaign, over the mail of its range. Read from tallies."""
-    try:
-        _, span = buttons.carried(value)
-    except ValueError:
-        raise Outdated from None
+    _, span = buttons.carried(value)
 
     def look(connection: Connection) -> RangeReturns:
         mixes = queries.mixes(connection, request.workspace.id, span.days)
@@ -54,43 +52,39 @@ async def open_range(services: Services, request: Request, value: str) -> None:
 
 async def push_desk(services: Services, request: Request, value: str) -> None:
     """A campaign's desk, over the list of campaigns."""
-    campaign = await campaign_of(services, request, value)
-    await services.slack.push_view(request.trigger_id, await _returns(services, request, campaign, "", None))
+    shown = ReturnsOf(read(OneCampaign, value).campaign)
+    await services.slack.push_view(request.trigger_id, await _returns(services, request, shown))
 
 
 async def turn_page(services: Services, request: Request, value: str) -> None:
     """The next page."""
-    key, _, rest = value.partition("|")
-    after, _, origin = rest.partition("|")
-    campaign = await campaign_of(services, request, key)
-    view = await _returns(services, request, campaign, origin, PieceId(number_of(after)))
-    await services.slack.update_view(request.view_id, view)
+    await services.slack.update_view(request.view_id, await _returns(services, request, read(ReturnsOf, value)))
 
 
-async def _returns(
-    services: Services, request: Request, campaign: StoredCampaign, origin: str, after: PieceId | None
-) -> Block:
+async def _returns(services: Services, request: Request, asked: ReturnsOf) -> Block:
+    campaign = await campaign_of(services, request, asked.campaign)
+
     def look(connection: Connection) -> Returns:
         workspace_id = request.workspace.id
         mix = queries.mix(connection, workspace_id, campaign.id)
         usual = forecast_queries.share_returned(queries.total(connection, workspace_id, but=[NO_CAMPAIGN, campaign.id]))
         only = PieceFilter(Status.RETURNED)
         page = (
-            piece_pages.page(connection, workspace_id, campaign.id, only, after, returns_view.PAGE + 1)
+            piece_pages.page(connection, workspace_id, campaign.id, only, asked.after, returns_view.PAGE + 1)
             if mix.of(Status.RETURNED)
             else []
         )
         notes = returns.notes_of(connection, workspace_id, [piece.id for piece in page])
         places = returns.places_of(connection, workspace_id, campaign.id)
-        return Returns(campaign, mix, usual, places, page, notes, origin, after)
+        return Returns(campaign, mix, usual, places, page, notes, asked.channel, asked.thread, asked.after)
 
     return returns_view.desk(await services.memory.read(look))
 
 
 async def show_map(services: Services, request: Request, value: str) -> None:
     """Returns by state as a picture: in the thread from which the desk was opened, or to the person."""
-    key, _, origin = value.partition("|")
-    campaign = await campaign_of(services, request, key)
+    asked = read(ReturnsOf, value)
+    campaign = await campaign_of(services, request, asked.campaign)
     await counting.bring_up_to_date(services, request.workspace.id, campaign.id)
     places: Counter[Place] = await services.memory.read(returns.places_of, request.workspace.id, campaign.id)
     rows = returns_view.by_state(places)
@@ -101,28 +95,27 @@ async def show_map(services: Services, request: Request, value: str) -> None:
         bars = Bars(f"Returns of {campaign.facts.name}", shown, most, STYLES[Status.RETURNED].color)
         picture = Picture(await services.renderer.bars(bars), message.text, bars.title)
         message = replace(message, picture=picture)
-    channel, _, thread = origin.partition(",")
-    place = replace(request, channel=ChannelId(channel or request.user), thread=thread or None)
+    place = replace(request, channel=asked.channel or ChannelId(request.user), thread=asked.thread or None)
     await replies.to_channel(services, place, message)
 
 
 async def open_piece(services: Services, request: Request, value: str) -> None:
     """One returned piece, over the list."""
-    piece = await piece_of(services, request, value)
+    piece = await piece_of(services, request, read(OnePiece, value).piece)
     await services.slack.push_view(request.trigger_id, await _piece(services, request, piece.id))
 
 
 async def _piece(
     services: Services, request: Request, piece_id: PieceId, check: AddressCheck | None = None, said: str = ""
 ) -> Block:
-    piece = await piece_of(services, request, str(piece_id))
+    piece = await piece_of(services, request, piece_id)
     notes = await services.memory.read(returns.notes_of, request.workspace.id, [piece_id])
     return returns_view.returned_piece(piece, notes.get(piece_id, returns.Note()), check, said)
 
 
 async def check_address(services: Services, request: Request, value: str) -> None:
     """Asks the platform's register of addresses."""
-    piece = await piece_of(services, request, value)
+    piece = await piece_of(services, request, read(OnePiece, value).piece)
     check, said = None, ""
     if not piece.recipient.address:
         said = "Stannp has not told this piece's address yet: open its tracking first."
@@ -136,13 +129,14 @@ async def check_address(services: Services, request: Request, value: str) -> Non
 
 async def note_reason(services: Services, request: Request, value: str) -> None:
     """Why it came back, as it stands on the piece."""
-    piece = await piece_of(services, request, request.metadata)
-    if value not in returns_view.REASONS:
+    piece = await piece_of(services, request, read(OnePiece, request.metadata).piece)
+    reason = read(Word, value).word
+    if reason not in returns_view.REASONS:
         raise Outdated
 
     def note(connection: Connection) -> None:
         if kept.is_first(connection, request.kept):
-            returns.note_reason(connection, request.workspace.id, piece.id, value, request.user)
+            returns.note_reason(connection, request.workspace.id, piece.id, reason, request.user)
 
     await services.memory.write(note)
     await services.slack.update_view(request.view_id, await _piece(services, request, piece.id))
@@ -150,9 +144,9 @@ async def note_reason(services: Services, request: Request, value: str) -> None:
 
 async def mark_handled(services: Services, request: Request, value: str) -> None:
     """Settled, or open again."""
-    key, _, done = value.partition("|")
-    piece = await piece_of(services, request, key)
-    moment = services.clock.now() if done else None
+    asked = read(Settled, value)
+    piece = await piece_of(services, request, asked.piece)
+    moment = services.clock.now() if asked.done else None
 
     def settle(connection: Connection) -> None:
         if kept.is_first(connection, request.kept):

@@ -9,7 +9,8 @@ from handlers.context.ports import AddressCheck
 from handlers.pieces.view import packed
 from handlers.status.view import CampaignLine
 from handlers.text import formatting
-from handlers.text.buttons import Action
+from handlers.text.buttons import NOTHING, NOWHERE, Action, OneCampaign, OnePiece, ReturnsOf, Settled, Word
+from handlers.text.codec import Value, write
 from handlers.text.messages import (
     Block,
     Message,
@@ -28,7 +29,7 @@ from handlers.text.parsing import Range
 from handlers.track.view import full_name
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import Note, Place
-from storage.records import Mix, PieceId, StoredCampaign, StoredPiece
+from storage.records import ChannelId, Mix, PieceId, StoredCampaign, StoredPiece
 from storage.statuses import MAILED, Status
 
 PAGE: Final = 15
@@ -70,9 +71,14 @@ class Returns:
     places: Counter[Place]
     page: Sequence[StoredPiece]
     notes: Mapping[PieceId, Note]
-    #: Where the picture goes: a channel and the message in whose thread, or nothing.
-    origin: str = ""
+    #: Where the picture goes: a channel ("": to the person), and the message in whose thread.
+    channel: ChannelId = NOWHERE
+    thread: str = ""
     after: PieceId | None = None
+
+    def carried(self, after: PieceId | None = None) -> Value:
+        """This desk, or its page after a piece, for a button."""
+        return write(ReturnsOf(self.campaign.id, after, self.channel, self.thread))
 
 
 def desk(shown: Returns) -> Block:
@@ -82,10 +88,8 @@ def desk(shown: Returns) -> Block:
         section(rate_text(shown.mix, shown.usual)),
         *_places(shown),
         actions(
-            button(
-                "Show by state", Action.RETURNS_MAP, f"{campaign.id}|{shown.origin}", spoken="Post the picture by state"
-            ),
-            button("Export CSV", Action.DETAILS_EXPORT, "csv", spoken="Send me these addresses as a CSV file"),
+            button("Show by state", Action.RETURNS_MAP, shown.carried(), spoken="Post the picture by state"),
+            button("Export CSV", Action.DETAILS_EXPORT, NOTHING, spoken="Send me these addresses as a CSV file"),
         ),
         *(_line(piece, shown.notes.get(piece.id, Note())) for piece in pieces),
         *([] if pieces else [section("Nothing came back." if shown.after is None else "There are no more.")]),
@@ -95,7 +99,7 @@ def desk(shown: Returns) -> Block:
             "clean list."
         ),
     ]
-    return modal("Returns", blocks) | {"private_metadata": packed(campaign.id, PieceFilter(Status.RETURNED))}
+    return modal("Returns", blocks, packed(campaign.id, PieceFilter(Status.RETURNED)))
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,8 @@ def _rate(mix: Mix) -> float:
 def _campaign_line(line: CampaignLine) -> Block:
     name = line.campaign.facts.name
     said = f"*{escape(name)}*\n{rate_text(line.mix, None)}"
-    return section(said, button("Open", Action.RETURNS_PUSH, str(line.campaign.id), spoken=f"What came back of {name}"))
+    value = write(OneCampaign(line.campaign.id))
+    return section(said, button("Open", Action.RETURNS_PUSH, value, spoken=f"What came back of {name}"))
 
 
 def rate_text(mix: Mix, usual: float | None) -> str:
@@ -163,21 +168,21 @@ def _line(piece: StoredPiece, note: Note) -> Block:
         said += f"\n_{REASONS.get(note.reason, note.reason)}_"
     if note.handled_at is not None:
         said += f"\n:white_check_mark: handled by <@{note.handled_by}> {formatting.stamp_day(note.handled_at)}"
-    return section(said, button("Open", Action.RETURN_OPEN, str(piece.id), spoken=f"Open returned piece {piece.ref}"))
+    value = write(OnePiece(piece.id))
+    return section(said, button("Open", Action.RETURN_OPEN, value, spoken=f"Open returned piece {piece.ref}"))
 
 
 def _pager(shown: Returns) -> list[Block]:
     if len(shown.page) <= PAGE:
         return []
-    value = f"{shown.campaign.id}|{shown.page[PAGE - 1].id}|{shown.origin}"
+    value = shown.carried(shown.page[PAGE - 1].id)
     return [actions(button("Next page", Action.RETURNS_NEXT, value, spoken="Next page of returns"))]
 
 
 def returned_piece(piece: StoredPiece, note: Note, check: AddressCheck | None = None, said: str = "") -> Block:
     """One returned piece: its address, whether it is good, why it came back, and whether that is settled."""
-    menu = [option(f"{code}: {text}", code) for code, text in REASONS.items()]
-    chosen = next((one for one in menu if one["value"] == note.reason), None)
-    settled = note.handled_at is not None
+    menu = {code: option(f"{code}: {text}", write(Word(code))) for code, text in REASONS.items()}
+    settled, this = note.handled_at is not None, write(OnePiece(piece.id))
     blocks = [
         section(
             f"*{full_name(piece.recipient)}*\nPiece `{escape(piece.ref)}`"
@@ -186,12 +191,12 @@ def returned_piece(piece: StoredPiece, note: Note, check: AddressCheck | None = 
         *([section(check_text(check))] if check else []),
         *([context(escape(said))] if said else []),
         actions(
-            button("Check address", Action.RETURN_CHECK, str(piece.id), spoken="Ask the register of addresses"),
-            select(Action.RETURN_REASON, "Why it came back", menu, chosen),
+            button("Check address", Action.RETURN_CHECK, this, spoken="Ask the register of addresses"),
+            select(Action.RETURN_REASON, "Why it came back", list(menu.values()), menu.get(note.reason)),
             button(
                 "Open again" if settled else "Mark as handled",
                 Action.RETURN_HANDLED,
-                f"{piece.id}|{'' if settled else 'done'}",
+                write(Settled(piece.id, done=not settled)),
                 spoken="Not settled yet" if settled else "This return is settled",
             ),
         )
@@ -201,7 +206,7 @@ def returned_piece(piece: StoredPiece, note: Note, check: AddressCheck | None = 
         blocks.append(context(f"{REASONS.get(note.reason, note.reason)}, noted by <@{note.reason_by}>"))
     if note.handled_at is not None:
         blocks.append(context(f"Handled by <@{note.handled_by}> {formatting.stamp(note.handled_at)}"))
-    return modal("Returned piece", blocks) | {"private_metadata": str(piece.id)}
+    return modal("Returned piece", blocks, this)
 
 
 def check_text(check: AddressCheck) -> str:

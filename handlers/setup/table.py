@@ -3,12 +3,13 @@
 from handlers.context.services import Request, Services
 from handlers.context.table import Filled, Press, Submission, Table
 from handlers.setup import actions
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import Action, Form, Word
+from handlers.text.codec import read
 from handlers.text.messages import waiting
 
 
 async def _connect(services: Services, request: Request, filled: Filled) -> None:
-    await actions.connect(services, request, filled["key"].typed, filled["region"].chosen)
+    await actions.connect(services, request, filled["key"].typed, read(Word, filled["region"].chosen).word)
 
 
 async def _save_webhook(services: Services, request: Request, filled: Filled) -> None:

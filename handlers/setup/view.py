@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from handlers.context.ports import SHORTEST_SECRET, Account
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import NOTHING, Action, Form, Word
+from handlers.text.codec import write
 from handlers.text.messages import (
     Block,
     Message,
@@ -32,7 +33,7 @@ def welcome(name: str) -> Message:
 
 def connect_form(regions: Mapping[str, str], region: str = "", note: str = "") -> Block:
     """The key and its region. `note` says why the last try failed; the key is never filled in."""
-    options = {key: option(name, key) for key, name in regions.items()}
+    options = {key: option(name, write(Word(key))) for key, name in regions.items()}
     key: Block = {"type": "plain_text_input", "action_id": "key", "max_length": KEY_LIMIT}
     blocks = [
         *([section(f":warning: {escape(note)}")] if note else []),
@@ -58,7 +59,7 @@ def webhook_form(address: str, *, note: str = "") -> Block:
         ),
         input_block("Webhook secret", "secret", secret),
         context("Keep the address to yourselves. *New address* puts this one out of use."),
-        actions(button("New address", Action.NEW_WEBHOOK, "1")),
+        actions(button("New address", Action.NEW_WEBHOOK, NOTHING)),
     ]
     return _form(Form.WEBHOOK, "Webhook", "Save", blocks)
 
@@ -70,7 +71,7 @@ def connected(account: Account) -> list[Block]:
     return [
         section(f":white_check_mark: Connected to *{owner}*{holds}."),
         section("I am reading your campaigns now. Next: the webhook, so that scans arrive at once."),
-        actions(button("Set up the webhook", Action.WEBHOOK, "1", style="primary")),
+        actions(button("Set up the webhook", Action.WEBHOOK, NOTHING, style="primary")),
     ]
 
 

@@ -7,34 +7,26 @@ from sqlalchemy import Connection
 from handlers.charts.drawing import Curve
 from handlers.context import asker, replies
 from handlers.context.access import note_shown
-from handlers.context.lookups import Outdated, campaign_of
+from handlers.context.lookups import campaign_of
 from handlers.context.services import Request, Services
+from handlers.errors import Outdated
 from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
 from handlers.forecast.model import Point
 from handlers.ingest import counting
 from handlers.status import answers
 from handlers.status import view as status_view
-from handlers.text import buttons
-from handlers.text.parsing import Range
+from handlers.text.buttons import OneCampaign, carried
+from handlers.text.codec import read
 from storage.queries import transits
-from storage.records import (
-    CampaignId,
-)
-
-
-def carried(value: str) -> tuple[CampaignId | None, Range]:
-    """Campaign and range in a button; raises Outdated."""
-    try:
-        return buttons.carried(value)
-    except ValueError:
-        raise Outdated from None
 
 
 async def pick_campaign(services: Services, request: Request, value: str) -> None:
     """A campaign was chosen from a list: its answer goes to the channel."""
     campaign_id, span = carried(value)
-    campaign = await campaign_of(services, request, str(campaign_id))
+    if campaign_id is None:
+        raise Outdated
+    campaign = await campaign_of(services, request, campaign_id)
     today = await asker.today_of(services, request)
     message = await answers.campaign_message(services, request, campaign, span, today)
     await replies.to_channel(services, request, message)
@@ -48,14 +40,14 @@ async def refresh(services: Services, request: Request, value: str) -> None:
     if campaign_id is None:
         message = await answers.account_message(services, request, span, today)
     else:
-        campaign = await campaign_of(services, request, str(campaign_id))
+        campaign = await campaign_of(services, request, campaign_id)
         message = await answers.campaign_message(services, request, campaign, span, today, force=True)
     await replies.in_place(services, request, message)
 
 
 async def delivery_curve(services: Services, request: Request, value: str) -> None:
     """*Delivery curve*: actual against expected, in the thread of the answer."""
-    campaign = await campaign_of(services, request, value)
+    campaign = await campaign_of(services, request, read(OneCampaign, value).campaign)
     await counting.bring_up_to_date(services, request.workspace.id, campaign.id)
     today = await asker.today_of(services, request)
 

@@ -8,7 +8,8 @@ from typing import Final
 from handlers.forecast import model
 from handlers.forecast.model import Point, Progress
 from handlers.text import formatting
-from handlers.text.buttons import Action, carry, range_menu
+from handlers.text.buttons import Action, OneCampaign, carry, range_menu
+from handlers.text.codec import write
 from handlers.text.messages import (
     TEXT,
     Block,
@@ -213,20 +214,20 @@ def _refresh(campaign: StoredCampaign | None, standing: Standing) -> Block:
 
 
 def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
-    name = campaign.facts.name
+    name, this = campaign.facts.name, write(OneCampaign(campaign.id))
     row = [
-        button("View details", Action.VIEW_DETAILS, str(campaign.id), spoken=f"View the pieces of {name}"),
+        button("View details", Action.VIEW_DETAILS, this, spoken=f"View the pieces of {name}"),
         _refresh(campaign, standing),
         range_menu(campaign.id, standing.span, standing.today),
     ]
     if campaign.handed_over_first is not None:
         spoken = f"How {name} is delivered, day by day"
-        row.append(button("Delivery curve", Action.DELIVERY_CURVE, str(campaign.id), spoken=spoken))
+        row.append(button("Delivery curve", Action.DELIVERY_CURVE, this, spoken=spoken))
     if returned := standing.mix.of(Status.RETURNED):
         label = f"Returns ({formatting.count(returned)})"
-        row.append(button(label, Action.RETURNS, str(campaign.id), spoken=f"What came back of {name}"))
+        row.append(button(label, Action.RETURNS, this, spoken=f"What came back of {name}"))
     if may_offer_cancel(campaign, standing.mix):
-        row.append(button("Cancel…", Action.CANCEL_CAMPAIGN, str(campaign.id), spoken=f"Cancel what can be in {name}"))
+        row.append(button("Cancel…", Action.CANCEL_CAMPAIGN, this, spoken=f"Cancel what can be in {name}"))
     return actions(*row)
 
 
@@ -260,7 +261,13 @@ def campaign_line(line: CampaignLine) -> Block:
     returned = mix.of(Status.RETURNED)
     said += f" · {formatting.count(returned)} returned" if returned else ""
     return section(
-        said, button("View details", Action.VIEW_DETAILS, str(line.campaign.id), spoken=f"View the pieces of {name}")
+        said,
+        button(
+            "View details",
+            Action.VIEW_DETAILS,
+            write(OneCampaign(line.campaign.id)),
+            spoken=f"View the pieces of {name}",
+        ),
     )
 
 

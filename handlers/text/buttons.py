@@ -1,13 +1,18 @@
 """The names of all buttons, menus and forms, and what they carry: ids and days, never names or addresses."""
 
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
+from handlers.text import codec
+from handlers.text.codec import Carried, Value, read, write
 from handlers.text.formatting import span
 from handlers.text.messages import Block, option, select
 from handlers.text.parsing import ALL_TIME, PRESETS, Range, this_month
 from storage.queries.mail import Days
-from storage.records import CampaignId
+from storage.records import CampaignId, ChannelId, NotifyOn, PieceId
+from storage.statuses import Status
 
 
 class Action(StrEnum):
@@ -65,20 +70,156 @@ class Form(StrEnum):
     RULES = "save_settings"
 
 
-def carry(campaign_id: CampaignId | None, days: Days) -> str:
+@dataclass(frozen=True)
+class OneCampaign(Carried):
+    """A campaign."""
+
+    campaign: CampaignId
+
+
+@dataclass(frozen=True)
+class OnePiece(Carried):
+    """A piece."""
+
+    piece: PieceId
+
+
+@dataclass(frozen=True)
+class OneRow(Carried):
+    """A request for approval, a line of the audit log, or a page of Home."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class OneChannel(Carried):
+    """A channel."""
+
+    channel: ChannelId
+
+
+@dataclass(frozen=True)
+class Word(Carried):
+    """One of the words of a menu. Whoever reads it looks whether it is one."""
+
+    word: str
+
+
+@dataclass(frozen=True)
+class News(Carried):
+    """What a channel may be told of."""
+
+    notify_on: NotifyOn
+
+
+@dataclass(frozen=True)
+class Limit(Carried):
+    """An hour or a share; None for off."""
+
+    VERSION = 2
+
+    number: int | None
+
+
+@dataclass(frozen=True)
+class Hours(Carried):
+    """From this hour to that; None for off."""
+
+    VERSION = 2
+
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True)
+class MailOf(Carried):
+    """A campaign (None: the account) and days (None: without an end)."""
+
+    campaign: CampaignId | None
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True)
+class AtStatus(Carried):
+    """A status by its name, for ranks may change; None: whatever it is."""
+
+    VERSION = 2
+
+    status: Status | None
+
+
+@dataclass(frozen=True)
+class PiecesShown(Carried):
+    """What a list of pieces shows, as the modal itself keeps it. It never leaves Slack's view of it."""
+
+    VERSION = 2
+    LONGEST = codec.FORM
+
+    campaign: CampaignId
+    status: Status | None
+    asked: str
+
+
+@dataclass(frozen=True)
+class PiecesPage(Carried):
+    """The pieces after this one; None: from the first. `every`: whatever was asked for before."""
+
+    VERSION = 2
+
+    after: PieceId | None = None
+    every: bool = False
+
+
+NOWHERE: Final = ChannelId("")
+
+
+@dataclass(frozen=True)
+class ReturnsOf(Carried):
+    """A campaign's returns: after which piece, and where their picture goes ("": to the person)."""
+
+    VERSION = 2
+
+    campaign: CampaignId
+    after: PieceId | None = None
+    channel: ChannelId = NOWHERE
+    thread: str = ""
+
+
+@dataclass(frozen=True)
+class Settled(Carried):
+    """A returned piece, and whether it is to be settled or open again."""
+
+    VERSION = 2
+
+    piece: PieceId
+    done: bool
+
+
+@dataclass(frozen=True)
+class Cancelling(Carried):
+    """What a form confirms: an intent, or (without one) that this draft goes; and the channel that reads of it."""
+
+    VERSION = 2
+
+    campaign: CampaignId
+    intent: int | None
+    channel: ChannelId
+
+
+#: What carries nothing: there is one of these only, and nobody reads it.
+NOTHING: Final = write(Word("1"))
+
+
+def carry(campaign_id: CampaignId | None, days: Days) -> Value:
     """A campaign (None: the account) and days, as a button's value."""
-    parts = [
-        "" if campaign_id is None else str(campaign_id),
-        *(d.isoformat() if d else "" for d in (days.first, days.last)),
-    ]
-    return "|".join(parts)
+    return write(MailOf(campaign_id, days.first, days.last))
 
 
 def carried(value: str) -> tuple[CampaignId | None, Range]:
-    """What `carry` packed. A value that is none of ours raises ValueError."""
-    campaign, first, last = value.split("|")
-    days = Days(date.fromisoformat(first) if first else None, date.fromisoformat(last) if last else None)
-    return CampaignId(int(campaign)) if campaign else None, name_days(days)
+    """What `carry` packed; raises Outdated."""
+    one = read(MailOf, value)
+    return one.campaign, name_days(Days(one.first, one.last))
 
 
 def name_days(days: Days) -> Range:

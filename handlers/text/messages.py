@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
+from handlers.text.codec import Value
+
 Block = dict[str, Any]
 #: Slack's limits (docs.slack.dev, Block Kit reference), in characters or items.
 TEXT: Final = 3000
@@ -104,7 +106,7 @@ def clip_plain(text: str, limit: int) -> str:
 
 
 def button(
-    label: str, action_id: str, value: str, *, style: str = "", spoken: str = "", confirm: Block | None = None
+    label: str, action_id: str, value: Value, *, style: str = "", spoken: str = "", confirm: Block | None = None
 ) -> Block:
     """A button. `spoken` says it in full for screen readers, where the label alone is too short."""
     block: Block = {
@@ -141,7 +143,7 @@ def confirmation(title: str, text: str, yes: str, no: str) -> Block:
     }
 
 
-def option(label: str, value: str) -> Block:
+def option(label: str, value: Value) -> Block:
     """One line of a list to choose from."""
     return {"text": {"type": "plain_text", "text": clip_plain(label, OPTION), "emoji": True}, "value": value}
 
@@ -195,14 +197,15 @@ def pictures_in(message: Any) -> tuple[str, ...]:
     return tuple(str(file["id"]) for file in files if isinstance(file, dict) and file.get("id"))
 
 
-def modal(title: str, blocks: Sequence[Block]) -> Block:
-    """A modal that only shows."""
-    return {
+def modal(title: str, blocks: Sequence[Block], carries: Value | None = None) -> Block:
+    """A modal that only shows. `carries`: what it keeps for whatever is pressed or sent in it."""
+    made: Block = {
         "type": "modal",
         "title": {"type": "plain_text", "text": clip_plain(title, VIEW_TITLE)},
         "close": {"type": "plain_text", "text": "Close"},
         "blocks": list(blocks),
     }
+    return made if carries is None else made | {"private_metadata": carries}
 
 
 def waiting(title: str) -> Block:

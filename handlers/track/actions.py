@@ -6,6 +6,8 @@ from handlers.context.lookups import piece_of
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from handlers.text import messages
+from handlers.text.buttons import OnePiece
+from handlers.text.codec import read
 from handlers.text.messages import section
 from handlers.track import answers
 from handlers.track import view as track_view
@@ -14,14 +16,14 @@ from storage.queries import mail as queries
 
 async def pick_piece(services: Services, request: Request, value: str) -> None:
     """A piece was chosen from a list: its timeline takes the list's place."""
-    piece = await piece_of(services, request, value)
+    piece = await piece_of(services, request, read(OnePiece, value).piece)
     message = await answers.piece_message(services, request, piece)
     await replies.to_asker(services, request, message, replacing=True)
 
 
 async def track_piece(services: Services, request: Request, value: str) -> None:
     """A piece's timeline: over the open list, or for the asker alone in the channel."""
-    piece = await piece_of(services, request, value)
+    piece = await piece_of(services, request, read(OnePiece, value).piece)
     if not request.view_id:
         await replies.to_asker(services, request, await answers.piece_message(services, request, piece))
         return
@@ -34,7 +36,7 @@ async def track_piece(services: Services, request: Request, value: str) -> None:
 
 async def share_piece(services: Services, request: Request, value: str) -> None:
     """*Share to channel* on a private timeline: everyone there sees it, without the full name and address."""
-    piece = await piece_of(services, request, value)
+    piece = await piece_of(services, request, read(OnePiece, value).piece)
     scans = await services.memory.read(queries.timeline, request.workspace.id, piece.id)
     if not request.channel:
         raise Refusal("There is no channel here to share it with. Ask with `/mailtrack` in the channel.")

@@ -6,7 +6,8 @@ from typing import Final
 from handlers.forecast import model
 from handlers.forecast.model import Outlook
 from handlers.text import formatting
-from handlers.text.buttons import Action
+from handlers.text.buttons import Action, OnePiece
+from handlers.text.codec import write
 from handlers.text.messages import (
     Block,
     Message,
@@ -62,7 +63,9 @@ def piece_answer(
         *([context(told_text(told))] if told else []),
         *([context(note)] if note else []),
     ]
-    share = button("Share to channel", Action.SHARE_PIECE, str(piece.id), spoken="Show it here without the address")
+    share = button(
+        "Share to channel", Action.SHARE_PIECE, write(OnePiece(piece.id)), spoken="Show it here without the address"
+    )
     row = ([share] if shareable else []) + ([cancel_button(piece)] if piece.status in CANCELLABLE else [])
     row += [_erase_button(piece)] if erasable and piece.recipient != NOBODY else []
     blocks += [actions(*row)] if row else []
@@ -78,14 +81,18 @@ def _erase_button(piece: StoredPiece) -> Block:
         "Keep",
     )
     return button(
-        "Erase recipient", Action.ERASE, str(piece.id), spoken=f"Erase who {piece.ref} was sent to", confirm=sure
+        "Erase recipient",
+        Action.ERASE,
+        write(OnePiece(piece.id)),
+        spoken=f"Erase who {piece.ref} was sent to",
+        confirm=sure,
     )
 
 
 def shared(piece: StoredPiece, scans: Sequence[Scan], by: str) -> Message:
     """The same for a channel, or (by "") for a guest: shortened, and nothing in it can be pressed but *Track*."""
     said = f"{emoji(piece.status)} *{_standing(piece)}* · {short_name(piece.recipient)} · `{escape(piece.ref)}`"
-    track_it = button("Track", Action.TRACK, str(piece.id), spoken=f"Track piece {piece.ref}")
+    track_it = button("Track", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Track piece {piece.ref}")
     shared_by = f"Shared by <@{by}>" if by else "You are a guest here: name and address are shortened."
     blocks = [section(said, track_it), section(_timeline(scans)), context(shared_by)]
     return Message(f"{short_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)} {shared_by}", blocks)
@@ -154,7 +161,7 @@ def cancel_button(piece: StoredPiece) -> Block:
         "Keep it",
     )
     return button(
-        "Cancel this piece", Action.CANCEL_PIECE, str(piece.id), style="danger", confirm=request,
+        "Cancel this piece", Action.CANCEL_PIECE, write(OnePiece(piece.id)), style="danger", confirm=request,
         spoken=f"Cancel piece {piece.ref}",
     )  # fmt: skip
 
@@ -165,7 +172,7 @@ def pick_piece(asked: str, found: Sequence[StoredPiece], more: bool) -> Message:
         "type": "static_select",
         "action_id": Action.PICK_PIECE,
         "placeholder": {"type": "plain_text", "text": "Choose a piece"},
-        "options": [option(_choice(piece), str(piece.id)) for piece in found],
+        "options": [option(_choice(piece), write(OnePiece(piece.id))) for piece in found],
     }
     text = f"Several pieces match “{asked}”. Which one?"
     blocks = [section(text), actions(menu)]

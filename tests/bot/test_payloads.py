@@ -6,7 +6,7 @@ import pytest
 
 from bot.front import payloads
 from bot.front.payloads import NotFromSlackError, Pressed, Submitted, Typed, read, require_clean, require_slack
-from handlers.context.lookups import Outdated
+from handlers.errors import Outdated
 
 FORM: dict[str, Any] = {
     "type": "view_submission",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.sandbox.slack import SlackDouble
-from handlers.text.buttons import Action, Form
+from handlers.text.buttons import Action, Form, Hours, Limit
+from handlers.text.codec import write
 from tests.house import ACME, House
 
 Json = Any
@@ -106,7 +107,8 @@ def form(slack: SlackDouble, which: Form) -> Json:
     def chosen(name: str, value: str) -> Json:
         return {name: {name: {"type": "static_select", "selected_option": {"value": value}}}}
 
-    values = chosen("campaign", "0") | chosen("digest", "8") | chosen("quiet", "off") | chosen("alarm", "5")
+    values = chosen("campaign", "0") | chosen("digest", write(Limit(8))) | chosen("alarm", write(Limit(5)))
+    values |= chosen("quiet", write(Hours(None, None)))
     values |= {"wants": {"wants": {"type": "checkboxes", "selected_options": [{"value": "returned"}]}}}
     values |= {"search": {"asked": {"type": "plain_text_input", "value": "Jane"}}, "key": {"key": {"value": "abc"}}}
     values |= chosen("region", "us") | {"secret": {"secret": {"value": "s"}}, "above": {"above": {"value": "12.5"}}}

@@ -193,6 +193,18 @@ async def test_a_draft_is_deleted_whole(stage: Stage) -> None:
     assert 224 not in stage.stannp.campaigns
 
 
+@pytest.mark.parametrize("carried", ["i1|C0OPS", "", "nothing of ours"])
+async def test_a_form_that_an_earlier_version_opened_is_answered_in_words(stage: Stage, carried: str) -> None:
+    await campaign_form(stage, "New Year draft")
+    form = await stage.modal(holding="not booked yet")
+    form.view["private_metadata"] = carried
+    before = len(stage.slack.messages)
+    assert (await stage.slack.submit(ANA, form)).ok
+    told = await stage.answer(before)
+    assert (told.channel, "no longer there" in told.text) == (f"D{ANA}", True)
+    assert 224 in stage.stannp.campaigns
+
+
 async def test_a_draft_that_was_booked_meanwhile_is_not_deleted(stage: Stage) -> None:
     await campaign_form(stage, "New Year draft")
     form = await stage.modal(holding="not booked yet")

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from bot.sandbox.slack import Fault, View, find_element
+from handlers.text.buttons import AtStatus, OnePiece, PiecesPage
+from handlers.text.codec import read, write
 from handlers.text.status_styles import STYLES
 from tests.journeys.conftest import ANA, BEN, Stage, everything
 from tests.rudeness import NAMELESS, PENNILESS
@@ -167,7 +169,7 @@ async def test_details_can_be_filtered_and_taken_back(stage: Stage) -> None:
     assert everything(only).count("'Tracking'") == 1
     await stage.press(only, "details_filter", "Cancelled (0)")
     none = await stage.modal(holding="No piece of this campaign is at Cancelled")
-    await stage.press(none, "details_next", "any")
+    await stage.press(none, "details_next", write(PiecesPage(every=True)))
     await stage.modal(holding="12 pieces")
 
 
@@ -197,12 +199,12 @@ async def test_the_next_page_follows_and_the_first_is_one_tap_away(stage: Stage)
     first = await stage.modal(holding="Next page")
     seen = [_tracked(first)]
     for _ in range(2):
-        await stage.press(first, "details_next", seen[-1][-1])
+        await stage.press(first, "details_next", write(PiecesPage(read(OnePiece, seen[-1][-1]).piece)))
         first = await stage.until(lambda: next((v for v in stage.slack.stack_of(ANA) if _tracked(v) != seen[-1]), None))
         seen.append(_tracked(first))
     assert [len(page) for page in seen] == [20, 20, 5]
     assert len({key for page in seen for key in page}) == 45
-    await stage.press(first, "details_next", "first")
+    await stage.press(first, "details_next", write(PiecesPage()))
     await stage.until(lambda: _tracked(stage.slack.stack_of(ANA)[0]) == seen[0])
 
 
@@ -236,6 +238,6 @@ async def test_an_export_that_slack_refuses_is_said(stage: Stage) -> None:
 async def test_a_modal_of_another_version_is_outdated_not_an_error(stage: Stage, value: str) -> None:
     listed = await opened_details(stage)
     listed.view["private_metadata"] = value
-    await stage.press(listed, "details_filter", "1")
+    await stage.press(listed, "details_filter", write(AtStatus(None)))
     shown = await stage.modal(holding="no longer there")
     assert "reference" not in json.dumps(shown.view)

@@ -16,6 +16,8 @@ from handlers.alerts import cards, delivery, digests
 from handlers.context.services import Services
 from handlers.ingest import counting
 from handlers.ingest import poll as polling
+from handlers.text.buttons import Limit
+from handlers.text.codec import write
 from storage import channel_settings, details, outbox, workspaces
 from storage.records import Batch, Campaign, Change, ChannelId, ChannelSettings, Piece, Source
 from storage.statuses import Status
@@ -40,14 +42,14 @@ def in_channel(stage: Stage, channel: str = OPS) -> list[Posted]:
     return [m for m in stage.slack.messages if m.channel == channel and m.thread_ts is None and m.only_for is None]
 
 
-async def save_alerts(stage: Stage, channel: str, wants: list[str], digest: str = "off") -> None:
+async def save_alerts(stage: Stage, channel: str, wants: list[str], digest: int | None = None) -> None:
     """Opens the settings of a channel, chooses these, and saves."""
     assert (await stage.slack.command(ANA, channel, "/mailalerts")).ok
     form = await stage.modal(holding="Mail alerts")
     values = {
         "campaign": {"campaign": {"selected_option": {"value": "0"}}},
         "wants": {"wants": {"selected_options": [{"value": want} for want in wants]}},
-        "digest": {"digest": {"selected_option": {"value": digest}}},
+        "digest": {"digest": {"selected_option": {"value": write(Limit(digest))}}},
     }
     assert (await stage.slack.submit(ANA, form, values)).ok
 
@@ -84,7 +86,7 @@ async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, cloc
     services, key = by_the_clock(stage, clock), stage.app.workspace.id
     # No time passes while one sleeps on a clock of our own.
     stage.slack.paced, stage.slack.file_delay = False, 0
-    await save_alerts(stage, OPS, ["weekly"], digest="8")
+    await save_alerts(stage, OPS, ["weekly"], digest=8)
     await stage.until(lambda: any("switched mail alerts on" in m.text for m in stage.slack.messages))
     await stage.say("/mailalerts", "list")
     before = len(in_channel(stage))
@@ -248,7 +250,7 @@ async def test_returns_are_shown_in_the_channel_where_that_was_asked_for(stage: 
 
 
 async def test_a_form_with_hours_that_are_not_offered_is_refused(stage: Stage) -> None:
-    await save_alerts(stage, OPS, [], digest="99")
+    await save_alerts(stage, OPS, [], digest=99)
     await stage.until(lambda: any("no longer there" in m.text for m in stage.slack.messages))
 
 

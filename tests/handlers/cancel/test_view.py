@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from handlers.cancel import view as cancel_view
 from storage import cancellations
 from storage.records import (
+    ChannelId,
     Mix,
     Money,
     StoredCampaign,
@@ -28,8 +29,13 @@ def test_everything_about_cancelling(
 ) -> None:
     money = Money(Decimal("15.12"))
     results = [cancel_view.Result(piece, outcome, piece.status) for piece in pieces]
-    fine(cancel_view.dry_run(cancel_view.DryRun(campaign, mix, 18, money, 3, "https://x.example", "C0OPS", 7)))
-    fine(cancel_view.delete_form(campaign, "C0OPS"), cancel_view.nothing_to_cancel(campaign, "https://x.example"))
+    fine(
+        cancel_view.dry_run(cancel_view.DryRun(campaign, mix, 18, money, 3, "https://x.example", ChannelId("C0OPS"), 7))
+    )
+    fine(
+        cancel_view.delete_form(campaign, ChannelId("C0OPS")),
+        cancel_view.nothing_to_cancel(campaign, "https://x.example"),
+    )
     who = cancel_view.Who("U0ANA", NOW, "U0ANA")
     fine(
         cancel_view.piece_result(results[0], who, money),

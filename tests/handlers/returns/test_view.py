@@ -10,6 +10,7 @@ from handlers.context.ports import AddressCheck
 from handlers.returns import view as returns_view
 from storage.queries.returns import Note, Place
 from storage.records import (
+    ChannelId,
     Mix,
     PieceId,
     Recipient,
@@ -35,7 +36,7 @@ def test_the_returns_desk(
     places = Counter({Place(place, place[:3]): 5, Place("", ""): 1})
     note = Note(reason, "U0ANA" if reason else "", "U0ANA", NOW)
     notes = {piece.id: note for piece in page[::2]}
-    fine(returns_view.desk(returns_view.Returns(campaign, mix, 0.02, places, page, notes, "C0OPS,1.1")))
+    fine(returns_view.desk(returns_view.Returns(campaign, mix, 0.02, places, page, notes, ChannelId("C0OPS"), "1.1")))
     fine(returns_view.desk(returns_view.Returns(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
     fine(returns_view.map_answer(campaign, places, "by state"))
     for piece in page[:3]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bot.sandbox.limits import check_message, check_view
 from handlers.text import messages
+from handlers.text.buttons import NOTHING
 from handlers.text.messages import clip, escape
 from tests.strategies import (
     words_of,
@@ -28,8 +29,8 @@ def test_the_checker_finds_what_slack_would_refuse() -> None:
         [{"type": "image", "alt_text": "x"}],
         [{"type": "made_up"}],
         [messages.divider()] * 51,
-        [messages.actions(messages.button("a", "b", "c"), messages.button("a", "b", "c"))],
-        [messages.actions(messages.button("a", "b", "c") | {"value": "x" * 2001})],
+        [messages.actions(messages.button("a", "b", NOTHING), messages.button("a", "b", NOTHING))],
+        [messages.actions(messages.button("a", "b", NOTHING) | {"value": "x" * 2001})],
     ]
     for blocks in wrong:
         assert check_message("text", blocks)
