@@ -43,6 +43,7 @@ class Mailpiece:
     postcode: str
     kind: str = "postcard"
     format: str = "6x9"
+    company: str = ""
     cost: Decimal = Decimal("0.84")
     status: str = "received"
     dispatched: datetime | None = None
@@ -323,6 +324,7 @@ class StannpDouble:
             "campaign_id": self._id(piece.campaign_id),
             "firstname": piece.firstname,
             "lastname": piece.lastname,
+            "company": piece.company,
             "address1": piece.address1,
             "address2": "",
             "city": piece.city,

@@ -1,8 +1,9 @@
-"""Which campaign somebody means: exact id, exact name, part of a name, then the nearest names.
+"""Which campaign somebody means: its number, its name, a part of that, its words in any order, then the nearest.
 
 Done where the database is read, beside the event loop: it grows with the number of campaigns.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,50 +15,136 @@ from storage.queries import mail as queries
 from storage.queries.mail import Named
 from storage.records import StoredCampaign, WorkspaceId
 
-#: Alike enough to be offered as a choice; and barely alike, to be named as a hint. Of 100.
+#: Alike enough to be offered as a choice; and barely alike, to be offered where nothing else is. Of 100.
 OFFERED: Final = 75
-HINTED: Final = 45
+HINTED: Final = 50
+#: A single name that is so much alike, and by so much more than the next, is what was meant.
+MEANT: Final = 80
+AHEAD: Final = 10
 CHOICES: Final = 10
 #: Campaigns that a menu can hold.
 MENU: Final = 100
 #: Names that are compared letter by letter, of the most recently changed campaigns: so many take some ten ms.
 LOOKED_AT = 2000
 
+#: "campaign #222", "no. 222".
+NUMBERED: Final = re.compile(r"(?:campaign|drop|mailing)? ?(?:#|no\.? ?|nr\.? ?|number )?(\d{1,18})", re.IGNORECASE)
+APOSTROPHES: Final = str.maketrans("", "", "'’‘`´")
+
 
 @dataclass(frozen=True)
 class Match:
-    """Who may be meant, most recent first. `sure`: these match as typed; else they are guesses. `near`: hints."""
+    """Who may be meant, most recent first.
+
+    `sure`: these match as typed; else they are guesses. `guessed`: the only one by far, in spite of how it was typed.
+    `near`: names that are barely alike.
+    """
 
     found: Sequence[StoredCampaign] = ()
     sure: bool = False
+    guessed: bool = False
     near: Sequence[str] = ()
+
+    @property
+    def one(self) -> StoredCampaign | None:
+        """The campaign that is meant, if that is clear."""
+        return self.found[0] if len(self.found) == 1 and (self.sure or self.guessed) else None
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A name as it is compared: its words without case, accents, apostrophes and marks; and run together."""
+
+    words: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        return " ".join(self.words)
+
+    @property
+    def run(self) -> str:
+        return "".join(self.words)
+
+
+def _key(text: str) -> _Key:
+    folded = fold_text(text).translate(APOSTROPHES).replace("&", " and ")
+    return _Key(tuple("".join(c if c.isalnum() else " " for c in folded).split()))
 
 
 def exactly(asked: str, names: Sequence[Named]) -> list[Named]:
     """The campaign with this id, else all with this name (names are not unique)."""
-    by_ref = [one for one in names if one.ref == asked.removeprefix("#")]
+    number = NUMBERED.fullmatch(asked.strip())
+    refs = {asked.removeprefix("#"), number[1] if number else asked}
+    if by_ref := [one for one in names if one.ref in refs]:
+        return by_ref
     key = fold_text(asked)
-    return by_ref or [one for one in names if key and fold_text(one.name) == key]
+    same = [one for one in names if key and fold_text(one.name) == key]
+    if same or not (run := _key(asked).run):
+        return same
+    return [one for one in names if _key(one.name).run == run]
 
 
 def match(connection: Connection, workspace_id: WorkspaceId, asked: str, names: Sequence[Named] | None = None) -> Match:
     """The campaigns that may be meant by these words; of those `names`, if they were read already."""
     if names is None:
         names = queries.campaign_names(connection, workspace_id)
-    key = fold_text(asked)
-    certain = exactly(asked, names) or [one for one in names if key and key in fold_text(one.name)]
-    meant = certain or _alike(key, names, OFFERED)
-    near = [] if meant else list(dict.fromkeys(one.name for one in _alike(key, names, HINTED)))[:3]
-    found = queries.campaigns_by_id(connection, workspace_id, [one.id for one in meant[:MENU]])
-    return Match(found, bool(certain), near)
+    certain = exactly(asked, names) or contains(asked, names) or _by_words(asked, names)
+    scored = [] if certain else _alike(asked, names)
+    meant = certain or [one for score, one in scored if score >= OFFERED][:CHOICES]
+    guessed = not certain and _stands_out([score for score, _ in scored])
+    near = [] if meant else list(dict.fromkeys(one.name for _, one in scored))[:3]
+    ids = [one.id for one in (meant[:1] if guessed else meant[:MENU])]
+    return Match(queries.campaigns_by_id(connection, workspace_id, ids), bool(certain), guessed, near)
 
 
-def _alike(key: str, names: Sequence[Named], score: int) -> list[Named]:
+def named(connection: Connection, workspace_id: WorkspaceId, names: Sequence[str]) -> list[StoredCampaign]:
+    """The campaigns of these names, to be offered."""
+    known = queries.campaign_names(connection, workspace_id)
+    return queries.campaigns_by_id(connection, workspace_id, [one.id for one in known if one.name in names][:MENU])
+
+
+def contains(asked: str, names: Sequence[Named]) -> list[Named]:
+    """The campaigns in whose name these words stand as they were typed: from the beginning of one of its words."""
+    folded, key = fold_text(asked), _key(asked)
+    if not folded:
+        return []
+    found = [one for one in names if key.run and f" {key.line}" in f" {_key(one.name).line}"]
+    found = found or [one for one in names if folded in fold_text(one.name)]
+    return found or [one for one in names if len(key.run) > 3 and key.run in _key(one.name).run]  # noqa: PLR2004 - letters
+
+
+def _by_words(asked: str, names: Sequence[Named]) -> list[Named]:
+    """The campaigns of whose name each typed word is the beginning of a word, in whatever order."""
+    words = _key(asked).words
+    return [one for one in names if words and _hold(_key(one.name).words, words)]
+
+
+def _hold(own: Sequence[str], words: Sequence[str]) -> bool:
+    return all(any(mine.startswith(word) for mine in own) for word in words)
+
+
+def _stands_out(scores: Sequence[float]) -> bool:
+    return bool(scores) and scores[0] >= MEANT and (len(scores) == 1 or scores[0] - scores[1] >= AHEAD)
+
+
+def _alike(asked: str, names: Sequence[Named]) -> list[tuple[float, Named]]:
+    """The nearest names with how near they are, of 100: by the name as a whole, or by each word that was typed."""
     # Needed by those alone who mistype a name, and it takes three megabytes.
     from rapidfuzz import fuzz, process  # noqa: PLC0415
 
-    if not key:
+    key = _key(asked)
+    if not key.run:
         return []
-    folded = [fold_text(one.name) for one in names[:LOOKED_AT]]
-    found = process.extract(key, folded, scorer=fuzz.WRatio, score_cutoff=score, limit=CHOICES)
-    return [names[index] for _, _, index in found]
+    keys = [_key(one.name) for one in names[:LOOKED_AT]]
+    known = sorted({word for one in keys for word in one.words})
+    near = [{word: score for word, score, _ in process.extract(typed, known, scorer=fuzz.ratio, score_cutoff=60,
+                                                               limit=50)} for typed in key.words]  # fmt: skip
+    found = []
+    for one, own in zip(names, keys, strict=False):
+        by_word = sum(max((scores.get(word, 0.0) for word in own.words), default=0.0) for scores in near) / len(near)
+        whole = fuzz.ratio(key.run, own.run)
+        # Where every typed word is nearly one of the name's, more words in the name do not matter.
+        score = max(by_word, whole)
+        if score >= HINTED:
+            found.append((score, one))
+    return sorted(found, key=lambda pair: -pair[0])[: 2 * CHOICES]

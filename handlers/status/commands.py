@@ -8,13 +8,13 @@ from sqlalchemy import Connection
 from handlers.context import matching, replies
 from handlers.context.access import note_shown, require_insider
 from handlers.context.asker import require_account, today_of, visible_campaigns
-from handlers.context.matching import Match
 from handlers.context.services import Request, Services
-from handlers.status import view as status_view
+from handlers.status import choice_view, understanding
 from handlers.status.answers import account_message, campaign_message
+from handlers.status.understanding import Meant
 from handlers.text import parsing, short_answers
-from handlers.text.messages import Message, quote
-from handlers.text.parsing import ALL_TIME, Range
+from handlers.text.messages import Message, escape, quote
+from handlers.text.parsing import ALL_TIME
 from storage import privacy
 from storage.queries import mail as queries
 
@@ -30,35 +30,48 @@ async def mail_status(services: Services, request: Request) -> None:
         return
     require_account(request)
     today = await today_of(services, request)
-    name, span, found = await services.memory.read(_understand, request, asked, today)
-    if not name:
+    meant = await services.memory.read(_understand, request, asked, today)
+    if not meant.is_clear:
+        await replies.to_asker(services, request, await services.memory.read(_which, request, meant))
+        return
+    if meant.is_account:
         require_insider(request)
-        message = await account_message(services, request, span or parsing.this_month(today), today)
-        await replies.to_channel(services, request, message)
+        message = await account_message(services, request, meant.span or parsing.this_month(today), today)
+        await replies.to_channel(services, request, choice_view.noted(message, _remark(meant)))
         return
-    if len(found.found) == 1 and found.sure:
-        message = await campaign_message(services, request, found.found[0], span or ALL_TIME, today)
-        await replies.to_channel(services, request, message)
-        await note_shown(services, request, found.found[0].id)
-        return
-    await replies.to_asker(services, request, _which(name, found, span or ALL_TIME))
+    campaign = meant.found.found[0]
+    message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today)
+    await replies.to_channel(services, request, choice_view.noted(message, _remark(meant)))
+    await note_shown(services, request, campaign.id)
 
 
-def _understand(connection: Connection, request: Request, asked: str, today: date) -> tuple[str, Range | None, Match]:
-    """The campaign's name in what was typed, the range behind it, and who may be meant. Raises RangeRefused."""
+def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:
+    """Which campaigns and days were meant, among those that the asker may know of. Raises RangeRefused."""
     if not asked:
-        return "", None, Match()
+        return Meant()
     names = queries.campaign_names(connection, request.workspace.id)
     if request.guest:
         shown = set(privacy.shown_campaigns(connection, request.workspace.id, request.channel))
         names = [one for one in names if one.id in shown]
-    exact = matching.exactly(asked, names)
-    name, span = (asked, None) if exact else parsing.split_range(asked, today)
-    found = matching.match(connection, request.workspace.id, parsing.unquote(name), names) if name else Match()
-    return name, span, found
+    return understanding.understand(connection, request.workspace.id, names, asked, today)
 
 
-def _which(name: str, found: Match, span: Range) -> Message:
-    if found.found:
-        return status_view.pick_campaign(quote(name), found.found, span)
-    return short_answers.not_found(quote(name), found.near)
+def _remark(meant: Meant) -> str:
+    """How it was understood, where it was not typed so."""
+    if meant.mended and meant.span is not None:
+        return f"I read that as {escape(meant.span.label)}."
+    if meant.found.guessed and meant.found.one is not None:
+        return f"Showing *{escape(meant.found.one.facts.name)}*: no campaign is called “{quote(meant.name)}”."
+    return ""
+
+
+def _which(connection: Connection, request: Request, meant: Meant) -> Message:
+    """Who may be meant, to choose from."""
+    asked, span = quote(parsing.unquote(meant.name)), meant.span or ALL_TIME
+    if meant.found.found:
+        return choice_view.pick_campaign(asked, meant.found.found, span, sure=meant.found.sure)
+    key = request.workspace.id
+    latest = visible_campaigns(connection, request, choice_view.LISTED)
+    near = [] if request.guest else matching.named(connection, key, meant.found.near)[: choice_view.BUTTONS]
+    pieces = [] if request.guest else queries.find_pieces(connection, key, meant.name, choice_view.BUTTONS)
+    return choice_view.no_campaign(asked, near, latest, pieces, span)

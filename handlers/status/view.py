@@ -22,7 +22,6 @@ from handlers.text.messages import (
     divider,
     escape,
     header,
-    option,
     section,
 )
 from handlers.text.parsing import Range
@@ -269,22 +268,3 @@ def campaign_line(line: CampaignLine) -> Block:
             spoken=f"View the pieces of {name}",
         ),
     )
-
-
-def pick_campaign(asked: str, found: Sequence[StoredCampaign], span: Range) -> Message:
-    """Several campaigns may be meant: a list to choose from. `asked` is escaped by the caller."""
-    options = [option(_choice(campaign), carry(campaign.id, span.days)) for campaign in found[:100]]
-    menu: Block = {
-        "type": "static_select",
-        "action_id": Action.PICK_CAMPAIGN,
-        "placeholder": {"type": "plain_text", "text": "Choose a campaign"},
-        "options": options,
-    }
-    text = f"Which campaign do you mean by “{asked}”?"
-    return Message(text, [section(text), actions(menu)])
-
-
-def _choice(campaign: StoredCampaign) -> str:
-    when = campaign.facts.send_on or (campaign.facts.created_at.date() if campaign.facts.created_at else None)
-    tail = f" · {formatting.day(when)}" if when else ""
-    return campaign.facts.name[: 74 - len(tail) - len(campaign.facts.ref) - 4] + f"{tail} (#{campaign.facts.ref})"

@@ -7,9 +7,9 @@ from typing import Final
 
 from handlers.text import codec
 from handlers.text.codec import Carried, Value, read, write
-from handlers.text.formatting import span
 from handlers.text.messages import Block, option, select
-from handlers.text.parsing import ALL_TIME, PRESETS, Range, this_month
+from handlers.text.parsing import PRESETS, Range
+from handlers.text.ranges import name_days
 from storage.queries.mail import Days
 from storage.records import CampaignId, ChannelId, NotifyOn, PieceId
 from storage.statuses import Status
@@ -220,14 +220,6 @@ def carried(value: str) -> tuple[CampaignId | None, Range]:
     """What `carry` packed; raises Outdated."""
     one = read(MailOf, value)
     return one.campaign, name_days(Days(one.first, one.last))
-
-
-def name_days(days: Days) -> Range:
-    """Days with words for them."""
-    if days.first is None or days.last is None:
-        return ALL_TIME
-    whole = this_month(days.first)
-    return whole if whole.days == days else Range(days, span(days.first, days.last))
 
 
 def range_menu(campaign_id: CampaignId | None, chosen: Range, today: date) -> Block:

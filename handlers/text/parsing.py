@@ -15,7 +15,8 @@ from storage.queries.mail import Days
 #: Longer than any campaign name or address that Stannp takes.
 LONGEST: Final = 200
 RANGE_FORMS: Final = (
-    "`today`, `yesterday`, `last 7 days`, `this month`, `last month`, `October`, `2026-10-01..2026-10-31`, `all time`"
+    "`today`, `last week`, `past 30 days`, `since Monday`, `last month`, `October`, `Oct-Nov`, `Nov 1-10`, `Q4`, "
+    "`year to date`, `10/01/2026-10/31/2026`, `2026-10-01..2026-10-31`, `all time`"
 )
 
 
@@ -28,9 +29,6 @@ FIRST_YEAR, LAST_YEAR = 2000, 2099
 
 
 QUOTES: Final = "\"'“”‘’«»"
-MONTHS: Final = {name.casefold(): n for n, name in enumerate(calendar.month_name) if name} | {
-    name.casefold(): n for n, name in enumerate(calendar.month_abbr) if name
-}
 
 
 class RangeRefused(Refusal):
@@ -78,32 +76,10 @@ def this_month(today: date) -> Range:
     return _month(today.year, today.month)
 
 
-def split_range(text: str, today: date) -> tuple[str, Range | None]:
-    """A campaign's name and the range behind it (None when there is none). `today` is the asker's day.
-
-    Raises RangeRefused for what is plainly meant as a range but is none.
-    """
-    for pattern, build in PATTERNS:
-        match = re.search(rf"(?:^|\s)(?:in |for |from )?{pattern}$", text, re.IGNORECASE)
-        if match:
-            return unquote(text[: match.start()].strip()), build(match, today)
-    if re.search(r"\d{4}-\d|\.\.|\blast\s+-?\d", text, re.IGNORECASE):
-        raise RangeRefused(f"I could not read that range. These work: {RANGE_FORMS}.")
-    return unquote(text), None
-
-
 def _month(year: int, month: int) -> Range:
     first = date(year, month, 1)
     last = date(year, month, calendar.monthrange(year, month)[1])
     return Range(Days(first, last), f"{first:%B %Y}")
-
-
-def _named_month(match: re.Match[str], today: date) -> Range:
-    month = MONTHS[match["month"].casefold()]
-    if match["year"]:
-        return _month(int(match["year"]), month)
-    # A bare month is the last one of that name that has begun.
-    return _month(today.year if month <= today.month else today.year - 1, month)
 
 
 def last_days(number: int, today: date) -> Range:
@@ -113,27 +89,9 @@ def last_days(number: int, today: date) -> Range:
     return Range(Days(today - timedelta(days=number - 1), today), f"last {number} day{'s' if number > 1 else ''}")
 
 
-def _dates(match: re.Match[str], _today: date) -> Range:
-    try:
-        first = date.fromisoformat(match["first"])
-        last = date.fromisoformat(match["last"] or match["first"])
-    except ValueError:
-        raise RangeRefused(f"I could not read that range: no such day. These work: {RANGE_FORMS}.") from None
-    if first.year < FIRST_YEAR or last.year > LAST_YEAR:
-        raise RangeRefused(f"I know days from {FIRST_YEAR} to {LAST_YEAR}. These work: {RANGE_FORMS}.")
-    if last < first:
-        raise RangeRefused(f"That range ends before it begins. Did you mean `{last}..{first}`?")
-    return Range(Days(first, last), span(first, last))
-
-
 def today_only(today: date) -> Range:
     """This one day."""
     return Range(Days(today, today), f"today, {day(today)}")
-
-
-def _yesterday(today: date) -> Range:
-    chosen = today - timedelta(days=1)
-    return Range(Days(chosen, chosen), f"yesterday, {day(chosen)}")
 
 
 def last_month(today: date) -> Range:
@@ -183,21 +141,6 @@ def between(first: date, last: date, today: date) -> tuple[str, str]:
         said.append("That is more than a year; *All time* shows everything.")
     said += [f"This is {span(first, last)}."] if said else []
     return f"{first}..{last}", " ".join(said)
-
-
-_MONTH_NAMES = "|".join(sorted(MONTHS, key=len, reverse=True))
-
-
-PATTERNS: Final[list[tuple[str, Callable[[re.Match[str], date], Range]]]] = [
-    (r"today", lambda _match, today: today_only(today)),
-    (r"yesterday", lambda _match, today: _yesterday(today)),
-    (r"(?:the )?last (?P<days>\d{1,6}) ?d(?:ays?)?", lambda match, today: last_days(int(match["days"]), today)),
-    (r"this month", lambda _match, today: this_month(today)),
-    (r"last month", lambda _match, today: last_month(today)),
-    (r"all(?: time)?", lambda _match, _today: ALL_TIME),
-    (rf"(?P<month>{_MONTH_NAMES})(?: (?P<year>20\d\d))?", _named_month),
-    (r"(?P<first>\d{4}-\d\d-\d\d)(?: ?(?:\.\.|…|–|to) ?(?P<last>\d{4}-\d\d-\d\d))?", _dates),
-]
 
 
 #: Ids that are looked for in one message.

@@ -39,7 +39,9 @@ async def campaign_step(services: Services, request: Request, inputs: Mapping[st
     asked = parsing.unquote(parsing.clean(inputs.get("campaign", "")))
     found = await services.memory.read(matching.match, request.workspace.id, asked)
     if len(found.found) != 1 or not found.sure:
-        raise Refusal(short_answers.not_found(quote(asked), found.near).text)
+        raise Refusal(
+            short_answers.not_found(quote(asked), [one.facts.name for one in found.found[:3]] or found.near).text
+        )
     campaign = found.found[0]
     mix = await services.memory.read(queries.mix, request.workspace.id, campaign.id)
     return _numbers(campaign, mix)

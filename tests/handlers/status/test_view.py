@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.forecast.model import Progress
+from handlers.status import choice_view
 from handlers.status import view as status_view
 from handlers.text import short_answers
 from handlers.text.messages import quote
@@ -40,7 +41,11 @@ def test_the_accounts_answer(lines: list[status_view.CampaignLine], standing: st
 @given(asked=words_of, found=st.lists(campaigns, min_size=1, max_size=12), span=spans)
 @GENTLE
 def test_choices_and_refusals(asked: str, found: list[StoredCampaign], span: Range) -> None:
-    fine(status_view.pick_campaign(quote(asked), found, span))
+    fine(
+        choice_view.pick_campaign(quote(asked), found, span),
+        choice_view.no_campaign(quote(asked), found[:3], found, [], span),
+        choice_view.no_campaign(quote(asked), [], found, [], span),
+    )
     fine(
         short_answers.not_found(quote(asked), [one.facts.name[:80] for one in found[:3]]),
         short_answers.no_piece(quote(asked)),

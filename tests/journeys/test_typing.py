@@ -1,0 +1,165 @@
+"""No dead ends in typing: what people type is answered, or is one click away. Typed over real sockets."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.sandbox.slack import Channel, Posted
+from bot.sandbox.stannp import MailCampaign, Mailpiece
+from handlers.text import buttons
+from storage.queries import mail as queries
+from storage.records import CampaignId, PieceId
+from tests.journeys import typed
+from tests.journeys.conftest import ANA, OPS, Stage
+
+pytestmark = [pytest.mark.calm, pytest.mark.parametrize("pairing", ["socket-sqlite"], indirect=True)]
+
+#: From the best to the worst. A hint says what to type, a dead end does not.
+CHANNELS = 40
+KINDS = ("answered", "click", "hint", "dead", "WRONG")
+
+
+async def furnish(stage: Stage) -> dict[str, Mailpiece]:
+    """Campaigns and recipients whose names people mistype."""
+    now, world = stage.world.now, stage.world
+    # Each channel takes a message a second, and a picture that is not ready at once is waited for.
+    stage.slack.file_delay = 0
+    for number in range(CHANNELS):
+        stage.slack.add_channel(Channel(f"C0MANY{number}", f"many-{number}"))
+    world.add_campaign(221, typed.CAMPAIGNS[221], now - timedelta(days=9), 8, leaves=timedelta(days=2))
+    for number in (231, 232, 233, 234):
+        stage.stannp.campaigns[number] = MailCampaign(number, typed.CAMPAIGNS[number], "draft", now - timedelta(days=3))
+    made = {}
+    for (name, one), piece in zip(typed.PEOPLE.items(), stage.stannp.pieces_of(222), strict=False):
+        piece.firstname, piece.lastname, piece.company = one.first, one.last, one.company
+        piece.address1, piece.city, piece.county, piece.postcode = one.street, one.city, one.state, one.zip
+        made[name] = piece
+    world.advance(now)
+    await stage.poll()
+    for piece in made.values():
+        await stage.say("/mailtrack", str(piece.id))
+    return made
+
+
+async def typing(stage: Stage, command: str, text: str) -> list[Any]:
+    """What Ana then sees: messages, and a form that opened."""
+    before = len(stage.slack.messages)
+    stage.slack.close_views(ANA)
+    channel = OPS if command == "/mailalerts" else f"C0MANY{before % CHANNELS}"
+    assert (await stage.slack.command(ANA, channel, command, text)).ok
+    at_work = stage.app.in_flight.tasks
+    await stage.until(lambda: not [task for task in at_work if task.get_name().startswith("command:")])
+    return [*stage.slack.messages[before:], *stage.slack.stack_of(ANA)]
+
+
+def elements(message: Posted) -> list[dict[str, Any]]:
+    """Everything in a message that can be pressed or chosen."""
+    inner = [[block.get("accessory"), *block.get("elements", [])] for block in message.blocks]
+    return [one for many in inner for one in many if isinstance(one, dict) and "action_id" in one]
+
+
+def values(message: Posted, action: str) -> list[str]:
+    """What its buttons and menus of this name carry."""
+    found = [one for one in elements(message) if one["action_id"] == action]
+    return [
+        str(value)
+        for one in found
+        for value in [one.get("value"), *(o["value"] for o in one.get("options", []))]
+        if value
+    ]
+
+
+class Judge:
+    """Compares what came with what was meant."""
+
+    def __init__(self, refs: dict[CampaignId, str], pieces: dict[PieceId, str]) -> None:
+        self.refs, self.pieces = refs, pieces
+
+    def chosen(self, value: str) -> tuple[str, object]:
+        campaign_id, span = buttons.carried(value)
+        days = (span.days.first, span.days.last)
+        return (self.refs[campaign_id] if campaign_id else ""), days
+
+    def status(self, seen: Sequence[Posted], meant: str, days: object) -> str:
+        if not seen:
+            return "dead"
+        message = seen[0]
+        if "+" in meant:
+            wanted = [typed.CAMPAIGNS[int(ref)] for ref in meant.split("+") if ref]
+            both = len(values(message, "refresh_status")) == 0 and " vs " in message.text
+            named = all(name in message.text for name in wanted)
+            if message.only_for is None:
+                return "answered" if both and named else "WRONG"
+            return "hint" if named and wanted else "dead"
+
+        def fits(got: tuple[str, object]) -> bool:
+            return got[0] in meant.split("|") and days in (typed.ANY, got[1])
+
+        answers = [self.chosen(value) for value in values(message, "refresh_status")]
+        if answers:
+            return "answered" if "|" not in meant and fits(answers[0]) else "WRONG"
+        choices = [self.chosen(value) for value in values(message, "pick_campaign")]
+        if choices:
+            mine = [one for one in choices if one[0] in meant.split("|")]
+            if len(mine) < len(meant.split("|")):
+                return "hint"
+            return "click" if all(fits(one) for one in mine) else "WRONG"
+        return self.told(message, [typed.CAMPAIGNS[int(ref)] for ref in meant.split("|") if ref])
+
+    def track(self, seen: Sequence[Posted], ref: str, name: str) -> str:
+        if not seen:
+            return "dead"
+        message = seen[0]
+        answers = [self.pieces[PieceId(int(value))] for value in values(message, "share_piece")]
+        if answers:
+            return "answered" if answers == [ref] else "WRONG"
+        choices = [self.pieces[PieceId(int(value))] for value in values(message, "pick_piece")]
+        if choices:
+            return "click" if ref in choices else "WRONG"
+        return self.told(message, [name])
+
+    @staticmethod
+    def told(message: Posted, names: Sequence[str]) -> str:
+        return "hint" if any(name in message.text for name in names) or "These work" in message.text else "dead"
+
+
+async def judge_of(stage: Stage) -> Judge:
+    def look(connection: Any) -> tuple[dict[CampaignId, str], dict[PieceId, str]]:
+        key = stage.app.workspace.id
+        names = queries.campaign_names(connection, key)
+        rows = connection.exec_driver_sql("SELECT id, ref FROM pieces").all()
+        return {one.id: one.ref for one in names}, {PieceId(row.id): row.ref for row in rows}
+
+    return Judge(*await stage.app.services.memory.read(look))
+
+
+def report(found: list[tuple[str, str]]) -> Counter[str]:
+    """Prints what was not answered, worst first, and gives how often each kind came."""
+    for kind in reversed(KINDS[1:]):
+        for said, line in found:
+            if said == kind:
+                print(f"{said:9} {line}")
+    counted = Counter(said for said, _ in found)
+    print({kind: counted[kind] for kind in KINDS}, "of", len(found))
+    return counted
+
+
+def require_no_dead_ends(counted: Counter[str]) -> None:
+    total = sum(counted.values())
+    assert counted["dead"] == counted["WRONG"] == 0, counted
+    assert (counted["answered"] + counted["click"]) / total >= 110 / 130, counted
+
+
+@pytest.mark.timeout(400)
+async def test_what_people_type_behind_mailstatus_is_answered_or_one_click_away(stage: Stage) -> None:
+    await furnish(stage)
+    judge = await judge_of(stage)
+    today = stage.app.services.clock.now().astimezone(stage.app.services.policy.zone).date()
+    found = []
+    for text, meant, days in typed.status_lines(today):
+        seen = await typing(stage, "/mailstatus", text)
+        found.append((judge.status(seen, meant, days), f"/mailstatus {text}"))
+    require_no_dead_ends(report(found))
