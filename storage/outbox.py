@@ -17,7 +17,7 @@ from storage.cards import Card, Key, keep_card
 from storage.database import Sql, database_time, run, sql, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
 from storage.schema.tables import EPOCH, MICROSECOND, Moment, channels, outbox
-from storage.statuses import NOTABLE, Status
+from storage.statuses import BY_RANK, NOTABLE, Status
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 #: After this another sender may take a channel over. Its holder renews it while a message is under way; it is so long
@@ -273,7 +273,7 @@ def _this_channel() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 def _news_batch(connection: Connection, workspace_id: int, channel: str) -> NewsBatch:
     rows = connection.execute(PARCEL_ROWS.on(connection), {"workspace": workspace_id, "channel": channel}).all()
-    items = tuple(Item(row.id, PieceId(row.piece_id), Status(row.status)) for row in rows)
+    items = tuple(Item(row.id, PieceId(row.piece_id), BY_RANK[row.status]) for row in rows)
     campaign_id = CampaignId(rows[0].campaign_id if rows else 0)
     return NewsBatch(WorkspaceId(workspace_id), ChannelId(channel), campaign_id, items)
 
@@ -441,6 +441,6 @@ def told_of(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId
     """Where this piece's news went, oldest first: "was I told, and if not, why?"."""
     rows = select(outbox).where(outbox.c.workspace_id == workspace_id, outbox.c.piece_id == piece_id)
     return [
-        Told(ChannelId(row.channel), Status(row.status), row.sent_at, row.refusal)
+        Told(ChannelId(row.channel), BY_RANK[row.status], row.sent_at, row.refusal)
         for row in connection.execute(rows.where(outbox.c.status.in_([*Status])).order_by(outbox.c.id)).all()
     ]

@@ -164,7 +164,7 @@ class Mix:
         return sum(self.counts.get(status, 0) for status in statuses)
 
     def in_order(self) -> list[tuple[Status, int]]:
-        """All eight with their counts, in reading order."""
+        """All statuses with their counts, in reading order."""
         return [(status, self.counts.get(status, 0)) for status in LIFECYCLE]
 
 

@@ -1,7 +1,41 @@
-"""What the eight statuses of a piece mean, and which of two is the later truth."""
+"""What the statuses of a piece mean, and which of two is the later truth. All that follows from a status stands here.
 
+A new status is one entry: its rank, somewhere between those of two others, and its traits. Its looks stand in
+`handlers.text.status_styles`, and the words that mean it in each platform's folder.
+"""
+
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+
+class Phase(IntEnum):
+    """What a status says of a piece's way, in the order in which people read: the way, then the two ways out."""
+
+    #: Nothing but paperwork: the carrier does not have it.
+    BEFORE = 1
+    #: In the carrier's hands, and not yet seen by its scanners.
+    HANDED = 2
+    #: Seen on its way.
+    SCANNED = 3
+    #: At its recipient.
+    LANDED = 4
+    #: It came back.
+    BACK = 5
+    #: It was never mailed.
+    STOPPED = 6
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What else is to be known of a status. `meaning` is for people, and goes on after a colon."""
+
+    phase: Phase
+    meaning: str
+    #: May be asked to be cancelled; the platform has the last word (it refuses once work has begun).
+    is_cancellable: bool = False
+    #: A channel may be told that a piece rose to it.
+    is_notable: bool = False
 
 
 class Status(IntEnum):
@@ -9,67 +43,69 @@ class Status(IntEnum):
 
     Physical evidence beats paperwork, so anything from Handed Over on outranks Cancelled; and a return
     may follow an estimated delivery, so Returned outranks Delivered. The numbers are stored: never renumber.
+    So are the names, and in lower case. The gaps are for statuses to come.
     """
 
-    #: Ordered; waiting for its production date.
-    RECEIVED = 1
-    #: Being printed and finished.
-    PRODUCING = 2
-    #: Stopped before it was handed to the carrier.
-    CANCELLED = 3
-    #: Given to USPS; often stays here until the first scan.
-    HANDED_OVER = 4
-    #: Scanned on its way. May never be scanned.
-    IN_TRANSIT = 5
-    #: At the local post office. May never be scanned.
-    LOCAL_DELIVERY = 6
-    #: Delivered, by USPS's estimate.
-    DELIVERED = 7
-    #: Came back: USPS could not deliver it to this address.
-    RETURNED = 8
+    traits: Traits
+
+    def __new__(cls, rank: int, traits: Traits) -> "Status":
+        made = int.__new__(cls, rank)
+        made._value_ = rank
+        made.traits = traits
+        return made
+
+    RECEIVED = 10, Traits(Phase.BEFORE, "ordered, waiting for its production date", is_cancellable=True)
+    PRODUCING = 20, Traits(Phase.BEFORE, "being printed")
+    CANCELLED = 30, Traits(Phase.STOPPED, "stopped before it was handed over", is_notable=True)
+    HANDED_OVER = 40, Traits(Phase.HANDED, "given to USPS; can stay here a long time until the first scan")
+    IN_TRANSIT = 50, Traits(Phase.SCANNED, "scanned by USPS on its way; may never be scanned")
+    LOCAL_DELIVERY = 60, Traits(Phase.SCANNED, "at the local post office; may never be scanned")
+    DELIVERED = 70, Traits(Phase.LANDED, "delivered, by USPS's estimate", is_notable=True)
+    RETURNED = 80, Traits(Phase.BACK, "came back: USPS could not deliver it to this address", is_notable=True)
+
+    @property
+    def word(self) -> str:
+        """Its name where it is written down: in addresses, buttons, and what is kept."""
+        return self.name.lower()
 
 
 #: Where a piece is of which the platform says a word that we do not know, or of which nothing was said yet. Such a word
-#: is stronger than paperwork (see `movements`): who says "error" no longer waits for production, and is not stoppable;
-#: a cancellation and what the carrier saw are stronger.
+#: is stronger than paperwork (see `ledger.changes`): who says "error" no longer waits for production, and is not
+#: stoppable; a cancellation and what the carrier saw are stronger.
 OTHER: Final = 0
 
-#: The order in which people read them: the way of a piece, then the two ways out.
-LIFECYCLE: Final = (
-    Status.RECEIVED,
-    Status.PRODUCING,
-    Status.HANDED_OVER,
-    Status.IN_TRANSIT,
-    Status.LOCAL_DELIVERY,
-    Status.DELIVERED,
-    Status.RETURNED,
-    Status.CANCELLED,
-)
+
+def _in(*phases: Phase) -> tuple[Status, ...]:
+    return tuple(status for status in Status if status.traits.phase in phases)
+
+
+#: The order in which people read them.
+LIFECYCLE: Final = tuple(sorted(Status, key=lambda status: (status.traits.phase, status)))
+
+#: No carrier has it, and it waits for no cancellation.
+PAPERWORK: Final = _in(Phase.BEFORE)
+
+#: Seen by the carrier's scanners, and not at its end.
+SCANNED: Final = _in(Phase.SCANNED)
+
+#: In the carrier's hands.
+UNDER_WAY: Final = _in(Phase.HANDED, Phase.SCANNED)
 
 #: Nothing more is expected of a piece in one of these (though a delivered one may still come back).
-FINAL: Final = frozenset({Status.CANCELLED, Status.DELIVERED, Status.RETURNED})
+FINAL: Final = frozenset(_in(Phase.LANDED, Phase.BACK, Phase.STOPPED))
 
 #: A piece that is, or has been, in the carrier's hands.
-MAILED: Final = frozenset(s for s in Status if s >= Status.HANDED_OVER)
+MAILED: Final = frozenset((*UNDER_WAY, *_in(Phase.LANDED, Phase.BACK)))
 
-#: Only these may be asked to be cancelled; the platform has the last word (it refuses once work has begun).
-CANCELLABLE: Final = frozenset({Status.RECEIVED})
+CANCELLABLE: Final = frozenset(status for status in Status if status.traits.is_cancellable)
 
-#: Changes that a channel may be told about.
-NOTABLE: Final = (Status.DELIVERED, Status.RETURNED, Status.CANCELLED)
+NOTABLE: Final = tuple(status for status in Status if status.traits.is_notable)
 
-MEANINGS: Final[dict[Status, str]] = {
-    Status.RECEIVED: "ordered, waiting for its production date",
-    Status.PRODUCING: "being printed",
-    Status.HANDED_OVER: "given to USPS; can stay here a long time until the first scan",
-    Status.IN_TRANSIT: "scanned by USPS on its way; may never be scanned",
-    Status.LOCAL_DELIVERY: "at the local post office; may never be scanned",
-    Status.DELIVERED: "delivered, by USPS's estimate",
-    Status.RETURNED: "came back: USPS could not deliver it to this address",
-    Status.CANCELLED: "stopped before it was handed over",
-}
+#: By their stored rank, and by the name that is written down.
+BY_RANK: Final = {int(status): status for status in Status}
+BY_WORD: Final = {status.word: status for status in Status}
 
 
 def status_of(rank: int) -> Status | None:
     """The status with this stored rank, or None for a piece known only by foreign words."""
-    return Status(rank) if rank else None
+    return BY_RANK[rank] if rank else None

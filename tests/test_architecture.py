@@ -18,11 +18,13 @@ import pytest
 import tests.benchmarks
 import tests.chaos
 import tests.fuzz
+from handlers.alerts import notices
+from handlers.alerts import view as alerts_view
 from handlers.asked import TABLE
 from handlers.context.table import Press, Table, merged
 from handlers.text.buttons import Action, Form
 from handlers.text.status_styles import STYLES
-from storage.statuses import LIFECYCLE, MEANINGS, Status
+from storage.statuses import LIFECYCLE, NOTABLE, Status
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("bot", "handlers", "storage")
@@ -127,7 +129,8 @@ def test_what_only_long_runs_use_can_be_imported() -> None:
 
 
 def test_every_status_has_a_name_a_color_a_meaning_and_a_place() -> None:
-    assert set(STYLES) == set(MEANINGS) == set(LIFECYCLE) == set(Status)
+    assert set(STYLES) == set(LIFECYCLE) == set(Status)
+    assert set(notices.ASKED) == set(alerts_view.VERBS) == set(NOTABLE)
     assert len({style.color for style in STYLES.values()}) == len(Status)
 
 

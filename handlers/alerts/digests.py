@@ -43,7 +43,7 @@ from storage.records import (
     Transit,
     WorkspaceId,
 )
-from storage.statuses import MAILED, Status
+from storage.statuses import MAILED, UNDER_WAY, Status
 
 log = structlog.get_logger()
 
@@ -55,9 +55,6 @@ COUNTED: Final = {
     "cancelled": (Status.CANCELLED,),
     "mailed": tuple(MAILED),
 }
-
-
-UNDER_WAY: Final = (Status.HANDED_OVER, Status.IN_TRANSIT, Status.LOCAL_DELIVERY)
 
 
 @dataclass(frozen=True)

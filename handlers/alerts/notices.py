@@ -8,8 +8,8 @@ from storage.outbox import Item
 from storage.records import NotifyOn, PieceId, StoredPiece
 from storage.statuses import Status
 
-#: In this order: a return asks for something to be done.
-ORDER: Final = (Status.RETURNED, Status.CANCELLED, Status.DELIVERED)
+#: Which choice of a channel asks for which news, in the order in which they are told: a return asks for something to be
+#: done. These are all that are notable.
 ASKED: Final = {
     Status.RETURNED: NotifyOn.RETURNED,
     Status.CANCELLED: NotifyOn.CANCELLED,
@@ -28,7 +28,7 @@ class Plan:
 def plan(items: Sequence[Item], notify_on: frozenset[NotifyOn], pieces: Mapping[PieceId, StoredPiece]) -> Plan:
     """Sorts a batch's rows. A delivery that was overtaken by a return is not announced as a delivery."""
     loud = [item for item in items if _is_loud(item, notify_on, pieces.get(item.piece_id))]
-    groups = [(status, tuple(item for item in loud if item.status is status)) for status in ORDER]
+    groups = [(status, tuple(item for item in loud if item.status is status)) for status in ASKED]
     return Plan(
         quiet=tuple(item for item in items if item not in loud),
         groups=tuple((status, found) for status, found in groups if found),

@@ -23,7 +23,7 @@ from handlers.text.status_styles import label
 from handlers.track.view import short_name
 from storage.cancellations import Outcome
 from storage.records import ChannelId, Mix, Money, StoredCampaign, StoredPiece
-from storage.statuses import Status
+from storage.statuses import CANCELLABLE, Status
 
 LISTED = 10
 SENTENCES: Mapping[Outcome, str] = {
@@ -132,7 +132,7 @@ def begun(campaign: str, number: int, grown: int) -> Message:
 
 
 def _others(mix: Mix) -> str:
-    others = [(status, number) for status, number in mix.in_order() if number and status is not Status.RECEIVED]
+    others = [(status, number) for status, number in mix.in_order() if number and status not in CANCELLABLE]
     said = [f"{formatting.count(number)} {label(status)}" for status, number in others]
     return ", ".join(said) if said else "with statuses that I do not know"
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from handlers.charts.drawing import Pie
 from handlers.errors import Refusal
+from storage.statuses import BY_WORD, LIFECYCLE
 
 #: Of the signature: 128 bits.
 SIGNED: Final = 22
@@ -26,7 +27,9 @@ class PictureGone(Refusal):
 
 def address(base: str, key: bytes, pie: Pie, expires: datetime) -> str:
     """Where this pie can be fetched until then; `base` is our own outside address."""
-    packed = json.dumps([int(expires.timestamp()), pie.title, pie.caption, *pie.counts, pie.other]).encode()
+    # By name: the address outlives a version, and the next one may know more statuses.
+    counts = {status.word: number for status, number in zip(LIFECYCLE, pie.counts, strict=True) if number}
+    packed = json.dumps([int(expires.timestamp()), pie.title, pie.caption, counts, pie.other]).encode()
     token = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
     return f"{base}/pictures/{token}.{_signature(key, token)}.png"
 
@@ -37,14 +40,13 @@ def opened(key: bytes, token: str, now: datetime) -> Pie:
     if len(token) > LONGEST or not hmac.compare_digest(signature.encode(), _signature(key, packed).encode()):
         raise PictureGone
     try:
-        expires, title, caption, *counts, other = json.loads(
-            base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
-        )
+        expires, title, caption, counts, other = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
     except (ValueError, binascii.Error):
+        # Also what an earlier version wrote.
         raise PictureGone from None
-    if now.timestamp() > expires:
+    if now.timestamp() > expires or not counts.keys() <= BY_WORD.keys():
         raise PictureGone
-    return Pie(title, caption, tuple(counts), other)
+    return Pie(title, caption, tuple(counts.get(status.word, 0) for status in LIFECYCLE), other)
 
 
 def _signature(key: bytes, token: str) -> str:

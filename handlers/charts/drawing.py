@@ -71,7 +71,7 @@ class Slice:
 
 
 def slices(pie: Pie) -> list[Slice]:
-    """All eight statuses in reading order, and "Other" when there is any. Shares add up to a hundred."""
+    """All statuses in reading order, and "Other" when there is any. Shares add up to a hundred."""
     rows = [(STYLES[s].label, STYLES[s].color, n) for s, n in zip(LIFECYCLE, pie.counts, strict=True)]
     if pie.other:
         rows.append((OTHER_LABEL, OTHER_COLOR, pie.other))
@@ -401,4 +401,4 @@ def _palette() -> Any:
 
 def warm_up() -> None:
     """Loads matplotlib and its fonts, so that the first person who asks does not wait for it."""
-    draw_pie(Pie("Ready", "", (1,) * 8, 0))
+    draw_pie(Pie("Ready", "", (1,) * len(LIFECYCLE), 0))

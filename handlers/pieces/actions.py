@@ -28,7 +28,7 @@ from storage.queries import mail as queries
 from storage.queries import piece_pages
 from storage.queries.piece_pages import PieceFilter
 from storage.records import CampaignId, PieceId, StoredCampaign, WorkspaceId
-from storage.statuses import Status
+from storage.statuses import BY_WORD
 
 #: Pieces that are read and written in one go.
 HANDFUL: Final = 2000
@@ -93,7 +93,7 @@ async def _listed(
 async def export(services: Services, request: Request, _value: str) -> None:
     """Sends exactly what the list shows as a CSV file, in a direct message."""
     campaign, only = await _shown(services, request)
-    payload = {"campaign": campaign.id, "status": None if only.status is None else int(only.status), "by": request.user}
+    payload = {"campaign": campaign.id, "status": only.status and only.status.word, "by": request.user}
     # What was typed may be somebody's name.
     number = await working.keep(
         services, request.workspace.id, Kind.EXPORT, payload, {"asked": only.asked}, asked=request.kept
@@ -114,7 +114,7 @@ async def send_export(hold: Hold) -> timedelta | None:
     if campaign is None or asked is None:
         await hold.tell(0, lambda: services.slack.post(by, short_answers.plain(NO_EXPORT)))
         return None
-    only = PieceFilter(None if payload["status"] is None else Status(payload["status"]), asked)
+    only = PieceFilter(payload["status"] and BY_WORD[payload["status"]], asked)
     name, number = escape(campaign.facts.name), 0
 
     async def send() -> None:

@@ -27,13 +27,13 @@ from handlers.text.messages import (
 from handlers.text.parsing import Range
 from handlers.text.status_styles import OTHER_LABEL, STYLES
 from storage.records import Mix, Money, StoredCampaign
-from storage.statuses import MAILED, Status
+from storage.statuses import CANCELLABLE, MAILED, SCANNED, UNDER_WAY, Status
 
 #: Campaigns listed in one answer; the rest are a command away.
 LISTED: Final = 8
 ESTIMATE: Final = "Delivered is USPS's estimate."
 NO_SCAN: Final = "1–4 % of letters never get a final scan; they are not lost."
-UNSCANNED: Final = "In Transit and Local Delivery may never be scanned."
+UNSCANNED: Final = f"{' and '.join(STYLES[status].label for status in SCANNED)} may never be scanned."
 WAITING: Final = "Handed Over can last a long time before USPS's first scan."
 
 
@@ -75,11 +75,11 @@ def caveats(mix: Mix) -> str:
     said = []
     if mix.of(Status.DELIVERED):
         said.append(ESTIMATE)
-    if mix.of(Status.DELIVERED) and mix.of(Status.HANDED_OVER, Status.IN_TRANSIT, Status.LOCAL_DELIVERY):
+    if mix.of(Status.DELIVERED) and mix.of(*UNDER_WAY):
         said.append(NO_SCAN)
     elif mix.of(Status.HANDED_OVER):
         said.append(WAITING)
-    elif mix.of(*MAILED) and not mix.of(Status.IN_TRANSIT, Status.LOCAL_DELIVERY):
+    elif mix.of(*MAILED) and not mix.of(*SCANNED):
         said.append(UNSCANNED)
     if mix.other:
         said.append(f'"{OTHER_LABEL}" are pieces with a status word that I do not know.')
@@ -232,7 +232,7 @@ def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
 
 def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:
     """Whether anything of it may still be stopped: unbooked, or with pieces not yet in production."""
-    return bool(mix.of(Status.RECEIVED)) or campaign.facts.status in UNBOOKED
+    return bool(mix.of(*CANCELLABLE)) or campaign.facts.status in UNBOOKED
 
 
 #: The platform's words for a campaign that is not booked yet, and so may be deleted.

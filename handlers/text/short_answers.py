@@ -7,7 +7,7 @@ from handlers.text import formatting
 from handlers.text.messages import Message, context, escape, header, section
 from handlers.text.parsing import MUTE_FORMS, RANGE_FORMS
 from handlers.text.status_styles import STYLES
-from storage.statuses import LIFECYCLE, MEANINGS
+from storage.statuses import LIFECYCLE
 
 
 def plain(text: str) -> Message:
@@ -16,8 +16,8 @@ def plain(text: str) -> Message:
 
 
 def statuses() -> str:
-    """The eight, explained, in reading order."""
-    return "\n".join(f"{STYLES[s].emoji} *{STYLES[s].label}*: {MEANINGS[s]}" for s in LIFECYCLE)
+    """All of them, explained, in reading order."""
+    return "\n".join(f"{STYLES[s].emoji} *{STYLES[s].label}*: {s.traits.meaning}" for s in LIFECYCLE)
 
 
 def help_status(example: str) -> Message:

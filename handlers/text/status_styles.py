@@ -1,4 +1,4 @@
-"""How each status looks and is called. Exhaustive: a test walks all eight."""
+"""How each status looks and is called. Exhaustive: a test walks all statuses."""
 
 from dataclasses import dataclass
 from typing import Final

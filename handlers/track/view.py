@@ -21,7 +21,7 @@ from handlers.text.messages import (
 )
 from handlers.text.status_styles import emoji, label
 from storage.records import NOBODY, Recipient, Scan, StoredPiece, Told
-from storage.statuses import CANCELLABLE, FINAL, MEANINGS, Status
+from storage.statuses import CANCELLABLE, FINAL, Status
 
 #: More lines than any real piece has.
 SCANS_SHOWN: Final = 30
@@ -132,7 +132,7 @@ def _spoken(scans: Sequence[Scan]) -> str:
 def _outlook(piece: StoredPiece, scans: Sequence[Scan], expected: Outlook) -> str:
     if piece.status is None:
         return "This is a word of the platform's that I do not know; I keep it as it is."
-    said = f"{label(piece.status)}: {MEANINGS[piece.status]}."
+    said = f"{label(piece.status)}: {piece.status.traits.meaning}."
     handed = [scan.occurred_at for scan in scans if scan.status is Status.HANDED_OVER]
     if handed and piece.status not in FINAL:
         why = "as your own mail usually does" if expected.is_own else "USPS's 4–7 days for Marketing Mail"

@@ -22,7 +22,7 @@ from storage import workspaces
 from storage.intents import Kind
 from storage.queries import mail as queries
 from storage.records import ChannelId, Mix, StoredCampaign, UserId, Workspace
-from storage.statuses import Status
+from storage.statuses import FINAL, Status
 
 log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ async def piece_step(services: Services, request: Request, inputs: Mapping[str, 
     moved = f"{piece.status_at:%Y-%m-%d}" if piece.status_at else ""
     return {
         "status": where,
-        "is_final": "yes" if piece.status in (Status.DELIVERED, Status.RETURNED, Status.CANCELLED) else "no",
+        "is_final": "yes" if piece.status in FINAL else "no",
         "moved_on": moved,
         "summary": f"Piece {piece.ref} ({track_view.short_name(piece.recipient)}): {where}"
         + (f" on {moved}." if moved else "."),

@@ -19,7 +19,7 @@ from storage.ledger import stage
 from storage.ledger.stage import cut_text, microseconds
 from storage.records import Change, Source, WorkspaceId
 from storage.schema.tables import EPOCH, MICROSECOND, Moment, subscriptions, workspaces
-from storage.statuses import NOTABLE, OTHER, Status
+from storage.statuses import NOTABLE, OTHER, PAPERWORK, Status
 
 Key = tuple[str, int, int, str, str]
 
@@ -140,8 +140,9 @@ def widen_dates(connection: Connection, now: datetime, *, recorded: bool, placed
 
 
 #: The heights that are compared. A foreign word without a moment is what the platform says of the piece now, and stands
-#: between Producing and Cancelled; one with a moment is the label of a scan, which tells nothing of where the piece is.
-_HEIGHT: Final = "CASE WHEN {0}status <> 0 THEN 2 * {0}status WHEN {1} THEN 5 ELSE 0 END"
+#: above all paperwork; one with a moment is the label of a scan, which tells nothing of where the piece is.
+_OF_A_WORD: Final = 2 * max(PAPERWORK) + 1
+_HEIGHT: Final = f"CASE WHEN {{0}}status <> 0 THEN 2 * {{0}}status WHEN {{1}} THEN {_OF_A_WORD} ELSE 0 END"
 
 
 _STANDS: Final = _HEIGHT.format("p.", "p.word <> ''")

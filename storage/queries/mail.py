@@ -23,7 +23,7 @@ from storage.records import (
     WorkspaceId,
 )
 from storage.schema.tables import UNITS, campaigns, changes, pieces, tallies, tally_deltas
-from storage.statuses import FINAL, OTHER, Status, status_of
+from storage.statuses import BY_RANK, FINAL, OTHER, Status, status_of
 
 #: Sorts behind every text that begins like the one before it.
 LAST = "\U0010ffff"
@@ -239,7 +239,7 @@ def merge(parts: Sequence[Mix]) -> Mix:
 
 
 def _mix(rows: Sequence[Any]) -> Mix:
-    counts = {Status(row.status): int(row.pieces) for row in rows if row.status != OTHER and row.pieces}
+    counts = {BY_RANK[row.status]: int(row.pieces) for row in rows if row.status != OTHER and row.pieces}
     other = sum(int(row.pieces) for row in rows if row.status == OTHER)
     # A cancelled piece is not paid for, whatever price its row still shows.
     units = sum(row.cost for row in rows if row.status != Status.CANCELLED)

@@ -20,10 +20,10 @@ from storage.failures import state_of
 
 MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
 #: The revision that this version needs: the last of the migrations.
-HEAD: Final = "0009"
+HEAD: Final = "0010"
 #: The oldest revision whose program may still run beside this one. A migration that drops or renames anything, or that
 #: writes what an older program does not understand, raises it to the first revision that does without what was dropped.
-OLDEST: Final = "0004"
+OLDEST: Final = "0010"
 #: Where Alembic keeps the revision of the database.
 VERSIONS: Final = "schema_version"
 #: The table of the oldest revision that is served. Its name and shape are those that the first versions look for.

@@ -114,7 +114,10 @@ def test_a_file_becomes_pieces_with_their_scans_and_no_channel_is_told(
     assert mix.counts == {Status.DELIVERED: 30, Status.RETURNED: 1}
     piece = database.read(queries.find_pieces, workspace.id, "17", 2)[0]
     assert (piece.recipient.name, piece.recipient.address) == ("Jane Doe 17", "12 Main St, Apt 4")
-    assert [scan.status for scan in database.read(queries.timeline, workspace.id, piece.id)] == [1, 7]
+    assert [scan.status for scan in database.read(queries.timeline, workspace.id, piece.id)] == [
+        Status.RECEIVED,
+        Status.DELIVERED,
+    ]
     assert counted(database, outbox) == 0
     # The same file again is known to be done; forgotten, it changes nothing.
     before = counted(database, changes)
@@ -287,7 +290,9 @@ async def test_a_back_fill_reads_every_week_once_and_goes_on_after_a_stop(
     assert database.read(tally.drift, workspace.id) == []
     truth = {str(p.id): p.status for p in double.pieces.values()}
     stand = database.read(lambda c: dict(c.execute(select(pieces.c.ref, pieces.c.status)).all()))
-    assert {ref for ref, status in truth.items() if status == "delivered"} == {r for r, s in stand.items() if s == 7}
+    assert {ref for ref, status in truth.items() if status == "delivered"} == {
+        r for r, s in stand.items() if s == Status.DELIVERED
+    }
 
 
 def test_recount_names_what_differs_and_corrects_it(database_url: str, tmp_path: Path) -> None:
@@ -320,7 +325,7 @@ def test_recount_names_what_differs_and_corrects_it(database_url: str, tmp_path:
     assert piecewise("recount") == (0, "Every count agrees with its pieces.\n")
     opened = open_database(database_url)
     with opened.writer.begin() as connection:
-        connection.exec_driver_sql("UPDATE pieces SET status = 8 WHERE ref = '2'")
+        connection.exec_driver_sql(f"UPDATE pieces SET status = {Status.RETURNED} WHERE ref = '2'")
     opened.close()
     code, said = piecewise("recount")
     assert code == 1

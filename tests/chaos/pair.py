@@ -18,26 +18,30 @@ from storage.statuses import Status
 from tests.chaos.story import CHANNELS, ROOT, Story
 from tests.house import free_port
 
-#: The version before this one: its last commit, and the schema that it was written for.
-BEFORE = "41ee2f8fc74574641787171da5273a312bfce0a1"
+#: The version before this one that shares a database with it: its last commit.
+BEFORE = ""
+#: The last version that stored ranks of one digit (schema 0009): no later one shares a database with it.
+APART = "bf25390153746d487d7205555a22606b23d30b76"
 OLD, NEW = "old", "new"
 #: How long the mail moves between two steps.
 MEANWHILE = 0.5
 
 
-def why_not() -> str:
-    """Why the version before cannot be had here; empty if it can."""
+def why_not(commit: str = BEFORE) -> str:
+    """Why this earlier version cannot be had here; empty if it can."""
+    if not commit:
+        return "no earlier version shares this schema"
     try:
-        subprocess.run(["git", "cat-file", "-e", f"{BEFORE}^{{commit}}"], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
-        return f"the history does not hold {BEFORE[:7]}, the version before: a shallow clone, or no clone at all"
+        return f"the history does not hold {commit[:7]}, an earlier version: a shallow clone, or no clone at all"
     return ""
 
 
-def unpack(folder: Path) -> Path:
-    """The program of the version before, into this folder."""
+def unpack(folder: Path, commit: str) -> Path:
+    """The program of an earlier version, into this folder."""
     parts = ("bot", "handlers", "storage", "manifest.yml")
-    packed = subprocess.run(["git", "archive", BEFORE, *parts], cwd=ROOT, check=True, capture_output=True).stdout
+    packed = subprocess.run(["git", "archive", commit, *parts], cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
     return folder
@@ -52,20 +56,21 @@ class Pair(Story):
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     doors: list[str] = field(default_factory=list)
     late: int = 1
+    before: str = BEFORE
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.verdict.kind = "upgrade and back"
-        self.code[OLD] = unpack(self.folder / OLD)
+        self.code[OLD] = unpack(self.folder / OLD, self.before)
 
-    async def command(self, version: str, *words: str) -> str:
-        """What a command of this version says; it must end well."""
+    async def command(self, version: str, *words: str, well: bool = True) -> str:
+        """What a command of this version says; it must end well, or not so."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", *words, env=self._environment_of(version), cwd=self.folder,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         said = (await process.communicate())[0].decode()
-        assert process.returncode == 0, f"{version}: piecewise {' '.join(words)} says: {said}"
+        assert (process.returncode == 0) is well, f"{version}: piecewise {' '.join(words)} says: {said}"
         return said
 
     async def readiness(self, version: str) -> int:
@@ -113,6 +118,16 @@ class Pair(Story):
             return any(m.only_for == "U0ANA" and str(piece) in str(m.blocks) for m in self.slack.messages[before:])
 
         await self._until(answer, f"an answer by {version}")
+
+    async def ask(self, version: str, name: str, words: str) -> str:
+        """What Ana is answered by this version, in the first channel."""
+        before = len(self.slack.messages)
+        await self.type(version, CHANNELS[0], name, words)
+
+        def answer() -> str:
+            return next((m.text for m in self.slack.messages[before:] if m.only_for in (None, "U0ANA")), "")
+
+        return str(await self._until(answer, f"an answer by {version}"))
 
     async def type(self, version: str, channel: str, name: str, words: str) -> None:
         """Ana types this, and Slack brings it to this version's door."""

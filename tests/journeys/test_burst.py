@@ -20,6 +20,7 @@ from storage import aside
 from storage.ledger import apply as ledger
 from storage.ledger import tallies as tally
 from storage.schema.tables import pieces
+from storage.statuses import Status
 from tests.journeys.conftest import ANA, OPS, Stage, everything
 
 
@@ -116,8 +117,10 @@ async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
     assert sum(transactions) == stage.stannp.posts >= 120
     assert len(transactions) < stage.stannp.posts / 2
     memory = stage.app.services.memory
-    stand = await memory.read(lambda c: Counter(c.scalars(select(pieces.c.status).where(pieces.c.status >= 5)).all()))
-    assert stand == {5: 4, 7: 4, 8: 4}
+    stand = await memory.read(
+        lambda c: Counter(c.scalars(select(pieces.c.status).where(pieces.c.status >= Status.IN_TRANSIT)).all())
+    )
+    assert stand == {Status.IN_TRANSIT: 4, Status.DELIVERED: 4, Status.RETURNED: 4}
     assert await memory.read(tally.drift, stage.app.workspace.id) == []
 
 

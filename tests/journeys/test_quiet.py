@@ -291,7 +291,7 @@ async def test_a_whole_campaign_leaves_a_dozen_messages_and_tells_every_return_o
     with services.memory.database.reader.connect() as connection:
         rows = connection.exec_driver_sql(
             "SELECT p.ref, o.message_ts FROM outbox o JOIN pieces p ON p.id = o.piece_id"
-            " WHERE o.status = 8 AND o.sent_at IS NOT NULL AND o.refusal = ''"
+            f" WHERE o.status = {Status.RETURNED} AND o.sent_at IS NOT NULL AND o.refusal = ''"
         ).all()
     assert Counter(ref for ref, _ in rows) == Counter(returned)
     threads = {m.ts: m for m in stage.slack.messages if m.thread_ts is not None}

@@ -1,13 +1,25 @@
 """An upgrade and the way back, under traffic: the version before and this one run on one PostgreSQL, side by side."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from handlers.text.status_styles import OTHER_LABEL, STYLES
 from storage.database import open_database
 from storage.schema import revision as schema
 from tests.chaos import pair, story
+
+#: How far pieces have come, one after the other.
+STORIES = (
+    (), ("printing",), ("cancelled",), ("printing", "handed_over"), ("handed_over", "in_transit"),
+    ("handed_over", "in_transit", "local_delivery"), ("handed_over", "delivered"), ("handed_over", "returned"),
+    ("handed_over", "delivered", "returned"), ("error",),
+)  # fmt: skip
+#: What an answer says of statuses, whatever its other words are: how many pieces are at one, and when one reached it.
+FACTS = re.compile(rf"({'|'.join([*(style.label for style in STYLES.values()), OTHER_LABEL])}) (\d+|<!date\^\d+)")
 
 
 @pytest.fixture
@@ -46,5 +58,44 @@ async def test_the_version_before_finds_its_file_in_order_after_an_upgrade(tmp_p
         assert "schema 0004" in await told.command(pair.OLD, "check")
         assert "nothing to do" in await told.command(pair.NEW, "migrate")
     finally:
+        await told.slack.stop()
+        await told.stannp.stop()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.skipif(bool(pair.why_not(pair.APART)), reason=pair.why_not(pair.APART))
+async def test_what_was_written_in_ranks_of_one_digit_is_answered_alike_after_the_migration(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "SIZE", 60)
+    url = f"sqlite:///{tmp_path}/one.db" if kind == "sqlite" else request.getfixturevalue("empty_url")
+    told = pair.Pair(url, seed=5, kills=0, before=pair.APART)
+    await told.slack.start()
+    await told.stannp.start()
+    try:
+        told._furnish()
+        for number, piece in enumerate(told.stannp.pieces.values()):
+            for word in STORIES[number % len(STORIES)]:
+                piece.move(word, datetime.now(UTC) - timedelta(hours=9))
+        await told.command(pair.OLD, "migrate")
+        asked = [("/mailstatus", f"Drop {number}") for number in range(3)]
+        asked += [("/mailtrack", str(piece)) for piece in list(told.stannp.pieces)[: len(STORIES)]]
+        answers = {}
+        for version in (pair.OLD, pair.NEW):
+            await told.start(version)
+            await told._until(lambda: told._ask("SELECT count(*) FROM pieces") == story.SIZE, "the pieces")
+            answers[version] = [FACTS.findall(await told.ask(version, name, words)) for name, words in asked]
+            await told.stop(version)
+            if version == pair.OLD:
+                said = await told.command(pair.NEW, "migrate")
+                assert "Versions from schema 0010 on run on it" in said
+        assert all(answers[pair.OLD])
+        assert answers[pair.NEW] == answers[pair.OLD]
+        assert "Every count agrees" in await told.command(pair.NEW, "recount")
+        refused = await told.command(pair.OLD, "run", well=False)
+        assert "serves versions from 0010 on; this one is 0009" in " ".join(refused.split()), refused
+    finally:
+        await told._stop()
         await told.slack.stop()
         await told.stannp.stop()

@@ -16,7 +16,7 @@ from storage.ledger import tallies as tally
 from storage.records import Batch, Change
 from storage.schema.tables import outbox as outbox_rows
 from storage.schema.tables import pieces
-from storage.statuses import Status
+from storage.statuses import NOTABLE, Status
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
 from tests.storage.test_mailings import NOW, open_workspace
 
@@ -66,7 +66,7 @@ def test_writers_that_cross_each_other_agree_with_the_truth(crowd: list[Database
         told_rows = connection.execute(select(outbox_rows.c.piece_id, outbox_rows.c.status)).all()
     assert {ref: stand[ref].status for ref in truth} == truth
     assert crowd[0].read(tally.drift, workspace.id) == []
-    notable = {(stand[c.piece_ref].id, c.status) for changes in told for c in changes if c.status and c.status >= 7}
+    notable = {(stand[c.piece_ref].id, c.status) for changes in told for c in changes if c.status in NOTABLE}
     assert Counter((row.piece_id, row.status) for row in told_rows) == Counter(notable)
 
 
@@ -91,9 +91,9 @@ def test_drift_is_found_named_and_repaired(database: Database) -> None:
     database.write(ledger.apply, workspace.id, a_batch(a_campaign(), a_piece(), a_piece("2"), a_change()), NOW)
     assert database.read(tally.drift, workspace.id) == []
     with database.writer.begin() as connection:
-        connection.exec_driver_sql("UPDATE pieces SET status = 8 WHERE ref = '2'")
+        connection.exec_driver_sql(f"UPDATE pieces SET status = {Status.RETURNED} WHERE ref = '2'")
     found = database.read(tally.drift, workspace.id)
-    assert sorted((one.rank, one.counted) for one in found) == [(0, 1), (8, -1)]
+    assert sorted((one.rank, one.counted) for one in found) == [(0, 1), (Status.RETURNED, -1)]
     assert {one.day for one in found} == {START.date()}
     assert database.write(tally.repair, workspace.id) == 2
     assert database.read(tally.drift, workspace.id) == []
@@ -103,7 +103,7 @@ def test_drift_is_found_named_and_repaired(database: Database) -> None:
     # Each night looks at one part, and together they see every campaign.
     assert [database.read(tally.drift, workspace.id, part, 7) for part in range(7)] == [[]] * 7
     with database.writer.begin() as connection:
-        connection.exec_driver_sql("UPDATE pieces SET status = 7 WHERE ref = '2'")
+        connection.exec_driver_sql(f"UPDATE pieces SET status = {Status.DELIVERED} WHERE ref = '2'")
     assert [bool(database.read(tally.drift, workspace.id, part, 7)) for part in range(7)] == [
         part == campaign % 7 for part in range(7)
     ]

@@ -22,24 +22,18 @@ from storage.statuses import Status
 
 Json = Any
 
-#: Stannp's words for the eight, with those seen only in clients and older documents.
-ALIASES: Final[dict[str, Status]] = {
-    "received": Status.RECEIVED,
-    "queueing": Status.RECEIVED,
-    "created": Status.RECEIVED,
-    "producing": Status.PRODUCING,
-    "printing": Status.PRODUCING,
-    "production": Status.PRODUCING,
-    "handed_over": Status.HANDED_OVER,
-    "dispatched": Status.HANDED_OVER,
-    "mailed": Status.HANDED_OVER,
-    "in_transit": Status.IN_TRANSIT,
-    "local_delivery": Status.LOCAL_DELIVERY,
-    "delivered": Status.DELIVERED,
-    "returned": Status.RETURNED,
-    "cancelled": Status.CANCELLED,
-    "canceled": Status.CANCELLED,
+#: Stannp's words for each status, with those seen only in clients and older documents.
+WORDS: Final[dict[Status, tuple[str, ...]]] = {
+    Status.RECEIVED: ("received", "queueing", "created"),
+    Status.PRODUCING: ("producing", "printing", "production"),
+    Status.CANCELLED: ("cancelled", "canceled"),
+    Status.HANDED_OVER: ("handed_over", "dispatched", "mailed"),
+    Status.IN_TRANSIT: ("in_transit",),
+    Status.LOCAL_DELIVERY: ("local_delivery",),
+    Status.DELIVERED: ("delivered",),
+    Status.RETURNED: ("returned",),
 }
+ALIASES: Final = {word: status for status, words in WORDS.items() for word in words}
 
 #: The event of the call that Stannp makes when a webhook is being added (API reference, "Webhooks").
 HANDSHAKE: Final = b"test_url"
@@ -144,7 +138,7 @@ def day(value: Json) -> date | None:
 
 
 def status(value: Json) -> tuple[Status | None, str]:
-    """The status that a word means, and the word as it came (kept when it means none of the eight)."""
+    """The status that a word means, and the word as it came (kept when it means none of ours)."""
     word = text(value)
     key = re.sub(r"[\s\-]+", "_", word.casefold())
     return ALIASES.get(key), word[:80]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from handlers.charts import addresses
 from handlers.charts.addresses import PictureGone
 from handlers.charts.drawing import Pie
+from storage.statuses import LIFECYCLE
 
 NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
 
@@ -17,7 +18,7 @@ NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
 KEY = b"for tests alone"
 
 
-PIE = Pie("Your mail", "November 2026", (1, 2, 3, 4, 5, 6, 7, 8), 9)
+PIE = Pie("Your mail", "November 2026", tuple(range(1, len(LIFECYCLE) + 1)), 9)
 
 
 def _token(pie: Pie, expires: datetime) -> str:

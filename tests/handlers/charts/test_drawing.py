@@ -16,16 +16,18 @@ from handlers.text import formatting
 from handlers.text.status_styles import STYLES
 from storage.statuses import LIFECYCLE
 
-counts = st.lists(st.integers(0, 10_000_000) | st.just(0), min_size=8, max_size=8).map(tuple)
+counts = st.lists(st.integers(0, 10_000_000) | st.just(0), min_size=len(LIFECYCLE), max_size=len(LIFECYCLE)).map(tuple)
 MIXES = {
     "one status only": (0, 0, 0, 0, 0, 240, 0, 0),
-    "eight statuses": (10, 40, 200, 340, 120, 900, 30, 12),
+    "every status": (10, 40, 200, 340, 120, 900, 30, 12),
     "slivers": (1, 1, 1, 1, 1, 994, 1, 0),
     "ten million": (1_000_000, 500_000, 2_500_000, 1_000_000, 1_000_000, 3_900_000, 99_999, 1),
-    "nothing": (0,) * 8,
+    "nothing": (0,),
     "one in ten million": (0, 0, 0, 0, 0, 9_999_999, 1, 0),
     "halves": (1, 0, 0, 0, 0, 1, 0, 0),
 }
+#: Statuses that came later have none.
+MIXES = {name: (numbers + (0,) * len(LIFECYCLE))[: len(LIFECYCLE)] for name, numbers in MIXES.items()}
 
 
 def pixels(png: bytes) -> Image.Image:
@@ -78,7 +80,7 @@ def test_the_legend_never_overlaps_the_pie_or_itself(numbers: tuple[int, ...]) -
     gaps = [(600, 160, 655, 800), (1106, 90, 1110, 200), (0, 0, 36, 800), (1244, 150, 1280, 800), (0, 0, 1280, 20)]
     for gap in gaps[:1] + gaps[2:]:
         assert set(image.crop(gap).get_flattened_data()) == {paper}
-    for row in range(8):
+    for row in range(len(LIFECYCLE)):
         y = 800 - (charts.LEGEND_TOP - row * charts.ROW) + charts.ROW // 2
         assert set(image.crop((655, y - 3, 1280, y + 3)).get_flattened_data()) == {paper}
 
@@ -126,7 +128,7 @@ def distance(blindness: tuple[tuple[float, ...], ...], first: str, second: str) 
 
 
 def test_threads_draw_the_same_picture() -> None:
-    pie = Pie("Spring", "now", MIXES["eight statuses"], 0)
+    pie = Pie("Spring", "now", MIXES["every status"], 0)
     plain = draw_pie.__wrapped__
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(lambda _: plain(pie), range(8)))) == 1
