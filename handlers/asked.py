@@ -30,6 +30,7 @@ from handlers.returns import table as returns
 from handlers.setup import table as setup
 from handlers.status import table as status
 from handlers.text import short_answers
+from handlers.text.messages import Message
 from handlers.track import table as track
 from storage import intents, leases, workspaces
 from storage.intents import Intent, Kind
@@ -189,7 +190,7 @@ async def answer(hold: Hold, request: Request, work: Work) -> timedelta | None:
                 raise
             return None
         if told < answering.PASSED_ON or isinstance(trouble, Refusal):
-            await hold.tell(answering.REFUSAL, partial(_refuse, services, request, str(trouble)))
+            await hold.tell(answering.REFUSAL, partial(_refuse, services, request, short_answers.refusal(trouble)))
     return None
 
 
@@ -203,14 +204,14 @@ async def _told(hold: Hold) -> int:
     return found.told if found is not None else 0
 
 
-async def _refuse(services: Services, request: Request, text: str) -> None:
+async def _refuse(services: Services, request: Request, message: Message) -> None:
     """Where it was asked, or directly: that place may be gone by now."""
     try:
-        await replies.refused(services, request, text)
+        await replies.refused(services, request, message)
     except Refusal as refusal:
         log.info("listener.told_directly", reason=type(refusal).__name__, code=refusal.code)
         try:
-            await services.slack.post(request.user, short_answers.plain(text))
+            await services.slack.post(request.user, message)
         except Refusal as again:
             log.warning("listener.unheard", reason=type(again).__name__, code=again.code)
 

@@ -4,13 +4,20 @@ from storage.records import Campaign
 
 
 class Trouble(Exception):
-    """Something outside did not work."""
+    """Something outside did not work.
 
-    def __init__(self, text: str | None = None, *, code: str = "", retry_after: float | None = None) -> None:
+    Its text is plain words, also where it says what somebody typed: whoever shows it escapes it, once.
+    """
+
+    def __init__(
+        self, text: str | None = None, *, code: str = "", retry_after: float | None = None, by: str = ""
+    ) -> None:
         super().__init__(text or " ".join((type(self).__doc__ or "").split()))
         #: The other side's own word, for the log.
         self.code = code
         self.retry_after = retry_after
+        #: Whose doing it is, as Slack's user id; "" where that is nobody's.
+        self.by = by
 
 
 class Refusal(Trouble):
@@ -122,7 +129,7 @@ class SlackDown(Outage):
 
 
 class SlackBusy(Outage):
-    """Slack asks us to wait."""
+    """Slack asks us to wait before we say more. Please try again in a minute."""
 
 
 class PersonUnknown(Outage):

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -112,7 +113,7 @@ class Dispatcher:
             await self._answer_once(services, request, key, work)
         except Trouble as trouble:
             log.info("listener.refused", key=key, reason=type(trouble).__name__, code=trouble.code)
-            await self._say(services, request, short_answers.plain(str(trouble)))
+            await self._say(services, request, short_answers.refusal(trouble))
         except Exception as error:
             if is_outage(error):
                 log.error("listener.no_database", key=key, reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
@@ -145,7 +146,7 @@ class Dispatcher:
         if services is None:
             return False
         try:
-            await replies.refused(services, request, message.text)
+            await replies.when_taken(services, partial(replies.refused, services, request, message))
         except Trouble as trouble:
             log.warning("listener.unheard", reason=type(trouble).__name__, code=trouble.code)
             return False

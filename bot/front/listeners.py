@@ -110,10 +110,10 @@ async def _broke(error: Exception, body: Body) -> BoltResponse:
         return BoltResponse(status=400, body='{"error": "not understood"}')
     if isinstance(error, Outage):
         # Without the workspace's token only the answer itself can be shown; the rest Slack is to repeat.
-        return _said(body, str(error), 503)
+        return _said(body, short_answers.refusal(error).text, 503)
     if isinstance(error, Trouble):
         log.info("listener.refused", reason=type(error).__name__, code=error.code)
-        return _said(body, str(error), 400)
+        return _said(body, short_answers.refusal(error).text, 400)
     reference = uuid.uuid4().hex[:8]
     log.error("listener.broke", reference=reference, exc_info=error)
     return _said(body, short_answers.failed(reference).text, 500)

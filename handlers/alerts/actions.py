@@ -5,7 +5,6 @@ from handlers.alerts import view as alerts_view
 from handlers.context.lookups import campaign_of
 from handlers.context.services import Request, Services
 from handlers.text.buttons import OneCampaign
-from handlers.text.messages import escape
 from storage.records import (
     NO_CAMPAIGN,
     ChannelSettings,
@@ -24,5 +23,5 @@ async def save_alerts(
     """The settings were saved: they take the place of what this channel was told before."""
     what = alerts_view.EVERY
     if asked.campaign != NO_CAMPAIGN:
-        what = f"*{escape((await campaign_of(services, request, asked.campaign)).facts.name)}*"
+        what = (await campaign_of(services, request, asked.campaign)).facts.name
     await alerts_commands.subscribe(services, request, asked.campaign, what, notify_on, told_at, alone=True)

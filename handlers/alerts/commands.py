@@ -12,7 +12,7 @@ from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from handlers.text import formatting, parsing, short_answers
-from handlers.text.messages import Message, escape, quote
+from handlers.text.messages import Message
 from handlers.text.parsing import AlertsAsk
 from storage import channel_settings, outbox, workspaces
 from storage.audit import Act
@@ -55,14 +55,14 @@ async def open_alert_settings(services: Services, request: Request) -> None:
 
 
 async def _named_campaign(services: Services, request: Request, target: str) -> tuple[CampaignId, str]:
-    """The campaign of this name and its name in words; raises Refusal naming the nearest."""
+    """The campaign of this name and its name; raises Refusal naming the nearest."""
     if not target or target.casefold() in ("all", alerts_view.EVERY):
         return NO_CAMPAIGN, alerts_view.EVERY
     found = await services.memory.read(matching.match, request.workspace.id, target)
     if len(found.found) == 1 and found.sure:
-        return found.found[0].id, f"*{escape(found.found[0].facts.name)}*"
+        return found.found[0].id, found.found[0].facts.name
     names = [one.facts.name for one in found.found[:3]] or found.near
-    raise Refusal(short_answers.not_found(quote(target), names).text)
+    raise Refusal(short_answers.no_campaign(target, names))
 
 
 async def _switch_on(services: Services, request: Request, target: str) -> None:
@@ -101,7 +101,7 @@ async def subscribe(
         if chosen is not None:
             channel_settings.keep(connection, key, request.channel, replace(chosen, zone=zone))
 
-    await record_audit(services, request, Act.SUBSCRIBED, what.strip("*"), f"channel {request.channel}", work=work)
+    await record_audit(services, request, Act.SUBSCRIBED, what, f"channel {request.channel}", work=work)
 
 
 def _drop_others(connection: Connection, request: Request, but: CampaignId) -> None:
@@ -119,8 +119,9 @@ async def _switch_off(services: Services, request: Request, target: str) -> None
         )
 
     where = f"channel {request.channel}"
-    ended = await record_audit(services, request, Act.UNSUBSCRIBED, what.strip("*"), where, work=work)
-    said = f"This channel is no longer told of {what}." if ended else f"This channel was not told of {what}."
+    ended = await record_audit(services, request, Act.UNSUBSCRIBED, what, where, work=work)
+    named = alerts_view.named(what)
+    said = f"This channel is no longer told of {named}." if ended else f"This channel was not told of {named}."
     await replies.to_asker(services, request, short_answers.plain(f"{said} `/mailalerts on` changes that."))
 
 

@@ -164,10 +164,15 @@ def settings_button() -> Block:
     return button("Alert settings", Action.ALERT_SETTINGS, NOTHING)
 
 
+def named(what: str) -> str:
+    """A campaign's name, or all of them, in a sentence."""
+    return what if what == EVERY else f"*{escape(what)}*"
+
+
 def confirmed(what: str, notify_on: frozenset[NotifyOn], by: str) -> Message:
     """Said in the channel, so that everyone there knows where the news will come from."""
     news = [WANTS[want][0].lower() + WANTS[want][1:] for want in WANTS if want in notify_on]
-    text = f"<@{by}> switched mail alerts on for {what}: one card per campaign" + "".join(f", {n}" for n in news) + "."
+    text = f"<@{by}> switched mail alerts on for {named(what)}: {', '.join(['one card per campaign', *news])}."
     return Message(text, [section(text), context("`/mailalerts` changes this, `/mailalerts off` ends it.")])
 
 

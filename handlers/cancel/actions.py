@@ -29,10 +29,10 @@ from handlers.context.replies import refused
 from handlers.context.services import Request, Services
 from handlers.errors import Outage, Outdated, Refusal
 from handlers.status import view as status_view
-from handlers.text import messages
+from handlers.text import messages, short_answers
 from handlers.text.buttons import Cancelling, OneCampaign, OnePiece
 from handlers.text.codec import read
-from handlers.text.messages import Block, Message, escape, section
+from handlers.text.messages import Block, Message, section
 from storage import audit
 from storage import intents as stored
 from storage.audit import Act
@@ -56,9 +56,9 @@ async def cancel_one(services: Services, request: Request, value: str) -> None:
     piece = await piece_of(services, request, read(OnePiece, value).piece)
     worth, payload = worth_of([piece], request.workspace.currency), payload_of(request)
     if needs_second(request, worth.amount.amount, worth.unpriced):
-        wanted = Wanted(f"piece {escape(piece.ref)}", 1, worth.amount, worth.unpriced)
+        wanted = Wanted(f"piece {piece.ref}", 1, worth.amount, worth.unpriced)
         later = await ask_second(services, request, wanted, (payload, [piece.id]), (piece.campaign_id, piece.id))
-        await refused(services, request, later or ASKED)
+        await refused(services, request, short_answers.refusal(later or ASKED))
         return
     note = partial(_note_asked, request=request, subject=f"piece {piece.ref}", worth=worth, now=services.clock.now())
     secrets = {"url": request.response_url} if request.response_url else {}
@@ -123,12 +123,12 @@ async def cancel_campaign(services: Services, request: Request, asked: Cancellin
         raise Outdated
     await refresh_campaign(services, request.workspace, campaign, force=True)
     standing = await services.memory.read(standing_of, request.workspace.id, intent.id, campaign.id)
-    worth, name = worth_of(standing.pieces, request.workspace.currency), escape(campaign.facts.name)
+    worth, name = worth_of(standing.pieces, request.workspace.currency), campaign.facts.name
     if needs_second(request, worth.amount.amount, worth.unpriced):
-        wanted = Wanted(f"*{name}*", worth.pieces, worth.amount, worth.unpriced)
+        wanted = Wanted(name, worth.pieces, worth.amount, worth.unpriced)
         later = await ask_second(services, request, wanted, intent.id, (campaign.id, NO_PIECE))
         if later:
-            await refused(services, request, later)
+            await refused(services, request, short_answers.refusal(later))
         return
     if not await services.memory.write(_confirm, request, intent, campaign, worth, services.clock.now()):
         raise Outdated
@@ -146,7 +146,7 @@ def _confirm(
 
 
 async def stop(services: Services, request: Request, intent_id: int, name: str, standing: Standing) -> None:
-    """Works off what was decided, from now on, and says so at once. `name` is escaped."""
+    """Works off what was decided, from now on, and says so at once."""
     first = cancel_view.begun(name, len(standing.pieces), standing.grown)
     await asyncio.gather(
         _say_first(services, request, first), working.begin(services, request.workspace.id, intent_id, stop_pieces)

@@ -13,6 +13,7 @@ from handlers.text.messages import (
     button,
     confirmation,
     context,
+    escape,
     section,
 )
 from storage.audit import Approval
@@ -21,7 +22,7 @@ from storage.records import Money
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a request asks for: exactly these pieces. `what` is escaped; of `unpriced` ones the cost is not known."""
+    """What a request asks for: exactly these pieces. `what`: in plain words. Of `unpriced` the cost is not known."""
 
     what: str
     pieces: int
@@ -34,7 +35,8 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
     worth = f"save {formatting.money(wanted.saves)}"
     if wanted.unpriced:
         worth += f", not counting {formatting.pieces(wanted.unpriced)} whose cost I don't know"
-    what = wanted.what if wanted.pieces == 1 else f"{formatting.pieces(wanted.pieces)} of {wanted.what}"
+    what = f"*{escape(wanted.what)}*"
+    what = what if wanted.pieces == 1 else f"{formatting.pieces(wanted.pieces)} of {what}"
     text = f"<@{by}> asks to cancel {what} and {worth}. {_deciders(deciders)} can approve."
     why = f"Cancellations above {formatting.money(Money(above, wanted.saves.currency))} need a second person"
     why += ", and so does every one whose cost isn't known." if wanted.unpriced else "."
@@ -68,5 +70,5 @@ def _deciders(deciders: frozenset[str]) -> str:
 
 def decided(approval: Approval, what: str, outcome: str, by: str, at: datetime) -> Message:
     """What became of the request, in its place."""
-    text = f"<@{by}> {outcome} <@{approval.asked_by}>'s request to cancel {what} {formatting.stamp(at)}."
+    text = f"<@{by}> {outcome} <@{approval.asked_by}>'s request to cancel *{escape(what)}* {formatting.stamp(at)}."
     return Message(text, [section(text)])

@@ -32,7 +32,7 @@ async def approve(services: Services, request: Request, value: str) -> None:
         await _show_decision(services, request, message)
     finally:
         # Whatever becomes of the words.
-        await cancel_actions.stop(services, request, decision.intent_id, decision.what.strip("*"), decision.standing)
+        await cancel_actions.stop(services, request, decision.intent_id, decision.what, decision.standing)
 
 
 async def decline(services: Services, request: Request, value: str) -> None:
@@ -96,10 +96,8 @@ def _decide_now(connection: Connection, request: Request, number: int, act: Act,
         if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, "approver": request.user}):
             raise AlreadyDecided
         detail = f"approved by {request.user}"
-        audit.note(connection, workspace_id, found.asked_by, Act.CANCELLED, now, subject=what.strip("*"), detail=detail)
-    audit.note(
-        connection, workspace_id, request.user, act, now, subject=what.strip("*"), detail=f"asked by {found.asked_by}"
-    )
+        audit.note(connection, workspace_id, found.asked_by, Act.CANCELLED, now, subject=what, detail=detail)
+    audit.note(connection, workspace_id, request.user, act, now, subject=what, detail=f"asked by {found.asked_by}")
     kept.is_first(connection, request.kept)
     return Decision(found, what, intent.id if intent else 0, standing)
 
@@ -115,7 +113,7 @@ def _decided_before(connection: Connection, request: Request, found: Approval) -
 def _against(found: Approval, request: Request, now: datetime) -> Refusal | None:
     """The one true reason why this person cannot decide it now."""
     if found.outcome:
-        return AlreadyDecided(f"<@{found.decided_by}> {found.outcome} this request already.")
+        return AlreadyDecided(f"This request was {found.outcome} already.", by=found.decided_by)
     if found.asked_at <= now - audit.LAPSES:
         return Lapsed()
     return OwnRequest() if found.asked_by == request.user else None

@@ -18,7 +18,7 @@ from handlers.context.kept import TakenOverError
 from handlers.context.services import Request, Services
 from handlers.errors import ChannelClosed, NotInChannel, Refusal
 from handlers.text import short_answers
-from handlers.text.messages import Message, escape
+from handlers.text.messages import Message
 from storage import audit, intents, workspaces
 from storage.audit import Act, Approval, Bound
 from storage.intents import Kind
@@ -84,7 +84,7 @@ async def ask_second(
             held = intents.keep(connection, key, Kind.CANCEL, payload, piece_ids=piece_ids, held=True)
         bound = Bound(held, wanted.pieces, wanted.saves.amount, wanted.unpriced)
         detail = f"{wanted.pieces} pieces worth {wanted.saves.amount} {wanted.saves.currency}"
-        subject = wanted.what.strip("*")
+        subject = wanted.what
         audit.note(connection, key, request.user, Act.APPROVAL_ASKED, now, subject=subject, detail=detail)
         number = audit.ask_approval(connection, key, *about, request.user, now, bound)
         payload = {"approval": number, "by": request.user, "channel": request.channel}
@@ -120,7 +120,7 @@ async def post_request(hold: Hold, *, at_once: bool = False) -> timedelta | None
     if not await services.memory.write(_withdraw, hold, found):
         raise TakenOverError
     if not at_once:
-        await hold.tell(1, partial(services.slack.post, payload["by"], short_answers.plain(f"{NobodyWouldSee()}")))
+        await hold.tell(1, partial(services.slack.post, payload["by"], short_answers.refusal(NobodyWouldSee())))
     return None
 
 
@@ -147,9 +147,9 @@ def _withdraw(connection: Connection, hold: Hold, found: Approval) -> bool:
 
 
 def named(connection: Connection, workspace_id: WorkspaceId, found: Approval) -> str:
-    """What a request is about, in words, escaped."""
+    """What a request is about, in plain words."""
     if found.piece_id:
         piece = queries.piece_by_id(connection, workspace_id, found.piece_id)
-        return f"piece {escape(piece.ref)}" if piece else "a piece"
+        return f"piece {piece.ref}" if piece else "a piece"
     campaign = queries.campaign(connection, workspace_id, found.campaign_id)
-    return f"*{escape(campaign.facts.name)}*" if campaign else "a campaign"
+    return campaign.facts.name if campaign else "a campaign"

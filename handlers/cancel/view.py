@@ -118,8 +118,8 @@ def _unpriced(number: int) -> str:
 
 
 def begun(campaign: str, number: int, grown: int) -> Message:
-    """The first answer: it is on its way. `campaign` is escaped; `grown`: pieces that nobody asked for."""
-    text = f"Stopping {formatting.pieces(number)} of *{campaign}*. I'll tell you here when it's done."
+    """The first answer: it is on its way. `grown`: pieces that nobody asked for."""
+    text = f"Stopping {formatting.pieces(number)} of *{escape(campaign)}*. I'll tell you here when it's done."
     blocks = [section(text)]
     if grown:
         more = (
@@ -199,6 +199,7 @@ def deleted(campaign: StoredCampaign, who: Who) -> Message:
     return Message(f"{text} {who}.", [section(text), who.small_print()])
 
 
-def booked(text: str, dashboard: str) -> Message:
-    """The campaign was booked in the meantime: only the dashboard can cancel it."""
+def booked(said: str, dashboard: str) -> Message:
+    """The campaign was booked in the meantime: only the dashboard can cancel it. `said`: why, in plain words."""
+    text = escape(said)
     return Message(text, [section(text), actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard))])

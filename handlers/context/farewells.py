@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from handlers.context.services import Services
 from handlers.text import short_answers
-from handlers.text.messages import escape
 from storage import audit, intents
 from storage.audit import Act
 from storage.intents import Intent, Kind
@@ -25,7 +24,7 @@ async def say(services: Services, intent: Intent, secrets: Mapping[str, Any], wh
         await services.slack.fail_step(intent.payload["execution"], secrets.get("token") or None, STEP_BROKE)
         return
     what = await services.memory.read(_subject, intent)
-    await services.slack.post(intent.payload["by"], short_answers.plain(_sentence(intent.kind, escape(what), why)))
+    await services.slack.post(intent.payload["by"], short_answers.refusal(_sentence(intent.kind, what, why)))
 
 
 def record_audit(connection: Connection, intent: Intent, now: datetime) -> None:
@@ -36,7 +35,6 @@ def record_audit(connection: Connection, intent: Intent, now: datetime) -> None:
 
 
 def _sentence(kind: Kind, what: str, why: str) -> str:
-    """`what` is escaped."""
     match kind:
         case Kind.CANCEL:
             return (

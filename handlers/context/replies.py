@@ -14,16 +14,20 @@ from handlers.errors import (
     PictureRefused,
     Refusal,
     ScopeMissing,
+    SlackBusy,
     SlackRefused,
     Trouble,
 )
-from handlers.text import messages, short_answers
-from handlers.text.messages import Message, Picture, image
+from handlers.text import messages
+from handlers.text.messages import Message, Picture, escape, image
 
 log = structlog.get_logger()
 
 #: Slack needs a second or two before an uploaded file may be shown; a production user of this allows eight.
 PICTURE_TRIES: Final = 8
+#: Beyond the patience of a single call: so often, for as long as Slack asks each time.
+BUSY_TRIES: Final = 5
+SHORTEST_PAUSE: Final = 1.0
 NO_PICTURE: Final = "The picture could not be shown; all its numbers are above."
 
 
@@ -40,9 +44,9 @@ async def to_channel(services: Services, request: Request, message: Message) -> 
     """Posts a message where it was asked for; where that cannot be, the asker still gets it, with the reason."""
     try:
         await show(services, message, lambda shown: services.slack.post(request.channel, shown, thread=request.thread))
-    except (NotInChannel, ChannelClosed, ScopeMissing, SlackRefused) as refusal:
-        log.info("reply.private", reason=type(refusal).__name__, code=refusal.code)
-        await to_asker(services, request, message.without_picture(_why_private(request, refusal)))
+    except (NotInChannel, ChannelClosed, ScopeMissing, SlackRefused, SlackBusy) as trouble:
+        log.info("reply.private", reason=type(trouble).__name__, code=trouble.code)
+        await to_asker(services, request, message.without_picture(_why_private(request, trouble)))
 
 
 def _why_private(request: Request, refusal: Trouble) -> str:
@@ -50,7 +54,7 @@ def _why_private(request: Request, refusal: Trouble) -> str:
         return "Only you see this, without its picture: ask me in a channel that I am in to see the pie."
     if isinstance(refusal, NotInChannel):
         return "Only you see this, without its picture: I am not in this channel. `/invite @Piecewise` changes that."
-    return f"Only you see this, without its picture: {refusal}"
+    return f"Only you see this, without its picture: {escape(str(refusal))}"
 
 
 async def in_place(services: Services, request: Request, message: Message) -> None:
@@ -60,8 +64,8 @@ async def in_place(services: Services, request: Request, message: Message) -> No
         return
     try:
         await show(services, message, lambda shown: services.slack.edit(request.channel, request.message_ts, shown))
-    except Refusal as refusal:
-        log.info("reply.reposted", reason=type(refusal).__name__, code=refusal.code)
+    except (Refusal, SlackBusy) as trouble:
+        log.info("reply.reposted", reason=type(trouble).__name__, code=trouble.code)
         await to_asker(services, request, message.without_picture(NO_PICTURE))
     else:
         await _drop_pictures(services, request)
@@ -113,9 +117,21 @@ def _with_image(message: Message, file_id: str, picture: Picture) -> Message:
     return replace(message, blocks=[first, second, image(file_id, picture), *rest], picture=None)
 
 
-async def refused(services: Services, request: Request, text: str) -> None:
+async def when_taken(services: Services, send: Callable[[], Awaitable[object]]) -> None:
+    """Sends it as soon as Slack takes it again: for what nobody else would ever say. Raises SlackBusy in the end."""
+    for _ in range(BUSY_TRIES):
+        try:
+            await send()
+        except SlackBusy as busy:
+            log.info("reply.later", seconds=busy.retry_after)
+            await services.clock.sleep(busy.retry_after or SHORTEST_PAUSE)
+        else:
+            return
+    await send()
+
+
+async def refused(services: Services, request: Request, message: Message) -> None:
     """Something could not be done: the reason, to the person who asked, wherever they can be reached."""
-    message = short_answers.plain(text)
     if request.response_url or request.channel:
         await to_asker(services, request, message)
     elif request.view_id:

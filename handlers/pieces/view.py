@@ -152,5 +152,5 @@ def export_begun(listing_of: str) -> Block:
 
 def export_put_off(listing_of: str, why: str) -> Block:
     """Said when the file cannot be sent until somebody has mended something."""
-    text = f"I couldn't send you the file of *{escape(listing_of)}*. {why}"
+    text = f"I couldn't send you the file of *{escape(listing_of)}*. {escape(why)}"
     return modal("Export", [section(text), context("I'll try again by myself: there's no need to ask again.")])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy import Connection
 
-from handlers.context import kept
+from handlers.context import kept, replies
 from handlers.context.access import require_settings_admin
 from handlers.context.audit import written
 from handlers.context.ports import SECRET_REFUSED, Account, Accounts, is_secret
@@ -36,7 +36,8 @@ async def greet(services: Services, workspace: Workspace) -> None:
     """A direct message to whoever installed us, and their Home with the first steps."""
     if not workspace.installer:
         return
-    await services.slack.post(workspace.installer, setup_view.welcome(workspace.name))
+    welcome = setup_view.welcome(workspace.name)
+    await replies.when_taken(services, lambda: services.slack.post(workspace.installer, welcome))
     if workspace.connected_at is None:
         await services.slack.publish_home(workspace.installer, first_steps.first_steps(settings_admin=True), "")
 

@@ -61,11 +61,16 @@ def clip(text: str, limit: int) -> str:
     return cut + "…"
 
 
-def quote(text: str, limit: int = 80) -> str:
-    """What somebody typed, for an answer: one line, clipped, escaped, without marks that would format it."""
+def typed(text: str, limit: int = 80) -> str:
+    """What somebody typed, in plain words: one line, clipped, without marks that would format it. Not escaped."""
     line = " ".join(text.split())
     short = line if len(line) <= limit else line[: limit - 1] + "…"
-    return escape(short.replace("*", "∗").replace("`", "'").replace("_", "\u02cd").replace("~", "∼"))
+    return short.replace("*", "∗").replace("`", "'").replace("_", "\u02cd").replace("~", "∼")
+
+
+def quote(text: str, limit: int = 80) -> str:
+    """The same for an answer: escaped."""
+    return escape(typed(text, limit))
 
 
 def section(text: str, accessory: Block | None = None) -> Block:

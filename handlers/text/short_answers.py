@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from handlers.errors import Trouble
 from handlers.text import formatting
-from handlers.text.messages import Message, context, escape, header, section
+from handlers.text.messages import Message, context, escape, header, section, typed
 from handlers.text.parsing import MUTE_FORMS, RANGE_FORMS
 from handlers.text.status_styles import STYLES
 from storage.statuses import LIFECYCLE
+
+
+def refusal(why: Trouble | str) -> Message:
+    """Why something could not be done: plain words, escaped here, and nowhere before."""
+    by = f" It was <@{why.by}>." if isinstance(why, Trouble) and why.by else ""
+    return plain(f"{escape(str(why))}{by}")
 
 
 def plain(text: str) -> Message:
@@ -63,19 +70,19 @@ def _help(title: str, lines: Sequence[str], note: str, more: str) -> Message:
     return Message(f"{title} {' '.join(lines)}", blocks)
 
 
-def not_found(asked: str, nearest: Sequence[str]) -> Message:
-    """No such campaign. `asked` is escaped by the caller."""
+def no_campaign(asked: str, nearest: Sequence[str]) -> str:
+    """No such campaign, in plain words."""
     if nearest:
-        names = ", ".join(f"`{escape(name)}`" for name in nearest)
-        return plain(f"I found no campaign “{asked}”. The nearest names: {names}.")
-    return plain(f"I found no campaign “{asked}”. `/mailstatus` alone lists your campaigns.")
+        names = ", ".join(f"`{name}`" for name in nearest)
+        return f"I found no campaign “{typed(asked)}”. The nearest names: {names}."
+    return f"I found no campaign “{typed(asked)}”. `/mailstatus` alone lists your campaigns."
 
 
-def no_piece(asked: str) -> Message:
-    """No such piece. `asked` is escaped by the caller."""
-    return plain(
-        f"I found no piece for “{asked}”. Try the piece's id, the recipient's name, the ZIP code, or the beginning of "
-        "the address. A piece appears here a few minutes after Stannp accepts it."
+def no_piece(asked: str) -> str:
+    """No such piece, in plain words."""
+    return (
+        f"I found no piece for “{typed(asked)}”. Try the piece's id, the recipient's name, the ZIP code, or the "
+        "beginning of the address. A piece appears here a few minutes after Stannp accepts it."
     )
 
 

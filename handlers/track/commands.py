@@ -33,7 +33,7 @@ async def mail_track(services: Services, request: Request) -> None:
     if request.guest:
         found = [one for one in found if await may_see(services, request, one.campaign_id, one.id)]
     if not found:
-        await replies.to_asker(services, request, short_answers.no_piece(quote(asked)))
+        await replies.to_asker(services, request, short_answers.refusal(short_answers.no_piece(asked)))
     elif len(found) == 1:
         await replies.to_asker(services, request, await piece_message(services, request, found[0]))
     else:

@@ -15,7 +15,6 @@ from handlers.errors import Refusal, SlackRefused
 from handlers.status import answers
 from handlers.status import view as status_view
 from handlers.text import formatting, parsing, short_answers
-from handlers.text.messages import quote
 from handlers.text.parsing import ALL_TIME
 from handlers.track import view as track_view
 from storage import workspaces
@@ -39,9 +38,7 @@ async def campaign_step(services: Services, request: Request, inputs: Mapping[st
     asked = parsing.unquote(parsing.clean(inputs.get("campaign", "")))
     found = await services.memory.read(matching.match, request.workspace.id, asked)
     if len(found.found) != 1 or not found.sure:
-        raise Refusal(
-            short_answers.not_found(quote(asked), [one.facts.name for one in found.found[:3]] or found.near).text
-        )
+        raise Refusal(short_answers.no_campaign(asked, [one.facts.name for one in found.found[:3]] or found.near))
     campaign = found.found[0]
     mix = await services.memory.read(queries.mix, request.workspace.id, campaign.id)
     return _numbers(campaign, mix)
@@ -62,7 +59,7 @@ async def piece_step(services: Services, request: Request, inputs: Mapping[str, 
     asked = parsing.unquote(parsing.clean(inputs.get("piece", ""))).removeprefix("#")
     found = await services.memory.read(queries.find_pieces, request.workspace.id, asked, 1) if asked else []
     if not found or found[0].ref != asked:
-        raise Refusal(short_answers.no_piece(quote(asked)).text)
+        raise Refusal(short_answers.no_piece(asked))
     piece = found[0]
     where = track_view.plain_standing(piece)
     moved = f"{piece.status_at:%Y-%m-%d}" if piece.status_at else ""

@@ -47,8 +47,8 @@ def test_choices_and_refusals(asked: str, found: list[StoredCampaign], span: Ran
         choice_view.no_campaign(quote(asked), [], found, [], span),
     )
     fine(
-        short_answers.not_found(quote(asked), [one.facts.name[:80] for one in found[:3]]),
-        short_answers.no_piece(quote(asked)),
+        short_answers.refusal(short_answers.no_campaign(asked, [one.facts.name[:80] for one in found[:3]])),
+        short_answers.refusal(short_answers.no_piece(asked)),
     )
     fine(
         short_answers.help_status(found[0].facts.name[:200]),
