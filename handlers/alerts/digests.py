@@ -30,7 +30,6 @@ from handlers.text.messages import Message, Picture
 from storage import channel_settings, outbox, workspaces
 from storage.outbox import Hold
 from storage.queries import mail as queries
-from storage.queries import transits
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -40,7 +39,6 @@ from storage.records import (
     Money,
     NotifyOn,
     StoredCampaign,
-    Transit,
     WorkspaceId,
 )
 from storage.statuses import MAILED, UNDER_WAY, Status
@@ -85,7 +83,7 @@ class AccountState:
 
     campaigns: dict[CampaignId, StoredCampaign]
     mixes: dict[CampaignId, Mix]
-    known: list[Transit]
+    mail: forecast_queries.Account
     currency: str
     balance: Money | None
 
@@ -161,7 +159,7 @@ def _account(connection: Connection, workspace_id: WorkspaceId, now: datetime) -
     return AccountState(
         {one.id: one for one in queries.campaigns_of(connection, workspace_id)},
         queries.mixes(connection, workspace_id),
-        transits.since(connection, workspace_id, now.date() - model.HISTORY),
+        forecast_queries.account(connection, workspace_id, now.date()),
         workspace.currency,
         workspace.balance,
     )
@@ -264,7 +262,8 @@ async def _tell_morning(
     state: State,
     local: datetime,
 ) -> State:
-    morning, after = morning_of(subscription, account, state, local.date())
+    # Off the loop: it foretells each campaign.
+    morning, after = await services.memory.read(lambda _: morning_of(subscription, account, state, local.date()))
     # Of what was there before the first digest nothing is news.
     if state.counts and morning.is_news and await _post(services, held, digest_view.morning(morning)) is None:
         return state
@@ -281,9 +280,10 @@ def morning_of(
     counts = {name: mix.of(*those) for name, those in COUNTED.items()}
     due, silent = 0.0, 0
     for campaign in heard:
-        expected, those = forecast_queries.split(account.known, campaign.id, today)
-        due += model.due_on(those, expected, today)
-        silent += model.silent(those, expected, today)
+        told = account.mail.of(campaign.id) if account.mixes[campaign.id].of(*UNDER_WAY) else None
+        if told:
+            silent += told.silent
+            due += told.due_today if told.is_recent else 0
     since = {name: number - state.counts.get(name, 0) for name, number in counts.items()}
     spent = mix.spent - Decimal(state.spent or mix.spent)
     runway = None
@@ -316,23 +316,22 @@ async def _tell_week(
         return
     await services.memory.write(channel_settings.told, held, after.written())
     if posted:
-        await _tell_curve(services, held, subscription, account, posted, today)
+        await _tell_curve(services, held, subscription, account, posted)
 
 
 async def _tell_curve(
-    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, thread: str, today: date
+    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, thread: str
 ) -> None:
     """The delivery curve of the campaign with most mail under way, in the report's thread."""
     under_way = [one for one in _heard(subscription, account) if account.mixes[one.id].of(*UNDER_WAY)]
     if not under_way:
         return
     campaign = max(under_way, key=lambda one: account.mixes[one.id].of(*UNDER_WAY))
-    expected, those = forecast_queries.split(account.known, campaign.id, today)
-    points = model.points(those, expected, today)
-    if points:
+    told = await services.memory.read(lambda _: model.worked_out(account.mail.of(campaign.id)))
+    if told:
         title = f"Delivery of {campaign.facts.name}"
-        picture = await services.renderer.curve(Curve(title, status_view.CURVE_CAPTION, tuple(points)))
-        message = status_view.curve_answer(campaign, points, len(expected.curves), picture)
+        picture = await services.renderer.curve(Curve.of(title, status_view.CURVE_CAPTION, told))
+        message = status_view.curve_answer(campaign, told, picture)
         await _post(services, held, message, thread)
 
 

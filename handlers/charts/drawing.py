@@ -7,11 +7,13 @@ measured twice. matplotlib is imported on the first drawing, for it is the one s
 import io
 import threading
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import lru_cache
 from math import cos, radians, sin
 from typing import TYPE_CHECKING, Any, Final
 
-from handlers.forecast.model import Point
+from handlers.forecast import model
+from handlers.forecast.model import Forecast, Point
 from handlers.text import formatting
 from handlers.text.status_styles import INK, OTHER_COLOR, OTHER_LABEL, PAPER, QUIET, STYLES
 from storage.records import Mix
@@ -41,8 +43,9 @@ _AT_EASEL: Final = threading.Lock()
 LABELED: Final = 60
 BLENDS: Final = 6
 NEAR_WHITE: Final = 240
-#: The expected band of a curve: Delivered, far lighter.
-BAND: Final = "#CFE3DE"
+#: The bands of a curve: Delivered, far lighter. What is usual, and what is expected from today on.
+BAND: Final = "#E3EEEB"
+LIKELY: Final = "#A9CFC5"
 
 
 @dataclass(frozen=True)
@@ -245,11 +248,19 @@ def _letter(character: str, ink: str) -> tuple[Any, Any, float]:
 
 @dataclass(frozen=True)
 class Curve:
-    """The share delivered day by day, beside the band that was expected."""
+    """The share delivered day by day, beside what is usual, and what is expected from today on."""
 
     title: str
     caption: str
     points: tuple[Point, ...]
+    today: date
+    #: What the pale band is.
+    usual: str = "usual"
+
+    @classmethod
+    def of(cls, title: str, caption: str, told: Forecast) -> "Curve":
+        usual = "usual" if told.outlook.is_own else "USPS's 4–7 days"
+        return cls(title, caption, tuple(model.points(told)), told.today, usual)
 
 
 #: Where the curve's field lies (left, bottom, right, top), in pixels from below.
@@ -280,10 +291,17 @@ def _draw_field(figure: "Figure", curve: Curve) -> None:
         y = height(tenth / 10)
         figure.add_artist(Line2D((left, right), (y, y), color="#D5D9DE", linewidth=0.6, transform=None))
         _write(figure, left - 16, y, f"{tenth * 10} %", 22, color=QUIET, ha="right")
-    lower = [(x, height(p.low)) for x, p in zip(across, curve.points, strict=True)]
-    upper = [(x, height(p.high)) for x, p in zip(across, curve.points, strict=True)]
-    if any(p.high > 0 for p in curve.points):
-        figure.add_artist(Polygon([*lower, *reversed(upper)], facecolor=BAND, edgecolor="none", transform=None))
+    placed = list(zip(across, curve.points, strict=True))
+    pale = [(x, p.usual) for x, p in placed]
+    # From what is known today to where it may go.
+    ahead = [(x, (p.low, p.high)) for x, p in placed if p.day >= curve.today - timedelta(days=1)]
+    for band, color in ((pale, BAND), (ahead, LIKELY)):
+        if len(band) > 1 and any(high > 0 for _, (_, high) in band):
+            edge = [(x, height(low)) for x, (low, _) in band] + [(x, height(high)) for x, (_, high) in reversed(band)]
+            figure.add_artist(Polygon(edge, facecolor=color, edgecolor="none", transform=None))
+    for x, _ in [one for one in placed if one[1].day == curve.today]:
+        figure.add_artist(Line2D((x, x), (bottom, top), color=QUIET, linewidth=1, linestyle=":", transform=None))
+        _write(figure, x, top + 22, "today", 22, color=QUIET, ha="center")
     seen = [(x, height(p.actual)) for x, p in zip(across, curve.points, strict=True) if p.actual is not None]
     color = STYLES[Status.DELIVERED].color
     marks = {"marker": "o", "markersize": 4} if len(seen) < 30 else {}  # noqa: PLR2004 - they would touch
@@ -292,7 +310,8 @@ def _draw_field(figure: "Figure", curve: Curve) -> None:
     step = max(len(curve.points) // 8, 1)
     for x, point in list(zip(across, curve.points, strict=True))[::step]:
         _write(figure, x, bottom - 36, f"{point.day.day} {point.day:%b}", 22, color=QUIET, ha="center")
-    _write(figure, left, 36, "Line: delivered by then. Band: expected by then.", 22, color=INK)
+    legend = f"Line: delivered by then. Pale: {curve.usual}. Darker: expected now."
+    _write(figure, left, 36, legend, 22, color=INK)
 
 
 @dataclass(frozen=True)

@@ -1,325 +1,311 @@
-"""When mail may be expected to land: from the account's own history, and from USPS's standards until there is enough.
+"""When a campaign may be expected to land: what its own scans and the account's past say together.
 
-The share delivered by a day is estimated by the product-limit method with returns as a competing end (Aalen and
-Johansen, 1978): a piece still under way counts for as long as it was watched, and says nothing of the days after.
-How far a campaign may be from the others is taken from how far they were from each other.
-
-Days are delivery days: Sundays are left out, for on them next to nothing is delivered, and a campaign that was handed
-over on a Monday would else look late to one that was handed over on a Thursday.
-
-USPS's standards: 39 CFR 121 Appendix A (rule 90 FR 10857, in force since July 2025), contiguous 48 states, end to end:
-Marketing Mail 4 to 7 days, First-Class 0 to 5. Stannp sends Marketing Mail unless First-Class was bought, and does not
-say which.
+Shares are of the pieces handed over. Days are the asker's; a hand-over is counted in UTC, so the first day may seem to
+lie ahead, and is then taken for today.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from math import exp, log, sqrt
-from statistics import fmean, stdev
 from typing import Final
 
-from storage.records import CampaignId, StoredCampaign, Transit
-from storage.statuses import Status
+import numpy as np
 
+from handlers.forecast import days as calendar
+from handlers.forecast import draws as drawing
+from handlers.forecast import past as learning
+from handlers.forecast.days import Numbers
+from handlers.forecast.draws import Draws, Drop
+from handlers.forecast.past import PARTS, Past, Prospect
+from storage.records import CampaignId, StoredCampaign, Transit
+
+#: Of USPS's standards: see `past`.
 MARKETING_MAIL: Final = (4, 7)
 #: What is handed over longer ago says little of today's mail.
 HISTORY: Final = timedelta(days=400)
-#: No curve is drawn further than this.
-LONGEST: Final = 45
-#: A campaign says how mail goes when so many of its pieces were delivered, and the first were handed over so long ago.
-ENOUGH_PIECES: Final = 30
-ENOUGH_DAYS: Final = 14
-ENOUGH_CAMPAIGNS: Final = 3
-#: Pieces at risk below which the estimate of a day would be a guess.
-AT_RISK: Final = 5
-#: Shares nearer to none or to all than this are taken for this one.
-EDGE: Final = 0.005
-#: Campaigns that went exactly alike do not promise that the next one will.
-ALIKE: Final = 0.1
-#: Student's t for a two-sided 80 % interval, by degrees of freedom; beyond the last, the normal distribution's.
-STUDENT: Final = (
-    3.078,
-    1.886,
-    1.638,
-    1.533,
-    1.476,
-    1.440,
-    1.415,
-    1.397,
-    1.383,
-    1.372,
-    1.363,
-    1.356,
-    1.350,
-    1.345,
-    1.341,
-)
-
-
-NORMAL: Final = 1.2816
-SUNDAY: Final = 6
-
-
-def delivery_days(first: date, last: date) -> int:
-    """The days from one to the other, Sundays left out; below zero when it lies before."""
-    days = (last - first).days
-    # A week holds one Sunday; what is left over may hold another.
-    weeks, rest = divmod(days, 7)
-    return weeks * 6 + rest - any((first.weekday() + step) % 7 == SUNDAY for step in range(1, rest + 1))
-
-
-def later(first: date, days: int) -> date:
-    """The day so many delivery days after this one."""
-    day = first
-    while delivery_days(first, day) < days:
-        day += timedelta(days=1)
-    return day
+#: Four of five campaigns are between these.
+LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9
+PARTS_TOLD: Final = (LOW, MIDDLE, HIGH)
+#: Half, most, and nearly all of what is delivered at all.
+DATED: Final = (0.5, 0.8, 0.95)
+#: So many scans of a campaign's own are worth more than a standard.
+TELLING: Final = 10
+#: Delivery days after which a campaign can be unusually late, and the part of what even the slowest had by then.
+LATE_AFTER, LATE_BELOW = 6, 0.5
+#: Days of a curve: a message holds no more lines.
+MOST_POINTS: Final = 40
+#: How far apart (as a logarithm) mail must be for a change to be worth words.
+SLOWER: Final = 0.12
 
 
 @dataclass(frozen=True)
-class Cohort:
-    """Pieces handed over on one day: how many, and how many were delivered or came back after so many delivery days."""
+class Due:
+    """When a part has landed: most likely, and between which days in four of five cases. `day` is None once it has."""
 
-    handed_on: date
-    pieces: int
-    landed: Mapping[int, int] = field(default_factory=dict)
-    returned: Mapping[int, int] = field(default_factory=dict)
+    day: date | None
+    early: date
+    late: date
 
-    def age(self, today: date) -> int:
-        """Delivery days since the hand-over that are over: today's end is not known yet."""
-        return delivery_days(self.handed_on, today - timedelta(days=1))
-
-
-def cohorts(transits: Iterable[Transit]) -> list[Cohort]:
-    """The hand-over days among these, earliest first."""
-    by_day: dict[date, list[Transit]] = defaultdict(list)
-    for one in transits:
-        by_day[one.handed_on].append(one)
-    return [
-        Cohort(
-            day,
-            sum(one.pieces for one in those),
-            _by_days(those, Status.DELIVERED),
-            _by_days(those, Status.RETURNED),
-        )
-        for day, those in sorted(by_day.items())
-    ]
-
-
-def _by_days(transits: Sequence[Transit], ended: Status) -> dict[int, int]:
-    found: dict[int, int] = defaultdict(int)
-    for one in transits:
-        if one.ended is ended:
-            found[delivery_days(one.handed_on, one.handed_on + timedelta(days=one.days))] += one.pieces
-    return dict(found)
-
-
-def curve(those: Sequence[Cohort], today: date) -> list[float]:
-    """The estimated share delivered by each day after the hand-over, as far as enough pieces were watched."""
-    shares, alive, share = [], 1.0, 0.0
-    for day in range(LONGEST + 1):
-        watched = [one for one in those if one.age(today) >= day]
-        at_risk = sum(_still_there(one, day) for one in watched)
-        if at_risk < AT_RISK and day <= _longest_way(those):
-            break
-        if at_risk:
-            landed = sum(one.landed.get(day, 0) for one in watched)
-            back = sum(one.returned.get(day, 0) for one in watched)
-            share += alive * landed / at_risk
-            alive *= 1 - (landed + back) / at_risk
-        elif not watched:
-            break
-        shares.append(share)
-    return shares
-
-
-def _still_there(one: Cohort, day: int) -> int:
-    ended = sum(n for d, n in one.landed.items() if d < day) + sum(n for d, n in one.returned.items() if d < day)
-    return one.pieces - ended
-
-
-def _longest_way(those: Sequence[Cohort]) -> int:
-    return max((day for one in those for day in one.landed), default=0)
+    @property
+    def give_or_take(self) -> int:
+        """Days by which it may be off."""
+        return -(-(self.late - self.early).days // 2)
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What may be expected of mail of one form. `curves` are the account's own campaigns; none: USPS's standards."""
+    """What may be expected of mail of one form, before anything of it is seen."""
 
-    curves: tuple[tuple[float, ...], ...] = ()
+    form: str
+    prospect: Prospect
+    past: Past
 
     @property
     def is_own(self) -> bool:
-        """Whether it comes from the account's own history."""
-        return bool(self.curves)
-
-    @cached_property
-    def middle(self) -> list[float]:
-        """The share that is usually delivered by each day."""
-        if not self.is_own:
-            soonest, latest = MARKETING_MAIL
-            return [min(max((day - soonest + 1) / (latest - soonest + 1), 0), 1) * 0.97 for day in range(LONGEST + 1)]
-        length = max(len(one) for one in self.curves)
-        found: list[float] = []
-        for day in range(length):
-            known = [one[day] for one in self.curves if len(one) > day]
-            # Fewer campaigns were watched for longer: that alone must not bend the curve down.
-            found.append(max(fmean(known), found[-1] if found else 0.0))
-        return found
-
-    def usual(self, day: int) -> float:
-        """The share usually delivered by this delivery day after the hand-over."""
-        if day < 0:
-            return 0.0
-        return self.middle[min(day, len(self.middle) - 1)]
-
-    def band(self, day: int) -> tuple[float, float]:
-        """Between which shares four of five campaigns are by this delivery day."""
-        if day < 0:
-            return 0.0, 0.0
-        if not self.is_own:
-            return self._standard_band(day)
-        known = [one[day] for one in self.curves if len(one) > day]
-        if len(known) < ENOUGH_CAMPAIGNS:
-            known = [one[-1] for one in self.curves]
-        logits = [_logit(share) for share in known]
-        reach = _student(len(known) - 1) * max(stdev(logits), ALIKE) * sqrt(1 + 1 / len(known))
-        center = fmean(logits)
-        low, high = _share(center - reach), _share(center + reach)
-        # At its edges the scale says no more than "none" and "all".
-        return (0.0 if low < 2 * EDGE else low), (1.0 if high > 1 - 2 * EDGE else max(high, 2 * EDGE))
-
-    @staticmethod
-    def _standard_band(day: int) -> tuple[float, float]:
-        soonest, latest = MARKETING_MAIL
-        return (0.95 if day >= latest else 0.0), (1.0 if day >= soonest else 0.0)
+        """Whether the account's own history says anything; else it is USPS's standards."""
+        return bool(self.prospect.own or self.prospect.others)
 
     def quantile(self, part: float) -> int:
         """By which delivery day after the hand-over this part of the pieces that are delivered at all usually is."""
-        last = self.middle[-1]
-        return next((day for day, share in enumerate(self.middle) if share >= part * last - 1e-9), len(self.middle))
+        spread = float(np.exp(self.prospect.spread))
+        level = float(np.exp(self.prospect.center))
+        return max(round(level + spread * float(np.interp(part, PARTS, self.prospect.shape))), 1)
 
 
-def _logit(share: float) -> float:
-    inside = min(max(share, EDGE), 1 - EDGE)
-    return log(inside / (1 - inside))
+def outlook(past: Past, form: str, but: CampaignId | None = None) -> Outlook:
+    """What the account's past says of mail of this form, without one campaign."""
+    others = past.without(but)
+    return Outlook(form, learning.expect(others, form), others)
 
 
-def _share(logit: float) -> float:
-    return 1 / (1 + exp(-logit))
+@dataclass(frozen=True)
+class Forecast:
+    """A campaign and how it may go on. `today` itself is not known yet."""
+
+    drops: tuple[Drop, ...]
+    outlook: Outlook
+    today: date
+    seed: int
+
+    @property
+    def first(self) -> date:
+        return self.drops[0].handed_on
+
+    @cached_property
+    def mailed(self) -> int:
+        return sum(one.pieces for one in self.drops)
+
+    @cached_property
+    def landed(self) -> int:
+        return sum(sum(one.landed.values()) for one in self.drops)
+
+    @cached_property
+    def open(self) -> int:
+        """Pieces without an end: neither delivered nor returned."""
+        return sum(one.open for one in self.drops)
+
+    @cached_property
+    def draws(self) -> Draws:
+        return drawing.follow(self.drops, self.outlook.prospect, self.outlook.past, self.today, self.seed)
+
+    @cached_property
+    def plan(self) -> Draws:
+        """What was to be expected when the first pieces were handed over."""
+        blank = [Drop(one.handed_on, one.pieces, {}, {}) for one in self.drops]
+        return drawing.follow(blank, self.outlook.prospect, self.outlook.past, self.first, self.seed)
+
+    def seen_by(self, day: date) -> float:
+        """The share that is known to have landed by the end of this day."""
+        there = sum(n for one in self.drops for lag, n in one.landed.items() if lag <= (day - one.handed_on).days)
+        return there / self.mailed
+
+    def usual(self, day: date) -> float:
+        """The share that usually has landed by the end of this day."""
+        return self._share(self.plan, self._usual, MIDDLE, day)
+
+    def band(self, day: date) -> tuple[float, float]:
+        """Between which shares it is by the end of this day in four of five cases; of a past one, what is known."""
+        if day < self.today:
+            return (self.seen_by(day),) * 2
+        return self._share(self.draws, self._likely, LOW, day), self._share(self.draws, self._likely, HIGH, day)
+
+    def planned(self, day: date) -> tuple[float, float]:
+        """Between which shares four of five campaigns like it are by the end of this day."""
+        return self._share(self.plan, self._usual, LOW, day), self._share(self.plan, self._usual, HIGH, day)
+
+    @cached_property
+    def _likely(self) -> Numbers:
+        return np.asarray(np.quantile(self.draws.ways, PARTS_TOLD, axis=0))
+
+    @cached_property
+    def _usual(self) -> Numbers:
+        return np.asarray(np.quantile(self.plan.ways, PARTS_TOLD, axis=0))
+
+    def _share(self, draws: Draws, bounds: Numbers, part: float, day: date) -> float:
+        place = min((day - draws.first).days, bounds.shape[1] - 1)
+        return float(bounds[PARTS_TOLD.index(part), place]) / self.mailed if place >= 0 else 0.0
+
+    @cached_property
+    def dates(self) -> tuple[Due, Due, Due]:
+        """When half, most and nearly all of what is delivered at all have landed."""
+        half, most, nearly = (self._due(part) for part in DATED)
+        return half, most, nearly
+
+    def _due(self, part: float) -> Due:
+        ways = self.draws.ways
+        needed = part * ways[:, -1]
+        when = np.argmax(ways >= needed[:, None], axis=1)
+        early, middle, late = (self.today + timedelta(days=int(np.quantile(when, at))) for at in (LOW, MIDDLE, HIGH))
+        there = self.landed >= float(np.median(needed))
+        return Due(None if there else middle, early, late)
+
+    def chance(self, day: date, part: float = DATED[2]) -> float:
+        """The chance that this part of what is delivered at all has landed by the end of the day."""
+        ways = self.draws.ways
+        place = min((day - self.today).days, ways.shape[1] - 1)
+        there = ways[:, place] if place >= 0 else np.full(len(ways), float(self.landed))
+        return float((there >= part * np.maximum(ways[:, -1], self.expected_end * 0.9)).mean())
+
+    @cached_property
+    def expected_end(self) -> float:
+        """How many pieces of so many are usually delivered at all."""
+        return float(np.median(self.plan.ways[:, -1]))
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it was handed over so lately that more than stragglers may still come."""
+        return (self.today - self.drops[-1].handed_on).days < drawing.AHEAD
+
+    @cached_property
+    def due_today(self) -> float:
+        """How many more pieces are expected to land today."""
+        return float(self.draws.ways[:, 0].mean()) - self.landed
+
+    @cached_property
+    def is_late(self) -> bool:
+        """Whether less has come than half of what even the slowest campaign of the past had by now."""
+        if not self.open:
+            return False
+        spread = float(np.exp(self.outlook.prospect.spread))
+        slowest, shape = self.outlook.prospect.slowest, self.outlook.prospect.shape
+        expected = 0.0
+        for one in self.drops:
+            age = calendar.delivery_days(one.handed_on, self.today - timedelta(days=1))
+            if age >= LATE_AFTER:
+                expected += one.pieces * float(np.interp((age - 1.2 * slowest) / spread, shape, PARTS))
+        ended = self.mailed - self.open
+        return expected >= self.mailed / 2 and ended < LATE_BELOW * expected
+
+    @cached_property
+    def silent(self) -> int:
+        """How many pieces are past the day by which nineteen of twenty usually are, and had no final scan."""
+        limit = self.outlook.quantile(0.95)
+        yesterday = self.today - timedelta(days=1)
+        return sum(one.open for one in self.drops if calendar.delivery_days(one.handed_on, yesterday) > limit)
+
+    @cached_property
+    def yesterday(self) -> "Forecast | None":
+        """The same as it could be told a day ago; None when nothing was handed over then."""
+        day = self.today - timedelta(days=1)
+        before = [_until(one, day) for one in self.drops if one.handed_on < day]
+        return Forecast(tuple(before), self.outlook, day, self.seed) if before else None
 
 
-def _student(freedom: int) -> float:
-    return STUDENT[freedom - 1] if freedom <= len(STUDENT) else NORMAL + 1.0 / freedom
+def worked_out(told: Forecast | None) -> Forecast | None:
+    """The same with all that a message asks of it computed: work for a thread, not for the loop."""
+    if told:
+        points(told)
+        progress(told)
+        _ = told.yesterday and told.yesterday.dates
+    return told
 
 
-def outlook(transits: Sequence[Transit], form: str, today: date, but: CampaignId | None = None) -> Outlook:
-    """What the account's own mail of this form says, without one campaign; of all forms when that is not enough."""
-    others = [one for one in transits if one.campaign_id != but and one.handed_on >= today - HISTORY]
-    for those in ([one for one in others if one.form == form], others):
-        curves = _curves(those, today)
-        if len(curves) >= ENOUGH_CAMPAIGNS:
-            return Outlook(tuple(curves))
-    return Outlook()
+def _until(one: Drop, day: date) -> Drop:
+    age = (day - one.handed_on).days
+    landed, returned = ({lag: n for lag, n in ends.items() if lag < age} for ends in (one.landed, one.returned))
+    return Drop(one.handed_on, one.pieces, landed, returned)
 
 
-def _curves(transits: Sequence[Transit], today: date) -> list[tuple[float, ...]]:
-    by_campaign: dict[CampaignId, list[Transit]] = defaultdict(list)
-    for one in transits:
-        by_campaign[one.campaign_id].append(one)
-    made = []
-    for those in by_campaign.values():
-        landed = sum(one.pieces for one in those if one.ended is Status.DELIVERED)
-        oldest = min(one.handed_on for one in those)
-        if landed >= ENOUGH_PIECES and (today - oldest).days >= ENOUGH_DAYS:
-            made.append(tuple(curve(cohorts(those), today)))
-    return [one for one in made if one]
+def forecast(those: Sequence[Transit], expected: Outlook, today: date, seed: int) -> Forecast | None:
+    """How a campaign may go on; None before anything was handed over."""
+    drops = drawing.drops(those)
+    if not drops:
+        return None
+    # The zone of who asks may be behind UTC, in which hand-overs are counted.
+    return Forecast(tuple(drops), expected, max(today, drops[-1].handed_on), seed)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a campaign is, beside what was to be expected. Shares are of the pieces handed over."""
+    """What is said of a campaign's way: where it stands beside the usual, and when it is due."""
 
     day: int
-    low: float
-    high: float
-    #: By when a half, four fifths and nineteen twentieths of what is delivered at all are expected.
-    due: tuple[date, date, date]
-    #: From how many of the account's own campaigns this is known; 0: from USPS's standards.
-    campaigns: int
+    share: float
+    usual: float
+    due: tuple[Due, Due, Due]
+    mailed: int
+    landed: int
+    open: int
+    late: bool
+    #: From how many campaigns of its format, and of others, this is known; and since when mail is slower or faster.
+    form: str
+    own: int
+    others: int
+    since: date | None
+    slower: bool
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is more to say than USPS's standards."""
+        return bool(self.own or self.others) or self.landed >= TELLING
 
 
-def progress(those: Sequence[Cohort], expected: Outlook, today: date) -> Progress | None:
-    """Where a campaign stands today; None before anything was handed over."""
-    mailed = sum(one.pieces for one in those)
-    if not mailed:
-        return None
-    # Of today's deliveries some are known, and some will come: at least yesterday's share, at most today's.
-    low = sum(one.pieces * expected.band(one.age(today))[0] for one in those) / mailed
-    high = sum(one.pieces * expected.band(one.age(today + timedelta(days=1)))[1] for one in those) / mailed
-    first, second, third = (due_by(those, expected, part) for part in (0.5, 0.8, 0.95))
-    return Progress((today - those[0].handed_on).days, low, high, (first, second, third), len(expected.curves))
+def progress(told: Forecast) -> Progress:
+    """Where a campaign stands."""
+    yesterday, prospect = told.today - timedelta(days=1), told.outlook.prospect
+    changed = prospect.since if abs(prospect.slower) > SLOWER else None
+    return Progress(
+        (told.today - told.first).days, told.seen_by(told.today), told.usual(yesterday), told.dates,
+        told.mailed, told.landed, told.open, told.is_late,
+        told.outlook.form, prospect.own, prospect.others, changed, prospect.slower > 0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Point:
-    """A day of a campaign: the share delivered by its end (None while that is not known), and what was expected."""
+    """A day of a campaign: the share delivered by its end (None when that lies ahead), and what is expected."""
 
     day: date
     actual: float | None
     low: float
     high: float
+    #: Between which shares four of five campaigns like it are by then.
+    usual: tuple[float, float] = (0.0, 0.0)
 
 
-def points(those: Sequence[Cohort], expected: Outlook, today: date) -> list[Point]:
+def points(told: Forecast) -> list[Point]:
     """The campaign's way day by day, from its first hand-over until nearly everything should have landed."""
-    if not those:
-        return []
-    mailed, first = sum(one.pieces for one in those), those[0].handed_on
-    # Where nothing moves any more there is nothing to show.
-    landed = max((later(one.handed_on, max(one.landed, default=0)) for one in those), default=first)
-    last = max(due_by(those, expected, 0.95) + timedelta(days=2), landed + timedelta(days=1))
-    return [_point(those, expected, first + timedelta(days=n), today, mailed) for n in range((last - first).days + 1)]
+    last = max(told.dates[2].late + timedelta(days=1), told.first + timedelta(days=8))
+    last = min(last, told.today + timedelta(days=drawing.AHEAD - 1), told.first + timedelta(days=MOST_POINTS))
+    if not told.open:
+        ends = [one.handed_on + timedelta(days=max([*one.landed, *one.returned], default=0)) for one in told.drops]
+        last = min(max(ends) + timedelta(days=1), told.first + timedelta(days=MOST_POINTS))
+    return [_point(told, told.first + timedelta(days=n)) for n in range((last - told.first).days + 1)]
 
 
-def _point(those: Sequence[Cohort], expected: Outlook, day: date, today: date, mailed: int) -> Point:
-    ages = [(one, delivery_days(one.handed_on, day)) for one in those]
-    landed = sum(n for one, age in ages for days, n in one.landed.items() if days <= age)
-    low, high = (sum(one.pieces * expected.band(age)[side] for one, age in ages) / mailed for side in (0, 1))
-    return Point(day, landed / mailed if day <= today else None, low, high)
+def _point(told: Forecast, day: date) -> Point:
+    low, high = told.band(day)
+    usual = told.planned(day) if told.outlook.is_own else _standard(told.drops, day, told.mailed)
+    return Point(day, told.seen_by(day) if day <= told.today else None, low, high, usual)
 
 
-def due_by(those: Sequence[Cohort], expected: Outlook, part: float) -> date:
-    """The day by which this part of the pieces that are delivered at all usually is."""
-    mailed = sum(one.pieces for one in those)
-    end = expected.middle[-1]
-    day, last = those[0].handed_on, those[-1].handed_on + timedelta(days=LONGEST)
-    while day < last:
-        share = sum(one.pieces * expected.usual(delivery_days(one.handed_on, day)) for one in those) / mailed
-        if share >= part * end - 1e-9:
-            break
-        day += timedelta(days=1)
-    return day
-
-
-def due_on(those: Sequence[Cohort], expected: Outlook, day: date) -> float:
-    """How many pieces usually land on this day."""
-    before = day - timedelta(days=1)
-    return sum(
-        one.pieces
-        * (expected.usual(delivery_days(one.handed_on, day)) - expected.usual(delivery_days(one.handed_on, before)))
-        for one in those
-    )
-
-
-def silent(those: Sequence[Cohort], expected: Outlook, today: date) -> int:
-    """How many pieces are past the day by which nineteen of twenty usually are, and had no final scan."""
-    limit = expected.quantile(0.95)
-    late = [one for one in those if one.age(today) > limit]
-    return sum(_still_there(one, LONGEST * 10) for one in late)
+def _standard(drops: Sequence[Drop], day: date, mailed: int) -> tuple[float, float]:
+    """Between which shares mail is by USPS's standards: none lands before the window, and all that does within it."""
+    soonest, latest = MARKETING_MAIL
+    low = sum(one.pieces for one in drops if (day - one.handed_on).days >= latest) * 0.93
+    high = sum(one.pieces for one in drops if (day - one.handed_on).days >= soonest)
+    return low / mailed, high / mailed
 
 
 def landing(campaign: StoredCampaign) -> tuple[date, date] | None:
@@ -336,4 +322,19 @@ def piece_landing(handed_over: date, expected: Outlook) -> tuple[date, date]:
     if not expected.is_own:
         soonest, latest = MARKETING_MAIL
         return handed_over + timedelta(days=soonest), handed_over + timedelta(days=latest)
-    return later(handed_over, expected.quantile(0.2)), later(handed_over, expected.quantile(0.8))
+    return calendar.later(handed_over, expected.quantile(0.2)), calendar.later(handed_over, expected.quantile(0.8))
+
+
+def mail_by(expected: Outlook, home_by: date, today: date, chance: float) -> tuple[date, float] | None:
+    """The last hand-over after which nearly all is in homes by that day with this chance; None when it is too late."""
+    for days in range(45):
+        day = home_by - timedelta(days=days)
+        if day < today:
+            return None
+        if not calendar.is_open(day):
+            continue
+        told = Forecast((Drop(day, 1000, {}, {}),), expected, day, 1)
+        found = told.chance(home_by)
+        if found >= chance:
+            return day, found
+    return None

@@ -1,34 +1,80 @@
 """How long mail takes, brought together with a campaign or a piece. Reads a few rows, and counts nothing."""
 
-from collections import Counter
-from datetime import date
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
 from typing import Final
 
 from sqlalchemy import Connection
 
-from handlers.forecast import model
-from handlers.forecast.model import Cohort, Outlook, Progress
+from handlers.forecast import model, past
+from handlers.forecast.model import Forecast, Outlook
+from handlers.forecast.past import Past
 from storage.queries import transits
 from storage.records import CampaignId, Mix, StoredPiece, Transit, WorkspaceId
 from storage.statuses import MAILED, Status
 
 #: Below so many mailed pieces a share of returns says little.
 ENOUGH_MAILED: Final = 50
+#: What was handed over longer ago is over.
+RECENT: Final = timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class Account:
+    """How mail of an account went: read once, and learned from once, for all that is foretold."""
+
+    known: Sequence[Transit]
+    today: date
+    #: How many days after a delivery it was heard of, of a sample.
+    delays: Mapping[int, int] = field(default_factory=dict)
+
+    @cached_property
+    def past(self) -> Past:
+        return past.learn(self.known, self.today, past.heard_by(self.delays))
+
+    def of(self, campaign_id: CampaignId) -> Forecast | None:
+        """How a campaign may go on; None before its first hand-over."""
+        mine = self._by_campaign.get(campaign_id, [])
+        if not mine:
+            return None
+        recent = max(one.handed_on for one in mine) > self.today - RECENT
+        # Of what is long over only the stragglers are counted: it may as well be among what is usual.
+        expected = self._expect(form_of(mine), campaign_id if recent else None)
+        return model.forecast(mine, expected, self.today, int(campaign_id))
+
+    @cached_property
+    def _by_campaign(self) -> dict[CampaignId, list[Transit]]:
+        found: dict[CampaignId, list[Transit]] = defaultdict(list)
+        for one in self.known:
+            found[one.campaign_id].append(one)
+        return found
+
+    def _expect(self, form: str, but: CampaignId | None) -> Outlook:
+        if but is not None:
+            return model.outlook(self.past, form, but)
+        if form not in self._usual:
+            self._usual[form] = model.outlook(self.past, form)
+        return self._usual[form]
+
+    @cached_property
+    def _usual(self) -> dict[str, Outlook]:
+        return {}
+
+
+def account(connection: Connection, workspace_id: WorkspaceId, today: date) -> Account:
+    """What is kept of the account's mail."""
+    known = transits.since(connection, workspace_id, today - model.HISTORY)
+    return Account(known, today, transits.delays(connection, workspace_id))
 
 
 def of_campaign(
     connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, today: date
-) -> tuple[Outlook, Progress | None]:
-    """What the other campaigns say, and where this one stands beside it (None before its first hand-over)."""
-    known = transits.since(connection, workspace_id, today - model.HISTORY)
-    expected, those = split(known, campaign_id, today)
-    return expected, model.progress(those, expected, today)
-
-
-def split(known: list[Transit], campaign_id: CampaignId, today: date) -> tuple[Outlook, list[Cohort]]:
-    """What the others of its form say of a campaign, and its own hand-over days."""
-    mine = [one for one in known if one.campaign_id == campaign_id]
-    return model.outlook(known, form_of(mine), today, campaign_id), model.cohorts(mine)
+) -> Forecast | None:
+    """How a campaign may go on, as its own scans and the other campaigns say; None before its first hand-over."""
+    return account(connection, workspace_id, today).of(campaign_id)
 
 
 def share_returned(others: Mix) -> float | None:
@@ -47,5 +93,9 @@ def form_of(those: list[Transit]) -> str:
 
 def of_piece(connection: Connection, workspace_id: WorkspaceId, piece: StoredPiece, today: date) -> Outlook:
     """What is known of mail of this piece's form."""
-    known = transits.since(connection, workspace_id, today - model.HISTORY)
-    return model.outlook(known, f"{piece.kind} {piece.format}", today)
+    return of_form(connection, workspace_id, f"{piece.kind} {piece.format}", today)
+
+
+def of_form(connection: Connection, workspace_id: WorkspaceId, form: str, today: date) -> Outlook:
+    """What is known of mail of a form."""
+    return model.outlook(account(connection, workspace_id, today).past, form)

@@ -12,13 +12,12 @@ from handlers.context.services import Request, Services
 from handlers.errors import Outdated
 from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
-from handlers.forecast.model import Point
+from handlers.forecast.model import Forecast
 from handlers.ingest import counting
 from handlers.status import answers
 from handlers.status import view as status_view
 from handlers.text.buttons import OneCampaign, carried
 from handlers.text.codec import read
-from storage.queries import transits
 
 
 async def pick_campaign(services: Services, request: Request, value: str) -> None:
@@ -51,13 +50,11 @@ async def delivery_curve(services: Services, request: Request, value: str) -> No
     await counting.bring_up_to_date(services, request.workspace.id, campaign.id)
     today = await asker.today_of(services, request)
 
-    def look(connection: Connection) -> tuple[list[Point], int]:
-        known = transits.since(connection, request.workspace.id, today - model.HISTORY)
-        expected, those = forecast_queries.split(known, campaign.id, today)
-        return model.points(those, expected, today), len(expected.curves)
+    def look(connection: Connection) -> Forecast | None:
+        return model.worked_out(forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today))
 
-    points, own = await services.memory.read(look)
+    told = await services.memory.read(look)
     title, caption = f"Delivery of {campaign.facts.name}", status_view.CURVE_CAPTION
-    picture = await services.renderer.curve(Curve(title, caption, tuple(points))) if points else None
-    message = status_view.curve_answer(campaign, points, own, picture)
+    picture = await services.renderer.curve(Curve.of(title, caption, told)) if told else None
+    message = status_view.curve_answer(campaign, told, picture)
     await replies.to_channel(services, replace(request, thread=request.message_ts or None), message)

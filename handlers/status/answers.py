@@ -8,6 +8,7 @@ from handlers.charts.drawing import Pie
 from handlers.context.access import require_insider, require_shown
 from handlers.context.refreshing import Freshness, refresh_account, refresh_campaign
 from handlers.context.services import Request, Services
+from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
 from handlers.forecast.model import Progress
 from handlers.status import view as status_view
@@ -29,8 +30,9 @@ async def campaign_message(
     def look(connection: Connection) -> tuple[StoredCampaign, status_view.Standing, Progress | None]:
         mix = queries.mix(connection, request.workspace.id, campaign.id, span.days)
         again = queries.campaign(connection, request.workspace.id, campaign.id) or campaign
-        _, expected = forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today)
-        return again, standing_of(connection, request, mix, span, today, fresh), expected
+        told = forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today)
+        progress = model.progress(told) if told else None
+        return again, standing_of(connection, request, mix, span, today, fresh), progress
 
     again, standing, progress = await services.memory.read(look)
     picture = await _draw(services, again.facts.name, standing)

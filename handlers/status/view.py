@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from handlers.forecast import model
-from handlers.forecast.model import Point, Progress
+from handlers.forecast import model, words
+from handlers.forecast.model import Forecast, Progress
 from handlers.text import formatting
 from handlers.text.buttons import Action, OneCampaign, carry, range_menu
 from handlers.text.codec import write
@@ -164,47 +164,31 @@ def _landing_line(campaign: StoredCampaign, mix: Mix, progress: Progress | None)
     actual = f"{formatting.percent(landed, mailed)} of {formatting.count(mailed)} mailed delivered so far"
     if campaign.delivered_first is not None:
         actual += f", the first {formatting.stamp_day(campaign.delivered_first)}"
-    if progress is None or not progress.campaigns:
-        return f"\n*Expected* {formatting.span(*due)} (USPS's 4–7 days for Marketing Mail) · *Actual* {actual}"
-    return f"\n*Expected* {expected_dates(progress)}\n*Actual* {actual}; {expected_share(progress)}"
-
-
-def expected_dates(progress: Progress) -> str:
-    """By when which part is expected, and how that is known."""
-    half, most, nearly = (formatting.day(day) for day in progress.due)
-    return f"half by {half}, 80 % by {most}, 95 % by {nearly} (as your last {progress.campaigns} campaigns went)"
-
-
-def expected_share(progress: Progress) -> str:
-    """Between which shares four of five campaigns are on this day."""
-    low, high = (round(100 * share) for share in (progress.low, progress.high))
-    return f"on day {progress.day} four of five campaigns are between {low} and {high} %"
+    if progress is None:
+        return f"\n*Expected* {formatting.span(*due)} ({words.USPS_WINDOW}) · *Actual* {actual}"
+    stands = words.stands(progress) if progress.is_known else ""
+    return f"\n*Expected* {words.expected(progress, due)}\n*Actual* {actual}{f'; {stands}' if stands else ''}"
 
 
 CURVE_CAPTION: Final = "Share of the mailed pieces delivered by the end of each day"
 
 
-def curve_answer(campaign: StoredCampaign, points: Sequence[Point], own: int, picture: bytes | None) -> Message:
-    """The campaign's way day by day, beside what was expected: as a picture, and every number of it in words."""
+def curve_answer(campaign: StoredCampaign, told: Forecast | None, picture: bytes | None) -> Message:
+    """The campaign's way day by day, beside what is expected and usual: as a picture, and every number in words."""
     name = campaign.facts.name
-    lines = [_point_line(point) for point in points]
-    why = f"as your last {own} campaigns went" if own else "USPS's 4–7 days for Marketing Mail"
+    lines = words.points(told) if told else []
+    progress, due = model.progress(told) if told else None, model.landing(campaign)
+    summary = f"*Expected* {words.expected(progress, due)}" if progress and due else ""
+    news = words.moved(told) if told else ""
     blocks = [
         header(f"Delivery of {name}"),
-        context(f"Share of the mailed pieces delivered by the end of each day · band: {why}. {ESTIMATE}"),
+        context(f"Share of the mailed pieces delivered by the end of each day. {ESTIMATE}"),
+        *([section(f"{summary} {news}".strip())] if summary else []),
         section("\n".join(lines) or "Nothing was handed over to USPS yet."),
     ]
-    text = f"Delivery of {escape(name)}. " + "; ".join(lines)
+    text = f"Delivery of {escape(name)}. " + "; ".join([*([summary.replace("*", "")] if summary else []), *lines])
     alt = f"Curve of the delivery of {name}. " + "; ".join(lines)
     return Message(clip(text, TEXT), blocks, _picture(picture, alt, f"Delivery of {name}"))
-
-
-def _point_line(point: Point) -> str:
-    low, high = round(100 * point.low), round(100 * point.high)
-    band = f"expected {low}–{high} %" if low < high else f"expected {low} %"
-    if point.actual is None:
-        return f"{formatting.day(point.day)}: {band}"
-    return f"{formatting.day(point.day)}: *{round(100 * point.actual)} %* · {band}"
 
 
 def _refresh(campaign: StoredCampaign | None, standing: Standing) -> Block:

@@ -8,12 +8,14 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, Date, delete, insert, or_, select
 
 from storage.database import sql, upsert
-from storage.records import CampaignId, PieceId, Transit, WorkspaceId
+from storage.records import CampaignId, PieceId, Source, Transit, WorkspaceId
 from storage.schema.tables import campaigns, surveys, transits
 from storage.statuses import Status, status_of
 
 #: Pieces that are counted in one read.
 READ: Final = 20_000
+#: From how many campaigns, and pieces of each, it is learned how late we hear of a delivery.
+SAMPLED_CAMPAIGNS, SAMPLED_PIECES = 3, 150
 HANDED, LANDED, BACK = int(Status.HANDED_OVER), int(Status.DELIVERED), int(Status.RETURNED)
 
 
@@ -79,6 +81,17 @@ def since(connection: Connection, workspace_id: WorkspaceId, first: date) -> lis
     ]
 
 
+def delays(connection: Connection, workspace_id: WorkspaceId) -> Counter[int]:
+    """How many days after a delivery we heard of it, in a sample of those that were told of as they came."""
+    latest = select(campaigns.c.id).where(campaigns.c.workspace_id == workspace_id)
+    latest = latest.where(campaigns.c.delivered_last.is_not(None)).order_by(campaigns.c.delivered_last.desc())
+    found: Counter[int] = Counter()
+    for campaign_id in connection.scalars(latest.limit(SAMPLED_CAMPAIGNS)).all():
+        values = {"workspace": workspace_id, "campaign": campaign_id, "size": SAMPLED_PIECES}
+        found += Counter({int(r.late): int(r.n) for r in connection.execute(DELAYS.on(connection), values).all()})
+    return found
+
+
 WINDOW: Final = sql("""
     SELECT max(id) FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign
                          AND id > :after ORDER BY id LIMIT :size) w""")
@@ -102,3 +115,17 @@ COUNT: Final = sql(
     _COUNT.format(day_of_handed=_SQLITE_DAY.format("handed"), days=_SQLITE_DAYS),
     _COUNT.format(day_of_handed=_DAY.format("handed"), days=f"({_DAY.format('status_at')} - {_DAY.format('handed')})"),
 )
+#: Of what was read at first, or imported, nobody knows when it could have been heard.
+_DELAYS: Final = f"""
+    SELECT late, count(*) AS n FROM (
+        SELECT {{days}} AS late
+        FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign
+              ORDER BY id LIMIT :size) p
+        JOIN changes c ON c.piece_id = p.id AND c.status = {LANDED}
+        JOIN workspaces w ON w.id = :workspace
+        WHERE c.moment_key = c.occurred_at AND c.recorded_at > w.baseline_at AND c.recorded_at >= c.occurred_at
+          AND c.source IN ({int(Source.WEBHOOK)}, {int(Source.POLL)})) told
+    GROUP BY late"""
+_SQLITE_LATE: Final = " - ".join(f"julianday({_SQLITE_DAY.format(f'c.{one}_at')})" for one in ("recorded", "occurred"))
+_LATE: Final = " - ".join(_DAY.format(f"c.{one}_at") for one in ("recorded", "occurred"))
+DELAYS: Final = sql(_DELAYS.format(days=f"CAST({_SQLITE_LATE} AS INTEGER)"), _DELAYS.format(days=f"({_LATE})"))

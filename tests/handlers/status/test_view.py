@@ -5,7 +5,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.forecast.model import Progress
+from handlers.forecast.model import Due, Progress
 from handlers.status import choice_view
 from handlers.status import view as status_view
 from handlers.text import short_answers
@@ -24,7 +24,8 @@ from tests.strategies import GENTLE, campaigns, fine, mixes, spans, standings, w
 def test_a_campaigns_answer(campaign: StoredCampaign, standing: status_view.Standing) -> None:
     message = status_view.campaign_answer(campaign, standing, b"png")
     day = date(2026, 11, 9)
-    known = Progress(6, 0.55, 0.71, (day, day, day), 5)
+    due = Due(day, day, date(2026, 11, 14))
+    known = Progress(6, 0.55, 0.71, (due, due, due), 500, 275, 225, False, "letter <A4>", 5, 2, day, True)
     fine(message, status_view.campaign_answer(campaign, standing, None, known))
     assert message.picture is not None
     # The picture's numbers are all in the words.

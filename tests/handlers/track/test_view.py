@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.forecast.model import Outlook
+from handlers.forecast import model
+from handlers.forecast.past import Past
 from handlers.text import messages
 from handlers.text.messages import quote
 from handlers.track import view as track_view
@@ -16,11 +17,14 @@ from storage.records import (
 )
 from tests.strategies import GENTLE, campaigns, fine, recipients, scans, stored, told, words_of
 
+#: What may be expected where nothing is known.
+NOTHING = model.outlook(Past(), "letter A4")
+
 
 @given(piece=stored, lines=st.lists(scans, max_size=40), sent=st.lists(told, max_size=4))
 @GENTLE
 def test_a_pieces_answer(piece: StoredPiece, lines: list[Scan], sent: list[Told]) -> None:
-    message = track_view.piece_answer(piece, lines, sent, Outlook(), "a remark")
+    message = track_view.piece_answer(piece, lines, sent, NOTHING, "a remark")
     fine(message, messages.modal(f"Piece {piece.ref}", message.blocks))
 
 

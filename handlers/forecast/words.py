@@ -1,0 +1,112 @@
+"""A forecast in plain words: dates, where the campaign stands, and how that is known."""
+
+from datetime import date
+from typing import Final
+
+from handlers.forecast import model
+from handlers.forecast.model import Due, Forecast, Point, Progress
+from handlers.text import formatting
+from handlers.text.messages import escape
+
+USPS_WINDOW: Final = "USPS's 4–7 days for Marketing Mail"
+NAMES: Final = ("half", "most", "nearly all")
+#: Days by which a date may be off before that is worth words.
+WIDE: Final = 2
+#: Points by which a campaign must be off the usual before that is worth words.
+OFF: Final = 3
+
+
+def dates(progress: Progress) -> str:
+    """By when half, most and nearly all are expected; what is there already is left out."""
+    if progress.late:
+        return late(progress)
+    if not progress.open:
+        return "nothing is under way any more"
+    said = [f"{name} by {_date(due)}" for name, due in zip(NAMES, progress.due, strict=True) if due.day is not None]
+    return ", ".join(said) or "nearly all is there; a few stragglers may follow"
+
+
+def _date(due: Due) -> str:
+    assert due.day is not None  # noqa: S101 - asked before
+    off = f" (give or take {due.give_or_take} days)" if due.give_or_take >= WIDE else ""
+    return formatting.day(due.day) + off
+
+
+def late(progress: Progress) -> str:
+    """Said in the place of dates when less has come than of any campaign of the past."""
+    weeks, days = divmod(progress.day, 7)
+    after = f"{progress.day} days" if days or not weeks else f"{weeks} week{'s' if weeks > 1 else ''}"
+    what = f"{formatting.count(progress.landed)} of {formatting.count(progress.mailed)}"
+    return f"Unusually late: {what} scanned as delivered after {after}. Ask Stannp about this drop."
+
+
+def stands(progress: Progress) -> str:
+    """Where it is beside the usual; "" before its first day is over, and when that is said otherwise."""
+    if progress.day < 1 or progress.late or not progress.open:
+        return ""
+    usual, off = round(100 * progress.usual), round(100 * (progress.share - progress.usual))
+    if abs(off) < OFF:
+        return f"as usual for day {progress.day}"
+    way = "ahead of" if off > 0 else "behind"
+    return f"{abs(off)} points {way} the usual {usual} % for day {progress.day}"
+
+
+def why(progress: Progress) -> str:
+    """How it is known: from which campaigns, and what changed among them."""
+    if progress.own:
+        number = f"last {progress.own} {escape(progress.form)} campaigns".replace("last 1 ", "only ")
+        said = f"from your {number if progress.own > 1 else number.removesuffix('s')}"
+        if progress.since is not None:
+            said += f", {'slower' if progress.slower else 'faster'} since {progress.since:%B}"
+    elif progress.others:
+        said = f"the first of its format: from USPS's standards and your {_campaigns(progress.others)} of other formats"
+    else:
+        said = "from USPS's standards"
+    return f"{said} and its own scans" if progress.landed else said
+
+
+def _campaigns(number: int) -> str:
+    return f"{number} campaign{'s' if number > 1 else ''}"
+
+
+def expected(progress: Progress, window: tuple[date, date]) -> str:
+    """When it is due and how that is known; USPS's window where nothing else is."""
+    if progress.late:
+        return late(progress)
+    if not progress.is_known and progress.open:
+        return f"{formatting.span(*window)} ({USPS_WINDOW})"
+    return f"{dates(progress)} ({why(progress)})" if progress.open else dates(progress)
+
+
+def points(told: Forecast) -> list[str]:
+    """A line for each day of the curve."""
+    usual = "usually" if told.outlook.is_own else "by USPS's window"
+    return [_point(one, told.today, usual) for one in model.points(told)]
+
+
+def _point(one: Point, today: date, known: str) -> str:
+    usual = f"{known} {_between(*one.usual)}"
+    actual = "" if one.actual is None else f"*{round(100 * one.actual)} %* · "
+    if one.day < today:
+        return f"{formatting.day(one.day)}: {actual}{usual}"
+    return f"{formatting.day(one.day)}: {actual}expected {_between(one.low, one.high)} · {usual}"
+
+
+def _between(low: float, high: float) -> str:
+    low, high = round(100 * low), round(100 * high)
+    return f"{low}–{high} %" if low < high else f"{low} %"
+
+
+def moved(told: Forecast) -> str:
+    """What changed since yesterday: the day by which nearly all is expected; "" when that has not moved."""
+    before, now = told.yesterday, told.dates[2].day
+    if before is None or now is None or told.is_late or not told.landed:
+        return ""
+    then = before.dates[2].day
+    if then is None or then == now:
+        return ""
+    off = abs((now - then).days)
+    way = "later" if now > then else "sooner"
+    return (
+        f"Nearly all is now expected {off} day{'s' if off > 1 else ''} {way} than yesterday ({formatting.day(then)})."
+    )
