@@ -1,10 +1,13 @@
 """The names of all buttons, menus and forms, and what they carry: ids and days, never names or addresses."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from handlers.errors import Outdated
 from handlers.text import codec
 from handlers.text.codec import Carried, Value, read, write
 from handlers.text.messages import Block, option, select
@@ -30,6 +33,8 @@ class Action(StrEnum):
     TRACK = "track_piece"
     PICK_CAMPAIGN = "pick_campaign"
     PICK_PIECE = "pick_piece"
+    FOUND_LIST = "found_list"
+    FOUND_PAGE = "found_page"
     REFRESH = "refresh_status"
     CHOOSE_RANGE = "choose_range"
     CANCEL_PIECE = "cancel_piece"
@@ -169,6 +174,37 @@ class PiecesPage(Carried):
 
     after: PieceId | None = None
     every: bool = False
+
+
+@dataclass(frozen=True)
+class PiecesFound(Carried):
+    """The pieces that a search found, by their row numbers, as many as fit: what was typed is never carried.
+
+    `start`: from which of them a page shows; `total`: how many were found.
+    """
+
+    VERSION = 2
+    LONGEST = codec.BUTTON
+
+    numbers: str
+    start: int
+    total: int
+
+    @classmethod
+    def of(cls, pieces: Sequence[PieceId], start: int = 0) -> "PiecesFound":
+        """These, as many as a button carries."""
+        written = [f"{one:x}" for one in pieces]
+        while len(joined := ".".join(written)) > cls.LONGEST - 50:
+            written = written[: len(written) * (cls.LONGEST - 60) // len(joined)]
+        return cls(joined, start, len(pieces))
+
+    @property
+    def pieces(self) -> list[PieceId]:
+        """The row numbers; raises Outdated."""
+        parts = self.numbers.split(".") if self.numbers else []
+        if not all(re.fullmatch(r"[0-9a-f]{1,16}", part) for part in parts):
+            raise Outdated
+        return [PieceId(int(part, 16)) for part in parts]
 
 
 NOWHERE: Final = ChannelId("")

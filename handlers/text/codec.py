@@ -17,8 +17,9 @@ from handlers.errors import Outdated
 #: What Slack carries for us. Only this module makes one.
 Value = NewType("Value", str)
 
-#: Slack's limits (docs.slack.dev, Block Kit reference): of a choice, which is less than a button's 2000, and of a form.
+#: Slack's limits (docs.slack.dev, Block Kit reference): of a choice, of a button, and of a form.
 CHOICE: Final = 150
+BUTTON: Final = 2000
 FORM: Final = 3000
 #: The largest row number that a database can have.
 LARGEST: Final = 2**63 - 1

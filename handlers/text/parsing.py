@@ -143,6 +143,24 @@ def between(first: date, last: date, today: date) -> tuple[str, str]:
     return f"{first}..{last}", " ".join(said)
 
 
+#: What people say around a recipient: left out where nothing holds these words, too.
+_AROUND: Final = (
+    "where what when is are was did has does the a an our my piece pieces mail mailpiece postcard postcards "
+    "letter letters card package parcel id no number to for of in at on from show find track look up me please status "
+    "sent mr mrs ms dr miss arrive arrived delivered get got come came back"
+)
+
+
+def wordings(asked: str) -> list[str]:
+    """How a piece is asked for: as typed, without the words around it, and by the five digits of a long ZIP code."""
+    whole = asked.strip().removeprefix("#").strip()
+    around = frozenset(_AROUND.split())
+    kept = [word for word in re.sub(r"[?!,;:#]", " ", whole).split() if word.casefold().strip(".") not in around]
+    bare = " ".join(kept)
+    short = re.sub(r"(?<!\d)(\d{5})-\d{4}(?!\d)", r"\1", bare)
+    return list(dict.fromkeys(one for one in (whole, bare, short) if one))
+
+
 #: Ids that are looked for in one message.
 IDS_READ: Final = 10
 

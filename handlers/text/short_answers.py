@@ -45,7 +45,8 @@ def help_track(example: str) -> Message:
         f"`/mailtrack {escape(example)}` — by the piece's id",
         "`/mailtrack Jane Smith` — by recipient",
         "`/mailtrack 78701` — by ZIP code",
-        "`/mailtrack 1234 Main` — by address",
+        "`/mailtrack 1234 N Main St` — by address",
+        "`/mailtrack Acme Austin` — by company, city, or any words of them together",
     ]
     return _help("Where is this piece?", lines, "Only you see the answer: it holds names and addresses.", statuses())
 

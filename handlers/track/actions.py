@@ -6,9 +6,9 @@ from handlers.context.lookups import piece_of
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from handlers.text import messages
-from handlers.text.buttons import OnePiece
+from handlers.text.buttons import OnePiece, PiecesFound
 from handlers.text.codec import read
-from handlers.text.messages import section
+from handlers.text.messages import Block, section
 from handlers.track import answers
 from handlers.track import view as track_view
 from storage.queries import mail as queries
@@ -32,6 +32,24 @@ async def track_piece(services: Services, request: Request, value: str) -> None:
     view_id = await services.slack.push_view(request.trigger_id, waiting)
     message = await answers.piece_message(services, request, piece)
     await services.slack.update_view(view_id, messages.modal(f"Piece {piece.ref}", message.blocks))
+
+
+async def open_found(services: Services, request: Request, value: str) -> None:
+    """*Show the list* of what a search found."""
+    view = await _found_page(services, request, read(PiecesFound, value))
+    await services.slack.open_view(request.trigger_id, view)
+
+
+async def turn_found(services: Services, request: Request, value: str) -> None:
+    """Another page of it."""
+    view = await _found_page(services, request, read(PiecesFound, value))
+    await services.slack.update_view(request.view_id, view)
+
+
+async def _found_page(services: Services, request: Request, found: PiecesFound) -> Block:
+    those = found.pieces[found.start : found.start + track_view.FOUND_SHOWN]
+    page = await services.memory.read(queries.pieces_by_id, request.workspace.id, those)
+    return track_view.found_list(found, page)
 
 
 async def share_piece(services: Services, request: Request, value: str) -> None:

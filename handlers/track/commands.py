@@ -1,20 +1,24 @@
 """`/mailtrack`, and *Track pieces here* on a message."""
 
+from dataclasses import replace
 from typing import Final
 
-from handlers.context import replies
+from sqlalchemy import Connection
+
+from handlers.context import matching, replies
 from handlers.context.access import may_see
 from handlers.context.asker import require_account, visible_campaigns
 from handlers.context.services import Request, Services
 from handlers.errors import Outage, PieceUnknown, Refusal
 from handlers.text import parsing, short_answers
-from handlers.text.messages import quote
+from handlers.text.messages import Message, context, quote
 from handlers.track import view as track_view
 from handlers.track.answers import piece_message
 from storage.queries import mail as queries
-from storage.queries import piece_pages
+from storage.queries import piece_pages, search
 from storage.queries.piece_pages import PieceFilter
-from storage.records import StoredPiece
+from storage.queries.search import Found
+from storage.records import StoredCampaign, StoredPiece
 
 PIECES_OFFERED: Final = 25
 
@@ -26,20 +30,40 @@ async def mail_track(services: Services, request: Request) -> None:
         await replies.to_asker(services, request, short_answers.help_track(await _example_piece(services, request)))
         return
     require_account(request)
-    wanted = asked.removeprefix("#")
-    found = await services.memory.read(queries.find_pieces, request.workspace.id, wanted, PIECES_OFFERED + 1)
-    if not found and wanted.isascii() and wanted.isdigit() and not request.guest:
-        found = await _fetch_unknown(services, request, wanted)
+    found, campaign = await services.memory.read(_look, request, asked)
+    ref = asked.strip(" #")
+    if not found.ids and ref.isascii() and ref.isdigit() and not request.guest:
+        fetched = await _fetch_unknown(services, request, ref)
+        found = Found([one.id for one in fetched], True, fetched)
     if request.guest:
-        found = [one for one in found if await may_see(services, request, one.campaign_id, one.id)]
-    if not found:
-        await replies.to_asker(services, request, short_answers.refusal(short_answers.no_piece(asked)))
-    elif len(found) == 1:
-        await replies.to_asker(services, request, await piece_message(services, request, found[0]))
-    else:
-        offered = found[:PIECES_OFFERED]
-        message = track_view.pick_piece(quote(asked), offered, more=len(found) > PIECES_OFFERED)
-        await replies.to_asker(services, request, message)
+        seen = [one for one in found.pieces if await may_see(services, request, one.campaign_id, one.id)]
+        found = Found([one.id for one in seen], found.exact, seen)
+    await replies.to_asker(services, request, await _answer(services, request, asked, found, campaign))
+
+
+def _look(connection: Connection, request: Request, asked: str) -> tuple[Found, StoredCampaign | None]:
+    """The pieces that are meant, and a campaign that is called so to the letter (none for a guest)."""
+    found = search.search(connection, request.workspace.id, parsing.wordings(asked), PIECES_OFFERED)
+    if request.guest or (found.ids and found.exact and len(found.ids) == 1):
+        return found, None
+    match = matching.match(connection, request.workspace.id, asked)
+    return found, match.found[0] if match.sure and len(match.found) == 1 else None
+
+
+async def _answer(
+    services: Services, request: Request, asked: str, found: Found, campaign: StoredCampaign | None
+) -> Message:
+    if not found.pieces or (campaign and not found.exact):
+        return track_view.no_piece(asked, campaign)
+    if len(found.ids) > 1 or campaign:
+        return track_view.pick_piece(
+            quote(asked), found.pieces, found.ids, campaign, exact=found.exact, listed=not request.guest
+        )
+    message = await piece_message(services, request, found.pieces[0])
+    if found.exact:
+        return message
+    note = f"Nothing matches “{quote(asked)}” to the letter; this is the nearest."
+    return replace(message, text=f"{note} {message.text}", blocks=[context(note), *message.blocks])
 
 
 async def track_in_message(services: Services, request: Request) -> None:
@@ -54,7 +78,9 @@ async def track_in_message(services: Services, request: Request) -> None:
     elif len(found) == 1:
         await replies.to_asker(services, request, await piece_message(services, request, found[0]))
     else:
-        await replies.to_asker(services, request, track_view.pick_piece("this message", found, more=False))
+        await replies.to_asker(
+            services, request, track_view.pick_piece("this message", found, [one.id for one in found])
+        )
 
 
 async def _example_piece(services: Services, request: Request) -> str:

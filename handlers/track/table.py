@@ -8,7 +8,9 @@ TABLE = Table(
     commands={"/mailtrack": Command(commands.mail_track, for_guests=True)},
     actions={
         Action.TRACK: Press(actions.track_piece, for_guests=True),
-        Action.PICK_PIECE: Press(actions.pick_piece),
+        Action.PICK_PIECE: Press(actions.pick_piece, for_guests=True),
+        Action.FOUND_LIST: Press(actions.open_found),
+        Action.FOUND_PAGE: Press(actions.turn_found, in_turn=True),
         Action.SHARE_PIECE: Press(actions.share_piece),
     },
 )

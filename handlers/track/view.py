@@ -1,30 +1,39 @@
 """One piece: who it goes to, its dated scans, and what was told of it; and lists of pieces to choose from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from handlers.forecast import model
 from handlers.forecast.model import Outlook
-from handlers.text import formatting
-from handlers.text.buttons import Action, OnePiece
+from handlers.text import formatting, short_answers
+from handlers.text.buttons import Action, OnePiece, PiecesFound, carry
 from handlers.text.codec import write
 from handlers.text.messages import (
+    OPTION,
     Block,
     Message,
     actions,
     button,
+    clip_plain,
     confirmation,
     context,
     escape,
+    modal,
     option,
+    quote,
     section,
 )
 from handlers.text.status_styles import emoji, label
-from storage.records import NOBODY, Recipient, Scan, StoredPiece, Told
+from storage.queries.mail import Days
+from storage.queries.search import COUNTED
+from storage.records import NOBODY, PieceId, Recipient, Scan, StoredCampaign, StoredPiece, Told
 from storage.statuses import CANCELLABLE, FINAL, Status
 
 #: More lines than any real piece has.
 SCANS_SHOWN: Final = 30
+#: Pieces on a page of what was found.
+FOUND_SHOWN: Final = 20
 
 
 def full_name(who: Recipient) -> str:
@@ -166,24 +175,82 @@ def cancel_button(piece: StoredPiece) -> Block:
     )  # fmt: skip
 
 
-def pick_piece(asked: str, found: Sequence[StoredPiece], more: bool) -> Message:
-    """Several pieces may be meant: a list to choose from, for the asker alone. `asked` is escaped by the caller."""
+def pick_piece(
+    asked: str, found: Sequence[StoredPiece], ids: Sequence[PieceId], campaign: StoredCampaign | None = None, *,
+    exact: bool = True, listed: bool = True,
+) -> Message:  # fmt: skip
+    """Several pieces may be meant: some to choose from, and a list of all, for the asker alone.
+
+    `asked` is escaped by the caller; a `campaign` may be meant, too.
+    """
     menu: Block = {
         "type": "static_select",
         "action_id": Action.PICK_PIECE,
         "placeholder": {"type": "plain_text", "text": "Choose a piece"},
-        "options": [option(_choice(piece), write(OnePiece(piece.id))) for piece in found],
+        "options": [_choice(piece) for piece in found],
     }
-    text = f"Several pieces match “{asked}”. Which one?"
-    blocks = [section(text), actions(menu)]
-    if more:
-        blocks.append(context("There are more. Type the full name, the address or the piece's id to narrow it down."))
+    number = f"{'At least ' if len(ids) >= COUNTED else ''}{formatting.pieces(len(ids))}"
+    verb = "matches" if len(ids) == 1 else "match"
+    text = f"{number} {verb} “{asked}”. Which one?" if exact else f"Nothing matches “{asked}”. Did you mean:"
+    more = len(ids) - len(found)
+    row = [menu]
+    if listed and len(ids) > 1:
+        spoken = "List them all with their tracking"
+        row.append(button("Show the list", Action.FOUND_LIST, write(PiecesFound.of(ids)), spoken=spoken))
+    blocks = [section(text), actions(*row), *([_campaign(campaign)] if campaign else [])]
+    if more > 0:
+        left = f"{formatting.count(more)} more are in the list, newest first."
+        blocks.append(context(f"{left} A full name, a street or a ZIP code narrows it down."))
     return Message(text, blocks)
 
 
-def _choice(piece: StoredPiece) -> str:
+def no_piece(asked: str, campaign: StoredCampaign | None) -> Message:
+    """No such piece; but a `campaign` may be called so."""
+    if campaign is None:
+        return short_answers.refusal(short_answers.no_piece(asked))
+    text = f"No piece of mail matches “{quote(asked)}”, but a campaign is called so."
+    return Message(text, [section(text), _campaign(campaign)])
+
+
+def _campaign(campaign: StoredCampaign) -> Block:
+    name = campaign.facts.name
+    show = button("Show", Action.PICK_CAMPAIGN, carry(campaign.id, Days()), spoken=f"Show the campaign {name}")
+    return section(f"Or the campaign *{escape(name)}*", show)
+
+
+def _choice(piece: StoredPiece) -> Block:
+    """Who, and in the small line below: of which campaign, where to, and how it stands."""
     who = piece.recipient
-    return f"{who.name or piece.ref} · {who.city} {who.postcode} · {plain_standing(piece)}"
+    place = " ".join(part for part in (who.city, who.postcode) if part)
+    name = " · ".join(part for part in (who.name or who.company or piece.ref, who.address, place) if part)
+    more = " · ".join(part for part in (piece.campaign_name or "sent singly", plain_standing(piece)) if part)
+    return option(name, write(OnePiece(piece.id))) | {
+        "description": {"type": "plain_text", "text": clip_plain(more, OPTION), "emoji": True}
+    }
+
+
+def found_list(found: PiecesFound, page: Sequence[StoredPiece]) -> Block:
+    """A page of what a search found, each with its tracking."""
+    ids, shown = found.pieces, len(page)
+    said = f"{formatting.pieces(found.total)}, newest first"
+    if found.total > len(ids):
+        said += f"; the first {formatting.count(len(ids))} are listed"
+    row = [
+        button(label, Action.FOUND_PAGE, write(replace(found, start=start)), spoken=f"{label} of the pieces found")
+        for label, start, there in (
+            ("Next page", found.start + FOUND_SHOWN, found.start + shown < len(ids)),
+            ("Back to the first page", 0, found.start > 0),
+        )
+        if there
+    ]
+    pager = [actions(one) for one in row]
+    return modal("Pieces found", [context(said), *(_found_line(piece) for piece in page), *pager])
+
+
+def _found_line(piece: StoredPiece) -> Block:
+    line = f"{emoji(piece.status)} *{escape(plain_standing(piece))}* · {full_name(piece.recipient)}"
+    line += f"\n{escape(piece.campaign_name or 'sent singly')} · `{escape(piece.ref)}`"
+    return section(line, button("Tracking", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Track piece {piece.ref}"))
 
 
 def plain_standing(piece: StoredPiece) -> str:

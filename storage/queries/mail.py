@@ -285,7 +285,9 @@ ALIKE: Final = text(
 )  # fmt: skip
 
 
-BY_REF: Final = _pieces().where(pieces.c.workspace_id == bindparam("workspace"), pieces.c.ref == bindparam("ref"))
+BY_REF: Final = select(pieces.c.id).where(
+    pieces.c.workspace_id == bindparam("workspace"), pieces.c.ref == bindparam("ref")
+)
 
 
 def find_pieces(connection: Connection, workspace_id: WorkspaceId, asked: str, limit: int) -> list[StoredPiece]:
@@ -293,15 +295,19 @@ def find_pieces(connection: Connection, workspace_id: WorkspaceId, asked: str, l
 
     Each of these is looked up in its index, and of more than a few hundred that are alike not all are looked at.
     """
-    exact = connection.execute(BY_REF, {"workspace": workspace_id, "ref": asked}).all()
+    return pieces_by_id(connection, workspace_id, alike(connection, workspace_id, asked)[:limit])
+
+
+def alike(connection: Connection, workspace_id: WorkspaceId, asked: str) -> list[PieceId]:
+    """The numbers of the same, as many as are looked at."""
+    exact = connection.scalars(BY_REF, {"workspace": workspace_id, "ref": asked}).all()
     if exact:
-        return [_piece(row) for row in exact]
+        return [PieceId(key) for key in exact]
     key, zipped = search_key(asked), asked.strip().upper()
     if not key:
         return []
     values = {"workspace": workspace_id, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
-    alike = sorted(set(connection.scalars(ALIKE, values)), reverse=True)
-    return pieces_by_id(connection, workspace_id, alike[:limit])
+    return [PieceId(found) for found in sorted(set(connection.scalars(ALIKE, values)), reverse=True)]
 
 
 def unknown_refs(connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]) -> list[str]:

@@ -176,6 +176,38 @@ async def test_several_pieces_give_a_list_and_a_choice_gives_the_timeline(stage:
     assert choice.edits == 1
 
 
+@pytest.mark.calm(*NAMELESS)
+async def test_many_pieces_are_counted_and_listed_with_their_tracking(stage: Stage) -> None:
+    pieces = stage.stannp.pieces_of(222)
+    for number, piece in enumerate(pieces):
+        piece.lastname, piece.address1 = "Zimmer", f"{number + 1} Quince Street"
+        await stage.say("/mailtrack", str(piece.id))
+    choice = await stage.say("/mailtrack", "quince st")
+    assert f"{len(pieces)} pieces match" in choice.text
+    assert "Spring lapsed" in everything(choice)
+    await stage.press(choice, "found_list")
+    listed = await stage.modal(holding="newest first")
+    assert everything(listed).count("Quince Street") == len(pieces)
+    await stage.press(listed, "track_piece")
+    assert "Zimmer" in everything(await stage.modal(holding="<!date^"))
+
+
+@pytest.mark.calm(*NAMELESS)
+async def test_a_mistyped_recipient_is_shown_and_said_to_be_the_nearest(stage: Stage) -> None:
+    piece = stage.stannp.pieces_of(222)[0]
+    piece.lastname = "Quackenbush"
+    await stage.say("/mailtrack", str(piece.id))
+    answer = await stage.say("/mailtrack", "Qackenbush")
+    assert "this is the nearest" in everything(answer)
+    assert piece.address1 in everything(answer)
+
+
+async def test_a_campaign_behind_mailtrack_is_one_click_away(stage: Stage) -> None:
+    choice = await stage.say("/mailtrack", "Holiday postcards")
+    before = await stage.press(choice, "pick_campaign")
+    assert "Holiday postcards" in (await stage.answer(before)).text
+
+
 async def test_an_unknown_piece_says_what_to_try(stage: Stage) -> None:
     answer = await stage.say("/mailtrack", "99999999")
     assert "ZIP" in answer.text

@@ -163,3 +163,15 @@ async def test_what_people_type_behind_mailstatus_is_answered_or_one_click_away(
         seen = await typing(stage, "/mailstatus", text)
         found.append((judge.status(seen, meant, days), f"/mailstatus {text}"))
     require_no_dead_ends(report(found))
+
+
+@pytest.mark.timeout(400)
+async def test_what_people_type_behind_mailtrack_is_answered_or_one_click_away(stage: Stage) -> None:
+    made = await furnish(stage)
+    judge = await judge_of(stage)
+    found = []
+    for text, name in typed.TRACK_LINES:
+        asked = text.format(**{key: piece.id for key, piece in made.items()})
+        seen = await typing(stage, "/mailtrack", asked)
+        found.append((judge.track(seen, str(made[name].id), typed.PEOPLE[name].last), f"/mailtrack {asked}"))
+    require_no_dead_ends(report(found))

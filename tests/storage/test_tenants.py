@@ -121,7 +121,7 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
         "workspace_id": key, "channel": channel, "channels": [channel], "campaign_id": campaign, "piece_id": ids[0],
         "piece_ids": ids, "number": number, "by": "U0OTHER", "person": person, "refs": [f"{word}1"],
         "ids": [campaign],
-        "asked": f"{word}1", "key": f"file{word}", "news": news, "intent_id": intent, "token": taken.token,
+        "asked": f"{word}1", "wordings": [f"{word}1"], "key": f"file{word}", "news": news, "intent_id": intent, "token": taken.token,
         "row": PieceRow(ids[0], "cancelled", Status.CANCELLED, 0), "name": f"named{word}",
     }  # fmt: skip
 
@@ -133,7 +133,7 @@ COMMON: dict[str, Any] = {
     "settings": ChannelSettings("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": SecretKind.ACCOUNT,
     "value": {"key": "ours"}, "purge_at": NOW, "batch": a_batch(a_piece("BETA1", "c1"), a_change("BETA1", Status.RETURNED)),
     "reached": ImportProgress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
-    "wants": frozenset(NotifyOn), "until": NOW, "outside": True, "earliest": NOW, "latest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "sealed": "", "delay": timedelta(0), "age": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {}, "start": 0,
+    "wants": frozenset(NotifyOn), "until": NOW, "outside": True, "earliest": NOW, "latest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "sealed": "", "delay": timedelta(0), "age": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {}, "start": 0, "shown": 25,
 }  # fmt: skip
 
 
@@ -235,7 +235,7 @@ def test_what_is_ours_is_found(database: Database, ours: str) -> None:
             result = call(function, connection, arguments)
             found[name] = repr(list(result) if inspect.isgenerator(result) else result)
             transaction.rollback()
-    for name in ("queries.mail.campaign", "queries.mail.campaigns_of", "queries.mail.find_pieces", "queries.mail.piece_by_id", "audit.page",
+    for name in ("queries.mail.campaign", "queries.mail.campaigns_of", "queries.mail.find_pieces", "queries.search.search", "queries.mail.piece_by_id", "audit.page",
                  "audit.approval", "secrets.secret", "intents.of", "intents.rows_of", "cancellations.of", "queries.piece_pages.page", "queries.returns.notes_of", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
         assert word in found[name] or found[name] not in ("[]", "None", "{}"), (name, found[name])
     assert found["privacy.was_shown"] == "True"

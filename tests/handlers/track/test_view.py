@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from handlers.forecast import model
 from handlers.forecast.past import Past
 from handlers.text import messages
+from handlers.text.buttons import PiecesFound
 from handlers.text.messages import quote
 from handlers.track import view as track_view
 from storage.records import (
@@ -31,7 +32,10 @@ def test_a_pieces_answer(piece: StoredPiece, lines: list[Scan], sent: list[Told]
 @given(asked=words_of, found=st.lists(stored, min_size=1, max_size=25), campaign=campaigns)
 @GENTLE
 def test_lists_of_pieces(asked: str, found: list[StoredPiece], campaign: StoredCampaign) -> None:
-    fine(track_view.pick_piece(quote(asked), found, more=True))
+    ids = [one.id for one in found]
+    fine(track_view.pick_piece(quote(asked), found, [*ids, *ids]), track_view.no_piece(asked, campaign))
+    fine(track_view.pick_piece(quote(asked), found, ids, campaign, exact=False))
+    fine(track_view.found_list(PiecesFound.of(ids * 40), found[: track_view.FOUND_SHOWN]))
 
 
 @given(who=recipients)

@@ -1,0 +1,151 @@
+"""Finding pieces by what people know of them: parts of name, company, street, city and ZIP code, in any order, without
+apostrophes, in either spelling of an address, and nearly so.
+
+An id and the beginning of a name, an address or a ZIP code are looked up in their indexes (see `mail.alike`); other
+words are looked for in the newest pieces, and mistyped ones in fewer of them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from storage.ledger.pieces import fold_text
+from storage.queries import mail as queries
+from storage.queries.postal_words import other_spellings
+from storage.records import PieceId, StoredPiece, WorkspaceId
+
+#: Of more pieces than this nobody chooses; they are counted so far.
+COUNTED: Final = 500
+#: Row numbers that are looked through for words, and pieces that are compared letter by letter: the newest.
+LOOKED_THROUGH: Final = 100_000
+COMPARED: Final = 20_000
+#: Words that are looked for; more say nothing more.
+WORDS: Final = 8
+APOSTROPHES: Final = str.maketrans("", "", "'’‘`´")
+IGNORED: Final = frozenset({"and", "the", "of"})
+ZIP_PLUS_4: Final = re.compile(r"(?<!\d)(\d{5})-?(\d{4})(?!\d)")
+POSSESSIVE: Final = re.compile(r"['’]s\b")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Pieces, the best first, at most `COUNTED`. `exact`: they hold what was typed; else they are only alike."""
+
+    ids: Sequence[PieceId] = ()
+    exact: bool = True
+    pieces: Sequence[StoredPiece] = field(default_factory=list)
+
+
+def words_of(asked: str) -> list[str]:
+    """The words that are looked for, as they are compared."""
+    whole = ZIP_PLUS_4.sub(r"\1\2", asked)
+    plain = fold_text(POSSESSIVE.sub(" ", whole) if POSSESSIVE.search(whole) else whole).translate(APOSTROPHES)
+    plain = re.sub(r"\bp ?o ?box\b", "po box", "".join(c if c.isalnum() else " " for c in plain))
+    words = list(dict.fromkeys(plain.split()))
+    return [word for word in words if word not in IGNORED][:WORDS] or words[:WORDS]
+
+
+def search(connection: Connection, workspace_id: WorkspaceId, wordings: Sequence[str], shown: int) -> Found:
+    """The pieces that are meant by the first of these wordings that is met, of which so many are read.
+
+    What is typed to the letter comes first; when no wording is met so, what is nearly the last of them.
+    """
+    for asked in wordings:
+        if ids := _literal(connection, workspace_id, asked, shown):
+            return Found(ids, True, queries.pieces_by_id(connection, workspace_id, ids[:shown]))
+    for words in filter(None, map(words_of, reversed(wordings))):
+        if ids := _nearly(connection, workspace_id, words):
+            return Found(ids, False, queries.pieces_by_id(connection, workspace_id, ids[:shown]))
+    return Found()
+
+
+def _literal(connection: Connection, workspace_id: WorkspaceId, asked: str, shown: int) -> list[PieceId]:
+    ids, words = queries.alike(connection, workspace_id, asked), words_of(asked)
+    if words and len(ids) <= shown and not _is_exact(connection, ids, asked):
+        ids = list(dict.fromkeys([*ids, *_holding(connection, workspace_id, words)]))
+    return ids[:COUNTED]
+
+
+def _is_exact(connection: Connection, ids: Sequence[PieceId], asked: str) -> bool:
+    """Whether it is the one piece with this id."""
+    return len(ids) == 1 and connection.scalar(REF, {"id": ids[0]}) == asked
+
+
+REF: Final = text("SELECT ref FROM pieces WHERE id = :id")
+
+
+def _haystack() -> str:
+    line = "name_key || ' ' || company || ' ' || address_key || ' ' || city || ' ' || region || ' ' || postcode"
+    for mark, instead in (("''", ""), ("’", ""), (".", ""), ("-", " "), (",", " "), ("/", " ")):
+        line = f"replace({line}, '{mark}', '{instead}')"
+    # A long ZIP code is looked for without its dash.
+    return f"lower(' ' || {line} || ' ' || replace(postcode, '-', '') || ' ')"
+
+
+#: All words of a piece in one line, each between spaces.
+HAYSTACK: Final = _haystack()
+
+
+def _holding(connection: Connection, workspace_id: WorkspaceId, words: Sequence[str]) -> list[PieceId]:
+    """The pieces that hold each of these words, or the beginning of one, the newest first."""
+    values: dict[str, Any] = {"workspace": workspace_id, "limit": COUNTED + 1, "span": LOOKED_THROUGH}
+    tests = []
+    for number, word in enumerate(words):
+        either = []
+        for place, pattern in enumerate(_patterns(word)):
+            name = f"w{number}_{place}"
+            values[name] = pattern
+            either.append(f"hay LIKE :{name}")
+        tests.append(f"({' OR '.join(either)})")
+    statement = text(f"""
+        SELECT id FROM (SELECT id, {HAYSTACK} AS hay FROM pieces WHERE workspace_id = :workspace
+                        AND id > (SELECT coalesce(max(id), 0) FROM pieces) - :span) known
+        WHERE {" AND ".join(tests)} ORDER BY id DESC LIMIT :limit""")
+    return [PieceId(key) for key in connection.scalars(statement, values)]
+
+
+def _patterns(word: str) -> Iterator[str]:
+    """The word as the beginning of one, its other spellings as a whole, and of a long ZIP code the short one."""
+    yield f"% {word}%"
+    for other in sorted(other_spellings(word)):
+        yield f"% {other} %"
+    if word.isdigit() and len(word) == 9:  # noqa: PLR2004 - ZIP+4
+        yield f"% {word[:5]} %"
+    if word == "po":
+        yield "% p o %"
+
+
+NEWEST: Final = text("""
+    SELECT id, name_key, company, address_key, city, region, postcode FROM pieces WHERE workspace_id = :workspace
+    ORDER BY id DESC LIMIT :limit""")
+
+
+def _nearly(connection: Connection, workspace_id: WorkspaceId, words: Sequence[str]) -> list[PieceId]:
+    """The newest pieces that hold all of these words with a typo in each, else all but one of them."""
+    # Needed by those alone who mistype, and it takes three megabytes.
+    from rapidfuzz import process  # noqa: PLC0415
+    from rapidfuzz.distance import OSA  # noqa: PLC0415
+
+    rows = connection.execute(NEWEST, {"workspace": workspace_id, "limit": COMPARED}).all()
+    held = {PieceId(row[0]): frozenset(words_in(row[1:])) for row in rows}
+    known = sorted(frozenset().union(*held.values()))
+    near = []
+    for word in words:
+        most = 0 if any(c.isdigit() for c in word) or len(word) < 4 else 1 + (len(word) > 6)  # noqa: PLR2004 - letters
+        alike = {one for one, _, _ in process.extract(word, known, scorer=OSA.distance, score_cutoff=most, limit=100)}
+        near.append(alike | {one for one in known if one.startswith(word)} | other_spellings(word))
+    by_hits: dict[int, list[PieceId]] = {}
+    for key, own in held.items():
+        by_hits.setdefault(sum(not own.isdisjoint(one) for one in near), []).append(key)
+    enough = [hits for hits in (len(words), len(words) - 1) if hits and by_hits.get(hits)]
+    return by_hits[enough[0]][:COUNTED] if enough and (len(words) > 1 or enough[0] == len(words)) else []
+
+
+def words_in(texts: Sequence[str]) -> Iterator[str]:
+    """The words of a piece as they are compared."""
+    for one in texts:
+        folded = fold_text(POSSESSIVE.sub("s", one)).translate(APOSTROPHES)
+        yield from "".join(c if c.isalnum() else " " for c in folded).split()
