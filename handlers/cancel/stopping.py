@@ -343,7 +343,9 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
     await hold.note(number, record_audit)
     await hold.tell(number + 1, send)
     single = payload["campaign"] == NO_CAMPAIGN and payload["channel"] and not payload["approver"]
-    if single and results[0].outcome is Outcome.CANCELLED:
+    # What showed only at a later look is announced when that is told, and not before as well.
+    is_news = number == LATE or not rows[0].looks
+    if single and is_news and results[0].outcome is Outcome.CANCELLED:
         await hold.tell(number + 2, partial(_announce, hold, message))
 
 

@@ -1,9 +1,10 @@
 """Stopping mail: permitted, confirmed, re-read before and after, and told as it really went."""
 
-from datetime import UTC, datetime
+import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from bot.sandbox.slack import Posted
 from bot.sandbox.stannp import Mailpiece, Trouble
@@ -12,6 +13,7 @@ from handlers.cancel import stopping
 from storage import cancellations
 from storage.queries import mail as queries
 from storage.records import UserId
+from storage.schema.account_tables import intents
 from storage.schema.tables import campaigns
 from tests.journeys.conftest import ANA, BEN, OPS, Stage, everything
 from tests.rudeness import UNREAD, UNREPORTED
@@ -153,6 +155,25 @@ async def test_an_accepted_request_that_does_not_show_is_called_unclear(stage: S
     piece = waiting(stage)
     stage.stannp.troubles.append(Trouble("postcards/cancel", status=200, body='{"success":true,"data":1}'))
     assert "does not show it as cancelled yet" in (await cancelling(stage, piece)).text
+
+
+@pytest.mark.calm(*UNREAD)
+async def test_a_cancellation_that_shows_late_is_told_in_the_channel_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "LOOKS", [timedelta(seconds=1)] * 9)
+    piece = waiting(stage)
+    stage.stannp.troubles.append(Trouble("postcards/cancel", status=200, body='{"success":true,"data":1}'))
+    await cancelling(stage, piece)
+    piece.move("cancelled", datetime.now(UTC))
+    open_ = select(func.count()).select_from(intents).where(intents.c.ended_at.is_(None))
+    for _ in range(600):
+        if not await stage.app.services.memory.read(lambda connection: connection.scalar(open_)):
+            break
+        await asyncio.sleep(0.05)
+    assert len(said_in_channel(stage, "cancelled")) == 1
+    direct = [m for m in stage.slack.messages if m.channel == f"D{ANA}"]
+    assert len(direct) == 1
 
 
 @pytest.mark.calm(*UNREAD)
