@@ -8,7 +8,7 @@ LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 4
 
-.PHONY: demo test lint chaos soak rude fuzz foresight audit bench coverage digests lock clean
+.PHONY: demo test lint chaos soak rude fuzz foresight mutants audit bench coverage digests lock clean
 
 demo: $(STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -40,6 +40,14 @@ soak: $(STAMP)
 # A hundred thousand damaged inputs to every route, over real sockets.
 fuzz: $(STAMP)
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+# Changes one decision at a time, and says which changes the fast tests of its wing did not notice: a sample of each wing,
+# the same for the same seed. `make mutants WING=cancel` for one wing, `SAMPLE=0` for every change, `SEED=2` for others.
+WING ?=
+SAMPLE ?= 40
+SEED ?= 1
+mutants: $(STAMP)
+	@$(BIN)/python -W ignore -m tests.mutants wing=$(WING) sample=$(SAMPLE) seed=$(SEED) $(ARGS)
 
 # What is known to be unsafe: in the libraries (asks a public register) and in the CI workflow (reads it here). What could
 # not be looked up is no good news: it fails then.

@@ -1,0 +1,1 @@
+"""Whether the fast ring notices when a decision is changed: `make mutants`."""
