@@ -19,8 +19,6 @@ from sqlalchemy import (
     Engine,
     Executable,
     Table,
-    TextClause,
-    bindparam,
     create_engine,
     event,
     make_url,
@@ -34,6 +32,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from storage.dialects import is_postgresql
 from storage.failures import READ_ONLY, state_of
 from storage.files import SameFile, held
+from storage.statements import Sql
 from storage.watchdog import Watchdog
 
 P = ParamSpec("P")
@@ -340,40 +339,6 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     if is_postgresql(connection):
         return postgresql.insert(table)
     return sqlite.insert(table)
-
-
-LATERAL: Final = re.compile(
-    r"JOIN LATERAL \(SELECT \* FROM (\w+ \w+) WHERE (.+?) (?:OFFSET 0|FOR UPDATE)\) \w+ ON true", re.DOTALL
-)
-
-
-@dataclass(frozen=True)
-class Sql:
-    """One statement in both dialects. Where only PostgreSQL has several writers, only there it locks rows."""
-
-    sqlite: TextClause
-    postgresql: TextClause
-
-    def on(self, connection: Connection) -> TextClause:
-        """The statement for this connection."""
-        return self.postgresql if is_postgresql(connection) else self.sqlite
-
-
-def sql(statement: str, postgresql: str = "", **types: Any) -> Sql:
-    """A statement for both databases, or with another form for PostgreSQL.
-
-    `types` are of parameters like `:now`; None stands for a list, as in `IN :refs`. A look-up is written as
-    `JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id OFFSET 0) p ON true`: PostgreSQL then does it for
-    each row on the left, whatever it believes to know about the tables, and SQLite gets the plain join.
-    """
-    bound = [bindparam(name, type_=kind, expanding=kind is None) for name, kind in types.items()]
-    plain = LATERAL.sub(r"JOIN \1 ON \2", statement)
-    plain = re.sub(r"FOR UPDATE OF \w+( SKIP LOCKED)?", "", plain).replace("IS DISTINCT FROM", "IS NOT")
-    if "stage_" in plain:
-        # SQLite takes a temporary table for a large one, and would read all pieces to find a few. A CROSS JOIN is
-        # one whose order it leaves alone: ours begin with the few.
-        plain = re.sub(r"(?<!LEFT )\bJOIN\b", "CROSS JOIN", plain)
-    return Sql(text(plain).bindparams(*bound), text(postgresql or statement).bindparams(*bound))
 
 
 def run(connection: Connection, statement: Sql, **values: Any) -> int:

@@ -4,9 +4,10 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, select
 
-from storage.database import run, sql, upsert
+from storage.database import run, upsert
 from storage.records import PieceId, Source, WorkspaceId
 from storage.schema.tables import due_details
+from storage.statements import load
 from storage.statuses import Status
 
 #: First the pieces that belong nowhere yet, then those that came back, then the others, then what was refused before.
@@ -50,26 +51,8 @@ def postpone(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceI
     connection.execute(upsert(connection, due_details).values(**row).on_conflict_do_nothing())
 
 
-NOTE_MOVED: Final = sql(f"""
-    INSERT INTO due_details (workspace_id, urgency, piece_id)
-    SELECT CAST(:workspace AS INTEGER),
-           CASE WHEN NOT placed THEN {UNPLACED} WHEN status = {int(Status.RETURNED)} THEN {RETURNED} ELSE {OTHERS} END,
-           piece_id
-    FROM stage_moves WHERE status <> was AND source <> {int(Source.IMPORT)}
-    ORDER BY piece_id
-    ON CONFLICT DO NOTHING""")
-
-NOTE_ARRIVED: Final = sql(f"""
-    INSERT INTO due_details (workspace_id, urgency, piece_id)
-    SELECT CAST(:workspace AS INTEGER), CASE WHEN m.placed THEN {OTHERS} ELSE {UNPLACED} END, m.piece_id
-    FROM stage_met m JOIN stage_pieces s ON s.ref = m.ref WHERE m.arrived AND NOT s.detailed
-    ORDER BY m.piece_id
-    ON CONFLICT DO NOTHING""")
-
-DONE: Final = sql(f"""
-    DELETE FROM due_details WHERE (workspace_id, urgency, piece_id) IN (
-        SELECT CAST(:workspace AS INTEGER), u.urgency, m.piece_id
-        FROM stage_met m JOIN stage_pieces s ON s.ref = m.ref
-        JOIN (SELECT {UNPLACED} AS urgency UNION ALL SELECT {RETURNED} UNION ALL SELECT {OTHERS}
-              UNION ALL SELECT {LATER}) u ON true
-        WHERE s.detailed)""")
+_URGENCIES: Final = {"unplaced": UNPLACED, "returned": RETURNED, "others": OTHERS, "later": LATER}
+_MOVED: Final = {"back": int(Status.RETURNED), "imported": int(Source.IMPORT)}
+NOTE_MOVED: Final = load("note_moved", _URGENCIES | _MOVED)
+NOTE_ARRIVED: Final = load("note_arrived", _URGENCIES)
+DONE: Final = load("note_detailed", _URGENCIES)

@@ -14,9 +14,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal, or_, select, update
 
 from storage.cards import Card, Key, keep_card
-from storage.database import Sql, database_time, run, sql, upsert
+from storage.database import database_time, run, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
 from storage.schema.tables import EPOCH, MICROSECOND, Moment, channels, outbox
+from storage.statements import load
 from storage.statuses import BY_RANK, NOTABLE, Status
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,48 +99,12 @@ def enqueue(connection: Connection, workspace_id: WorkspaceId, *, news: bool, pl
 
 #: A scan may be this much older than the subscription and still be news.
 GRACE: Final = timedelta(days=2)
-#: A subscription of "tomorrow" was made by a clock that has been set back since.
-_SINCE: Final = "(CASE WHEN s.since > :now THEN :now ELSE s.since END)"
-_TOLD: Final = f"""
-    INSERT INTO outbox (workspace_id, channel, piece_id, status, campaign_id, created_at, refusal)
-    SELECT DISTINCT CAST(:workspace AS INTEGER), s.channel, p.id, c.status, p.campaign_id, :now, ''
-    FROM {{}}
-    JOIN workspaces w ON w.id = :workspace
-    JOIN subscriptions s ON s.workspace_id = :workspace AND s.campaign_id IN (0, p.campaign_id)
-    WHERE p.placed AND c.status IN ({", ".join(str(int(status)) for status in NOTABLE)})
-      AND c.source IN ({int(Source.WEBHOOK)}, {int(Source.POLL)})
-      AND c.recorded_at > w.baseline_at AND c.recorded_at > s.since
-      AND c.occurred_at >= {_SINCE} - {{}}
-      AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND e.status >= c.status
-                      AND (e.recorded_at <= w.baseline_at OR e.recorded_at <= s.since
-                           OR e.source = {int(Source.IMPORT)} AND e.recorded_at < c.recorded_at))
-      AND NOT (c.source = {int(Source.POLL)} AND c.moment_key = :epoch AND p.created_at < {_SINCE}
-               AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND e.recorded_at < c.recorded_at))
-      AND NOT (c.status = {int(Status.CANCELLED)}
-               AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id
-                           AND a.outcome IN ('', 'cancelled', 'already cancelled')))
-    ORDER BY 2, 3, 4
-    ON CONFLICT DO NOTHING"""
-
-
-def _telling(rows: str) -> Sql:
-    seconds = int(GRACE.total_seconds())
-    return sql(
-        _TOLD.format(rows, seconds * 1_000_000),
-        _TOLD.format(rows, f"INTERVAL '{seconds} seconds'"),
-        now=Moment,
-        epoch=Moment,
-    )
-
-
-TELL_NEWS: Final = _telling("""stage_known k
-    JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = k.piece_id AND c.status = k.status
-                  AND c.moment_key = k.moment_key AND c.place = k.place AND c.word = k.word OFFSET 0) c ON true
-    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = k.piece_id OFFSET 0) p ON true""")
-TELL_HISTORY: Final = _telling("""stage_met m
-    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id AND NOT m.arrived
-                  AND (p.campaign_id <> m.campaign_id OR p.placed IS DISTINCT FROM m.placed) OFFSET 0) p ON true
-    JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = m.piece_id OFFSET 0) c ON true""")
+_NEWS: Final[dict[str, int | Sequence[int]]] = {
+    "notable": [int(status) for status in NOTABLE], "cancelled": int(Status.CANCELLED), "webhook": int(Source.WEBHOOK),
+    "poll": int(Source.POLL), "imported": int(Source.IMPORT), "grace": int(GRACE.total_seconds()),
+}  # fmt: skip
+TELL_NEWS: Final = load("tell_news", _NEWS, now=Moment, epoch=Moment)
+TELL_HISTORY: Final = load("tell_history", _NEWS, now=Moment, epoch=Moment)
 
 
 @dataclass(frozen=True)
@@ -278,92 +243,18 @@ def _news_batch(connection: Connection, workspace_id: int, channel: str) -> News
     return NewsBatch(WorkspaceId(workspace_id), ChannelId(channel), campaign_id, items)
 
 
-#: News of a status that a later version wrote waits for that version.
-_KNOWN: Final = f"status IN ({', '.join(str(int(status)) for status in Status)})"
-_FIRST: Final = f"""SELECT {{}} FROM outbox o WHERE o.workspace_id = {{}}.workspace_id AND o.channel = {{}}.channel
-    AND o.sent_at IS NULL AND o.{_KNOWN} ORDER BY o.id LIMIT 1"""
-_FREE: Final = (
-    """({0}.next_at <= :now OR {0}.next_at > :far) AND ({0}.lease_until <= :now OR {0}.lease_until > :leased)"""
-)
-#: One look at the oldest unsent row of each channel: what it costs depends on the channels, not on the rows.
-_DUE: Final = f"""SELECT d.workspace_id, d.channel, d.token, d.tries, d.doubt_since IS NOT NULL AS doubted FROM (
-        SELECT c.workspace_id, c.channel,
-               row_number() OVER (PARTITION BY c.workspace_id ORDER BY ({_FIRST.format("o.id", "c", "c")})) AS turn
-        FROM channels c
-        WHERE {_FREE.format("c")} AND (c.muted_until IS NULL OR c.muted_until <= :now OR c.muted_until > :muted)
-          AND NOT coalesce(c.hush_from <= :now AND c.hush_until > :now AND c.hush_until <= :day, false)
-          AND c.workspace_id NOT IN :busy
-          AND ({_FIRST.format("o.created_at <= :settled OR o.created_at > :now", "c", "c")})) first
-    JOIN channels d ON d.workspace_id = first.workspace_id AND d.channel = first.channel
-    WHERE {_FREE.format("d")}
-    ORDER BY first.turn LIMIT :limit"""
+_KNOWN: Final = [int(status) for status in Status]
 _MOMENTS: Final[dict[str, Any]] = dict.fromkeys(("now", "settled", "far", "leased", "day", "muted"), Moment) | {
     "busy": None
 }
-LOOK: Final = sql(_DUE, **_MOMENTS)
-DUE: Final = sql(_DUE + " FOR UPDATE OF d SKIP LOCKED", **_MOMENTS)
-PARCEL_ROWS: Final = sql(f"""
-    SELECT o.id, o.piece_id, o.status, o.campaign_id FROM outbox o
-    WHERE o.workspace_id = :workspace AND o.channel = :channel AND o.sent_at IS NULL AND o.{_KNOWN}
-      AND o.campaign_id = (SELECT f.campaign_id FROM outbox f WHERE f.workspace_id = :workspace
-                           AND f.channel = :channel AND f.sent_at IS NULL AND f.{_KNOWN} ORDER BY f.id LIMIT 1)
-    ORDER BY o.id LIMIT {PARCEL}""")
-
-
-_END_ROWS: Final = """
-    UPDATE outbox SET sent_at = :now, message_ts = r.value ->> 1, refusal = r.value ->> 2
-    FROM {} WHERE outbox.id = {}"""
-#: All rows in one statement, from a JSON list of (row, message, reason): most of a morning's work is in these rows.
-END_ROWS: Final = sql(
-    _END_ROWS.format("json_each(:rows) r", "r.value ->> 0"),
-    _END_ROWS.format("json_array_elements(CAST(:rows AS JSON)) r(value)", "CAST(r.value ->> 0 AS BIGINT)"),
-    now=Moment,
-)
-
-
-def _of_channels(change: str, only: str = "true", **types: Any) -> Sql:
-    """A change of the channels in `:rows`, a JSON list whose members begin with workspace, channel and token.
-
-    `{3}`, `{4}` … stand for further whole numbers in a member. Gives the channels whose token fits, of those that
-    `only` leaves.
-    """
-    whole = f"""UPDATE channels SET {change} FROM {{rows}}
-        WHERE channels.workspace_id = {{0}} AND channels.channel = r.value ->> 1 AND channels.token = {{2}} AND {only}
-        RETURNING channels.workspace_id, channels.channel"""
-    sqlite = [f"(r.value ->> {n})" for n in range(7)]
-    postgresql = [f"CAST(r.value ->> {n} AS BIGINT)" for n in range(7)]
-    # There a moment is no number.
-    postgresql[3] += " * INTERVAL '1 microsecond'"
-    return sql(
-        whole.format(*sqlite, rows="json_each(:rows) r"),
-        whole.format(*postgresql, rows="json_array_elements(CAST(:rows AS JSON)) r(value)"),
-        **types,
-    )
-
-
-#: A channel that was given back under this token a moment ago is free, and must not be held again by nobody.
-RENEW: Final = _of_channels("lease_until = :until", "channels.lease_until > :never", until=Moment, never=Moment)
-#: Members: workspace, channel, token, rest in microseconds, whether something was told, failed, is in doubt.
-FREE: Final = _of_channels(
-    """lease_until = :never, next_at = :now + {3},
-    blocked = CASE WHEN {4} = 1 THEN '' ELSE blocked END,
-    tries = CASE WHEN {5} = 0 THEN 0 WHEN tries < 100 THEN tries + 1 ELSE tries END,
-    doubt_since = CASE WHEN {6} = 1 THEN doubt_since END""",
-    now=Moment,
-    never=Moment,
-)
-_GIVE_UP: Final = """
-    UPDATE outbox SET sent_at = :now, refusal = r.value ->> 2 FROM {}
-    WHERE outbox.workspace_id = {} AND outbox.channel = r.value ->> 1 AND sent_at IS NULL AND created_at < :old
-        AND EXISTS (SELECT 1 FROM channels c WHERE c.workspace_id = outbox.workspace_id AND c.channel = outbox.channel
-            AND c.tries >= :tries)"""
-#: What has waited too long in these channels, a JSON list of (workspace, channel, reason).
-GIVE_UP: Final = sql(
-    _GIVE_UP.format("json_each(:rows) r", "r.value ->> 0"),
-    _GIVE_UP.format("json_array_elements(CAST(:rows AS JSON)) r(value)", "CAST(r.value ->> 0 AS BIGINT)"),
-    now=Moment,
-    old=Moment,
-)
+LOOK: Final = load("due", {"known": _KNOWN}, **_MOMENTS)
+#: On SQLite there is nobody else.
+DUE: Final = replace(load("due_locked", {"known": _KNOWN}, **_MOMENTS), sqlite=LOOK.sqlite)
+PARCEL_ROWS: Final = load("news_batch", {"known": _KNOWN, "most": PARCEL})
+END_ROWS: Final = load("end_rows", now=Moment)
+RENEW: Final = load("renew_channels", until=Moment, never=Moment)
+FREE: Final = load("free_channels", now=Moment, never=Moment)
+GIVE_UP: Final = load("give_up", now=Moment, old=Moment)
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[Settlement]:

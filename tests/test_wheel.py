@@ -47,6 +47,8 @@ def test_the_program_that_is_tried_here_is_the_wheels(installed: Path, tmp_path:
     code, said = say(installed, tmp_path, "-c", "import bot, storage; print(bot.__file__, storage.__file__)")
     assert (code, said.count(str(installed))) == (0, 2)
     assert {"page.html", "page.css", "page.js"} <= {file.name for file in (installed / "bot/sandbox").iterdir()}
+    statements = {file.name for file in (ROOT / "storage/sql").iterdir()}
+    assert {file.name for file in (installed / "storage/sql").iterdir()} == statements
 
 
 def test_the_manifest_is_printed_from_a_wheel(installed: Path, tmp_path: Path) -> None:

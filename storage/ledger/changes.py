@@ -13,12 +13,13 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select, text
 
-from storage.database import Sql, run, sql
+from storage.database import run
 from storage.dialects import is_postgresql
 from storage.ledger import stage
 from storage.ledger.stage import cut_text, microseconds
 from storage.records import Change, Source, WorkspaceId
 from storage.schema.tables import EPOCH, MICROSECOND, Moment, subscriptions, workspaces
+from storage.statements import load
 from storage.statuses import NOTABLE, OTHER, PAPERWORK, Status
 
 Key = tuple[str, int, int, str, str]
@@ -104,7 +105,7 @@ def record(connection: Connection, workspace_id: WorkspaceId, found: Found) -> t
     if is_postgresql(connection):
         if unknown:
             connection.execute(NOBODY_ARRIVES, {"workspace": workspace_id})
-            run(connection, FORGET_LOOK_UP)
+            connection.execute(FORGET_LOOK_UP)
             run(connection, LOOK_UP, workspace=workspace_id)
         if unknown or unplaced:
             # A piece that is being placed by another process: one of the two must see what the other did.
@@ -134,172 +135,33 @@ def widen_dates(connection: Connection, now: datetime, *, recorded: bool, placed
     `recorded`: some changes are new. `placed`: the batch may have brought known pieces into a campaign.
     """
     if recorded:
-        run(connection, STRETCH, now=now)
+        run(connection, WIDEN, now=now)
     if placed:
-        run(connection, STRETCH_BY_HISTORY, now=now)
+        run(connection, WIDEN_BY_HISTORY, now=now)
 
 
-#: The heights that are compared. A foreign word without a moment is what the platform says of the piece now, and stands
-#: above all paperwork; one with a moment is the label of a scan, which tells nothing of where the piece is.
-_OF_A_WORD: Final = 2 * max(PAPERWORK) + 1
-_HEIGHT: Final = f"CASE WHEN {{0}}status <> 0 THEN 2 * {{0}}status WHEN {{1}} THEN {_OF_A_WORD} ELSE 0 END"
-
-
-_STANDS: Final = _HEIGHT.format("p.", "p.word <> ''")
-
-
-_HEARD: Final = _HEIGHT.format("", "word <> '' AND moment_key = :epoch")
-
-
-_LOOK_UP: Final = f"""
-    INSERT INTO stage_known (piece_id, campaign_id, placed, was, was_at,
-                             ref, status, moment_key, place, word, occurred_at, recorded_at, source)
-    SELECT p.id, p.campaign_id, p.placed, {_STANDS}, p.status_at,
-           h.ref, h.status, {{moment_key}}, h.place, h.word, {{occurred_at}}, {{recorded_at}}, h.source
-    FROM stage_heard h LEFT JOIN pieces p ON p.workspace_id = :workspace AND p.ref = h.ref"""
-
-
-_MOMENTS: Final = ("moment_key", "occurred_at", "recorded_at")
-
-
-LOOK_UP: Final = sql(
-    _LOOK_UP.format(**{name: f"h.{name}" for name in _MOMENTS}),
-    _LOOK_UP.format(**{name: f"TIMESTAMPTZ 'epoch' + h.{name} * INTERVAL '1 microsecond'" for name in _MOMENTS}),
-)
-
-
+#: Where a foreign word without a moment stands among the heights that are compared: it is what the platform says of the
+#: piece now, and stands above all paperwork. One with a moment is the label of a scan, which tells nothing of where the
+#: piece is.
+HEIGHTS: Final = {"other": OTHER, "of_a_word": 2 * max(PAPERWORK) + 1}
+LOOK_UP: Final = load("look_up", HEIGHTS)
 LEFT_OPEN: Final = text("""
     SELECT EXISTS (SELECT 1 FROM stage_known WHERE piece_id IS NULL),
            EXISTS (SELECT 1 FROM stage_known WHERE NOT placed)""")
 
 
-#: See `arrivals.ARRIVING`.
+#: See `ledger.pieces.ARRIVING`.
 NOBODY_ARRIVES: Final = text("SELECT pg_advisory_xact_lock(1, CAST(:workspace AS INTEGER))")
 
 
-FORGET_LOOK_UP: Final = sql("DELETE FROM stage_known")
-
-
-AWAIT_PLACING: Final = sql("""
-    WITH open AS (SELECT p.id, p.campaign_id, p.placed
-                  FROM (SELECT DISTINCT ref, piece_id FROM stage_known WHERE NOT placed ORDER BY ref) k
-                  JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = k.piece_id FOR UPDATE) p ON true)
-    UPDATE stage_known SET placed = open.placed, campaign_id = open.campaign_id
-    FROM open WHERE open.id = stage_known.piece_id AND open.placed""")
-
-
-_CHANGE: Final = "status, moment_key, place, word, occurred_at, recorded_at, source"
-
-
-_EARLIER: Final = "DO UPDATE SET occurred_at = excluded.occurred_at WHERE excluded.occurred_at < {}.occurred_at"
-
-
-KEEP_ORPHANS: Final = sql(f"""
-    INSERT INTO orphans (workspace_id, ref, {_CHANGE})
-    SELECT CAST(:workspace AS INTEGER), ref, {_CHANGE} FROM stage_known WHERE piece_id IS NULL
-    ORDER BY ref
-    ON CONFLICT (workspace_id, ref, status, moment_key, place, word) {_EARLIER.format("orphans")}""")
-
-
-#: The key of a change with a moment holds that moment: nothing about it can become earlier.
-KEEP_EXACT: Final = sql(
-    f"""INSERT INTO changes (piece_id, {_CHANGE})
-    SELECT piece_id, {_CHANGE} FROM stage_known WHERE piece_id IS NOT NULL AND moment_key <> :epoch
-    ORDER BY piece_id, status, moment_key
-    ON CONFLICT DO NOTHING""",
-    epoch=Moment,
-)
-
-
-KEEP_VAGUE: Final = sql(
-    f"""INSERT INTO changes (piece_id, {_CHANGE})
-    SELECT piece_id, {_CHANGE} FROM stage_known WHERE piece_id IS NOT NULL AND moment_key = :epoch
-    ORDER BY piece_id, status
-    ON CONFLICT (piece_id, status, moment_key, place, word) {_EARLIER.format("changes")}""",
-    epoch=Moment,
-)
-
-
-#: `was` may be old news by now, but a piece never goes back: what would not have moved it then will not now.
-#: Where it stands is read again under its lock.
-FIND_MOVES: Final = sql(
-    f"""
-    INSERT INTO stage_moves (piece_id, campaign_id, placed, day, cost, was, status, occurred_at, source)
-    SELECT p.id, p.campaign_id, p.placed, p.day, coalesce(p.cost, 0), p.status,
-           best.status, best.occurred_at, best.source
-    FROM (SELECT piece_id, status, height, occurred_at, source,
-                 row_number() OVER (PARTITION BY piece_id ORDER BY height DESC, occurred_at) AS place
-          FROM (SELECT k.*, {_HEARD} AS height FROM stage_known k) heard
-          WHERE piece_id IS NOT NULL
-            AND (height > was OR height = was AND (was_at IS NULL OR occurred_at < was_at))
-          ORDER BY ref) best
-    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = best.piece_id FOR UPDATE) p ON true
-    WHERE best.place = 1
-      AND (best.height > {_STANDS}
-           OR best.height = {_STANDS} AND (p.status_at IS NULL OR best.occurred_at < p.status_at))
-    """,
-    epoch=Moment,
-)
-
-
-MOVE: Final = sql(
-    """UPDATE pieces SET status = m.status, status_at = m.occurred_at,
-        changed_at = CASE WHEN m.status <> m.was OR pieces.changed_at IS NULL THEN :now ELSE pieces.changed_at END
-    FROM stage_moves m WHERE pieces.id = m.piece_id""",
-    now=Moment,
-)
-
-
-KEEP_WORDS: Final = sql(
-    """UPDATE pieces SET word = w.word
-    FROM (SELECT piece_id, max(word) AS word FROM stage_known
-          WHERE word <> '' AND moment_key = :epoch GROUP BY piece_id) w
-    WHERE pieces.id = w.piece_id AND w.word > pieces.word""",
-    epoch=Moment,
-)
-
-
-def _stretching(rows: str) -> Sql:
-    """Widens the campaigns' spans by these (campaign_id, status, occurred_at), and notes when they last changed."""
-    handed, landed = int(Status.HANDED_OVER), int(Status.DELIVERED)
-    return sql(
-        f"""UPDATE campaigns SET
-            handed_over_first = CASE WHEN campaigns.handed_over_first <= s.handed_first
-                THEN campaigns.handed_over_first ELSE coalesce(s.handed_first, campaigns.handed_over_first) END,
-            handed_over_last = CASE WHEN campaigns.handed_over_last >= s.handed_last
-                THEN campaigns.handed_over_last ELSE coalesce(s.handed_last, campaigns.handed_over_last) END,
-            delivered_first = CASE WHEN campaigns.delivered_first <= s.landed_first
-                THEN campaigns.delivered_first ELSE coalesce(s.landed_first, campaigns.delivered_first) END,
-            delivered_last = CASE WHEN campaigns.delivered_last >= s.landed_last
-                THEN campaigns.delivered_last ELSE coalesce(s.landed_last, campaigns.delivered_last) END,
-            changed_at = CASE WHEN s.moved = 0 OR campaigns.changed_at >= :now THEN campaigns.changed_at ELSE :now END
-        FROM (SELECT c.id, span.* FROM (
-                SELECT r.campaign_id,
-                    min(CASE WHEN r.status = {handed} THEN r.occurred_at END) AS handed_first,
-                    max(CASE WHEN r.status = {handed} THEN r.occurred_at END) AS handed_last,
-                    min(CASE WHEN r.status = {landed} THEN r.occurred_at END) AS landed_first,
-                    max(CASE WHEN r.status = {landed} THEN r.occurred_at END) AS landed_last,
-                    max(r.moved) AS moved
-                FROM ({rows}) r WHERE r.campaign_id <> 0 GROUP BY r.campaign_id) span
-              JOIN campaigns c ON c.id = span.campaign_id ORDER BY c.id FOR UPDATE OF c) s
-        WHERE campaigns.id = s.id""",
-        now=Moment,
-    )
-
-
-_ENDS: Final = f"({int(Status.HANDED_OVER)}, {int(Status.DELIVERED)})"
-
-
-STRETCH: Final = _stretching(f"""
-    SELECT campaign_id, status, occurred_at, 0 AS moved
-    FROM stage_known WHERE piece_id IS NOT NULL AND status IN {_ENDS}
-    UNION ALL SELECT campaign_id, {OTHER}, occurred_at, 1 FROM stage_moves WHERE status <> was""")
-
-
-#: Pieces that came into another campaign bring their history with them, and that moves it.
-STRETCH_BY_HISTORY: Final = _stretching(f"""
-    SELECT p.campaign_id, c.status, c.occurred_at, 1 AS moved
-    FROM stage_met m
-    JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id OFFSET 0) p ON true
-    JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = m.piece_id AND c.status IN {_ENDS} OFFSET 0) c ON true
-    WHERE NOT m.arrived AND p.campaign_id <> m.campaign_id""")
+FORGET_LOOK_UP: Final = text("DELETE FROM stage_known")
+AWAIT_PLACING: Final = load("await_placing")
+KEEP_ORPHANS: Final = load("keep_orphans")
+KEEP_EXACT: Final = load("keep_exact", epoch=Moment)
+KEEP_VAGUE: Final = load("keep_vague", epoch=Moment)
+FIND_MOVES: Final = load("find_moves", HEIGHTS, epoch=Moment)
+MOVE: Final = load("move", now=Moment)
+KEEP_WORDS: Final = load("keep_words", epoch=Moment)
+_SPANS: Final = {"handed": int(Status.HANDED_OVER), "landed": int(Status.DELIVERED), "other": OTHER}
+WIDEN: Final = load("widen_spans", _SPANS, now=Moment)
+WIDEN_BY_HISTORY: Final = load("widen_spans_by_history", _SPANS, now=Moment)

@@ -60,7 +60,7 @@ met = _staged(
     Column("cost", BigInteger),
 )
 
-#: Changes as they were told. No two rows are the same change. Moments are microseconds since 1970 (see `movements`).
+#: Changes as they were told. No two rows are the same change. Moments are microseconds since 1970 (`ledger.changes`).
 heard = _staged(
     "stage_heard",
     Column("ref", Text),
@@ -74,7 +74,7 @@ heard = _staged(
 )
 
 #: The same with their pieces, where those are known, and how high these stood when they were looked up (`was`, a
-#: height: see `movements`).
+#: height: see `ledger.changes`).
 known = _staged(
     "stage_known",
     Column("piece_id", BigInteger),

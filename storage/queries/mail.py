@@ -6,10 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, text, union_all
+from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, union_all
 
 from storage import details
-from storage.database import sql
 from storage.ledger.pieces import search_key
 from storage.records import (
     CampaignId,
@@ -23,6 +22,7 @@ from storage.records import (
     WorkspaceId,
 )
 from storage.schema.tables import UNITS, campaigns, changes, pieces, tallies, tally_deltas
+from storage.statements import load
 from storage.statuses import BY_RANK, FINAL, OTHER, Status, status_of
 
 #: Sorts behind every text that begins like the one before it.
@@ -153,49 +153,12 @@ def _span(workspace_id: WorkspaceId, days: Days | None) -> dict[str, Any]:
     return {"workspace": workspace_id, "first": first or date.min, "last": last or date.max}
 
 
-#: Folded tallies and the deltas since, in one statement: a fold in between cannot tear the sum.
-_COUNTS: Final = """(
-        SELECT campaign_id, status, pieces, cost FROM tallies
-        WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}
-        UNION ALL SELECT campaign_id, status, pieces, cost FROM tally_deltas
-        WHERE workspace_id = :workspace AND day BETWEEN :first AND :last {0}) counts"""
-
-
-_SUMS: Final = "CAST(sum(pieces) AS BIGINT) AS pieces, CAST(sum(cost) AS BIGINT) AS cost"
-
-
-_TALLIED: Final = f"SELECT campaign_id, status, {_SUMS} FROM {_COUNTS} GROUP BY campaign_id, status"
-
-
-MIXES: Final = sql(_TALLIED.format(""), first=Date, last=Date)
-
-
-MIX: Final = sql(_TALLIED.format("AND campaign_id = :campaign"), first=Date, last=Date)
-
-
-MIXES_OF: Final = sql(_TALLIED.format("AND campaign_id IN :campaigns"), first=Date, last=Date, campaigns=None)
-
-
-TOTAL: Final = sql(
-    f"SELECT status, {_SUMS} FROM {_COUNTS.format('AND campaign_id NOT IN :but')} GROUP BY status",
-    first=Date, last=Date, but=None,
-)  # fmt: skip
-
-
-_LISTED: Final = f"""
-    campaigns c JOIN (SELECT campaign_id FROM {_COUNTS.format("")} GROUP BY campaign_id HAVING sum(pieces) > 0) m
-    ON m.campaign_id = c.id WHERE c.workspace_id = :workspace"""
-
-
-NUMBER: Final = sql(f"SELECT count(*) FROM {_LISTED}", first=Date, last=Date)
-
-
-LISTED: Final = sql(
-    f"""SELECT c.id FROM {_LISTED}
-    ORDER BY coalesce(c.changed_at, c.updated_at, c.created_at) DESC NULLS LAST, c.id DESC
-    LIMIT :limit OFFSET :start""",
-    first=Date, last=Date,
-)  # fmt: skip
+MIXES: Final = load("mixes", first=Date, last=Date)
+MIX: Final = load("mix", first=Date, last=Date)
+MIXES_OF: Final = load("mixes_of", first=Date, last=Date, campaigns=None)
+TOTAL: Final = load("total", first=Date, last=Date, but=None)
+NUMBER: Final = load("number_listed", first=Date, last=Date)
+LISTED: Final = load("listed", first=Date, last=Date)
 
 
 def total(
@@ -271,18 +234,7 @@ def _pieces() -> Select[Any]:
 ALIKE_SEEN: Final = 500
 
 
-_ALIKE: Final = (
-    "SELECT id FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND {0} >= :{1} AND {0} < :{2}"
-    f" LIMIT {ALIKE_SEEN}) {{0}}s"
-)
-
-
-ALIKE: Final = text(
-    " UNION ALL ".join(
-        [*(_ALIKE.format(name, "key", "end") for name in ("name_key", "surname_key", "address_key")),
-         _ALIKE.format("postcode", "zip", "zip_end")]
-    )
-)  # fmt: skip
+ALIKE: Final = load("alike", {"most": ALIKE_SEEN})
 
 
 BY_REF: Final = select(pieces.c.id).where(
@@ -307,7 +259,7 @@ def alike(connection: Connection, workspace_id: WorkspaceId, asked: str) -> list
     if not key:
         return []
     values = {"workspace": workspace_id, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
-    return [PieceId(found) for found in sorted(set(connection.scalars(ALIKE, values)), reverse=True)]
+    return [PieceId(found) for found in sorted(set(connection.scalars(ALIKE.on(connection), values)), reverse=True)]
 
 
 def unknown_refs(connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]) -> list[str]:

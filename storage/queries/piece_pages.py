@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from storage.ledger.pieces import search_key
 from storage.queries import mail as queries
 from storage.queries.mail import LAST
 from storage.records import CampaignId, PieceId, StoredPiece, WorkspaceId
+from storage.statements import load
 from storage.statuses import Status
 
 #: Pieces that are alike and looked at in each index; more than this nobody pages through.
@@ -41,7 +42,8 @@ def page(
     values: dict[str, Any] = {"workspace": workspace_id, "campaign": campaign_id, "after": after or 0, "limit": limit}
     if only.status is not None:
         values["status"] = int(only.status)
-    rows = _alike(connection, only, values) if only.asked else connection.scalars(WALK[only.status is None], values)
+    walk = WALK[only.status is None].on(connection)
+    rows = _alike(connection, only, values) if only.asked else connection.scalars(walk, values)
     return queries.pieces_by_id(connection, workspace_id, [PieceId(key) for key in rows])
 
 
@@ -50,41 +52,10 @@ def _alike(connection: Connection, only: PieceFilter, values: dict[str, Any]) ->
     if not key:
         return []
     values |= {"ref": only.asked, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
-    found = set(connection.scalars(FIND[only.status is None], values))
+    found = set(connection.scalars(FIND[only.status is None].on(connection), values))
     return sorted(one for one in found if one > values["after"])[: values["limit"]]
 
 
-_AT: Final = {True: "", False: "AND status = :status"}
-
-
-WALK: Final = {
-    anywhere: text(f"""
-        SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign AND id > :after {at}
-        ORDER BY id LIMIT :limit""")
-    for anywhere, at in _AT.items()
-}
-
-
-#: The plus keeps SQLite from reading the whole campaign instead of the few that are alike.
-_BEGINS: Final = (
-    "SELECT id FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND {0} >= :{1} AND {0} < :{2}"
-    f" AND +campaign_id = :campaign {{3}} LIMIT {ALIKE}) {{0}}s"
-)
-
-
-_LOOKED_AT: Final = (
-    ("name_key", "key", "end"),
-    ("surname_key", "key", "end"),
-    ("address_key", "key", "end"),
-    ("postcode", "zip", "zip_end"),
-)
-
-
-FIND: Final = {
-    anywhere: text(
-        " UNION ALL ".join(_BEGINS.format(*names, at) for names in _LOOKED_AT)
-        + " UNION ALL SELECT id FROM pieces WHERE workspace_id = :workspace AND ref = :ref"
-        + f" AND +campaign_id = :campaign {at}"
-    )
-    for anywhere, at in _AT.items()
-}
+WALK: Final = {True: load("walk_campaign"), False: load("walk_status")}
+_MOST: Final = {"most": ALIKE}
+FIND: Final = {True: load("alike_in_campaign", _MOST), False: load("alike_at_status", _MOST)}

@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select
 
-from storage.database import sql, upsert
+from storage.database import upsert
 from storage.records import CampaignId, PieceId, UserId, WorkspaceId
 from storage.schema.tables import return_notes, return_places
+from storage.statements import load
 from storage.statuses import Status
 
 
@@ -88,8 +89,4 @@ def _note(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, 
     connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=facts))
 
 
-PLACES: Final = sql(f"""
-    SELECT region, substr(postcode, 1, 3) AS zip3, count(*) AS n FROM pieces
-    WHERE workspace_id = :workspace AND campaign_id = :campaign AND id > :after AND id <= :upto
-      AND status = {int(Status.RETURNED)}
-    GROUP BY region, substr(postcode, 1, 3)""")
+PLACES: Final = load("places", {"back": int(Status.RETURNED)})

@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Date, delete, insert, or_, select
 
-from storage.database import sql, upsert
+from storage.database import upsert
 from storage.records import CampaignId, PieceId, Source, Transit, WorkspaceId
 from storage.schema.tables import campaigns, surveys, transits
-from storage.statuses import Status, status_of
+from storage.statements import load
+from storage.statuses import OTHER, Status, status_of
 
 #: Pieces that are counted in one read.
 READ: Final = 20_000
@@ -92,40 +93,6 @@ def delays(connection: Connection, workspace_id: WorkspaceId) -> Counter[int]:
     return found
 
 
-WINDOW: Final = sql("""
-    SELECT max(id) FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign
-                         AND id > :after ORDER BY id LIMIT :size) w""")
-_COUNT: Final = f"""
-    SELECT form, handed_on, ended, days, count(*) AS n FROM (
-        SELECT kind || ' ' || format AS form, {{day_of_handed}} AS handed_on,
-               CASE WHEN status IN ({LANDED}, {BACK}) THEN status ELSE 0 END AS ended,
-               CASE WHEN status IN ({LANDED}, {BACK}) AND {{days}} > 0 THEN {{days}} ELSE 0 END AS days
-        FROM (SELECT p.kind, p.format, p.status, p.status_at, coalesce(p.dispatched_at, (
-                  SELECT min(c.occurred_at) FROM changes c WHERE c.piece_id = p.id AND c.status = {HANDED})) AS handed
-              FROM pieces p WHERE p.workspace_id = :workspace AND p.campaign_id = :campaign
-                AND p.id > :after AND p.id <= :upto AND p.status >= {HANDED}) known
-        WHERE handed IS NOT NULL) mailed
-    GROUP BY form, handed_on, ended, days"""
-_SQLITE_DAY: Final = "date({} / 1000000, 'unixepoch')"
-_SQLITE_DAYS: Final = (
-    f"CAST(julianday({_SQLITE_DAY.format('status_at')}) - julianday({_SQLITE_DAY.format('handed')}) AS INTEGER)"
-)
-_DAY: Final = "CAST({} AT TIME ZONE 'UTC' AS DATE)"
-COUNT: Final = sql(
-    _COUNT.format(day_of_handed=_SQLITE_DAY.format("handed"), days=_SQLITE_DAYS),
-    _COUNT.format(day_of_handed=_DAY.format("handed"), days=f"({_DAY.format('status_at')} - {_DAY.format('handed')})"),
-)
-#: Of what was read at first, or imported, nobody knows when it could have been heard.
-_DELAYS: Final = f"""
-    SELECT late, count(*) AS n FROM (
-        SELECT {{days}} AS late
-        FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign
-              ORDER BY id LIMIT :size) p
-        JOIN changes c ON c.piece_id = p.id AND c.status = {LANDED}
-        JOIN workspaces w ON w.id = :workspace
-        WHERE c.moment_key = c.occurred_at AND c.recorded_at > w.baseline_at AND c.recorded_at >= c.occurred_at
-          AND c.source IN ({int(Source.WEBHOOK)}, {int(Source.POLL)})) told
-    GROUP BY late"""
-_SQLITE_LATE: Final = " - ".join(f"julianday({_SQLITE_DAY.format(f'c.{one}_at')})" for one in ("recorded", "occurred"))
-_LATE: Final = " - ".join(_DAY.format(f"c.{one}_at") for one in ("recorded", "occurred"))
-DELAYS: Final = sql(_DELAYS.format(days=f"CAST({_SQLITE_LATE} AS INTEGER)"), _DELAYS.format(days=f"({_LATE})"))
+WINDOW: Final = load("window")
+COUNT: Final = load("count_transits", {"handed": HANDED, "landed": LANDED, "back": BACK, "other": OTHER})
+DELAYS: Final = load("delays", {"landed": LANDED, "webhook": int(Source.WEBHOOK), "poll": int(Source.POLL)})

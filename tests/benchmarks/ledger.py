@@ -246,11 +246,11 @@ def bench_advance(account: Account) -> list[Result]:
         return changed, int(written)
 
     # The first pass writes whole pages, as every page's first change after a checkpoint does.
-    account.database.write(advance, 8)
+    account.database.write(advance, int(Status.RETURNED))
     stats = text("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'pieces'")
     time.sleep(1.5)
     before = account.database.read(lambda c: c.execute(stats).one())
-    rows, written = account.database.write(advance, 8)
+    rows, written = account.database.write(advance, int(Status.RETURNED))
     time.sleep(1.5)
     after = account.database.read(lambda c: c.execute(stats).one())
     assert rows == min(50_000, account.pieces // 100), f"measured nothing: {rows:,} advanced"

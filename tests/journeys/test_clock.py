@@ -1,6 +1,7 @@
 """A clock that is set back keeps nothing old for longer: no right, no number, no silence."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import apscheduler.schedulers.base
@@ -39,7 +40,7 @@ def set_all_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sets the clock of the machine back by an hour, which a SQLite file has no other than."""
     set_back(monkeypatch, minutes=59)
     earlier = "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', '-59 minutes')"
-    monkeypatch.setattr(database, "TIME", database.Sql(text(earlier), database.TIME.postgresql))
+    monkeypatch.setattr(database, "TIME", replace(database.TIME, sqlite=text(earlier)))
 
 
 async def call_about_a_return(stage: Stage) -> None:

@@ -1,0 +1,11 @@
+-- How many days after a delivery we heard of it, in a sample of pieces that were told of as they came. Of what
+-- was read at first, or imported, nobody knows when it could have been heard. UTC days.
+SELECT late, count(*) AS n FROM (
+    SELECT CAST(c.recorded_at AT TIME ZONE 'UTC' AS DATE) - CAST(c.occurred_at AT TIME ZONE 'UTC' AS DATE) AS late
+    FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign
+          ORDER BY id LIMIT :size) p
+    JOIN changes c ON c.piece_id = p.id AND c.status = :landed
+    JOIN workspaces w ON w.id = :workspace
+    WHERE c.moment_key = c.occurred_at AND c.recorded_at > w.baseline_at AND c.recorded_at >= c.occurred_at
+      AND c.source IN (:webhook, :poll)) told
+GROUP BY late

@@ -1,0 +1,11 @@
+-- How much the counts differ from the pieces that they count, in the campaigns of this part. One statement sees one
+-- moment, so that what is being written meanwhile does not look like drift.
+SELECT campaign_id, day, status, sum(n) AS n, sum(cost) AS cost FROM (
+    SELECT campaign_id, day, status, pieces AS n, cost
+    FROM tallies WHERE workspace_id = :workspace AND campaign_id % :parts = :part
+    UNION ALL SELECT campaign_id, day, status, pieces, cost
+    FROM tally_deltas WHERE workspace_id = :workspace AND campaign_id % :parts = :part
+    UNION ALL SELECT campaign_id, day, status, -count(*), -sum(coalesce(cost, 0))
+    FROM pieces WHERE workspace_id = :workspace AND campaign_id % :parts = :part
+    GROUP BY campaign_id, day, status) counts
+GROUP BY campaign_id, day, status HAVING sum(n) <> 0 OR sum(cost) <> 0

@@ -1,0 +1,7 @@
+-- Keeps the changes without a moment of their own; of the same one the earliest that we were told.
+INSERT INTO changes (piece_id, status, moment_key, place, word, occurred_at, recorded_at, source)
+SELECT piece_id, status, moment_key, place, word, occurred_at, recorded_at, source
+FROM stage_known WHERE piece_id IS NOT NULL AND moment_key = :epoch
+ORDER BY piece_id, status
+ON CONFLICT (piece_id, status, moment_key, place, word)
+DO UPDATE SET occurred_at = excluded.occurred_at WHERE excluded.occurred_at < changes.occurred_at

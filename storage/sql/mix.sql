@@ -1,0 +1,8 @@
+-- How many pieces of one campaign, ordered in these days, stand at each status.
+-- Folded tallies and the differences since, in one statement: a fold in between cannot tear the sum.
+SELECT campaign_id, status, CAST(sum(pieces) AS BIGINT) AS pieces, CAST(sum(cost) AS BIGINT) AS cost FROM (
+    SELECT campaign_id, status, pieces, cost FROM tallies
+    WHERE workspace_id = :workspace AND day BETWEEN :first AND :last AND campaign_id = :campaign
+    UNION ALL SELECT campaign_id, status, pieces, cost FROM tally_deltas
+    WHERE workspace_id = :workspace AND day BETWEEN :first AND :last AND campaign_id = :campaign) counts
+GROUP BY campaign_id, status

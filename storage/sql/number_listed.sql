@@ -1,0 +1,11 @@
+-- How many campaigns have pieces that were ordered in these days.
+SELECT count(*)
+FROM campaigns c JOIN (
+    SELECT campaign_id FROM (
+        SELECT campaign_id, status, pieces, cost FROM tallies
+        WHERE workspace_id = :workspace AND day BETWEEN :first AND :last
+        UNION ALL SELECT campaign_id, status, pieces, cost FROM tally_deltas
+        WHERE workspace_id = :workspace AND day BETWEEN :first AND :last) counts
+    GROUP BY campaign_id HAVING sum(pieces) > 0) m
+ON m.campaign_id = c.id
+WHERE c.workspace_id = :workspace

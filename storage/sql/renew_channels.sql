@@ -1,0 +1,7 @@
+-- Holds channels on, whose token is still ours: members of :rows are workspace, channel, token. A channel that was
+-- given back under this token a moment ago is free, and must not be held again by nobody.
+UPDATE channels SET lease_until = :until
+FROM json_each(:rows) r
+WHERE channels.workspace_id = (r.value ->> 0) AND channels.channel = r.value ->> 1 AND channels.token = (r.value ->> 2)
+  AND channels.lease_until > :never
+RETURNING channels.workspace_id, channels.channel

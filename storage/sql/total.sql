@@ -1,0 +1,8 @@
+-- How many pieces, ordered in these days, stand at each status, without those of some campaigns.
+-- Folded tallies and the differences since, in one statement: a fold in between cannot tear the sum.
+SELECT status, CAST(sum(pieces) AS BIGINT) AS pieces, CAST(sum(cost) AS BIGINT) AS cost FROM (
+    SELECT campaign_id, status, pieces, cost FROM tallies
+    WHERE workspace_id = :workspace AND day BETWEEN :first AND :last AND campaign_id NOT IN :but
+    UNION ALL SELECT campaign_id, status, pieces, cost FROM tally_deltas
+    WHERE workspace_id = :workspace AND day BETWEEN :first AND :last AND campaign_id NOT IN :but) counts
+GROUP BY status
