@@ -29,13 +29,14 @@ from bot.front.listeners import build_bolt
 from bot.front.socket import Socket
 from bot.front.web import LIMITS, Front, build_metrics, build_web
 from bot.metrics import Metrics
-from bot.platforms.stannp import client as stannp
-from bot.platforms.stannp.client import Stannp
+from bot.platforms import registry
+from bot.platforms.kinds import AccountKeys, MailAccount, Platform
+from bot.platforms.unconnected import Unconnected
 from bot.scheduler import Timetable
 from bot.settings import Mode, Settings, SettingsError
 from bot.slack import client as slack
 from bot.slack.client import Slack
-from bot.tenants import AppCredentials, Many, Region, Sole, Unconnected
+from bot.tenants import AppCredentials, Many, Sole
 from handlers.charts.drawing import warm_up
 from handlers.context.intents import vault_of
 from handlers.context.memory import Memory
@@ -264,8 +265,10 @@ async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: M
         raise SlackDown from None
     now = datetime.now(UTC)
 
+    _, currency = registry.named(settings).account(settings)
+
     def work(connection: Connection) -> Workspace:
-        known = workspaces.ensure(connection, str(team["team_id"]), str(team["team"]), settings.stannp_currency)
+        known = workspaces.ensure(connection, str(team["team_id"]), str(team["team"]), currency)
         facts = {"connected_at": known.connected_at or now, "removed_at": None, "purge_at": None}
         workspaces.note(connection, known.id, **facts)
         outbox.wake(connection, known.id)
@@ -288,41 +291,32 @@ async def _tenants(
             sending=asyncio.Semaphore(min(slack.SENDING, sessions.each.telling)),
         )  # fmt: skip
 
-    def make_stannp(url: str, key: str, secret: str) -> Stannp:
-        places = asyncio.Semaphore(min(stannp.AT_ONCE, sessions.each.mail))
-        return Stannp(sessions.mail, clock, url, key, secret, places=places)
+    def open_account(platform: Platform, keys: AccountKeys) -> MailAccount:
+        return platform.open(sessions.mail, clock, keys, sessions.each.mail)
 
     def make_client(token: str) -> AsyncWebClient:
         return build_client(settings, sessions.asking, token)
 
     policy = settings.policy()
     if settings.is_for_many():
-        nobody: Any = Unconnected()
+        nobody: Any = Unconnected(registry.USUAL)
         template = Services(memory, WebhookQueue(memory, clock), renderer, clock, policy, nobody, nobody)
         made = Many(
             template,
             settings.vault(),
             _keys(settings),
-            regions_of(settings),
+            registry.regions(settings),
             make_client,
-            make_stannp,
+            open_account,
             make_slack,
         )
         return made, template
     client = make_client(settings.slack_bot_token.get_secret_value())
     workspace, bot_id, bot_user = await _enter_workspace(settings, client, memory)
-    key, secret = settings.stannp_api_key.get_secret_value(), settings.stannp_webhook_secret.get_secret_value()
-    platform, messenger = make_stannp(settings.stannp_api_url, key, secret), make_slack(client, workspace.team_id)
+    chosen = registry.named(settings)
+    platform, messenger = open_account(chosen, chosen.account(settings)[0]), make_slack(client, workspace.team_id)
     services = Services(memory, WebhookQueue(memory, clock), renderer, clock, policy, platform, messenger)
     return Sole(services, workspace, bot_id, bot_user), services
-
-
-def regions_of(settings: Settings) -> dict[str, Region]:
-    """Where the platform answers, by region (Stannp's API documentation: one host and one currency each)."""
-    return {
-        "us": Region(settings.stannp_api_url, settings.stannp_currency),
-        "eu": Region(settings.stannp_eu_api_url, "GBP"),
-    }
 
 
 async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) -> Socket:

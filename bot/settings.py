@@ -9,9 +9,10 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from handlers.context.ports import SECRET_REFUSED, is_secret
+from bot.platforms.registry import USUAL, PlatformSettings, named
+from bot.platforms.values import web_address
 from handlers.context.services import Policy
 from storage.database import DatabaseUrlError, parse_url
 from storage.vault import KeyRefusedError, Vault
@@ -31,7 +32,7 @@ class Mode(StrEnum):
 NOTHING = SecretStr("")
 
 
-class Settings(BaseSettings):
+class Settings(PlatformSettings):
     """From the environment, or a file named .env beside the process. Secrets do not show in `repr`."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
@@ -44,18 +45,6 @@ class Settings(BaseSettings):
     slack_client_id: str = Field("", description="Many workspaces: the app's client id, for installing from a web page")
     slack_client_secret: SecretStr = Field(NOTHING, description="Many workspaces: the app's client secret")
     slack_api_url: str = Field("https://slack.com/api/", description="Slack's Web API")
-    stannp_api_key: SecretStr = Field(NOTHING, description="The mail account's API key")
-    stannp_api_url: str = Field("https://api-us1.stannp.com/v1", description="The mail account's region")
-    stannp_webhook_secret: SecretStr = Field(
-        NOTHING,
-        description="HTTP: the secret given to Stannp's webhook, at least 8 characters; without it no call is believed",
-    )
-    stannp_eu_api_url: str = Field(
-        "https://api-eu1.stannp.com/v1", description="Many workspaces: the region of accounts in the UK and the EU"
-    )
-    stannp_currency: str = Field(
-        "USD", description="Stannp's answers name no currency; this one is shown", pattern="^[A-Z]{3}$"
-    )
     database_url: str = Field("sqlite:///piecewise.db", description="sqlite:///FILE or postgresql://…")
     piecewise_host: str = Field("127.0.0.1", description="Where HTTP listens")
     piecewise_port: int = Field(3000, description="Where HTTP listens", ge=0, le=65535)
@@ -122,28 +111,15 @@ class Settings(BaseSettings):
             raise ValueError("is blank: copy it from your Slack app's page *Basic Information*")
         return value
 
-    @field_validator("stannp_webhook_secret")
-    @classmethod
-    def _secret(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        if text and not is_secret(text):
-            raise ValueError(SECRET_REFUSED)
-        return value
-
     @field_validator("slack_api_url")
     @classmethod
     def _slash(cls, value: str) -> str:
-        return _address(value).rstrip("/") + "/"
-
-    @field_validator("stannp_api_url", "stannp_eu_api_url")
-    @classmethod
-    def _no_slash(cls, value: str) -> str:
-        return _address(value).rstrip("/")
+        return web_address(value).rstrip("/") + "/"
 
     @field_validator("piecewise_public_url")
     @classmethod
     def _public(cls, value: str) -> str:
-        return _address(value).rstrip("/") if value else ""
+        return web_address(value).rstrip("/") if value else ""
 
     @field_validator("piecewise_metrics_address")
     @classmethod
@@ -208,8 +184,8 @@ class Settings(BaseSettings):
         socket, signing = self.slack_app_token.get_secret_value(), self.slack_signing_secret.get_secret_value()
         if not socket and not signing:
             missing.append("SLACK_APP_TOKEN (for Socket Mode) or SLACK_SIGNING_SECRET (for HTTP) is missing: set one")
-        if not self.stannp_api_key.get_secret_value():
-            missing.append("STANNP_API_KEY is missing: copy it from Stannp's dashboard, Settings, API")
+        if not named(self).account(self)[0].key:
+            missing.append(USUAL.key_missing)
         return missing
 
     def _missing_for_many(self) -> list[str]:
@@ -270,14 +246,6 @@ def _begins(value: SecretStr, prefix: str, where: str) -> SecretStr:
     text = value.get_secret_value()
     if text and not text.startswith(prefix):
         raise ValueError(f"must begin with {prefix}: it is {where}")
-    return value
-
-
-def _address(value: str) -> str:
-    """An https address; plain http only to this machine, since it would send the key in the clear."""
-    local = value.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-    if not local and not value.startswith("https://"):
-        raise ValueError("must begin with https://")
     return value
 
 

@@ -14,7 +14,7 @@ SECRET: Final = re.compile(
     # PostgreSQL's own errors quote the row that they refuse.
     r"|(?<=DETAIL:)[^\n]+"
     # Webhooks and pictures are called by addresses that are secrets.
-    r"|(?<=/webhooks/stannp/)[\w-]+|(?<=/pictures/)[\w.=-]+"
+    r"|/webhooks/[a-z]+/[\w-]+|(?<=/pictures/)[\w.=-]+"
     r"|/(?:commands|actions)/T\w+/\S+|(?<=Authorization: )\S+ \S+"
 )
 MASK: Final = "[redacted]"

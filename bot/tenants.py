@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,12 +20,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.platforms.stannp.client import Stannp
+from bot.platforms.kinds import AccountKeys, MailAccount, Platform, Region
+from bot.platforms.registry import USUAL, region_names
+from bot.platforms.unconnected import Unconnected
 from bot.slack.client import Slack, named
 from bot.slack.tokens import ends_of, keep_new, refuse_new, token_of
-from handlers.context.ports import Account, Also, OfAccount, nothing
+from handlers.context.ports import (
+    Account,
+    Also,
+    MailPlatform,
+    OfAccount,
+    nothing,
+)
 from handlers.context.services import Services
-from handlers.errors import NotConnected, Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone
+from handlers.errors import Outage, Removed, SecretClosed, SlackDown, Trouble, WorkspaceGone
 from handlers.setup.leaving import ENDED
 from storage import secrets as sealed_secrets
 from storage import troubles, workspaces
@@ -59,14 +67,6 @@ LOOK_SECONDS: Final = 1.5
 LOOKS: Final = 40
 LOOK: Final = 0.25
 TOKEN_BYTES: Final = 32
-
-
-@dataclass(frozen=True)
-class Region:
-    """One of the platform's regions. A key of one is refused by the others."""
-
-    url: str
-    currency: str
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,9 @@ class Many:
     template: Services
     vault: Vault
     keys: AppCredentials
-    regions: dict[str, Region]
+    regions: dict[str, tuple[Platform, Region]]
     make_client: Callable[[str], AsyncWebClient]
-    make_stannp: Callable[[str, str, str], Stannp]
+    open_account: Callable[[Platform, AccountKeys], MailAccount]
     make_slack: Callable[[AsyncWebClient, str], Slack]
     #: Renewals under way, and until when another one may wait (by the clock that nobody sets).
     renewing: set[asyncio.Task[Opened]] = field(default_factory=set)
@@ -245,21 +245,19 @@ class Many:
         """What did not change goes on being used: the clients know people, and how fast they may ask."""
         same = kept is not None and kept.slack == slack
         messenger = kept.services.slack if kept and same else self._messenger(workspace, slack)
-        if kept is not None and kept.account == account:
-            platform: Any = kept.services.platform
-        else:
-            platform = self._platform(account)
+        unchanged = kept is not None and kept.account == account
+        platform = kept.services.platform if kept and unchanged else self._platform(account)
         services = replace(self.template, slack=messenger, platform=platform, accounts=self)
         return Opened(services, workspace, slack, sealed, account, self.template.clock.elapsed())
 
     def _messenger(self, workspace: Workspace, slack: dict[str, Any]) -> Slack:
         return self.make_slack(self.make_client(slack["token"]), workspace.team_id)
 
-    def _platform(self, account: dict[str, Any] | None) -> Any:
+    def _platform(self, account: dict[str, Any] | None) -> MailPlatform:
         if not account or not account.get("key"):
-            return Unconnected()
-        region = self.regions[account["region"]]
-        return self.make_stannp(region.url, account["key"], account.get("webhook_secret", ""))
+            return Unconnected(USUAL)
+        platform, region = self.regions[account["region"]]
+        return self.open_account(platform, AccountKeys(region.url, account["key"], account.get("webhook_secret", "")))
 
     # ---- Tokens that end ----------------------------------------------------------------------------------------
 
@@ -380,9 +378,8 @@ class Many:
 
     async def connect(self, workspace_id: WorkspaceId, key: str, region: str, also: OfAccount) -> Account:
         """See `Accounts.connect`."""
-        place = self.regions[region]
-        platform = self.make_stannp(place.url, key, "")
-        owner, balance, _ = await platform.introduce()
+        platform, place = self.regions[region]
+        owner, balance, _ = await self.open_account(platform, AccountKeys(place.url, key)).introduce()
         now, made = self._now(), Account(owner, balance, place.currency)
         facts: dict[str, Any] = {"connected_at": now, "currency": place.currency}
         facts |= {} if balance is None else {"balance": balance, "balance_at": now}
@@ -391,18 +388,24 @@ class Many:
 
     async def webhook(self, workspace_id: WorkspaceId) -> str:
         """See `Accounts.webhook`."""
-        token = ((await self._open(workspace_id)).account or {}).get("webhook_token")
-        return self._address(token) if token else await self.new_webhook(workspace_id)
+        account = (await self._open(workspace_id)).account or {}
+        token = account.get("webhook_token")
+        return self._address(account, token) if token else await self.new_webhook(workspace_id)
 
     async def new_webhook(self, workspace_id: WorkspaceId, also: Also = nothing) -> str:
         """See `Accounts.new_webhook`."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         await self._change(workspace_id, {"webhook_token": token}, also, webhook_key=digest(token))
-        return self._address(token)
+        return self._address((await self._open(workspace_id)).account or {}, token)
 
-    def _address(self, token: str) -> str:
+    def _address(self, account: Mapping[str, Any], token: str) -> str:
         public = self.template.policy.public_url
-        return f"{public}/webhooks/stannp/{token}" if public else ""
+        platform = self.regions[account["region"]][0] if "region" in account else USUAL
+        return f"{public}/webhooks/{platform.profile.key}/{token}" if public else ""
+
+    def region_names(self) -> Mapping[str, str]:
+        """See `Accounts.region_names`."""
+        return region_names()
 
     async def keep_webhook_secret(self, workspace_id: WorkspaceId, secret: str, also: Also = nothing) -> None:
         """See `Accounts.keep_webhook_secret`."""
@@ -436,13 +439,6 @@ def _in_order(enterprise: str | None, team: str | None, whole: bool) -> list[str
     """The names under which a workspace may be known, the likely one first."""
     names = (enterprise, team) if whole else (team, enterprise)
     return [name for name in names if isinstance(name, str) and name]
-
-
-class Unconnected:
-    """In the place of a mail account that is not connected yet: whatever is asked of it says so."""
-
-    def __getattr__(self, _name: str) -> Any:
-        raise NotConnected
 
 
 def digest(token: str) -> str:

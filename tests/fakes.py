@@ -12,18 +12,20 @@ from bot.sandbox.limits import check_message, check_view
 from handlers.charts.drawing import Bars, Curve, Pie
 from handlers.context.memory import Memory
 from handlers.context.ports import (
+    Ability,
     Account,
     AddressCheck,
     Delivery,
     FileToSend,
     OfAccount,
     Person,
+    Profile,
     ReportPage,
 )
 from handlers.context.services import Renderer, Services
 from handlers.errors import CampaignUnknown, PieceUnknown, SlackRefused, WorkspaceGone
 from handlers.text.messages import Message, Picture
-from storage.records import Batch, Campaign, Change, Mix, Piece, Recipient, Source, WorkspaceId
+from storage.records import Batch, Campaign, Change, Piece, Recipient, Source, WorkspaceId
 from storage.statuses import Status
 
 P = ParamSpec("P")
@@ -200,11 +202,18 @@ class FakeSlack(Troubles):
         return self.people[user]
 
 
+PROFILE = Profile(
+    "stannp", "Stannp", frozenset(Ability), {"us": "United States and Canada", "eu": "United Kingdom and Europe"},
+    "STANNP_API_KEY", "*Settings* → *API*", "*Settings* → *Webhooks*",
+)  # fmt: skip
+
+
 @dataclass
 class FakeMail(Troubles):
     """The mail house: campaigns, and pieces that move when told. Stops what may be stopped, unless it is `stubborn`."""
 
     account_money: Decimal = Decimal("250.00")
+    profile: Profile = PROFILE
     known: dict[str, Campaign] = field(default_factory=dict)
     described: dict[str, Piece] = field(default_factory=dict)
     at: dict[str, Status] = field(default_factory=dict)
@@ -220,6 +229,13 @@ class FakeMail(Troubles):
 
     def __post_init__(self) -> None:
         super().__init__()
+
+    @property
+    def name(self) -> str:
+        return self.profile.name
+
+    def find_refs(self, text: str) -> list[str]:
+        return [word for word in text.split() if word in self.described]
 
     def add(self, campaign: Campaign, *pieces: tuple[Piece, Status]) -> Batch:
         """A campaign with its pieces; gives what the platform would say of them."""
@@ -263,10 +279,6 @@ class FakeMail(Troubles):
         self.meet("pieces")
         yield ReportPage(self._batch(list(self.described)), self.route, self.instead)
 
-    async def summary(self, first: date, last: date) -> Mix:
-        self.meet("summary")
-        return Mix()
-
     async def piece(self, ref: str, kind: str) -> Batch:
         self.meet("piece")
         if ref not in self.described:
@@ -306,6 +318,9 @@ class FakeAccounts(Troubles):
 
     def __post_init__(self) -> None:
         super().__init__()
+
+    def region_names(self) -> Mapping[str, str]:
+        return PROFILE.regions
 
     async def connect(self, workspace_id: WorkspaceId, key: str, region: str, also: OfAccount) -> Account:
         self.meet("connect")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.app import SystemClock, build_client
-from bot.platforms.stannp.client import Stannp
+from bot.platforms import registry
 from bot.settings import Settings, SettingsError
 from bot.slack import client as slack
 from handlers.context import gaps
@@ -195,28 +195,33 @@ def _aside(settings: Settings) -> list[Finding]:
 
 
 def _gaps(settings: Settings) -> list[Finding]:
-    """What Stannp did not answer when the accounts were last read. The rest goes on without it."""
+    """What the mail platform did not answer when the accounts were last read. The rest goes on without it."""
     return [
-        Finding(f"Stannp for {one.name}", True, f"goes without {name}: {gap.why} since {gap.since:%Y-%m-%d %H:%M} UTC")
+        Finding(
+            f"{registry.named(settings).profile.name} for {one.name}",
+            True,
+            f"goes without {name}: {gap.why} since {gap.since:%Y-%m-%d %H:%M} UTC",
+        )
         for one in _look(settings, workspaces.every)
         for name, gap in gaps.lines(one.gaps)
     ]
 
 
 async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Finding:
-    key = settings.stannp_api_key.get_secret_value()
-    if not key:
-        return Finding("Stannp key", False, "not looked at: STANNP_API_KEY is missing")
-    platform = Stannp(session, SystemClock(), settings.stannp_api_url, key)
+    chosen = registry.named(settings)
+    name, (keys, currency) = f"{chosen.profile.name} key", chosen.account(settings)
+    if not keys.key:
+        return Finding(name, False, f"not looked at: {chosen.profile.key_setting} is missing")
+    platform = chosen.open(session, SystemClock(), keys)
 
     async def look() -> str:
         owner, balance, refused = await platform.introduce()
         said = [f"accepted ({owner})" if owner else "accepted"]
-        said += [] if balance is None else [f"balance {balance} {settings.stannp_currency}"]
+        said += [] if balance is None else [f"balance {balance} {currency}"]
         try:
             said.append(f"campaigns {len(await platform.campaigns())}")
         except Trouble as trouble:
             refused.append(f"campaigns: {trouble}")
         return "; ".join([*said, *(["not answered: " + ", ".join(refused)] if refused else [])])
 
-    return await _guarded("Stannp key", look)
+    return await _guarded(name, look)

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
-from bot.platforms.stannp import wire
+from bot.platforms import registry, values
 from handlers.context.ports import MailPlatform
 from handlers.errors import ImportRefusedError
 from storage import imports
@@ -211,7 +211,8 @@ def open_source(file: IO[bytes]) -> CsvFile:
     columns = [_column(cell) for cell in header.cells]
     if "id" not in columns:
         found = ", ".join(cell[:30] for cell in header.cells[:12])
-        raise ImportRefusedError(f"The first line must name a column `id` (the piece's id at Stannp). It has: {found}.")
+        meant = f"the piece's id at {registry.USUAL.profile.name}"
+        raise ImportRefusedError(f"The first line must name a column `id` ({meant}). It has: {found}.")
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise ImportRefusedError(f"The first line names a column twice: {', '.join(twice)}.")
@@ -235,25 +236,25 @@ def _column(cell: str) -> str:
 def read_piece(columns: list[str], row: Row, now: datetime) -> Batch:
     """What a row says of its piece. Raises UnreadableError with the reason when that is nothing."""
     if row.refusal:
-        raise wire.UnreadableError(row.refusal)
+        raise values.UnreadableError(row.refusal)
     if len(row.cells) > len(columns):
-        raise wire.UnreadableError(f"it has {len(row.cells)} cells, and the header {len(columns)}")
+        raise values.UnreadableError(f"it has {len(row.cells)} cells, and the header {len(columns)}")
     # A line break of any kind inside a cell parts two words.
     told = ((column, " ".join(cell.split())) for column, cell in zip(columns, row.cells, strict=False))
     cells = {column: cell for column, cell in told if column and cell}
-    if cells.get("timestamp") and wire.moment(cells["timestamp"]) is None:
-        raise wire.UnreadableError(f"its date is {WRITTEN} or 2026-10-31 14:05")
-    if cells.get("status_date") and wire.moment(cells["status_date"]) is None:
-        raise wire.UnreadableError(f"the date of its status is {WRITTEN}")
-    if "status" in cells and wire.status(cells["status"])[0] is None:
-        raise wire.UnreadableError(f"unknown status {cells['status'][:40]!r}")
-    if "cost" in cells and wire.price(cells["cost"]) is None:
-        raise wire.UnreadableError("its cost is no amount like 0.84, without a currency and with a point")
+    if cells.get("timestamp") and values.moment(cells["timestamp"]) is None:
+        raise values.UnreadableError(f"its date is {WRITTEN} or 2026-10-31 14:05")
+    if cells.get("status_date") and values.moment(cells["status_date"]) is None:
+        raise values.UnreadableError(f"the date of its status is {WRITTEN}")
+    if "status" in cells and registry.USUAL.status(cells["status"])[0] is None:
+        raise values.UnreadableError(f"unknown status {cells['status'][:40]!r}")
+    if "cost" in cells and values.price(cells["cost"]) is None:
+        raise values.UnreadableError("its cost is no amount like 0.84, without a currency and with a point")
     said = {name: cell for name, cell in cells.items() if name not in ("status_date", "location", "campaign_name")}
     if "status_date" in cells and "status" in cells:
         scan = {"status": said.pop("status"), "date": cells["status_date"], "location": cells.get("location", "")}
         said["tracking"] = [scan]  # type: ignore[assignment]
-    batch = wire.piece(said, now, Source.IMPORT, detailed=True)
+    batch = registry.USUAL.read_row(said, now, Source.IMPORT, detailed=True)
     named = cells.get("campaign_name")
     ref = batch.pieces[0].campaign_ref
     return replace(batch, campaigns=(Campaign(ref, named),)) if named and ref else batch
@@ -356,7 +357,7 @@ def _portions(
         for row in portion:
             try:
                 found.append((row, read_piece(source.columns, row, now)))
-            except wire.UnreadableError as error:
+            except values.UnreadableError as error:
                 reasons.append((row, str(error)))
         strangers = _strangers(database, workspace_id, [batch for _, batch in found])
         for row, batch in found:

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection
 
-from bot.app import SystemClock, prepare_database, regions_of
+from bot.app import SystemClock, prepare_database
 from bot.cli.importing import import_file, key_of, side_of, sync
-from bot.platforms.stannp.client import Stannp
+from bot.platforms import registry
+from bot.platforms.kinds import AccountKeys, MailAccount
 from bot.settings import Settings
 from handlers.errors import KeyRefused
 from handlers.text.status_styles import OTHER_LABEL, STYLES
@@ -86,17 +87,19 @@ def _require_one(known: list[Workspace]) -> None:
 
 def _platform_of(
     settings: Settings, database: Database, workspace: Workspace, session: aiohttp.ClientSession
-) -> Stannp:
+) -> MailAccount:
     """The mail account of this workspace; raises KeyRefused when there is none."""
-    key, url = settings.stannp_api_key.get_secret_value(), settings.stannp_api_url
+    platform = registry.named(settings)
+    keys = platform.account(settings)[0]
     if settings.is_for_many():
         kept = database.read(sealed_secrets.secret, settings.vault(), workspace.id, SecretKind.ACCOUNT) or {}
-        key, url = kept.get("key", ""), regions_of(settings)[kept.get("region", "us")].url
-        if not key:
+        platform, region = registry.regions(settings)[kept.get("region") or next(iter(registry.region_names()))]
+        keys = AccountKeys(region.url, kept.get("key", ""))
+        if not keys.key:
             raise KeyRefused("This workspace has connected no mail account yet: that is done in Piecewise's Home.")
-    if not key:
-        raise KeyRefused("STANNP_API_KEY is missing: copy it from Stannp's dashboard, Settings, API")
-    return Stannp(session, SystemClock(), url, key)
+    if not keys.key:
+        raise KeyRefused(platform.key_missing)
+    return platform.open(session, SystemClock(), keys)
 
 
 async def sync_account(settings: Settings, since: date, out: Console, team: str = "") -> None:
@@ -176,7 +179,8 @@ def forget(settings: Settings, ref: str, out: Console, team: str = "") -> None:
         cleared = database.clear_log()
     if not cleared:
         out.print("Another program reads the database: its log (-wal) holds it until that ends and the bot has run.")
-    out.print(f"Who piece {ref} was sent to is no longer kept here. Have Stannp remove its copy as well.", markup=False)
+    copied = f"Have {registry.named(settings).profile.name} remove its copy as well."
+    out.print(f"Who piece {ref} was sent to is no longer kept here. {copied}", markup=False)
 
 
 @contextmanager

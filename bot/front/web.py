@@ -1,4 +1,4 @@
-"""The HTTP routes: Slack's one address, Stannp's webhook, and whether we are well."""
+"""The HTTP routes: Slack's one address, each mail platform's webhook, and whether we are well."""
 
 import asyncio
 import json
@@ -23,6 +23,7 @@ from bot.front import payloads
 from bot.front.door import request_of
 from bot.front.payloads import NotFromSlackError
 from bot.metrics import Metrics
+from bot.platforms.registry import PLATFORMS
 from bot.slack.urls import INSTALL, REDIRECT, is_slacks
 from bot.tenants import Many, Sole
 from handlers.charts import addresses
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Slack's largest payloads are views of 250 kB; Stannp sends at most 50 objects a call.
+#: Slack's largest payloads are views of 250 kB; a mail platform's call of 50 objects is smaller.
 BODY_CAP: Final = 1_000_000
 #: Slack's signatures are good for five minutes; so many of them are remembered.
 SIGNATURES_KEPT: Final = 20_000
@@ -90,7 +91,7 @@ class Replays:
 
 @dataclass(frozen=True)
 class Front:
-    """What the routes need. Without a `bolt` Slack does not come by HTTP; without a secret Stannp does not."""
+    """What the routes need. Without a `bolt` Slack does not come by HTTP; without a secret no mail platform does."""
 
     services: Services
     tenants: Sole | Many
@@ -145,13 +146,13 @@ class Front:
             return False
         return self.verifier.is_valid(body=body, timestamp=stamp, signature=signature)
 
-    async def stannp(self, request: web.Request) -> web.Response:
-        """Stannp's webhook. 503 only when nothing could be kept: five failures in a day silently end the calls."""
-        answer = await self._stannp(request)
+    async def mail(self, request: web.Request) -> web.Response:
+        """A mail platform's webhook. 503 only when nothing could be kept: a few failures may silently end the calls."""
+        answer = await self._mail(request)
         self.metrics.webhooks.labels(str(answer.status)).inc()
         return answer
 
-    async def _stannp(self, request: web.Request) -> web.Response:
+    async def _mail(self, request: web.Request) -> web.Response:
         raw = await read_body(request)
         headers = dict(request.headers)
         try:
@@ -348,7 +349,8 @@ def build_web(front: Front) -> web.Application:
         app.router.add_get(REDIRECT, front.installed, allow_head=False)
     if front.takes_webhooks:
         many = isinstance(front.tenants, Many)
-        app.router.add_post("/webhooks/stannp/{token}" if many else "/webhooks/stannp", front.stannp)
+        for key in PLATFORMS:
+            app.router.add_post(f"/webhooks/{key}/{{token}}" if many else f"/webhooks/{key}", front.mail)
     return app
 
 

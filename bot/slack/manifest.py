@@ -4,14 +4,15 @@ from typing import Any, Final
 
 import yaml
 
+from bot.platforms.registry import dashboards
 from bot.slack.client import HTTP_SCOPES
 
 #: What Slack sends only by HTTP to an app like this one.
 HTTP_EVENTS: Final = ("function_executed", "link_shared")
 #: How Slack says that a workspace is gone.
 LEAVING: Final = ("app_uninstalled", "tokens_revoked")
-#: The dashboard whose links are shown with numbers.
-DOMAINS: Final = ("app-us1.stannp.com", "app-eu1.stannp.com")
+#: The dashboards whose links are shown with numbers.
+DOMAINS: Final = dashboards()
 
 
 def _texts(**described: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from bot.platforms.stannp import wire
+from bot.platforms import values
 from handlers.errors import SlackDown
 from storage import secrets as sealed_secrets
 from storage import troubles
@@ -26,7 +26,7 @@ def token_of(answer: Any, now: datetime) -> dict[str, Any]:
         raise SlackDown(code="no_token")
     kept: dict[str, Any] = {"token": answer["access_token"], "scopes": answer.get("scope", "")}
     if answer.get("refresh_token"):
-        lasts = wire.whole(answer.get("expires_in"))
+        lasts = values.whole(answer.get("expires_in"))
         kept |= {"refresh": answer["refresh_token"], "ends": now.timestamp() + (LIVES if lasts is None else lasts)}
     return kept
 

@@ -18,13 +18,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import IO, Any, Final, Protocol
 
 from sqlalchemy import Connection
 
 from handlers.errors import Refusal, Trouble
 from handlers.text.messages import Message, Picture
-from storage.records import Batch, Campaign, Mix, Recipient, WorkspaceId
+from storage.records import Batch, Campaign, Recipient, WorkspaceId
 
 
 class AccessBarred(Refusal):
@@ -49,7 +50,8 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A page of the account's pieces. `route` names the reporting address that answered; remember it.
+    """A page of the account's pieces. `route` is the platform's own memory: kept for it, and given back with the next
+    reading; nobody else reads it.
 
     `instead` is why the address that tells more did not answer, where that is so.
     """
@@ -78,15 +80,60 @@ class Delivery:
     is_handshake: bool = False
 
 
+class Ability(StrEnum):
+    """What not every platform can do. Nothing that one cannot do is asked of it."""
+
+    #: Tells how much money is left. Without it there is no runway.
+    BALANCE = "balance"
+    #: Tells what a single piece costs.
+    COST = "cost of a piece"
+    #: Stops a campaign that is booked and paid as a whole. Without it each piece is asked for.
+    CANCEL_BOOKED = "cancel a booked campaign"
+    #: Can be told by its API where to call. Without it a person does that in its dashboard.
+    SET_UP_WEBHOOK = "set up a webhook"
+    #: Tells what has changed since a moment. Without it whole windows are read again.
+    CHANGES = "changes since a moment"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What people read of a platform, and what it can do; the same for each of its accounts."""
+
+    #: In addresses, and in what is kept.
+    key: str
+    name: str
+    abilities: frozenset[Ability]
+    #: What people call its regions, by a key that no region of another platform has. The first is the usual one.
+    regions: Mapping[str, str]
+    #: The setting that holds an API key, and where its dashboard shows keys and webhooks (mrkdwn).
+    key_setting: str
+    keys_at: str
+    webhooks_at: str
+
+
 class MailPlatform(Protocol):
     """The mail house. Reads may be repeated; every method may raise KeyRefused, PlatformRefused or an Outage."""
+
+    @property
+    def profile(self) -> Profile:
+        """What people read of it. Known without an account."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.profile.name
+
+    def find_refs(self, text: str) -> list[str]:
+        """What may be ids of its pieces in somebody's words, each once, in their order. Known without an account."""
+        ...
 
     async def account(self) -> str:
         """Who the key belongs to, for people to recognize."""
         ...
 
     async def balance(self) -> Decimal:
-        """Money left in the account, in the account's currency."""
+        """Money left in the account, in the account's currency. Raises NotOffered without `Ability.BALANCE`."""
         ...
 
     async def campaigns(self) -> list[Campaign]:
@@ -102,12 +149,8 @@ class MailPlatform(Protocol):
         ...
 
     def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
-        """The account's pieces of these days, page by page, by the route that answered before. Raises ReadCut after
+        """The account's pieces of these days, page by page. `route`: of the last page before. Raises ReadCut after
         the last page that it gives of a list that does not end."""
-        ...
-
-    async def summary(self, first: date, last: date) -> Mix:
-        """The account's own status counts of these days."""
         ...
 
     async def piece(self, ref: str, kind: str) -> Batch:
@@ -197,6 +240,10 @@ class Accounts(Protocol):
     async def connect(self, workspace_id: WorkspaceId, key: str, region: str, also: OfAccount) -> Account:
         """Tries the key, and keeps it when the platform takes it; raises PlatformRefused or an Outage. `also` is given
         the account that it is."""
+        ...
+
+    def region_names(self) -> Mapping[str, str]:
+        """What people call each region in which there may be an account, by its key; the usual one first."""
         ...
 
     async def webhook(self, workspace_id: WorkspaceId) -> str:

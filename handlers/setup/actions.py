@@ -20,7 +20,6 @@ from storage.records import Workspace
 
 log = structlog.get_logger()
 
-REGIONS = {"us": "United States and Canada", "eu": "United Kingdom and Europe"}
 LONGEST = 200
 
 
@@ -52,19 +51,19 @@ async def open_connect(services: Services, request: Request, _value: str) -> Non
     """*Connect mail account*."""
     await require_settings_admin(services, request)
     _accounts(services)
-    await services.slack.open_view(request.trigger_id, setup_view.connect_form(REGIONS))
+    await services.slack.open_view(request.trigger_id, setup_view.connect_form(_accounts(services).region_names()))
 
 
 async def connect(services: Services, request: Request, key: str, region: str) -> None:
     """The key was submitted: tried once, then kept sealed. Home shows what it brings."""
     await require_settings_admin(services, request)
-    key = key.strip()
-    if region not in REGIONS or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST:
+    key, regions = key.strip(), _accounts(services).region_names()
+    if region not in regions or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST:
         await _again(services, request, region, "That is no API key: it is one word of letters and digits.")
         return
 
     def write(connection: Connection, account: Account) -> bool:
-        return _once(request, written(services, request, Act.CONNECTED, account.owner, REGIONS[region]))(connection)
+        return _once(request, written(services, request, Act.CONNECTED, account.owner, regions[region]))(connection)
 
     try:
         account = await _accounts(services).connect(request.workspace.id, key, region, write)
@@ -87,7 +86,9 @@ def _once(request: Request, line: Callable[[Connection], bool]) -> Callable[[Con
 
 
 async def _again(services: Services, request: Request, region: str, note: str) -> None:
-    await services.slack.update_view(request.view_id, setup_view.connect_form(REGIONS, region, note))
+    await services.slack.update_view(
+        request.view_id, setup_view.connect_form(_accounts(services).region_names(), region, note)
+    )
 
 
 async def _show_home(services: Services, request: Request) -> None:

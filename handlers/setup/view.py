@@ -39,7 +39,9 @@ def connect_form(regions: Mapping[str, str], region: str = "", note: str = "") -
         *([section(f":warning: {escape(note)}")] if note else []),
         input_block("Stannp API key", "key", key),
         input_block(
-            "Region", "region", select("region", "Region", list(options.values()), options.get(region or "us"))
+            "Region",
+            "region",
+            select("region", "Region", list(options.values()), options.get(region or next(iter(regions)))),
         ),
         context("Stannp's dashboard → *Settings* → *API* shows the key. A key of one region is refused by the other."),
     ]

@@ -161,15 +161,6 @@ def wordings(asked: str) -> list[str]:
     return list(dict.fromkeys(one for one in (whole, bare, short) if one))
 
 
-#: Ids that are looked for in one message.
-IDS_READ: Final = 10
-
-
-def piece_ids(text: str) -> list[str]:
-    """What may be piece ids in a message: numbers of six to twelve digits, each once, in their order."""
-    return list(dict.fromkeys(re.findall(r"(?<![\w.-])#?(\d{6,12})(?![\w-])", text)))[:IDS_READ]
-
-
 @dataclass(frozen=True)
 class AlertsAsk:
     """What `/mailalerts` was asked: `verb` is "", on, off, list, mute or unmute; `target` a campaign, or "" for all."""

@@ -68,7 +68,7 @@ async def _answer(
 
 async def track_in_message(services: Services, request: Request) -> None:
     """*Track pieces here* on a message: the pieces whose ids stand in it (in `request.text`), for the asker alone."""
-    ids = parsing.piece_ids(request.text)
+    ids = services.platform.find_refs(request.text)
     found: list[StoredPiece] = []
     for ref in ids:
         known = await services.memory.read(queries.find_pieces, request.workspace.id, ref, 1)

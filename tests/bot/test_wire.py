@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.platforms import values
 from bot.platforms.stannp import wire
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.records import Source
@@ -31,7 +32,16 @@ rowlike = st.dictionaries(st.sampled_from(FIELDS), anything, max_size=8)
 
 @given(value=anything)
 def test_no_value_makes_a_reader_raise(value: Any) -> None:
-    for read in (wire.text, wire.identity, wire.money, wire.whole, wire.moment, wire.day, wire.status, wire.account):
+    for read in (
+        values.text,
+        wire.identity,
+        values.money,
+        values.whole,
+        values.moment,
+        values.day,
+        wire.status,
+        wire.account,
+    ):
         read(value)
 
 
@@ -85,7 +95,7 @@ def test_a_body_that_is_no_object_is_refused_by_name(raw: bytes) -> None:
 
 
 def test_numbers_beyond_any_real_one_are_nothing() -> None:
-    row = wire.parse_json(b'{"id": 7, "timestamp": "2026-10-30 00:14:04", "cost": 1e400, "status": "delivered"}')
+    row = values.parse_json(b'{"id": 7, "timestamp": "2026-10-30 00:14:04", "cost": 1e400, "status": "delivered"}')
     assert wire.piece(row, NOW, Source.POLL).pieces[0].cost is None
 
 
@@ -115,13 +125,13 @@ def test_every_word_that_was_seen_is_understood_and_others_are_kept(word: str, s
     ],
 )  # fmt: skip
 def test_both_forms_of_moments_and_zeros(value: Any, moment: datetime | None) -> None:
-    assert wire.moment(value) == moment
+    assert values.moment(value) == moment
 
 
 @pytest.mark.parametrize("value", ["0.84", 0.84, "0.8400", Decimal("0.84")])
 def test_money_as_text_or_number(value: Any) -> None:
     raw = json.dumps({"cost": value}, default=str).encode()
-    assert wire.money(wire.parse_json(raw)["cost"]) == Decimal("0.84")
+    assert values.money(values.parse_json(raw)["cost"]) == Decimal("0.84")
 
 
 @pytest.mark.parametrize("wraps", [1, 2, 3])
@@ -172,11 +182,6 @@ def test_the_campaign_of_a_piece(given: Any, kept: str | None) -> None:
     assert wire.piece(row, NOW, Source.POLL).pieces[0].campaign_ref == kept
 
 
-def test_what_the_summary_does_not_name_is_other() -> None:
-    mix = wire.summary({"total": 2000, "printing": 5, "local_delivery": 400, "delivered": "1500", "returned": 1})
-    assert (mix.of(Status.PRODUCING), mix.of(Status.DELIVERED), mix.other, mix.total) == (5, 1500, 94, 2000)
-
-
 @pytest.mark.parametrize(
     "body", [{"mailpieces": {"id": 7, "status": "delivered"}}, {"data": [{"id": 7, "status": "delivered"}]}]
 )
@@ -184,3 +189,18 @@ def test_a_delivery_may_hold_a_lone_object_or_use_another_name(body: Any) -> Non
     raw = json.dumps({"event": "mailpiece_status", **body}).encode()
     delivery = wire.read_delivery(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET, NOW)
     assert [change.status for change in delivery.batch.changes] == [Status.DELIVERED]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("Where is 16818211?", ["16818211"]),
+        ("16818211, #16818212 and 16818211", ["16818211", "16818212"]),
+        ("call 555-123-4567 or 2026-11-02, $1,234,567.00", []),
+        ("12345 1234567890123 x16818211 16818211x 16818211-2", []),
+        ("", []),
+        (" ".join(str(16818211 + n) for n in range(30)), [str(16818211 + n) for n in range(10)]),
+    ],
+)
+def test_piece_ids_in_a_message(text: str, ids: list[str]) -> None:
+    assert wire.find_refs(text) == ids

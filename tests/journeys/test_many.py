@@ -166,7 +166,7 @@ async def test_tokens_are_renewed_before_they_end_once_for_all_processes(postgre
             first.keys,
             first.regions,
             first.make_client,
-            first.make_stannp,
+            first.open_account,
             first.make_slack,
         )
         for tenants in (first, second):

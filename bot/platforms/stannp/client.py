@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import structlog
 
+from bot.platforms import values
 from bot.platforms.stannp import wire
-from handlers.context.ports import AddressCheck, Clock, Delivery, ReportPage
+from handlers.context.ports import Ability, AddressCheck, Clock, Delivery, Profile, ReportPage
 from handlers.errors import (
     CampaignBooked,
     CampaignUnknown,
@@ -28,7 +29,7 @@ from handlers.errors import (
     TooLate,
     Trouble,
 )
-from storage.records import Batch, Campaign, Mix, Recipient, Source
+from storage.records import Batch, Campaign, Recipient, Source
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -54,6 +55,15 @@ LONGEST_PAUSE: Final = 3600
 #: Answers with more bytes are read off the loop.
 SMALL: Final = 64_000
 NEWER, CLASSIC = "directMail/list", "list"
+PROFILE: Final = Profile(
+    key="stannp",
+    name="Stannp",
+    abilities=frozenset({Ability.BALANCE, Ability.COST}),
+    regions={"us": "United States and Canada", "eu": "United Kingdom and Europe"},
+    key_setting="STANNP_API_KEY",
+    keys_at="*Settings* → *API*",
+    webhooks_at="*Settings* → *Webhooks*",
+)
 #: The US dashboard's own address, per facts on keys and settings; campaigns are listed there by id.
 DASHBOARDS: Final = {
     "api-us1.stannp.com": "https://app-us1.stannp.com",
@@ -120,6 +130,17 @@ class Stannp:
     jitter: Callable[[], float] = random.random
     allowance: Allowance = field(default_factory=Allowance)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    @property
+    def profile(self) -> Profile:
+        return PROFILE
+
+    @property
+    def name(self) -> str:
+        return PROFILE.name
+
+    def find_refs(self, text: str) -> list[str]:
+        return wire.find_refs(text)
 
     async def account(self) -> str:
         answer = await self._read("users/me")
@@ -245,9 +266,6 @@ class Stannp:
         self._report("piece", bad)
         return batch
 
-    async def summary(self, first: date, last: date) -> Mix:
-        return self._understood(wire.summary, (await self._read(f"reporting/summary/{first}/{last}")).data)
-
     async def piece(self, ref: str, kind: str) -> Batch:
         for name in _collections(kind):
             try:
@@ -340,8 +358,8 @@ class Stannp:
 
     def _note_limit(self, headers: Mapping[str, str]) -> None:
         remaining, reset = (
-            wire.whole(headers.get("X-RateLimit-Remaining")),
-            wire.whole(headers.get("X-RateLimit-Reset")),
+            values.whole(headers.get("X-RateLimit-Remaining")),
+            values.whole(headers.get("X-RateLimit-Reset")),
         )
         if remaining is not None and reset is not None:
             # `Reset` counts seconds; anything beyond some minutes is an epoch or nonsense.
@@ -357,7 +375,7 @@ class Stannp:
     def _understood(read: Callable[[Any], T], data: Any) -> T:
         try:
             return read(data)
-        except wire.UnreadableError as error:
+        except values.UnreadableError as error:
             raise PlatformRefused(f"Stannp's answer could not be read ({error}).") from None
 
 
@@ -393,18 +411,18 @@ async def _outages_named() -> AsyncIterator[None]:
 
 def _understand(status: int, headers: Mapping[str, str], raw: bytes, missing: type[Refusal]) -> Answer:
     try:
-        body = wire.parse_json(raw)
+        body = values.parse_json(raw)
     except ValueError:
         body = None
     refusal = wire.refusal_text(body)
     if status == 429 or (status == 503 and "Retry-After" in headers):  # noqa: PLR2004 - HTTP
-        pause = wire.whole(headers.get("Retry-After")) or wire.whole(headers.get("X-RateLimit-Reset"))
+        pause = values.whole(headers.get("Retry-After")) or values.whole(headers.get("X-RateLimit-Reset"))
         raise PlatformBusy(code=str(status), retry_after=float(min(pause or 60, LONGEST_PAUSE)))
     # 409 answers a repeated request with the first one's success.
     if status in (200, 409) and body is not None and refusal is None:
         try:
             return Answer(status, wire.unwrap(body), len(raw))
-        except wire.UnreadableError:
+        except values.UnreadableError:
             refusal = "an empty answer"
     raise _named(status, refusal, missing)
 

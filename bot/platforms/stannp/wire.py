@@ -6,21 +6,19 @@ number, two date forms and zeros, single and double envelopes, several shapes of
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
 
+from bot.platforms.values import LONGEST, Json, UnreadableError, day, moment, money, parse_json, price, text, whole
 from handlers.context.ports import AddressCheck, Delivery
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.ledger.apply import merged
-from storage.records import Batch, Campaign, Change, Mix, Piece, Recipient, Source
+from storage.records import Batch, Campaign, Change, Piece, Recipient, Source
 from storage.statuses import Status
-
-Json = Any
 
 #: Stannp's words for each status, with those seen only in clients and older documents.
 WORDS: Final[dict[Status, tuple[str, ...]]] = {
@@ -39,29 +37,9 @@ ALIASES: Final = {word: status for status, words in WORDS.items() for word in wo
 HANDSHAKE: Final = b"test_url"
 #: Documented as X-Stannp-Signature; several of Stannp's pages print the second spelling.
 SIGNATURE_HEADERS: Final = ("x-stannp-signature", "x-stannp-sigature")
-#: Longer than any real value; what exceeds it is cut.
-LONGEST: Final = 300
-MOST_MONEY: Final = Decimal(10_000_000)
 MOST_DETAIL: Final = 200
 #: Objects of one webhook call that are read: ten times what Stannp sends. The polls bring what is beyond.
 MOST_OBJECTS: Final = 500
-
-
-class UnreadableError(ValueError):
-    """An object that lacks what we cannot do without: an id, or a shape at all."""
-
-
-def parse_json(raw: bytes) -> Json:
-    """The JSON in these bytes. Raises ValueError for anything else, however deep, long or odd it is."""
-    try:
-        # Numbers keep their digits (0.10 stays 0.10), and 1e400 or NaN become text, which no field accepts as a number.
-        return json.loads(raw, parse_float=str, parse_int=_whole, parse_constant=str)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _whole(digits: str) -> int | str:
-    return int(digits) if len(digits) < 20 else digits  # noqa: PLR2004 - beyond 64 bits it can only be text
 
 
 def unwrap(body: Json) -> Json:
@@ -82,59 +60,10 @@ def refusal_text(body: Json) -> str | None:
     return None
 
 
-def text(value: Json) -> str:
-    """A value as one short line; "" for what is not text or a number."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return ""
-    return "".join(c for c in str(value) if c.isprintable()).strip()[:LONGEST]
-
-
 def identity(value: Json) -> str:
     """An id as text; "" for none. 0 means none to Stannp."""
     found = text(value)
     return "" if found in ("", "0", "None", "null") else found
-
-
-def money(value: Json) -> Decimal | None:
-    """An amount; None for what is none, or beyond any real one."""
-    try:
-        found = Decimal(text(value))
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() and abs(found) < MOST_MONEY else None
-
-
-def price(value: Json) -> Decimal | None:
-    """What something costs; None where that is not known. Less than nothing would lower every sum it stands in."""
-    found = money(value)
-    return found if found is not None and found >= 0 else None
-
-
-def whole(value: Json) -> int | None:
-    """A count; None for what is none."""
-    found = text(value)
-    return int(found) if re.fullmatch(r"\d{1,9}", found) else None
-
-
-def moment(value: Json) -> datetime | None:
-    """A moment in UTC (Stannp documents no zone; its US answers fit UTC).
-
-    None for null, zeros, nonsense and other centuries.
-    """
-    found = text(value)
-    if not re.match(r"20\d\d-\d\d-\d\d", found):
-        return None
-    try:
-        parsed = datetime.fromisoformat(found)
-        return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def day(value: Json) -> date | None:
-    """A day; None for null, zeros and nonsense."""
-    found = moment(text(value)[:10])
-    return found.date() if found else None
 
 
 def status(value: Json) -> tuple[Status | None, str]:
@@ -142,6 +71,15 @@ def status(value: Json) -> tuple[Status | None, str]:
     word = text(value)
     key = re.sub(r"[\s\-]+", "_", word.casefold())
     return ALIASES.get(key), word[:80]
+
+
+#: Ids that are looked for in one message.
+IDS_READ: Final = 10
+
+
+def find_refs(said: str) -> list[str]:
+    """What may be piece ids in a message: numbers of six to twelve digits, each once, in their order."""
+    return list(dict.fromkeys(re.findall(r"(?<![\w.-])#?(\d{6,12})(?![\w-])", said)))[:IDS_READ]
 
 
 def campaign(row: Json) -> Campaign:
@@ -291,19 +229,6 @@ def campaigns(data: Json) -> tuple[list[Campaign], list[str]]:
 def _describe(row: Json, error: Exception) -> str:
     ref = text(row.get("id")) if isinstance(row, dict) else ""
     return f"{ref or 'no id'}: {error}"
-
-
-def summary(data: Json) -> Mix:
-    """Status counts. What the total holds beyond the named ones (In Transit has no key) is "other"."""
-    if not isinstance(data, dict):
-        raise UnreadableError("not an object")
-    counts: dict[Status, int] = {}
-    for key, value in data.items():
-        found, _ = status(key)
-        if found is not None:
-            counts[found] = counts.get(found, 0) + (whole(value) or 0)
-    rest = (whole(data.get("total")) or 0) - sum(counts.values())
-    return Mix(counts, other=max(rest, 0))
 
 
 def balance(data: Json) -> Decimal:

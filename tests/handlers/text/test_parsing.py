@@ -153,18 +153,3 @@ def test_mutes(text: str, span: timedelta) -> None:
 def test_unknown_alert_words_name_those_that_work(text: str) -> None:
     with pytest.raises(Refusal, match="mute 2h"):
         parsing.parse_alerts(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "ids"),
-    [
-        ("Where is 16818211?", ["16818211"]),
-        ("16818211, #16818212 and 16818211", ["16818211", "16818212"]),
-        ("call 555-123-4567 or 2026-11-02, $1,234,567.00", []),
-        ("12345 1234567890123 x16818211 16818211x 16818211-2", []),
-        ("", []),
-        (" ".join(str(16818211 + n) for n in range(30)), [str(16818211 + n) for n in range(10)]),
-    ],
-)
-def test_piece_ids_in_a_message(text: str, ids: list[str]) -> None:
-    assert parsing.piece_ids(text) == ids

@@ -1,0 +1,86 @@
+"""Values as they come over a wire, from whomever: read strictly, cut to a length, raising only where it says so."""
+
+import json
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+Json = Any
+#: Longer than any real value; what exceeds it is cut.
+LONGEST: Final = 300
+MOST_MONEY: Final = Decimal(10_000_000)
+
+
+class UnreadableError(ValueError):
+    """An object that lacks what we cannot do without: an id, or a shape at all."""
+
+
+def parse_json(raw: bytes) -> Json:
+    """The JSON in these bytes. Raises ValueError for anything else, however deep, long or odd it is."""
+    try:
+        # Numbers keep their digits (0.10 stays 0.10), and 1e400 or NaN become text, which no field accepts as a number.
+        return json.loads(raw, parse_float=str, parse_int=_whole, parse_constant=str)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) < 20 else digits  # noqa: PLR2004 - beyond 64 bits it can only be text
+
+
+def text(value: Json) -> str:
+    """A value as one short line; "" for what is not text or a number."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    return "".join(c for c in str(value) if c.isprintable()).strip()[:LONGEST]
+
+
+def money(value: Json) -> Decimal | None:
+    """An amount; None for what is none, or beyond any real one."""
+    try:
+        found = Decimal(text(value))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and abs(found) < MOST_MONEY else None
+
+
+def price(value: Json) -> Decimal | None:
+    """What something costs; None where that is not known. Less than nothing would lower every sum it stands in."""
+    found = money(value)
+    return found if found is not None and found >= 0 else None
+
+
+def whole(value: Json) -> int | None:
+    """A count; None for what is none."""
+    found = text(value)
+    return int(found) if re.fullmatch(r"\d{1,9}", found) else None
+
+
+def moment(value: Json) -> datetime | None:
+    """A moment in UTC; one without a zone is taken for UTC.
+
+    None for null, zeros, nonsense and other centuries.
+    """
+    found = text(value)
+    if not re.match(r"20\d\d-\d\d-\d\d", found):
+        return None
+    try:
+        parsed = datetime.fromisoformat(found)
+        return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def day(value: Json) -> date | None:
+    """A day; None for null, zeros and nonsense."""
+    found = moment(text(value)[:10])
+    return found.date() if found else None
+
+
+def web_address(value: str) -> str:
+    """An https address; plain http only to this machine, since it would send the key in the clear."""
+    local = value.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+    if not local and not value.startswith("https://"):
+        raise ValueError("must begin with https://")
+    return value
