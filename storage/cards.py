@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -12,6 +13,10 @@ from storage.schema.tables import cards
 
 #: Whose card, in which channel, of which campaign.
 Key = tuple[WorkspaceId, ChannelId, CampaignId]
+
+
+#: What a card shows that Slack did not take when it was to be brought up to date: not what it should.
+BEHIND: Final = ""
 
 
 @dataclass(frozen=True)

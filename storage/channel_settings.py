@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, select, update
 
 from storage import outbox
+from storage.cards import BEHIND
 from storage.database import rows_changed
 from storage.records import (
     NO_CAMPAIGN,
@@ -95,7 +96,8 @@ def _mine(workspace_id: WorkspaceId, channel: ChannelId) -> ColumnElement[bool]:
 def stale_cards(
     connection: Connection, workspace_id: WorkspaceId, before: datetime, now: datetime, limit: int
 ) -> list[tuple[ChannelId, CampaignId]]:
-    """Cards whose campaign moved since they were last edited, which was before this moment; the oldest first."""
+    """Cards whose campaign moved since they were last edited, or whose last edit Slack did not take, which was before
+    this moment; the oldest first."""
     rows = (
         select(cards.c.channel, cards.c.campaign_id)
         .join(campaigns, and_(campaigns.c.workspace_id == workspace_id, campaigns.c.id == cards.c.campaign_id))
@@ -104,7 +106,10 @@ def stale_cards(
             cards.c.workspace_id == workspace_id,
             # Edited "tomorrow" was by a clock that has been set back since.
             or_(
-                and_(campaigns.c.changed_at > cards.c.edited_at, cards.c.edited_at <= before),
+                and_(
+                    or_(campaigns.c.changed_at > cards.c.edited_at, cards.c.shows == BEHIND),
+                    cards.c.edited_at <= before,
+                ),
                 cards.c.edited_at > now + outbox.FURTHEST,
             ),
             channels.c.blocked == "",

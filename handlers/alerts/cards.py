@@ -16,7 +16,7 @@ from handlers.errors import MessageGone, Outage, Refusal
 from handlers.text import formatting
 from handlers.text.messages import Message
 from storage import channel_settings, outbox, workspaces
-from storage.cards import Card, cards_of, keep_card
+from storage.cards import BEHIND, Card, cards_of, keep_card
 from storage.outbox import Hold, NewsBatch
 from storage.queries import mail as queries
 from storage.records import ChannelId, Mix, Money, StoredCampaign, WorkspaceId
@@ -79,7 +79,7 @@ async def _refreshed(services: Services, held: Hold, batch: NewsBatch) -> Card |
         return await _anew(services, held, batch.channel, Card("", shows, now), message)
     except (Outage, Refusal) as trouble:
         log.info("card.later", channel=batch.channel, reason=type(trouble).__name__, code=trouble.code)
-        return Card(card.message_ts, card.shows, now)
+        return Card(card.message_ts, BEHIND, now)
     return Card(card.message_ts, shows, now)
 
 

@@ -37,7 +37,7 @@ from handlers.errors import (
     Trouble,
 )
 from storage import outbox
-from storage.cards import Card
+from storage.cards import BEHIND, Card
 from storage.failures import is_outage, is_statement, reason_of
 from storage.outbox import Item, NewsBatch, Settlement
 from storage.records import ChannelId, NotifyOn, WorkspaceId
@@ -404,7 +404,7 @@ async def _show_card(services: Services, facts: Facts, turn: Turn) -> tuple[Card
         except SlackRefused as refusal:
             # Of the card alone: the news goes on, and the card is tried again when it is no longer young.
             log.warning("card.not_edited", channel=batch.channel, code=refusal.code)
-            return replace(card, edited_at=now), False
+            return replace(card, shows=BEHIND, edited_at=now), False
         else:
             return Card(card.message_ts, digest, now), False
         await turn.require_lease()

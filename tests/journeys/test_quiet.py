@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.sandbox.slack import Posted
+from bot.sandbox.slack import Fault, Posted
 from bot.sandbox.stannp import MailCampaign, Mailpiece
 from bot.sandbox.world import World
 from bot.tenants import Sole
@@ -180,6 +180,33 @@ async def test_a_card_is_edited_at_most_once_in_its_time_and_catches_up(stage: S
 
 def _unsent(stage: Stage) -> bool:
     return stage.app.services.memory.database.read(outbox.is_due, timedelta(0))
+
+
+@pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
+@pytest.mark.parametrize(("error", "status"), [("", 500), ("what_is_this", 200)])
+async def test_a_card_that_slack_did_not_take_is_brought_up_to_date_though_nothing_more_moves(
+    stage: Stage, clock: FakeClock, error: str, status: int
+) -> None:
+    services, key = by_the_clock(stage, clock), stage.app.workspace.id
+    await stage.say("/mailalerts", "on")
+    pieces = stage.stannp.pieces_of(222)
+    pieces[0].move("delivered", stage.world.now)
+    await stage.poll()
+    card = await stage.until(lambda: next((m for m in in_channel(stage) if "1 of 12 pieces delivered" in m.text), None))
+    pieces[1].move("delivered", stage.world.now)
+    await stage.poll()
+    await stage.until(lambda: not _unsent(stage))
+    stage.slack.faults.append(Fault("chat.update", error, status, times=50))
+    clock.pass_time(hours=2)
+    await cards.refresh(services, key)
+    assert card.edits == 0
+    stage.slack.faults.clear()
+    await cards.refresh(services, key)
+    assert card.edits == 0, "at most once in its time"
+    clock.pass_time(hours=2)
+    await cards.refresh(services, key)
+    assert card.edits == 1
+    assert "2 of 12 pieces delivered" in card.text
 
 
 @pytest.mark.parametrize("stage", [{"piecewise_card_seconds": 3600}], indirect=True)
