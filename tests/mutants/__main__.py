@@ -144,6 +144,8 @@ def main(words: Sequence[str]) -> int:
         console.print(f"There is no wing of that name. These are: {', '.join(one.name for one in wings())}.")
         return 2
     os.chdir(ROOT)
+    # A child that compiles everything anew spends most of its time on that.
+    sys.dont_write_bytecode = False
     trial.read_libraries()
     tallies = []
     for wing in chosen:

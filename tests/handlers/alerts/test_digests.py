@@ -1,0 +1,369 @@
+"""When a channel reads its digest, what stands in it and what is left out, and alarms at the exact percent."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.alerts import digests
+from handlers.alerts.digests import AccountState, State, alarms, is_due, morning_of, quiet_hours
+from handlers.errors import ChannelClosed, NotInChannel, SlackDown, Trouble
+from handlers.forecast import queries as forecast_queries
+from storage import channel_settings, outbox, workspaces
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    ChannelSettings,
+    ChannelSubscription,
+    KnownCampaign,
+    Mix,
+    Money,
+    NotifyOn,
+    StoredCampaign,
+)
+from storage.statuses import Status
+from tests.handlers.conftest import ANA, OPS, Office
+
+#: A Monday.
+NOW = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
+EVERYTHING = {NO_CAMPAIGN: frozenset({NotifyOn.RETURNED})}
+FIRST, SECOND = CampaignId(1), CampaignId(2)
+DIGEST = ChannelSettings("UTC", 9, None, 5)
+
+
+def account(*mixes: Mix, balance: Money | None = None, **facts: object) -> AccountState:
+    """Campaigns 1, 2, … whose pieces stand so."""
+    known = {
+        CampaignId(n): StoredCampaign(CampaignId(n), replace(KnownCampaign(str(n), f"Drop {n}"), **facts))  # type: ignore[arg-type]
+        for n in range(1, len(mixes) + 1)
+    }
+    mail = forecast_queries.Account([], date(2026, 11, 2))
+    return AccountState(known, {CampaignId(n): mix for n, mix in enumerate(mixes, 1)}, mail, "USD", balance)
+
+
+def channel(settings: ChannelSettings = DIGEST, state: State | None = None, **facts: object) -> ChannelSubscription:
+    made = ChannelSubscription(
+        OPS, settings, EVERYTHING, date(2026, 11, 1), (state or State(counts={"x": 1})).written()
+    )
+    return replace(made, **facts)  # type: ignore[arg-type]
+
+
+def mailed(back: int, of: int) -> Mix:
+    return Mix({Status.DELIVERED: of - back, Status.RETURNED: back})
+
+
+# ---- Alarms -----------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.sampled_from([2, 3, 5, 10]))
+def test_an_alarm_is_raised_above_the_chosen_percent_of_enough_mail(back: int, more: int, limit: int) -> None:
+    mix = mailed(back, back + more)
+    found = alarms(channel(ChannelSettings("UTC", None, None, limit)), account(mix), State())
+    enough = back + more >= forecast_queries.ENOUGH_MAILED
+    assert bool(found) == (enough and back * 100 > (back + more) * limit)
+
+
+@pytest.mark.parametrize(
+    ("back", "of", "raised"),
+    [
+        (5, 100, False),
+        (6, 100, True),
+        (3, 50, True),
+        (3, 49, False),
+        (2, 50, False),
+        (50, 1000, False),
+        (51, 1000, True),
+    ],
+)
+def test_five_percent_itself_is_no_alarm(back: int, of: int, raised: bool) -> None:
+    assert bool(alarms(channel(), account(mailed(back, of)), State())) == raised
+
+
+def test_an_alarm_tells_what_is_usual_of_the_other_campaigns() -> None:
+    (found,) = alarms(channel(), account(mailed(10, 100), mailed(2, 100)), State())
+    assert (found.campaign.id, found.returned, found.mailed, found.limit, found.usual) == (FIRST, 10, 100, 5, 0.02)
+    (alone,) = alarms(channel(), account(mailed(10, 100)), State())
+    assert alone.usual is None
+
+
+def test_what_belongs_to_no_campaign_is_no_part_of_what_is_usual() -> None:
+    state = account(mailed(10, 100), mailed(2, 100))
+    state.mixes[NO_CAMPAIGN] = mailed(90, 100)
+    assert alarms(channel(), state, State())[0].usual == 0.02
+
+
+def test_each_campaign_alarms_once_and_only_where_it_is_heard_of() -> None:
+    state = account(mailed(10, 100), mailed(10, 100))
+    assert [one.campaign.id for one in alarms(channel(), state, State(alarmed=[1]))] == [SECOND]
+    only = channel(notify_on={SECOND: frozenset()})
+    assert [one.campaign.id for one in alarms(only, state, State())] == [SECOND]
+    assert alarms(channel(ChannelSettings("UTC", 9, None, None)), state, State()) == []
+    unknown = replace(state, mixes={SECOND: state.mixes[SECOND]})
+    assert [one.campaign.id for one in alarms(channel(), unknown, State())] == [SECOND]
+
+
+def test_pieces_that_were_not_mailed_do_not_count() -> None:
+    waiting = Mix({Status.RECEIVED: 1000, Status.CANCELLED: 50, Status.DELIVERED: 94, Status.RETURNED: 6})
+    assert alarms(channel(), account(waiting), State())[0].mailed == 100
+
+
+# ---- When -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hour", "digested", "due"),
+    [
+        (8, date(2026, 11, 1), False),
+        (9, date(2026, 11, 1), True),
+        (23, date(2026, 11, 1), True),
+        (9, date(2026, 11, 2), False),
+        (9, None, True),
+        # Digested "tomorrow": by a clock that was set back since.
+        (9, date(2026, 11, 3), True),
+    ],
+)
+def test_a_digest_is_due_from_its_hour_on_once_a_day(hour: int, digested: date | None, due: bool) -> None:
+    moment = NOW.replace(hour=hour)
+    assert is_due(channel(digested_on=digested), account(), moment) == due
+
+
+def test_the_hour_is_of_the_channels_clock() -> None:
+    there = ChannelSettings("America/Chicago", 9, None, None)
+    assert not is_due(channel(there), account(), NOW.replace(hour=14, minute=59))
+    assert is_due(channel(there), account(), NOW.replace(hour=15))
+    odd = ChannelSettings("Mars/Olympus", 9, None, None)
+    assert digests.zone_of(odd) == ZoneInfo("UTC")
+    assert digests.zone_of(ChannelSettings("../etc", 9, None, None)) == ZoneInfo("UTC")
+
+
+def test_a_channel_without_a_digest_is_not_due_for_one_and_one_that_rests_for_nothing() -> None:
+    assert not is_due(channel(ChannelSettings("UTC", None, None, None)), account(), NOW)
+    assert not is_due(channel(resting=True, digested_on=None), account(mailed(50, 100)), NOW)
+    assert not is_due(replace(channel(resting=True), state=""), account(), NOW)
+
+
+def test_an_alarm_does_not_wait_for_the_hour_but_for_the_quiet_hours() -> None:
+    early, state = NOW.replace(hour=7), account(mailed(10, 100))
+    assert is_due(channel(), state, early)
+    quiet = ChannelSettings("UTC", None, (22, 8), 5)
+    assert not is_due(channel(quiet), state, early)
+    assert is_due(channel(quiet), state, NOW.replace(hour=8)), "the quiet hours end at eight"
+    assert not is_due(channel(quiet), state, NOW.replace(hour=22))
+    assert is_due(replace(channel(), state=""), account(), early), "a channel is looked at a first time"
+    assert not is_due(channel(), account(), early)
+
+
+@pytest.mark.parametrize(
+    ("day", "wants", "week", "due"),
+    [
+        (2, {NotifyOn.WEEKLY}, "", True),
+        (2, {NotifyOn.WEEKLY}, "2026-10-26", True),
+        (2, {NotifyOn.WEEKLY}, "2026-11-02", False),
+        (3, {NotifyOn.WEEKLY}, "", False),
+        (2, {NotifyOn.RETURNED}, "", False),
+    ],
+)
+def test_the_weekly_report_comes_on_mondays_to_who_wants_it(
+    day: int, wants: set[NotifyOn], week: str, due: bool
+) -> None:
+    today = NOW.replace(day=day)
+    subscription = channel(
+        ChannelSettings("UTC", 9, None, None), State(week=week), notify_on={NO_CAMPAIGN: frozenset(wants)}, digested_on=today.date()
+    )  # fmt: skip
+    assert is_due(subscription, account(), today) == due
+    assert not is_due(subscription, account(), today.replace(hour=8))
+
+
+@given(st.integers(0, 23), st.integers(0, 23), st.integers(0, 525_000))
+def test_quiet_hours_are_those_that_last_or_come_next(first: int, last: int, minute: int) -> None:
+    now = NOW + timedelta(minutes=minute)
+    found = quiet_hours(ChannelSettings("UTC", None, (first, last), None), now)
+    assert found is not None
+    begin, end = found
+    assert now < end
+    assert (begin.time(), end.time()) == (time(first), time(last))
+    assert timedelta(0) < end - begin <= timedelta(days=1)
+    assert begin - now < timedelta(days=1)
+    assert quiet_hours(ChannelSettings("UTC", None, None, None), now) is None
+
+
+def test_quiet_hours_over_midnight_are_those_that_began_yesterday() -> None:
+    quiet = ChannelSettings("UTC", None, (22, 8), None)
+    assert quiet_hours(quiet, NOW.replace(hour=7)) == (NOW.replace(day=1, hour=22), NOW.replace(hour=8))
+    assert quiet_hours(quiet, NOW.replace(hour=8)) == (NOW.replace(hour=22), NOW.replace(day=3, hour=8))
+
+
+# ---- What -------------------------------------------------------------------------------------------------------
+
+
+def test_a_digest_tells_what_changed_since_the_last() -> None:
+    before = State(counts={"delivered": 10, "returned": 1, "cancelled": 0, "mailed": 20}, spent="8.40", silent=0)
+    mix = Mix(
+        {Status.DELIVERED: 14, Status.RETURNED: 3, Status.IN_TRANSIT: 5, Status.CANCELLED: 1}, spent=Decimal("16.80")
+    )
+    told, after = morning_of(channel(), account(mix), before, date(2026, 11, 2))
+    assert told.since == {"delivered": 4, "returned": 2, "cancelled": 1, "mailed": 2}
+    assert told.spent == Money(Decimal("8.40"))
+    assert told.is_news
+    assert after.counts == {"delivered": 14, "returned": 3, "cancelled": 1, "mailed": 22}
+    assert after.spent == "16.80"
+    again, _ = morning_of(channel(), account(mix), after, date(2026, 11, 2))
+    assert not again.is_news
+    assert again.spent.amount == 0
+
+
+def test_of_what_a_channel_does_not_hear_nothing_is_counted() -> None:
+    only = channel(notify_on={SECOND: frozenset()})
+    told, _ = morning_of(only, account(mailed(5, 10), mailed(1, 4)), State(), date(2026, 11, 2))
+    assert told.since["returned"] == 1
+    assert told.runway is None
+
+
+def drop(cost: str) -> AccountState:
+    return account(
+        Mix(), balance=Money(Decimal(100)), status="booked", send_on=date(2026, 11, 9), cost=Decimal(cost)
+    )  # fmt: skip
+
+
+def test_a_balance_that_does_not_last_is_told_once_and_again_when_it_lasted_meanwhile() -> None:
+    today = date(2026, 11, 2)
+    first, low = morning_of(channel(), drop("100.01"), State(counts={"delivered": 0}), today)
+    assert first.runway is not None
+    assert low.low
+    again, still = morning_of(channel(), drop("100.01"), low, today)
+    assert again.runway is None
+    assert still.low
+    enough, fine = morning_of(channel(), drop("100.00"), low, today)
+    assert enough.runway is None
+    assert not fine.low
+    assert morning_of(channel(), drop("100.01"), fine, today)[0].runway is not None
+    # At the very first look nothing is told, so the next one tells it.
+    assert not morning_of(channel(), drop("100.01"), State(), today)[1].low
+
+
+def test_what_was_told_is_read_again_whatever_another_version_added() -> None:
+    state = State({"delivered": 3}, "1.20", 4, [1, 2], True, "2026-11-02")
+    assert State.read(state.written()) == state
+    assert State.read("") == State()
+    assert State.read('{"silent": 2, "later": 1}') == State(silent=2)
+
+
+# ---- At the clock -----------------------------------------------------------------------------------------------
+
+
+async def subscribed(office: Office, *wants: NotifyOn, settings: ChannelSettings = DIGEST) -> None:
+    long_ago = office.clock.now() - timedelta(days=8)
+    office.write(workspaces.subscribe, office.workspace.id, OPS, NO_CAMPAIGN, frozenset(wants), ANA, long_ago)
+    office.write(channel_settings.keep, office.workspace.id, OPS, settings)
+
+
+async def look(office: Office) -> None:
+    await digests.watch(office.services, office.workspace.id)
+
+
+def kept(office: Office) -> ChannelSubscription:
+    return office.read(channel_settings.listeners, office.workspace.id, office.clock.now())[0]
+
+
+async def test_nothing_is_told_of_what_was_there_before_and_then_each_day_what_is_new(office: Office) -> None:
+    await office.campaign(*[Status.DELIVERED] * 3)
+    await subscribed(office)
+    await look(office)
+    assert office.slack.said == []
+    assert kept(office).digested_on == office.clock.now().date()
+    await office.campaign(*[Status.DELIVERED] * 5)
+    await look(office)
+    assert office.slack.said == [], "once a day"
+    office.clock.pass_time(days=1)
+    await look(office)
+    assert [(one.way, one.place) for one in office.slack.said] == [("post", OPS)]
+    assert "2 delivered" in office.slack.last.text
+    office.clock.pass_time(days=1)
+    await look(office)
+    assert len(office.slack.said) == 1, "where nothing is new, nothing is said"
+    assert kept(office).digested_on == office.clock.now().date()
+
+
+@pytest.mark.parametrize(("trouble", "later"), [(SlackDown(), True), (NotInChannel(), False), (ChannelClosed(), False)])
+async def test_what_slack_does_not_take_now_is_told_later_and_what_it_never_takes_is_not(
+    office: Office, trouble: Trouble, later: bool
+) -> None:
+    await office.campaign(Status.DELIVERED)
+    await subscribed(office)
+    await look(office)
+    await office.campaign(*[Status.DELIVERED] * 2)
+    office.clock.pass_time(days=1)
+    office.slack.fail("post", trouble)
+    await look(office)
+    await look(office)
+    assert len(office.slack.said) == later
+
+
+async def test_an_alarm_is_told_once_and_not_of_what_had_crossed_before(office: Office) -> None:
+    await office.campaign(*[Status.RETURNED] * 50)
+    await subscribed(office, settings=ChannelSettings("UTC", None, None, 5))
+    await look(office)
+    assert office.slack.said == []
+    await office.campaign(*[Status.RETURNED] * 50, ref="223", name="Autumn")
+    office.slack.fail("post", SlackDown())
+    await look(office)
+    assert office.slack.said == []
+    await look(office)
+    assert "Autumn" in office.slack.last.text
+    assert "Spring" not in office.slack.last.text
+    await look(office)
+    assert len(office.slack.said) == 1
+
+
+async def test_a_weekly_report_has_its_pie_and_the_curve_in_its_thread(office: Office) -> None:
+    await office.campaign(*[Status.DELIVERED] * 30, *[Status.IN_TRANSIT] * 3)
+    await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))
+    await look(office)
+    report = office.slack.of("post")[0]
+    assert "image" in str(report.shown.blocks)
+    assert "33" in report.text
+    await look(office)
+    posts = office.slack.of("post")
+    assert all(one.thread == report.ts for one in posts[1:])
+    assert kept(office).state == replace(State.read(kept(office).state), week="2026-11-02").written()
+
+
+async def test_a_week_without_mail_has_no_pie(office: Office) -> None:
+    await office.campaign()
+    await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))
+    await look(office)
+    assert "upload" not in office.slack.calls
+    assert len(office.slack.of("post")) == 1
+
+
+async def test_a_channel_that_somebody_else_writes_to_has_its_turn_later(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from handlers.alerts import holding
+
+    monkeypatch.setattr(holding, "BREATH", 0.0)
+    await subscribed(office)
+    held = office.write(outbox.hold, office.workspace.id, OPS)
+    assert held is not None
+    await look(office)
+    assert kept(office).digested_on is None
+    office.write(outbox.release, held)
+    await look(office)
+    assert kept(office).digested_on is not None
+
+
+async def test_quiet_hours_are_noted_as_they_come(office: Office) -> None:
+    await subscribed(office, settings=ChannelSettings("UTC", 9, (22, 8), None))
+    await look(office)
+    begin = office.clock.now().replace(hour=22)
+    assert kept(office).quiet_window == (begin, begin + timedelta(hours=10))
+
+
+async def test_without_subscriptions_nothing_is_read(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    await look(office)
+    assert office.slack.calls == []
