@@ -5,19 +5,23 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from handlers.alerts import risks
 from handlers.alerts import view as alerts_view
+from handlers.alerts.holding import holding
+from handlers.alerts.state import State
 from handlers.context import kept, matching, replies
-from handlers.context.asker import zone_of
+from handlers.context.asker import today_of, zone_of
 from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal
-from handlers.text import formatting, parsing, short_answers
-from handlers.text.messages import Message
+from handlers.text import days_ahead, formatting, parsing, short_answers
+from handlers.text.days_ahead import Deadline
+from handlers.text.messages import Message, escape
 from handlers.text.parsing import AlertsAsk
 from storage import channel_settings, outbox, workspaces
 from storage.audit import Act
 from storage.queries import mail as queries
-from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, NotifyOn
+from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, ChannelSubscription, NotifyOn
 
 
 async def mail_alerts(services: Services, request: Request) -> None:
@@ -25,6 +29,9 @@ async def mail_alerts(services: Services, request: Request) -> None:
     asked = parsing.clean(request.text)
     if parsing.wants_help(asked):
         await replies.to_asker(services, request, short_answers.help_alerts())
+        return
+    if (deadline := days_ahead.deadline(asked)) is not None:
+        await _set_deadline(services, request, deadline)
         return
     asked_for = parsing.parse_alerts(asked)
     if asked_for.verb == "":
@@ -137,3 +144,43 @@ async def _mute(services: Services, request: Request, asked_for: AlertsAsk) -> N
         f"Muted until {formatting.stamp(until)}. What happens meanwhile is told then." if until else "No longer muted."
     )
     await replies.to_asker(services, request, short_answers.plain(said))
+
+
+async def _set_deadline(services: Services, request: Request, asked: Deadline) -> None:
+    """Keeps the day by which a campaign is to be in homes, for a channel that is told of it. Raises Refusal."""
+    campaign_id, name = await _named_campaign(services, request, asked.what.removeprefix("on "))
+    if campaign_id == NO_CAMPAIGN:
+        raise Refusal("Name the campaign: `/mailalerts Spring in home by Dec 12`.")
+    today = await today_of(services, request)
+    day = None if asked.day.casefold() == "off" else days_ahead.read(asked.day, today)
+    if day is not None and day <= today:
+        raise Refusal(f"{formatting.day(day)} is not ahead of us. Choose a later day.")
+    below = asked.below or risks.BELOW
+    await _require_told(services, request, campaign_id, name)
+    async with holding(services, request.workspace.id, request.channel) as held:
+        if held is None:
+            raise Refusal("This channel is being written to. Try again in a moment.")
+        current = await _require_told(services, request, campaign_id, name)
+        state = State.read(current.state).with_deadline(campaign_id, day, below, first=not current.state)
+        keep = partial(channel_settings.told, held=held, state=state.written())
+        where = f"channel {request.channel}, in homes by {day or 'no day'}"
+        await record_audit(services, request, Act.RULES, name, where, work=keep)
+    if day is None:
+        said = f"No day is set for *{escape(name)}* any more."
+    else:
+        said = (
+            f"*{escape(name)}* is to be in homes by {formatting.day(day)}. This channel is told once, when the chance "
+            f"of that falls below {below} %. `/mailalerts {escape(name)} in home by off` ends it."
+        )
+    await replies.to_channel(services, request, short_answers.plain(said))
+
+
+async def _require_told(
+    services: Services, request: Request, campaign_id: CampaignId, name: str
+) -> ChannelSubscription:
+    """What the channel is told of; raises Refusal where this campaign is not among it."""
+    now = services.clock.now()
+    found = await services.memory.read(channel_settings.listeners, request.workspace.id, now, request.channel)
+    if not found or found[0].hears_of(campaign_id) is None:
+        raise Refusal(f"This channel is not told of {name}. `/mailalerts on` changes that.")
+    return found[0]

@@ -3,8 +3,7 @@
 Every number comes from tallies: what they are now, less what they were at the last digest.
 """
 
-import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
@@ -13,9 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import structlog
 from sqlalchemy import Connection
 
-from handlers.alerts import digest_view
+from handlers.alerts import digest_view, risks
 from handlers.alerts.digest_view import Alarm, Morning
 from handlers.alerts.holding import Overtaken, holding
+from handlers.alerts.state import State
 from handlers.charts.drawing import Curve, Pie
 from handlers.context import replies
 from handlers.context.services import Services
@@ -56,28 +56,6 @@ COUNTED: Final = {
 
 
 @dataclass(frozen=True)
-class State:
-    """What was told already: the counts of the last digest, the silent pieces, the campaigns of alarms, the balance."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    spent: str = ""
-    silent: int = 0
-    alarmed: list[int] = field(default_factory=list)
-    low: bool = False
-    #: The day of the last weekly report.
-    week: str = ""
-
-    @classmethod
-    def read(cls, text: str) -> "State":
-        """What was kept; nothing for a channel that was never told anything."""
-        known = json.loads(text) if text else {}
-        return cls(**{one.name: known[one.name] for one in fields(cls) if one.name in known})
-
-    def written(self) -> str:
-        return json.dumps(self.__dict__)
-
-
-@dataclass(frozen=True)
 class AccountState:
     """Everything that digests are made of, read once for all channels."""
 
@@ -107,9 +85,22 @@ def is_due(subscription: ChannelSubscription, account: AccountState, now: dateti
         return False
     state = State.read(subscription.state)
     watched = not _is_quiet(subscription, now) and (
-        not subscription.state or bool(alarms(subscription, account, state))
+        _is_first(subscription, state) or _is_risk_due(state, now) or bool(alarms(subscription, account, state))
     )
     return watched or _is_morning(subscription, now) or _is_weeks_end(subscription, state, now)
+
+
+def _is_first(subscription: ChannelSubscription, state: State) -> bool:
+    return not subscription.state or state.unseen
+
+
+def _is_risk_due(state: State, now: datetime) -> bool:
+    """Deadlines are looked at once an hour: each look foretells its campaign."""
+    return bool(state.deadlines) and state.risk_hour != _hour(now)
+
+
+def _hour(now: datetime) -> str:
+    return f"{now:%Y-%m-%dT%H}"
 
 
 def _is_quiet(subscription: ChannelSubscription, now: datetime) -> bool:
@@ -202,6 +193,7 @@ async def _look_at(
     state = State.read(subscription.state)
     if not _is_quiet(subscription, now):
         state = await _raise_alarms(services, held, subscription, account, state)
+        state = await _tell_risks(services, held, account, state, now)
     if _is_morning(subscription, now):
         state = await _tell_morning(services, held, subscription, account, state, local)
     if _is_weeks_end(subscription, state, now):
@@ -212,12 +204,27 @@ async def _raise_alarms(
     services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, state: State
 ) -> State:
     """Tells of all that crossed since the last look in one message; of what had crossed before the first, nothing."""
-    raised, first_look = alarms(subscription, account, state), not subscription.state
+    raised, first_look = alarms(subscription, account, state), _is_first(subscription, state)
     if not raised and not first_look:
         return state
     if raised and not first_look and await _post(services, held, digest_view.alarm(raised)) is None:
         return state
-    state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)])
+    state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)], unseen=False)
+    await services.memory.write(channel_settings.told, held, state.written())
+    return state
+
+
+async def _tell_risks(services: Services, held: Hold, account: AccountState, state: State, now: datetime) -> State:
+    """Tells once of each campaign that may not be in homes by the day that was set."""
+    if not _is_risk_due(state, now):
+        return state
+    found = await services.memory.read(
+        lambda _: risks.found(state.deadlines, state.at_risk, account.campaigns, account.mail)
+    )
+    if found and await _post(services, held, risks.message(found)) is None:
+        return state
+    told = [*state.at_risk, *(int(one.campaign.id) for one in found)]
+    state = replace(state, at_risk=told, risk_hour=_hour(now))
     await services.memory.write(channel_settings.told, held, state.written())
     return state
 

@@ -29,8 +29,11 @@ AHEAD: Final = 50
 INDEPENDENT: Final = 240
 #: How much further or less far mail gets on a day than on others.
 UNEVEN: Final = 0.2
+#: A campaign that goes unlike any before is foretold less surely: its scans say that much less, its days differ more.
+ODD_TRUST, UNEVEN_WHEN_ODD = 0.4, 0.35
+TAIL: Final = 0.04
 #: One campaign in so many has a lost truck, or is lost whole.
-TRUCK, LOST = 0.05, 0.012
+TRUCK, LOST = 0.03, 0.008
 #: So many of the ways have one: where the scans ask for it, there must be enough of them.
 TRUCKS_DRAWN, LOST_DRAWN = 0.2, 0.06
 #: Days that are weighed one by one: the last, whose scans may not be known, and so many parts of those before.
@@ -95,11 +98,25 @@ def follow(drops: Sequence[Drop], prospect: Prospect, past: Past, today: date, s
     theta, weights = _drawn(dice, prospect)
     fit = _fit(drops, theta, prospect, past, today)
     mailed = sum(one.pieces for one in drops)
-    weights = weights + fit / (1 + mailed / INDEPENDENT)
-    weights = np.exp(weights - weights.max())
-    chosen = _systematic(dice, weights / weights.sum())
+    fit = fit / (1 + mailed / INDEPENDENT)
+    chance = _chance(weights + fit)
+    odd = _is_odd(chance, theta, prospect)
+    chosen = _systematic(dice, _chance(weights + fit * ODD_TRUST) if odd else chance)
     theta = {name: values[chosen] for name, values in theta.items()}
-    return Draws(today, _followed(dice, drops, theta, prospect, past, today))
+    further = _further(dice, today, theta, UNEVEN_WHEN_ODD if odd else UNEVEN)
+    return Draws(today, _followed(dice, drops, theta, prospect, past, (today - timedelta(days=1), further)))
+
+
+def _chance(heights: Numbers) -> Numbers:
+    weights = np.exp(heights - heights.max())
+    return np.asarray(weights / weights.sum())
+
+
+def _is_odd(chance: Numbers, theta: dict[str, Numbers], prospect: Prospect) -> bool:
+    """Whether the campaign goes unlike any before: at a level that nearly none had."""
+    level = float(chance @ np.log(theta["level"]))
+    below = float(prospect.levels[level > LEVELS].sum())
+    return not TAIL < below < 1 - TAIL
 
 
 def _few(drops: Sequence[Drop]) -> list[Drop]:
@@ -141,7 +158,7 @@ def _drawn(dice: np.random.Generator, prospect: Prospect) -> tuple[dict[str, Num
     fate = dice.permutation(number) / number
     truck, lost = fate < TRUCKS_DRAWN, fate > 1 - LOST_DRAWN
     held = np.where(truck, dice.uniform(0.08, 0.7, number), 0.0)
-    late = dice.uniform(4, 16, number)
+    late = dice.uniform(5, 19, number)
     top = np.where(lost, top * dice.uniform(0, 0.6, number), top)
     weights += np.log(np.where(truck, TRUCK / TRUCKS_DRAWN, np.where(lost, LOST / LOST_DRAWN, 1.0)))
     theta = {"level": level, "spread": spread, "top": top, "december": december, "held": held, "late": late}
@@ -209,26 +226,30 @@ def _systematic(dice: np.random.Generator, weights: Numbers) -> np.ndarray:
     return np.asarray(dice.permutation(found))
 
 
+def _further(dice: np.random.Generator, today: date, theta: dict[str, Numbers], uneven: float) -> Numbers:
+    """How many more delivery days' worth of way each has by the end of each day from today on."""
+    plain, slow = calendar.pace(today - timedelta(days=1), np.arange(1, AHEAD + 1))
+    further = plain[None, :] + slow[None, :] * theta["december"][:, None]
+    # Some days carry more mail than others.
+    steps = np.diff(further, axis=1, prepend=0.0)
+    return np.asarray(np.cumsum(steps * dice.gamma(1 / uneven**2, uneven**2, steps.shape), axis=1))
+
+
 def _followed(
     dice: np.random.Generator,
     drops: Sequence[Drop],
     theta: dict[str, Numbers],
     prospect: Prospect,
     past: Past,
-    today: date,
+    onward: tuple[date, Numbers],
 ) -> Numbers:
+    """How many have landed by the end of each day; `onward`: the last day that is over, and how far each way gets."""
+    begin, further = onward
     number = len(theta["level"])
-    begin = today - timedelta(days=1)
     there = sum(sum(one.landed.values()) for one in drops)
     open_ = sum(one.open for one in drops)
     if not open_:
         return np.full((number, AHEAD), float(there))
-    ahead = np.arange(1, AHEAD + 1)
-    plain, slow = calendar.pace(begin, ahead)
-    further = plain[None, :] + slow[None, :] * theta["december"][:, None]
-    # Some days carry more mail than others; all ways' days alike on the mean.
-    steps = np.diff(further, axis=1, prepend=0.0)
-    further = np.cumsum(steps * dice.gamma(1 / UNEVEN**2, UNEVEN**2, steps.shape), axis=1)
     chance = np.zeros((number, AHEAD))
     for one in drops:
         if not one.open:

@@ -35,6 +35,10 @@ TELLING: Final = 10
 LATE_AFTER, LATE_BELOW = 6, 0.5
 #: Days of a curve: a message holds no more lines.
 MOST_POINTS: Final = 40
+#: Pieces of a campaign that is only planned.
+TYPICAL: Final = 1000
+#: Chances below this are not told apart.
+LEAST: Final = 0.01
 #: How far apart (as a logarithm) mail must be for a change to be worth words.
 SLOWER: Final = 0.12
 
@@ -325,6 +329,11 @@ def piece_landing(handed_over: date, expected: Outlook) -> tuple[date, date]:
     return calendar.later(handed_over, expected.quantile(0.2)), calendar.later(handed_over, expected.quantile(0.8))
 
 
+def chance_of_today(expected: Outlook, home_by: date, today: date) -> float:
+    """The chance that nearly all is in homes by that day if it is handed over today."""
+    return Forecast((Drop(today, TYPICAL, {}, {}),), expected, today, 1).chance(home_by)
+
+
 def mail_by(expected: Outlook, home_by: date, today: date, chance: float) -> tuple[date, float] | None:
     """The last hand-over after which nearly all is in homes by that day with this chance; None when it is too late."""
     for days in range(45):
@@ -333,8 +342,7 @@ def mail_by(expected: Outlook, home_by: date, today: date, chance: float) -> tup
             return None
         if not calendar.is_open(day):
             continue
-        told = Forecast((Drop(day, 1000, {}, {}),), expected, day, 1)
-        found = told.chance(home_by)
+        found = chance_of_today(expected, home_by, day)
         if found >= chance:
             return day, found
     return None

@@ -75,9 +75,9 @@ USUAL: Final = np.array(
 LEVELS: Final = np.linspace(np.log(0.8), np.log(40), 128)
 #: How far campaigns of a form may be from each other, and how likely each is beforehand.
 APART: Final = np.array([0.04, 0.08, 0.13, 0.2, 0.3])
-APART_WEIGHTS: Final = np.array([0.2, 0.33, 0.28, 0.14, 0.05])
+APART_WEIGHTS: Final = np.array([0.28, 0.37, 0.24, 0.09, 0.02])
 #: One campaign in so many stands out, by so much; and a new normal begins at one in so many, so far from the old.
-ODD, ODD_BY = 0.045, 0.5
+ODD, ODD_BY = 0.04, 0.5
 CHANGE, CHANGE_BY = 0.04, 0.35
 #: USPS's classes as levels: their centers, and how far each reaches. Marketing Mail and First-Class.
 CLASSES: Final = ((np.log(5.6), 0.28), (np.log(2.8), 0.32))
@@ -85,9 +85,9 @@ CLASSES: Final = ((np.log(5.6), 0.28), (np.log(2.8), 0.32))
 MARKETING: Final = {"postcard": 0.3, "letter": 0.65, "flat": 0.9}
 MARKETING_USUALLY: Final = 0.6
 #: What is delivered at all (on the scale of logarithms of odds), and how far campaigns are apart in it.
-TOP, TOP_APART = 2.9, 0.25
+TOP, TOP_APART = 2.9, 0.22
 #: The spread beside the level, and how far (in logarithms) campaigns are apart in it.
-RATIO, SPREAD_APART = 0.33, 0.15
+RATIO, SPREAD_APART = 0.33, 0.13
 #: December takes so much longer (as a logarithm), give or take.
 DECEMBER, DECEMBER_APART = 0.36, 0.1
 

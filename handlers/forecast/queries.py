@@ -10,10 +10,11 @@ from typing import Final
 from sqlalchemy import Connection
 
 from handlers.forecast import model, past
+from handlers.forecast.draws import Drop
 from handlers.forecast.model import Forecast, Outlook
 from handlers.forecast.past import Past
 from storage.queries import transits
-from storage.records import CampaignId, Mix, StoredPiece, Transit, WorkspaceId
+from storage.records import CampaignId, Mix, StoredCampaign, StoredPiece, Transit, WorkspaceId
 from storage.statuses import MAILED, Status
 
 #: Below so many mailed pieces a share of returns says little.
@@ -44,6 +45,24 @@ class Account:
         # Of what is long over only the stragglers are counted: it may as well be among what is usual.
         expected = self._expect(form_of(mine), campaign_id if recent else None)
         return model.forecast(mine, expected, self.today, int(campaign_id))
+
+    def planned(self, campaign: StoredCampaign) -> Forecast:
+        """How a campaign may go on whose first pieces are still to be handed over: on its mailing date, or today."""
+        day = max(campaign.facts.send_on or self.today, self.today)
+        drop = Drop(day, campaign.facts.recipients or ENOUGH_MAILED, {}, {})
+        form = next(iter(self.forms()), "")
+        return Forecast((drop,), model.outlook(self.past, form), day, int(campaign.id))
+
+    def forms(self) -> list[str]:
+        """The formats that were mailed, the one mailed last first."""
+        last: dict[str, date] = {}
+        for one in self.known:
+            last[one.form] = max(last.get(one.form, one.handed_on), one.handed_on)
+        return sorted(last, key=lambda form: (last[form], form), reverse=True)
+
+    def form_of(self, campaign_id: CampaignId) -> str:
+        """The format of a campaign; "" before its first hand-over."""
+        return form_of(self._by_campaign.get(campaign_id, []))
 
     @cached_property
     def _by_campaign(self) -> dict[CampaignId, list[Transit]]:

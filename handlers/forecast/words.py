@@ -53,16 +53,21 @@ def stands(progress: Progress) -> str:
 
 def why(progress: Progress) -> str:
     """How it is known: from which campaigns, and what changed among them."""
-    if progress.own:
-        number = f"last {progress.own} {escape(progress.form)} campaigns".replace("last 1 ", "only ")
-        said = f"from your {number if progress.own > 1 else number.removesuffix('s')}"
-        if progress.since is not None:
-            said += f", {'slower' if progress.slower else 'faster'} since {progress.since:%B}"
-    elif progress.others:
-        said = f"the first of its format: from USPS's standards and your {_campaigns(progress.others)} of other formats"
-    else:
-        said = "from USPS's standards"
+    said = source(progress.form, progress.own, progress.others)
+    if progress.own and progress.since is not None:
+        said += f", {'slower' if progress.slower else 'faster'} since {progress.since:%B}"
     return f"{said} and its own scans" if progress.landed else said
+
+
+def source(form: str, own: int, others: int) -> str:
+    """From which campaigns of the past something is known."""
+    if own > 1:
+        return f"from your last {own} {escape(form)} campaigns"
+    if own:
+        return f"from your only {escape(form)} campaign"
+    if others:
+        return f"the first of its format: from USPS's standards and your {_campaigns(others)} of other formats"
+    return "from USPS's standards"
 
 
 def _campaigns(number: int) -> str:

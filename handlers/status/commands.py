@@ -11,8 +11,9 @@ from handlers.context.asker import require_account, today_of, visible_campaigns
 from handlers.context.services import Request, Services
 from handlers.status import choice_view, understanding
 from handlers.status.answers import account_message, campaign_message
+from handlers.status.booking import booking_message
 from handlers.status.understanding import Meant
-from handlers.text import parsing, short_answers
+from handlers.text import days_ahead, parsing, short_answers
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
@@ -30,6 +31,10 @@ async def mail_status(services: Services, request: Request) -> None:
         return
     require_account(request)
     today = await today_of(services, request)
+    if (asked_when := days_ahead.planned(asked)) is not None:
+        require_insider(request)
+        await replies.to_asker(services, request, await booking_message(services, request, asked_when, today))
+        return
     meant = await services.memory.read(_understand, request, asked, today)
     if not meant.is_clear:
         await replies.to_asker(services, request, await services.memory.read(_which, request, meant))

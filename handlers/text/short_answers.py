@@ -35,6 +35,7 @@ def help_status(example: str) -> Message:
         f"`/mailstatus {name}` — one campaign",
         f"`/mailstatus {name} last 7 days` — its pieces ordered in these days",
         "`/mailstatus last month` — all your mail of last month",
+        "`/mailstatus when to book for Dec 12` — the last mailing date to be in homes by then",
     ]
     return _help("Where is our mail?", lines, f"Ranges: {RANGE_FORMS}.", statuses())
 
@@ -57,6 +58,7 @@ def help_alerts() -> Message:
         "`/mailalerts` — choose what this channel is told of",
         "`/mailalerts on` — every return of every campaign",
         "`/mailalerts on Spring` — of one campaign",
+        "`/mailalerts Spring in home by Dec 12` — once, when the chance of that falls below 80 % (or `below 60 %`)",
         f"{MUTE_FORMS}, `unmute` — hold the news back for a while",
         "`/mailalerts list` and `/mailalerts off`",
     ]

@@ -1,0 +1,70 @@
+"""Campaigns that are to be in homes by a day: told once, when the chance of that falls below what the channel chose."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from handlers.forecast import model
+from handlers.forecast.queries import Account
+from handlers.text import formatting
+from handlers.text.buttons import NOTHING, Action
+from handlers.text.messages import Message, actions, button, clip_plain, context, escape, section
+from storage.records import CampaignId, StoredCampaign
+
+#: The chance, in per cent, below which a channel is told that chose no other.
+BELOW: Final = 80
+LISTED: Final = 10
+NAME: Final = 100
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A campaign, its day, the chance of keeping it, the limit, and when nearly all is expected (None: unsaid)."""
+
+    campaign: StoredCampaign
+    home_by: date
+    chance: float
+    below: int
+    due: date | None
+
+
+def found(
+    deadlines: Mapping[str, Sequence[str | int]],
+    told: Sequence[int],
+    campaigns: Mapping[CampaignId, StoredCampaign],
+    account: Account,
+) -> list[Risk]:
+    """Those of these deadlines that are at risk and were not told of, nearest first. Work for a thread."""
+    risks = []
+    for key, (day, below) in deadlines.items():
+        campaign, home_by = campaigns.get(CampaignId(int(key))), date.fromisoformat(str(day))
+        if campaign is None or int(key) in told or home_by < account.today:
+            continue
+        forecast = account.of(campaign.id) or account.planned(campaign)
+        chance = forecast.chance(home_by)
+        if chance * 100 < int(below):
+            due = None if forecast.is_late else forecast.dates[2].day
+            risks.append(Risk(campaign, home_by, chance, int(below), due))
+    return sorted(risks, key=lambda one: one.home_by)
+
+
+def message(risks: Sequence[Risk]) -> Message:
+    """Said once for each campaign; those found together are told together."""
+    lines = [_line(one) for one in risks[:LISTED]]
+    blocks = [section(line) for line in lines]
+    if len(risks) > LISTED:
+        blocks.append(context(f"and {formatting.count(len(risks) - LISTED)} more campaigns"))
+    note = "Nearly all: 19 of 20 of the pieces that are delivered at all. Ask Stannp about a drop that does not move."
+    settings = actions(button("Alert settings", Action.ALERT_SETTINGS, NOTHING))
+    return Message(" ".join(line.replace("*", "") for line in lines), [*blocks, context(note), settings])
+
+
+def _line(one: Risk) -> str:
+    name = escape(clip_plain(one.campaign.facts.name, NAME))
+    due = f" Nearly all is expected by {formatting.day(one.due)}." if one.due else ""
+    chance = "below 1 %" if one.chance < model.LEAST else f"{round(100 * one.chance)} %"
+    return (
+        f":hourglass: *{name} is at risk*: the chance that nearly all is in homes by {formatting.day(one.home_by)} is "
+        f"{chance}; this channel asked to know below {one.below} %.{due}"
+    )

@@ -1,0 +1,45 @@
+"""What is kept of a channel between its digests: what was told already, and the days that it set."""
+
+import json
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+
+from storage.records import CampaignId
+
+
+@dataclass(frozen=True)
+class State:
+    """What was told already: the counts of the last digest, the silent pieces, the campaigns of alarms, the balance."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    spent: str = ""
+    silent: int = 0
+    alarmed: list[int] = field(default_factory=list)
+    low: bool = False
+    #: The day of the last weekly report.
+    week: str = ""
+    #: Campaign to the day by which it is to be in homes, and the chance in per cent below which that is told.
+    deadlines: dict[str, list[str | int]] = field(default_factory=dict)
+    #: Campaigns that were told to be at risk, and the hour of the last look at that.
+    at_risk: list[int] = field(default_factory=list)
+    risk_hour: str = ""
+    #: A deadline was set before the first look at the rest.
+    unseen: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> "State":
+        """What was kept; nothing for a channel that was never told anything."""
+        known = json.loads(text) if text else {}
+        return cls(**{one.name: known[one.name] for one in fields(cls) if one.name in known})
+
+    def written(self) -> str:
+        return json.dumps(self.__dict__)
+
+    def with_deadline(self, campaign_id: CampaignId, day: date | None, below: int, *, first: bool) -> "State":
+        """The same with this day set for a campaign, or none; what was told of it may be told again."""
+        key = str(campaign_id)
+        deadlines = {one: those for one, those in self.deadlines.items() if one != key}
+        if day is not None:
+            deadlines[key] = [str(day), below]
+        at_risk = [one for one in self.at_risk if one != campaign_id]
+        return replace(self, deadlines=deadlines, at_risk=at_risk, risk_hour="", unseen=self.unseen or first)

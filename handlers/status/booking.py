@@ -1,0 +1,62 @@
+"""When to book so that mail is in homes by a day: the last mailing dates that leave the chance that was wanted."""
+
+from datetime import date
+from typing import Final
+
+from sqlalchemy import Connection
+
+from handlers.context import matching
+from handlers.context.services import Request, Services
+from handlers.errors import Refusal
+from handlers.forecast import model, words
+from handlers.forecast import queries as forecast_queries
+from handlers.forecast.queries import Account
+from handlers.text import days_ahead, formatting, short_answers
+from handlers.text.days_ahead import Planned
+from handlers.text.messages import Message, context, escape, header, section
+
+#: The chance that is wanted when nobody says another.
+CHANCE: Final = 0.8
+#: Formats that are answered for when no campaign is named.
+FORMS: Final = 3
+#: What is asked about where the account has mailed nothing yet.
+UNKNOWN: Final = "letter"
+
+
+async def booking_message(services: Services, request: Request, asked: Planned, today: date) -> Message:
+    """The answer to `when to book for Dec 12`. Raises Refusal."""
+    home_by = days_ahead.read(asked.day, today)
+    if home_by <= today:
+        raise Refusal(f"{formatting.day(home_by)} is not ahead of us. Ask for a later day.")
+
+    def look(connection: Connection) -> list[str]:
+        account = forecast_queries.account(connection, request.workspace.id, today)
+        forms = [_form_of(connection, request, account, asked.what)] if asked.what else account.forms()[:FORMS]
+        return [_line(account, form, home_by, today) for form in forms or [UNKNOWN]]
+
+    lines = await services.memory.read(look)
+    title = f"To be in homes by {formatting.day(home_by)}"
+    note = (
+        f"With a chance of {round(100 * CHANCE)} % nearly all that is delivered at all (19 of 20 pieces) is there by "
+        "then. The mailing date is when Stannp hands over to USPS: book a working day or two before it, for printing."
+    )
+    return Message(f"{title}: {'; '.join(lines)}", [header(title), section("\n".join(lines)), context(note)])
+
+
+def _form_of(connection: Connection, request: Request, account: Account, name: str) -> str:
+    found = matching.match(connection, request.workspace.id, name)
+    if len(found.found) != 1:
+        names = [one.facts.name for one in found.found[:3]] or found.near
+        raise Refusal(short_answers.no_campaign(name, names))
+    return account.form_of(found.found[0].id) or UNKNOWN
+
+
+def _line(account: Account, form: str, home_by: date, today: date) -> str:
+    expected = model.outlook(account.past, form)
+    found = model.mail_by(expected, home_by, today, CHANCE)
+    why = words.source(form, expected.prospect.own, expected.prospect.others)
+    name = f"*{escape(form)}*"
+    if found is None:
+        now = model.chance_of_today(expected, home_by, today)
+        return f"{name}: too late for that; mailed today, the chance is {round(100 * now)} % ({why})"
+    return f"{name}: mail by *{formatting.day(found[0])}* ({why})"

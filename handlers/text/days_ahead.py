@@ -1,0 +1,81 @@
+"""A day that lies ahead, as people type it, and what is asked about one."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from handlers.errors import Refusal
+from handlers.text.parsing import unquote
+from handlers.text.ranges import MONTHS
+
+FORMS: Final = "`Dec 12`, `12 December`, `2026-12-12`"
+_NAMED: Final = re.compile(
+    r"(?:(?P<month>[a-z]{3,9})\.? (?P<day>\d{1,2})|(?P<first>\d{1,2})\.? (?P<later>[a-z]{3,9})\.?)"
+    r"(?:st|nd|rd|th)?(?:,? (?P<year>20\d\d))?",
+    re.IGNORECASE,
+)
+_WHEN: Final = re.compile(
+    r"when (?:to|should (?:we|i)|must (?:we|i)|do (?:we|i)(?: have to)?) (?:book|mail|send)(?: (?P<what>.+?))?"
+    r" (?:for|by) (?P<day>[^ ].*?)\??",
+    re.IGNORECASE,
+)
+_HOME: Final = re.compile(
+    r"(?P<what>.+?) in[- ]homes? by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?", re.IGNORECASE
+)
+
+
+class NoSuchDay(Refusal):
+    """I could not read that day."""
+
+
+def read(text: str, today: date) -> date:
+    """The day that was typed; without a year the next one of that name. Raises NoSuchDay."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    named = _NAMED.fullmatch(text.strip())
+    month = MONTHS.get((named["month"] or named["later"]).casefold()) if named else None
+    if not named or month is None:
+        raise NoSuchDay(f"I could not read that day. These work: {FORMS}.")
+    number = int(named["day"] or named["first"])
+    try:
+        if named["year"]:
+            return date(int(named["year"]), month, number)
+        this = date(today.year, month, number)
+        return this if this >= today else date(today.year + 1, month, number)
+    except ValueError:
+        raise NoSuchDay(f"There is no such day. These work: {FORMS}.") from None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """When must mail be booked to be in homes by a day? `what`: a campaign to go by, or ""."""
+
+    what: str
+    day: str
+
+
+def planned(text: str) -> Planned | None:
+    """`when to book [campaign] for Dec 12`; None for anything else."""
+    found = _WHEN.fullmatch(text)
+    return Planned(unquote(found["what"] or ""), found["day"].strip()) if found else None
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A campaign is to be in homes by a day ("off": no longer); below this chance, in per cent, it is told of."""
+
+    what: str
+    day: str
+    below: int | None
+
+
+def deadline(text: str) -> Deadline | None:
+    """`Spring in home by Dec 12 below 70 %`; None for anything else."""
+    found = _HOME.fullmatch(text)
+    if not found:
+        return None
+    below = int(found["below"]) if found["below"] else None
+    return Deadline(unquote(found["what"]), found["day"].strip(), below)
