@@ -33,6 +33,8 @@ DATED: Final = (0.5, 0.8, 0.95)
 TELLING: Final = 10
 #: Delivery days after which a campaign can be unusually late, and the part of what even the slowest had by then.
 LATE_AFTER, LATE_BELOW = 6, 0.5
+#: And after which most of it may be lost, where less than this part of the usual is expected to land at all.
+LOST_AFTER, LOST_BELOW = 4, 0.65
 #: Days of a curve: a message holds no more lines.
 MOST_POINTS: Final = 40
 #: Pieces of a campaign that is only planned.
@@ -188,14 +190,21 @@ class Forecast:
 
     @cached_property
     def is_late(self) -> bool:
-        """Whether less has come than half of what even the slowest campaign of the past had by now."""
+        """Whether less has come than half of what even the slowest campaign of the past had, or most may never come."""
         if not self.open:
             return False
+        returned = self.mailed - self.open - self.landed
+        usual_end = self.expected_end * (1 - returned / self.mailed)
+        yesterday = self.today - timedelta(days=1)
+        if calendar.delivery_days(self.drops[-1].handed_on, yesterday) >= LOST_AFTER:
+            end = float(np.median(self.draws.ways[:, -1]))
+            if end < LOST_BELOW * usual_end and self.landed < LOST_BELOW * usual_end:
+                return True
         spread = float(np.exp(self.outlook.prospect.spread))
         slowest, shape = self.outlook.prospect.slowest, self.outlook.prospect.shape
         expected = 0.0
         for one in self.drops:
-            age = calendar.delivery_days(one.handed_on, self.today - timedelta(days=1))
+            age = calendar.delivery_days(one.handed_on, yesterday)
             if age >= LATE_AFTER:
                 expected += one.pieces * float(np.interp((age - 1.2 * slowest) / spread, shape, PARTS))
         ended = self.mailed - self.open

@@ -10,7 +10,7 @@ from storage.database import Database
 from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.queries import returns, transits
-from storage.records import PieceId, UserId
+from storage.records import Change, PieceId, Source, UserId
 from storage.statuses import Status
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
 
@@ -99,3 +99,21 @@ def test_a_campaign_into_which_mailed_pieces_come_is_counted_again(database: Dat
     placed = [a_piece(str(1000 + n)) for n in range(3)]
     database.write(ledger.apply, workspace.id, a_batch(*placed), NOW + timedelta(minutes=1))
     assert database.read(transits.outdated, workspace.id) == [campaign]
+
+
+def test_how_late_deliveries_are_heard_of_is_learned_from_what_was_told_as_it_came(database: Database) -> None:
+    workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
+    pieces = [a_piece(str(1000 + n)) for n in range(6)]
+    handed = [a_change(str(1000 + n), Status.HANDED_OVER) for n in range(6)]
+    old = [a_change("1005", Status.DELIVERED, hours=48)]
+    database.write(ledger.apply, workspace.id, a_batch(a_campaign(), *pieces, *handed, *old), NOW)
+    # What was learned before the first complete reading says nothing of delays.
+    database.write(workspaces.note, workspace.id, baseline_at=NOW)
+    landed = NOW.replace(hour=3) + timedelta(days=1)
+    for n, late in enumerate((0, 0, 1, 3)):
+        change = Change(str(1000 + n), Status.DELIVERED, landed)
+        database.write(ledger.apply, workspace.id, a_batch(change), landed + timedelta(days=late, hours=2))
+    # An import is no news.
+    imported = Change("1004", Status.DELIVERED, landed, source=Source.IMPORT)
+    database.write(ledger.apply, workspace.id, a_batch(imported), landed + timedelta(days=9))
+    assert database.read(transits.delays, workspace.id) == {0: 2, 1: 1, 3: 1}
