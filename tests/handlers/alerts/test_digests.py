@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.alerts import digests
-from handlers.alerts.digests import AccountState, State, alarms, is_due, morning_of, quiet_hours
+from handlers.alerts.digests import AccountState, alarms, is_due, morning_of, quiet_hours
+from handlers.alerts.state import State
 from handlers.errors import ChannelClosed, NotInChannel, SlackDown, Trouble
 from handlers.forecast import queries as forecast_queries
 from storage import channel_settings, outbox, workspaces
