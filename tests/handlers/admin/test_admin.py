@@ -1,0 +1,169 @@
+"""Settings, the log and erasing: who may, what is asked for again, and what is written down."""
+
+import csv
+import io
+from decimal import Decimal
+
+import pytest
+
+from handlers.admin import erasing, log, settings
+from handlers.admin import view as admin_view
+from handlers.admin.settings import decides_alone
+from handlers.admin.table import TABLE
+from handlers.admin.view import AmountRefused
+from handlers.context.access import NotSteward
+from handlers.context.table import Field, Filled
+from handlers.errors import MessageGone, Outdated
+from handlers.text.buttons import Action, Form, OnePiece, OneRow
+from handlers.text.codec import write
+from storage import audit
+from storage.audit import Act
+from storage.records import Rules
+from storage.statuses import Status
+from tests.handlers.conftest import ANA, BEN, URL, Office
+
+
+@pytest.mark.parametrize(
+    ("chosen", "usual", "alone"),
+    [
+        (None, {"admins"}, False), (None, {ANA}, True), (frozenset({ANA}), {"admins"}, True), (frozenset({ANA, BEN}), {"admins"}, False),
+        (frozenset({"everyone"}), {ANA}, False), (frozenset({"admins"}), {ANA}, False),
+    ],
+)  # fmt: skip
+def test_one_named_person_decides_alone(chosen: frozenset[str] | None, usual: set[str], alone: bool) -> None:
+    assert decides_alone(Rules(cancellers=chosen), frozenset(usual)) == alone
+
+
+@pytest.mark.parametrize(
+    ("typed", "sum_"),
+    [
+        ("", None),
+        ("  ", None),
+        ("$", None),
+        ("250", "250.00"),
+        ("1,000.50", "1000.50"),
+        ("£3", "3.00"),
+        ("0", "0.00"),
+        ("999999999.99", "999999999.99"),
+    ],
+)
+def test_an_amount_is_read_as_people_write_it(typed: str, sum_: str | None) -> None:
+    assert admin_view.amount(typed) == (None if sum_ is None else Decimal(sum_))
+
+
+@pytest.mark.parametrize("typed", ["x", "-1", "1.2.3", "1000000000", "٣", "1e3", "."])
+def test_what_is_no_amount_is_refused(typed: str) -> None:
+    with pytest.raises(AmountRefused):
+        admin_view.amount(typed)
+
+
+async def save(office: Office, rules: Rules, amount: str = "", user: str = ANA) -> str:
+    """Submits the settings; gives what the form then shows."""
+    await settings.save_settings(office.services, office.request(user=user, view_id="V1"), rules, amount)
+    assert (office.slack.last.way, office.slack.last.place) == ("update", "V1")
+    return office.slack.last.text
+
+
+async def test_settings_are_saved_and_the_change_is_written_down(office: Office) -> None:
+    await settings.open_settings(office.services, office.request(), "")
+    assert office.slack.last.way == "open"
+    assert "Saved" in await save(office, Rules(frozenset({"admins", BEN})), "250")
+    kept = office.again().rules
+    assert (kept.cancellers, kept.approval_above) == (frozenset({"admins", BEN}), Decimal(250))
+    detail = f"who may cancel: not set → {BEN}, admins; a second person above: not set → 250.00"
+    assert office.log() == [(Act.RULES, "", detail)]
+    with pytest.raises(NotSteward):
+        await save(office, Rules(), user=BEN)
+    with pytest.raises(NotSteward):
+        await settings.open_settings(office.services, office.request(user=BEN), "")
+
+
+@pytest.mark.parametrize(
+    ("rules", "amount", "said"),
+    [
+        (Rules(frozenset({"admins"})), "much", str(AmountRefused())),
+        (Rules(frozenset()), "", "at least one person"),
+        (Rules(frozenset({ANA})), "1", settings.ALONE),
+    ],
+)
+async def test_what_cannot_be_is_asked_for_again(office: Office, rules: Rules, amount: str, said: str) -> None:
+    assert said in await save(office, rules, amount)
+    assert (office.again().rules, office.log()) == (Rules(), [])
+    assert "Saved" in await save(office, Rules(frozenset({ANA})))
+
+
+async def test_who_saves_what_somebody_else_changed_meanwhile_sees_it_first(office: Office) -> None:
+    before = office.request(view_id="V1")
+    office.rule(cancellers=frozenset({BEN}))
+    await settings.save_settings(office.services, before, Rules(frozenset({"everyone"})), "")
+    assert "Somebody else saved" in office.slack.last.text
+    assert office.again().rules.cancellers == frozenset({BEN})
+
+
+async def test_the_form_carries_both_choices(office: Office) -> None:
+    fields = {"cancellers": Field(chosen="named"), "cancellers_people": Field(people=(BEN,)), "stewards": Field(chosen="admins"),
+              "stewards_people": Field(), "above": Field(typed="")}  # fmt: skip
+    await TABLE.forms[Form.RULES].handler(office.services, office.request(view_id="V1"), Filled("", fields))
+    assert office.again().rules == Rules(frozenset({BEN}), frozenset({"admins"}))
+
+
+def lines(office: Office, number: int) -> None:
+    for n in range(number):
+        office.write(
+            audit.note, office.workspace.id, ANA, Act.RULES, office.clock.now(), subject=f"line {n}", detail="=1+1"
+        )
+
+
+@pytest.mark.parametrize(("number", "older"), [(0, False), (log.PAGE, False), (log.PAGE + 1, True)])
+async def test_the_log_is_read_page_by_page(office: Office, number: int, older: bool) -> None:
+    lines(office, number)
+    await log.open_log(office.services, office.request(), "")
+    shown = office.slack.last.text
+    assert (Action.AUDIT_OLDER.value in shown) == older
+    assert shown.count("line ") == min(number, log.PAGE)
+    if older:
+        (last,) = [one for one in office.read(audit.page, office.workspace.id, None, 99) if one.subject == "line 1"]
+        await log.older(office.services, office.request(view_id="V1"), write(OneRow(last.id)))
+        assert office.slack.last.place == "V1"
+        assert office.slack.last.text.count("line ") == 1
+    for work in (log.open_log, log.export_log):
+        with pytest.raises(NotSteward):
+            await work(office.services, office.request(user=BEN), "")
+    with pytest.raises(NotSteward):
+        await log.older(office.services, office.request(user=BEN), write(OneRow(1)))
+    with pytest.raises(Outdated):
+        await log.older(office.services, office.request(), "x")
+
+
+async def test_the_whole_log_is_sent_as_a_file_that_runs_nothing(office: Office) -> None:
+    lines(office, 20)
+    await log.export_log(office.services, office.request(), "")
+    ((user, file, raw),) = office.slack.files
+    read = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+    assert (user, len(read)) == (ANA, 21)
+    assert "20 lines" in file.comment
+    assert read[0] == ["at", "person", "act", "subject", "detail"]
+    assert read[1][3:] == ["line 19", "'=1+1"]
+    assert office.log()[-1] == (Act.EXPORTED, "the audit log", "")
+
+
+async def test_an_erased_recipient_is_gone_and_who_asked_is_told_where_they_pressed(office: Office) -> None:
+    await office.campaign(*[Status.DELIVERED] * 4)
+    cases = [
+        ({}, None, ("answer", URL)), ({"view_id": "V1"}, None, ("update", "V1")),
+        ({"response_url": ""}, None, ("post", ANA)), ({}, MessageGone(), ("post", ANA)),
+    ]  # fmt: skip
+    for n, (where, trouble, told) in enumerate(cases):
+        office.slack.fail("answer", *([trouble] if trouble else []))
+        piece = office.piece(str(1001 + n))
+        await erasing.erase(office.services, office.request(**where), write(OnePiece(piece.id)))
+        assert (office.slack.last.way, office.slack.last.place) == told
+        assert office.piece(str(1001 + n)).recipient.name == ""
+        assert office.log()[-1] == (Act.ERASED, f"piece {1001 + n}", "")
+    with pytest.raises(NotSteward):
+        await erasing.erase(office.services, office.request(user=BEN), write(OnePiece(office.piece().id)))
+
+
+def test_what_is_pressed_here_twice_shows_the_same_again() -> None:
+    assert {one for one, press in TABLE.actions.items() if press.in_turn} == {Action.AUDIT_OLDER}
+    assert {one for one, press in TABLE.actions.items() if press.kept} == {Action.AUDIT_EXPORT, Action.ERASE}

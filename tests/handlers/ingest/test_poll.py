@@ -1,0 +1,319 @@
+"""Reading the account: each call fails alone, with its reason, and what is not answered is asked for again in time."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from handlers.context.gaps import NOT_OFFERED, REFUSED, Call
+from handlers.errors import (
+    KeyRefused,
+    NotOffered,
+    PieceUnknown,
+    PlatformDown,
+    PlatformRefused,
+    ReadCut,
+    Trouble,
+)
+from handlers.ingest import counting, poll
+from handlers.ingest.poll import MISSES, _is_over
+from storage import details, workspaces
+from storage.queries import mail as queries
+from storage.queries import transits
+from storage.records import Batch, Gap, KnownCampaign, Mix, StoredCampaign
+from storage.records import CampaignId as Id
+from storage.statuses import Status
+from tests.builders import a_campaign, a_piece
+from tests.handlers.conftest import Office
+
+R, D = Status.RECEIVED, Status.DELIVERED
+
+
+async def read(office: Office) -> dict[str, Gap]:
+    """One poll; gives what was not answered."""
+    await poll.poll(office.services, office.workspace.id)
+    return dict(office.again().gaps)
+
+
+def world(office: Office, *statuses: Status, **facts: object) -> None:
+    pieces = [(a_piece(str(1001 + n)), one) for n, one in enumerate(statuses)]
+    office.mail.add(a_campaign(**facts), *pieces)  # type: ignore[arg-type]
+
+
+async def test_a_poll_reads_campaigns_pieces_their_places_and_the_balance(office: Office) -> None:
+    world(office, R, D)
+    office.note(baseline_at=None, polled_at=None)
+    began = office.clock.now()
+    assert await read(office) == {}
+    known = office.workspace
+    assert (known.polled_at, known.baseline_at, known.list_route, known.singles_offered) == (
+        began,
+        began,
+        "newer",
+        True,
+    )
+    assert known.balance is not None
+    (campaign,) = office.read(queries.campaigns_of, known.id)
+    assert office.read(queries.mix, known.id, campaign.id).counts == {R: 1, D: 1}
+    office.clock.pass_time(minutes=5)
+    await read(office)
+    assert (office.workspace.baseline_at, office.workspace.polled_at) == (began, office.clock.now())
+
+
+async def test_the_first_poll_reads_the_whole_history_and_a_later_one_what_is_open(office: Office) -> None:
+    today = office.clock.now().date()
+    office.note(baseline_at=None)
+    await read(office)
+    assert office.mail.asked_days[-1][:2] == (today - timedelta(days=90), today + timedelta(days=1))
+    await read(office)
+    assert office.mail.asked_days[-1] == (today - timedelta(days=2), today + timedelta(days=1), "newer")
+    long_ago = office.clock.now() - timedelta(days=30)
+    office.mail.add(a_campaign(), (a_piece(created_at=long_ago), R))
+    await read(office)
+    await read(office)
+    assert office.mail.asked_days[-1][0] == long_ago.date()
+    office.clock.pass_time(days=31)
+    await read(office)
+    assert office.mail.asked_days[-1][0] == office.clock.now().date() - timedelta(days=2), (
+        "after 60 days it widens no poll"
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "gap", "trouble", "rest"),
+    [
+        ("balance", Call.BALANCE, PlatformRefused(), REFUSED),
+        ("balance", Call.BALANCE, NotOffered(), NOT_OFFERED),
+        ("campaign_pieces", Call.SINGLES, PlatformRefused(), REFUSED),
+        ("campaign_pieces", Call.SINGLES, NotOffered(), NOT_OFFERED),
+        ("pieces", Call.REPORT, PlatformRefused(), REFUSED),
+        ("pieces", Call.REPORT, NotOffered(), NOT_OFFERED),
+    ],
+)
+async def test_what_is_not_answered_is_noted_and_the_rest_goes_on(
+    office: Office, call: str, gap: Call, trouble: Trouble, rest: timedelta
+) -> None:
+    world(office, R)
+    office.mail.fail(call, trouble)
+    found = await read(office)
+    assert set(found) == {gap}
+    assert found[gap].again == office.clock.now() + rest
+    assert office.workspace.polled_at == office.clock.now()
+    before = office.mail.calls.count(call)
+    if gap is not Call.REPORT:
+        office.clock.moment += rest - timedelta(seconds=1)
+        assert set(await read(office)) == {gap}
+        assert office.mail.calls.count(call) == before
+        office.clock.pass_time(seconds=1)
+    assert await read(office) == {}
+
+
+async def test_the_pieces_report_that_does_not_answer_now_is_no_reading(office: Office) -> None:
+    world(office, R)
+    before = office.workspace.polled_at
+    office.clock.pass_time(minutes=5)
+    office.mail.fail("pieces", PlatformDown())
+    with pytest.raises(PlatformDown):
+        await read(office)
+    assert office.again().polled_at == before
+    assert set(office.workspace.gaps) == {Call.REPORT}
+    # Where each campaign's report answers, a second time is a reading.
+    office.mail.fail("pieces", PlatformDown())
+    await read(office)
+    assert office.workspace.polled_at == office.clock.now()
+
+
+async def test_a_balance_that_failed_once_is_asked_for_again_in_the_same_poll(office: Office) -> None:
+    office.mail.fail("balance", PlatformDown())
+    assert await read(office) == {}
+    assert office.mail.calls.count("balance") == 2
+    office.mail.fail("balance", PlatformDown(), times=2)
+    assert set(await read(office)) == {Call.BALANCE}
+    office.mail.fail("balance", PlatformDown())
+    await read(office)
+    assert office.mail.calls.count("balance") == 5, "what failed before has no second turn"
+
+
+async def test_a_refused_key_ends_the_poll(office: Office) -> None:
+    office.mail.fail("balance", KeyRefused(code="401"))
+    with pytest.raises(KeyRefused):
+        await read(office)
+    office.mail.fail("campaigns", PlatformDown())
+    with pytest.raises(PlatformDown):
+        await read(office)
+
+
+async def test_a_list_of_campaigns_that_does_not_end_is_known_in_part(office: Office) -> None:
+    cut = ReadCut()
+    cut.campaigns = (a_campaign(),)
+    office.mail.fail("campaigns", cut)
+    assert set(await read(office)) == {Call.CAMPAIGNS}
+    assert [one.facts.ref for one in office.read(queries.campaigns_of, office.workspace.id)] == ["222"]
+    assert await read(office) == {}
+
+
+async def test_an_older_report_that_stands_in_is_noted_and_the_newer_looked_for_again(office: Office) -> None:
+    world(office, R)
+    office.mail.route, office.mail.instead = "older", PlatformRefused()
+    assert set(await read(office)) == {Call.NEWER}
+    assert office.workspace.list_route == "older"
+    office.mail.instead = None
+    await read(office)
+    assert office.mail.asked_days[-1][2] == "older", "for an hour"
+    assert set(office.workspace.gaps) == {Call.NEWER}
+    office.clock.moment += REFUSED
+    office.mail.route = "newer"
+    assert await read(office) == {}
+    assert office.mail.asked_days[-1][2] is None
+    assert office.workspace.list_route == "newer"
+
+
+async def test_a_report_that_is_not_offered_is_forgotten_with_its_route(office: Office) -> None:
+    await read(office)
+    office.mail.fail("pieces", NotOffered())
+    await read(office)
+    assert office.workspace.list_route is None
+    await read(office)
+    office.mail.fail("pieces", PlatformRefused())
+    await read(office)
+    assert office.workspace.list_route == "newer"
+
+
+def several(office: Office, number: int) -> None:
+    for n in range(number):
+        ref = str(300 + n)
+        office.mail.add(a_campaign(ref, f"Drop {n}"), (a_piece(f"{ref}1", ref), R))
+
+
+async def test_one_broken_campaign_does_not_switch_the_report_off(office: Office) -> None:
+    several(office, 4)
+    office.mail.fail("campaign_pieces", PlatformRefused(), PlatformRefused())
+    assert await read(office) == {}
+    assert office.mail.calls.count("campaign_pieces") == 4
+    assert office.workspace.singles_offered is True
+
+
+async def test_after_three_that_do_not_answer_the_report_is_taken_for_missing(office: Office) -> None:
+    several(office, 5)
+    office.mail.fail("campaign_pieces", *[NotOffered()] * 5)
+    assert set(await read(office)) == {Call.SINGLES}
+    assert office.mail.calls.count("campaign_pieces") == MISSES
+    assert office.workspace.singles_offered is False
+
+
+async def test_a_campaign_that_is_away_for_a_moment_is_asked_for_once_more_after_the_others(office: Office) -> None:
+    several(office, 3)
+    office.mail.fail("campaign_pieces", PlatformDown())
+    assert await read(office) == {}
+    assert office.mail.calls.count("campaign_pieces") == 4
+    office.mail.fail("campaign_pieces", None, PlatformDown(), None, PlatformDown())
+    await read(office)
+    assert office.mail.calls.count("campaign_pieces") == 8
+
+
+def known(status: str, recipients: int | None) -> StoredCampaign:
+    return StoredCampaign(Id(1), replace(KnownCampaign("1"), status=status, recipients=recipients))
+
+
+@pytest.mark.parametrize(
+    ("status", "recipients", "mix", "over"),
+    [
+        ("complete", 2, Mix({D: 2}), True),
+        ("complete", 3, Mix({D: 2}), False),
+        ("complete", None, Mix({D: 2}), True),
+        ("complete", 2, Mix({D: 1, R: 1}), False),
+        ("complete", 2, Mix({D: 2}, other=1), False),
+        ("running", 2, Mix({D: 2}), False),
+        ("complete", 2, None, False),
+    ],
+)
+def test_a_campaign_is_over_when_all_its_pieces_are_known_and_final(
+    status: str, recipients: int | None, mix: Mix | None, over: bool
+) -> None:
+    assert _is_over(known(status, recipients), mix) == over
+
+
+async def test_a_campaign_that_is_over_is_not_asked_for(office: Office) -> None:
+    world(office, D, status="complete", recipients=1)
+    await read(office)
+    calls = office.mail.calls.count("campaign_pieces")
+    await read(office)
+    assert office.mail.calls.count("campaign_pieces") == calls
+
+
+async def test_pieces_that_a_report_only_names_are_asked_for_one_by_one(office: Office) -> None:
+    world(office)
+    for n in range(4):
+        office.mail.described[str(2001 + n)], office.mail.at[str(2001 + n)] = a_piece(str(2001 + n)), R
+    full = office.mail.described.copy()
+
+    async def bare(ref: str) -> Batch:
+        office.mail.meet("campaign_pieces")
+        return Batch(pieces=tuple(replace(one, created_at=None, campaign_ref=ref) for one in full.values()))
+
+    office.mail.campaign_pieces = bare  # type: ignore[method-assign]
+    office.mail.fail("pieces", *[NotOffered()] * 9)
+    office.policy(details=3)
+    office.mail.fail("piece", PieceUnknown(), None, PlatformDown())
+    await poll._meet_unknown(office.services, office.workspace, await bare("222"))
+    assert office.mail.calls.count("piece") == 3
+    assert [one.ref for one in office.read(queries.find_pieces, office.workspace.id, "2002", 5)] == ["2002"]
+
+
+async def due(office: Office) -> list[str]:
+    return [one.ref for one in office.read(queries.details_due, office.workspace.id, 100)]
+
+
+async def test_timelines_are_fetched_a_few_at_a_time_and_a_gone_piece_is_dropped(office: Office) -> None:
+    await office.campaign(*[D] * 5)
+    waiting = await due(office)
+    assert len(waiting) == 5
+    office.policy(details=3)
+    office.mail.fail("piece", PieceUnknown())
+    assert await read(office) == {}
+    assert office.mail.calls.count("piece") == 3
+    left = await due(office)
+    assert waiting[0] not in left
+    assert set(waiting[3:]) <= set(left)
+
+
+@pytest.mark.parametrize(("trouble", "asked"), [(PlatformRefused(), MISSES), (PlatformDown(), 1)])
+async def test_timelines_that_are_refused_let_the_others_pass(office: Office, trouble: Trouble, asked: int) -> None:
+    await office.campaign(*[D] * 5)
+    first = (await due(office))[0]
+    office.mail.fail("piece", *[trouble] * 5)
+    assert set(await read(office)) == {Call.TIMELINES}
+    assert office.mail.calls.count("piece") == asked
+    assert (await due(office))[0] != first, "the one that was refused comes last"
+    office.mail.waiting.clear()
+    if isinstance(trouble, PlatformRefused):
+        await read(office)
+        assert office.mail.calls.count("piece") == asked, "for an hour"
+        office.clock.moment += REFUSED
+    assert await read(office) == {}
+
+
+async def test_where_nothing_tells_of_campaigns_single_mail_is_news_at_once(office: Office) -> None:
+    now = office.clock.now()
+    await office.learn(Batch(pieces=(a_piece("9", campaign_ref=None),)))
+    far = now + timedelta(days=1)
+    both = {Call.SINGLES: Gap("x", now, far), Call.TIMELINES: Gap("x", now, far)}
+    placed = "SELECT placed FROM pieces"
+    for gaps in ({Call.SINGLES: both[Call.SINGLES]}, both):
+        office.write(workspaces.keep_gaps, office.workspace.id, {call.value: gap for call, gap in gaps.items()})
+        office.write(details.postpone, office.workspace.id, office.piece("9").id)
+        office.mail.fail("piece", PlatformRefused())
+        await read(office)
+        found = office.read(lambda c: c.exec_driver_sql(placed).scalar())
+        assert bool(found) == (len(gaps) == 2)
+
+
+async def test_a_campaign_that_moved_is_counted_and_what_is_being_written_is_counted_next_time(office: Office) -> None:
+    campaign = await office.campaign(D, Status.RETURNED, D)
+    assert office.read(transits.outdated, office.workspace.id) == [campaign.id]
+    await counting.bring_up_to_date(office.services, office.workspace.id, campaign.id)
+    assert office.read(transits.outdated, office.workspace.id) == [campaign.id], "it moved just now"
+    office.clock.moment += counting.IN_WRITING
+    await counting.survey(office.services, office.workspace.id)
+    assert office.read(transits.outdated, office.workspace.id) == []
+    await counting.bring_up_to_date(office.services, office.workspace.id, campaign.id)

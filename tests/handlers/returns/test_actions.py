@@ -1,0 +1,157 @@
+"""The returns desk: what it counts, what is checked, and what people note of it."""
+
+from typing import Any
+
+import pytest
+
+from handlers.charts.drawing import Bars
+from handlers.context.ports import AddressCheck
+from handlers.errors import NotInChannel, Outdated, PlatformDown
+from handlers.returns import actions
+from handlers.returns import view as returns_view
+from handlers.returns.table import TABLE
+from handlers.text import buttons
+from handlers.text.buttons import Action, OneCampaign, OnePiece, ReturnsOf, Settled, Word
+from handlers.text.codec import write
+from storage import intents
+from storage.intents import Kind
+from storage.queries import returns
+from storage.queries.mail import Days
+from storage.queries.returns import Note
+from storage.records import CampaignId, ChannelId, PieceId, Recipient, StoredCampaign
+from storage.statuses import Status
+from tests.handlers.conftest import ANA, OPS, Office
+
+D, BACK = Status.DELIVERED, Status.RETURNED
+
+
+async def returned(office: Office, number: int = 1) -> StoredCampaign:
+    return await office.campaign(*[BACK] * number, D)
+
+
+def note(office: Office, ref: str = "1001") -> Note:
+    piece = office.piece(ref)
+    return office.read(returns.notes_of, office.workspace.id, [piece.id]).get(piece.id, Note())
+
+
+async def test_the_desk_opens_with_the_first_page_and_remembers_where_it_was_asked_for(office: Office) -> None:
+    campaign = await returned(office, returns_view.PAGE + 1)
+    await actions.open_desk(office.services, office.request(message_ts="1.1"), write(OneCampaign(campaign.id)))
+    shown = office.slack.last
+    assert (shown.way, shown.place) == ("open", "T1")
+    last = office.piece(str(1000 + returns_view.PAGE)).id
+    assert write(ReturnsOf(campaign.id, last, OPS, "1.1")) in shown.text
+    await actions.turn_page(
+        office.services, office.request(view_id="V1"), write(ReturnsOf(campaign.id, last, OPS, "1.1"))
+    )
+    assert (office.slack.last.way, office.slack.last.place) == ("update", "V1")
+    assert str(1001 + returns_view.PAGE) in office.slack.last.text
+    assert "`1001`" not in office.slack.last.text
+    await actions.push_desk(office.services, office.request(), write(OneCampaign(campaign.id)))
+    assert office.slack.last.way == "push"
+    with pytest.raises(Outdated):
+        await actions.open_desk(office.services, office.request(), write(OneCampaign(CampaignId(99))))
+
+
+async def test_a_campaign_without_returns_has_none_to_list(office: Office) -> None:
+    campaign = await office.campaign(D)
+    await actions.open_desk(office.services, office.request(), write(OneCampaign(campaign.id)))
+    assert "1001" not in office.slack.last.text
+
+
+async def test_what_is_usual_is_of_the_other_campaigns(office: Office) -> None:
+    campaign = await office.campaign(*[BACK] * 10)
+    await office.campaign(BACK, *[D] * 49, ref="223", name="Autumn")
+    await actions.open_desk(office.services, office.request(), write(OneCampaign(campaign.id)))
+    assert "2.0 %" in office.slack.last.text
+
+
+async def test_a_range_lists_the_campaigns_with_returns_alone(office: Office) -> None:
+    await returned(office)
+    await office.campaign(D, ref="223", name="Autumn")
+    await actions.open_range(office.services, office.request(), buttons.carry(None, Days()))
+    assert "Spring lapsed" in office.slack.last.text
+    assert "Autumn" not in office.slack.last.text
+
+
+async def test_the_map_goes_to_the_thread_of_the_desk_or_to_the_person(office: Office) -> None:
+    campaign = await returned(office, 3)
+    office.clock.pass_time(minutes=10)
+    await actions.show_map(
+        office.services, office.request(), write(ReturnsOf(campaign.id, None, ChannelId("C0ELSE"), "1.1"))
+    )
+    assert (office.slack.last.way, office.slack.last.place, office.slack.last.thread) == ("post", "C0ELSE", "1.1")
+    (bars,) = [one for one in office.drawn if isinstance(one, Bars)]
+    assert [number for _, number in bars.rows] == [3]
+    await actions.show_map(office.services, office.request(), write(ReturnsOf(campaign.id)))
+    assert (office.slack.last.place, office.slack.last.thread) == (ANA, None)
+
+
+async def test_a_map_of_nothing_is_not_drawn(office: Office) -> None:
+    campaign = await office.campaign(D)
+    await actions.show_map(office.services, office.request(), write(ReturnsOf(campaign.id)))
+    assert office.drawn == []
+    office.slack.fail("post", NotInChannel())
+    await actions.show_map(office.services, office.request(), write(ReturnsOf(campaign.id)))
+    assert office.slack.last.way == "answer"
+
+
+def pressed(office: Office, **facts: Any) -> Any:
+    return office.request(view_id="V1", metadata=write(OnePiece(office.piece().id)), **facts)
+
+
+async def test_a_piece_opens_over_the_list(office: Office) -> None:
+    await returned(office)
+    await actions.open_piece(office.services, office.request(), write(OnePiece(office.piece().id)))
+    assert office.slack.last.way == "push"
+    assert "1234 Main Street" in office.slack.last.text
+
+
+async def test_an_address_is_checked_by_the_platform_where_it_is_known(office: Office) -> None:
+    await returned(office)
+    value = write(OnePiece(office.piece().id))
+    office.mail.verdict = AddressCheck(False, Recipient())
+    await actions.check_address(office.services, pressed(office), value)
+    assert (
+        returns_view.check_text(office.mail.verdict) in office.slack.last.shown["blocks"].__str__()
+        or "not know" in office.slack.last.text
+    )
+    office.mail.fail("check_address", PlatformDown("gone fishing"))
+    await actions.check_address(office.services, pressed(office), value)
+    assert "gone fishing" in office.slack.last.text
+    calls = len(office.mail.calls)
+    office.write(lambda c: c.exec_driver_sql("UPDATE pieces SET address = ''"))
+    await actions.check_address(office.services, pressed(office), value)
+    assert "not told this piece" in office.slack.last.text
+    assert len(office.mail.calls) == calls
+
+
+async def test_a_reason_is_noted_once_by_who_chose_it(office: Office) -> None:
+    await returned(office)
+    reason = next(iter(returns_view.REASONS))
+    kept = office.write(intents.keep_taken, office.workspace.id, Kind.ASKED, {"by": ANA}, "", "k")
+    assert kept is not None
+    await actions.note_reason(office.services, pressed(office, kept=kept), write(Word(reason)))
+    assert (note(office).reason, note(office).reason_by) == (reason, ANA)
+    other = list(returns_view.REASONS)[1]
+    again = office.read(intents.of, office.workspace.id, kept.id)
+    await actions.note_reason(office.services, pressed(office, kept=again), write(Word(other)))
+    assert note(office).reason == reason, "the same request, answered by another process"
+    with pytest.raises(Outdated):
+        await actions.note_reason(office.services, pressed(office), write(Word("lost interest")))
+    assert office.slack.last.way == "update"
+
+
+async def test_a_return_is_settled_and_opened_again(office: Office) -> None:
+    await returned(office)
+    piece = office.piece().id
+    await actions.mark_handled(office.services, pressed(office), write(Settled(piece, True)))
+    assert (note(office).handled_by, note(office).handled_at) == (ANA, office.clock.now())
+    await actions.mark_handled(office.services, pressed(office), write(Settled(piece, False)))
+    assert note(office).handled_at is None
+    with pytest.raises(Outdated):
+        await actions.mark_handled(office.services, pressed(office), write(Settled(PieceId(99), True)))
+
+
+def test_what_people_note_is_kept() -> None:
+    assert {one for one, press in TABLE.actions.items() if press.kept} == {Action.RETURN_REASON, Action.RETURN_HANDLED}

@@ -1,0 +1,163 @@
+"""`/mailstatus`: who is answered where, with which days, and what a guest does not read."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from handlers.charts.drawing import Curve, Pie
+from handlers.context.access import GuestsLook
+from handlers.errors import NotConnected, Outdated, PlatformDown
+from handlers.status import actions, commands
+from handlers.status.table import TABLE
+from handlers.text import buttons
+from handlers.text.buttons import OneCampaign
+from handlers.text.codec import write
+from handlers.text.parsing import ALL_TIME
+from storage import privacy
+from storage.queries.mail import Days
+from storage.records import CampaignId, Money
+from storage.statuses import Status
+from tests.handlers.conftest import GUS, OPS, URL, Office
+
+D, T = Status.DELIVERED, Status.IN_TRANSIT
+
+
+async def ask(office: Office, text: str = "", **facts: object) -> tuple[str, str, str]:
+    """What was said last: how, where, and the words."""
+    await commands.mail_status(office.services, office.request(text, **facts))  # type: ignore[arg-type]
+    said = office.slack.last
+    return said.way, said.place, said.text
+
+
+def pie(office: Office) -> Pie:
+    drawn = office.drawn[-1]
+    assert isinstance(drawn, Pie)
+    return drawn
+
+
+async def test_a_campaign_is_answered_in_the_channel_with_its_pie_and_noted_as_shown(office: Office) -> None:
+    campaign = await office.campaign(D, D, T)
+    way, place, text = await ask(office, "spring LAPSED")
+    assert (way, place) == ("post", OPS)
+    assert "2" in text
+    assert "image" in str(office.slack.last.shown.blocks)
+    assert pie(office).title == "Spring lapsed"
+    assert office.read(privacy.shown_campaigns, office.workspace.id, OPS) == [campaign.id]
+
+
+async def test_the_account_is_answered_for_this_month_and_a_campaign_for_all_time(office: Office) -> None:
+    await office.campaign(D)
+    await ask(office)
+    assert "November" in pie(office).caption
+    assert sum(pie(office).counts) == 0, "ordered in October"
+    await ask(office, "last month")
+    assert sum(pie(office).counts) == 1
+    await ask(office, "Spring lapsed")
+    assert sum(pie(office).counts) == 1
+    await ask(office, "Spring lapsed today")
+    assert sum(pie(office).counts) == 0
+
+
+async def test_the_day_is_the_askers(office: Office) -> None:
+    await office.campaign(D)
+    office.clock.moment = office.clock.moment.replace(day=1, hour=3)
+    await ask(office)
+    assert "October" in pie(office).caption, "in Chicago it is still October"
+
+
+async def test_help_names_a_campaign_of_ones_own(office: Office) -> None:
+    assert commands.EXAMPLE in (await ask(office, "help"))[2]
+    await office.campaign(D)
+    assert "Spring lapsed" in str(office.slack.said[-1].shown.blocks) + (await ask(office, "?"))[2]
+    assert office.slack.last.way == "answer"
+
+
+async def test_without_an_account_there_is_nothing_to_say(office: Office) -> None:
+    office.note(connected_at=None)
+    with pytest.raises(NotConnected):
+        await ask(office)
+    assert (await ask(office, "help"))[0] == "answer"
+
+
+async def test_several_or_no_campaigns_are_asked_back_in_private(office: Office) -> None:
+    await office.campaign(D, name="Spring one")
+    await office.campaign(D, ref="223", name="Spring two")
+    for text in ("Spring", "Zzyzx"):
+        way, place, _ = await ask(office, text)
+        assert (way, place) == ("answer", URL)
+    assert office.read(privacy.shown_campaigns, office.workspace.id, OPS) == []
+
+
+async def test_a_guest_reads_of_what_the_channel_was_shown_without_the_balance(office: Office) -> None:
+    office.note(balance=Decimal("77.70"))
+    campaign = await office.campaign(D)
+    guest = {"user": GUS, "guest": True}
+    with pytest.raises(GuestsLook):
+        await ask(office, "", **guest)
+    assert (await ask(office, "Spring lapsed", **guest))[0] == "answer"
+    await ask(office, "Spring lapsed")
+    assert "77.70" in str(office.slack.last.shown.blocks)
+    way, _, _ = await ask(office, "Spring lapsed", **guest)
+    assert way == "post"
+    assert "77.70" not in str(office.slack.last.shown.blocks)
+    with pytest.raises(GuestsLook):
+        await actions.refresh(office.services, office.request(user=GUS, guest=True), buttons.carry(None, Days()))
+    assert campaign.id
+    assert office.again().balance == Money(Decimal("77.70"))
+
+
+async def test_a_chosen_campaign_goes_to_the_channel_with_its_days(office: Office) -> None:
+    campaign = await office.campaign(D)
+    await actions.pick_campaign(office.services, office.request(), buttons.carry(campaign.id, ALL_TIME.days))
+    assert (office.slack.last.way, office.slack.last.place) == ("post", OPS)
+    assert office.read(privacy.shown_campaigns, office.workspace.id, OPS) == [campaign.id]
+    for wrong in (buttons.carry(CampaignId(99), Days()), "x", ""):
+        with pytest.raises(Outdated):
+            await actions.pick_campaign(office.services, office.request(), wrong)
+
+
+async def test_refreshed_the_same_message_shows_new_numbers_and_days(office: Office) -> None:
+    campaign = await office.campaign(T)
+    office.mail.at["1001"] = D
+    pressed = office.request(message_ts="1.1", pictures=("F1",))
+    await actions.refresh(office.services, pressed, buttons.carry(campaign.id, Days()))
+    assert (office.slack.last.way, office.slack.last.place) == ("edit", f"{OPS},1.1")
+    assert office.piece().status is D, "asked for though it is fresh"
+    assert office.slack.deleted == ["F1"]
+    today = date(2026, 11, 2)
+    await actions.refresh(office.services, pressed, buttons.carry(None, Days(today, today)))
+    assert sum(pie(office).counts) == 0
+
+
+async def test_old_numbers_are_said_to_be_old(office: Office) -> None:
+    await office.campaign(D)
+    office.note(polled_at=office.clock.now() - timedelta(hours=2))
+    office.mail.fail("campaign_pieces", PlatformDown())
+    await ask(office, "Spring lapsed")
+    stale = str(office.slack.last.shown.blocks)
+    await ask(office, "Spring lapsed")
+    assert str(office.slack.last.shown.blocks) != stale
+
+
+async def test_the_curve_comes_in_the_answers_thread(office: Office) -> None:
+    a_week_ago = office.clock.now() - timedelta(days=7)
+    campaign = await office.campaign(*[D] * 40, *[T] * 40, piece={"dispatched_at": a_week_ago})
+    office.clock.pass_time(minutes=10)
+    await actions.delivery_curve(office.services, office.request(message_ts="1.1"), write(OneCampaign(campaign.id)))
+    assert (office.slack.last.way, office.slack.last.thread) == ("post", "1.1")
+    assert any(isinstance(one, Curve) for one in office.drawn)
+    await actions.delivery_curve(office.services, office.request(), write(OneCampaign(campaign.id)))
+    assert office.slack.last.thread is None
+
+
+async def test_before_the_first_hand_over_there_is_no_curve(office: Office) -> None:
+    campaign = await office.campaign(Status.RECEIVED)
+    await actions.delivery_curve(office.services, office.request(message_ts="1.1"), write(OneCampaign(campaign.id)))
+    assert office.drawn == []
+
+
+def test_what_guests_may_ask_names_nobody_and_changes_nothing() -> None:
+    assert not any(press.kept for press in TABLE.actions.values())
+    assert TABLE.commands["/mailstatus"].for_guests
+    assert TABLE.commands["/mailstatus"].nameless

@@ -1,0 +1,59 @@
+"""What is tidied, erased, purged and recounted, and after what time."""
+
+from datetime import timedelta
+
+import pytest
+
+from handlers import upkeep
+from storage import secrets, workspaces
+from storage.queries import mail as queries
+from storage.statuses import Status
+from tests.handlers.conftest import Office
+
+
+@pytest.mark.parametrize(("days", "erased"), [(89, False), (91, True)])
+async def test_who_a_piece_was_sent_to_is_dropped_some_time_after_its_end(
+    office: Office, days: int, erased: bool
+) -> None:
+    await office.campaign(Status.DELIVERED, Status.IN_TRANSIT)
+    office.clock.pass_time(days=days)
+    await upkeep.erase(office.services, office.workspace.id)
+    assert (office.piece("1001").recipient.name == "") == erased
+    assert office.piece("1002").recipient.name, "it is still under way"
+
+
+async def test_a_removed_workspace_is_forgotten_in_its_time_and_no_other(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    now = office.clock.now()
+    other = office.write(workspaces.ensure, "T0BOLT", "Bolt", "USD")
+    assert office.write(secrets.remove, office.workspace.id, None, now, now + timedelta(days=30))
+    for days, gone in ((29, False), (2, True)):
+        office.clock.pass_time(days=days)
+        await upkeep.purge(office.services)
+        left = office.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM pieces").scalar())
+        assert (left == 0) == gone
+    assert office.read(workspaces.by_id, other.id).name == "Bolt"
+
+
+async def test_counts_are_folded(office: Office) -> None:
+    campaign = await office.campaign(Status.DELIVERED, Status.DELIVERED)
+    counted = "SELECT count(*) FROM tallies"
+    assert office.read(lambda c: c.exec_driver_sql(counted).scalar()) == 0
+    await upkeep.tidy(office.services)
+    assert office.read(lambda c: c.exec_driver_sql(counted).scalar()) == 1
+    assert office.read(queries.mix, office.workspace.id, campaign.id).counts == {Status.DELIVERED: 2}
+
+
+async def test_each_night_another_part_is_recounted_and_drift_is_named(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    await office.campaign(Status.DELIVERED)
+    await upkeep.tidy(office.services)
+    office.write(lambda c: c.exec_driver_sql("UPDATE tallies SET pieces = pieces + 1"))
+    seen = []
+    for _ in range(upkeep.NIGHTS):
+        caplog.clear()
+        await upkeep.recount(office.services, office.workspace.id)
+        seen.append("recount.drift" in caplog.text)
+        office.clock.pass_time(days=1)
+    assert seen.count(True) == 1

@@ -1,0 +1,132 @@
+"""`/mailtrack`: who reads of which piece, what is asked of the platform, and what is shared."""
+
+from typing import Any
+
+import pytest
+
+from handlers.context.access import GuestsLook
+from handlers.errors import NotConnected, Outdated, PlatformDown, PlatformRefused, Refusal, Trouble
+from handlers.text.buttons import OnePiece
+from handlers.text.codec import write
+from handlers.track import actions, commands
+from handlers.track.table import TABLE
+from storage.records import ChannelId, PieceId
+from storage.statuses import Status
+from tests.builders import a_campaign, a_piece
+from tests.handlers.conftest import BEN, GUS, OPS, URL, Office
+
+D, T = Status.DELIVERED, Status.IN_TRANSIT
+
+
+async def ask(office: Office, text: str, **facts: Any) -> str:
+    """What the asker alone reads."""
+    await commands.mail_track(office.services, office.request(text, **facts))
+    assert office.slack.last.way == "answer"
+    return office.slack.last.text + str(office.slack.last.shown.blocks)
+
+
+async def test_one_piece_is_shown_with_its_recipient_to_the_asker_alone(office: Office) -> None:
+    await office.campaign(T)
+    office.mail.at["1001"] = D
+    for asked in ("1001", "#1001", '"1001"'):
+        assert "Jane Smith" in await ask(office, asked)
+    assert office.piece().status is D, "read again just now"
+
+
+async def test_a_piece_that_is_not_known_here_is_asked_of_the_platform(office: Office) -> None:
+    office.mail.add(a_campaign("300"), (a_piece("777", "300"), D))
+    assert "Jane Smith" in await ask(office, "777")
+    office.mail.add(a_campaign("301"), (a_piece("778", "301"), D))
+    calls = office.mail.calls.count("piece")
+    await ask(office, "778", user=GUS, guest=True)
+    await ask(office, "77x")
+    assert office.mail.calls.count("piece") == calls, "for guests, and for what is no id, nothing is asked"
+
+
+@pytest.mark.parametrize("trouble", [PlatformDown(), PlatformRefused(), None])
+async def test_what_nobody_knows_is_said(office: Office, trouble: Trouble | None) -> None:
+    office.mail.fail("piece", trouble)
+    assert "Jane" not in await ask(office, "9999")
+
+
+async def test_several_pieces_are_offered(office: Office) -> None:
+    await office.campaign(D, T)
+    shown = await ask(office, "Jane Smith")
+    assert "2 pieces" in shown
+    assert "Delivered" in shown
+
+
+async def test_help_names_a_piece_of_ones_own_but_not_to_guests(office: Office) -> None:
+    await office.campaign(D)
+    assert "1001" in await ask(office, "")
+    assert "1001" in await ask(office, "help")
+    assert "1001" not in await ask(office, "help", user=GUS, guest=True)
+    office.note(connected_at=None)
+    with pytest.raises(NotConnected):
+        await ask(office, "1001")
+
+
+async def test_a_guest_reads_of_what_was_shared_without_the_recipient(office: Office) -> None:
+    await office.campaign(D, D)
+    guest: dict[str, Any] = {"user": GUS, "guest": True}
+    assert "Delivered" not in await ask(office, "1001", **guest)
+    await actions.share_piece(office.services, office.request(), write(OnePiece(office.piece("1001").id)))
+    assert (office.slack.last.way, office.slack.last.place) == ("post", OPS)
+    assert "Smith" not in office.slack.last.text + str(office.slack.last.shown.blocks)
+    seen = await ask(office, "1001", **guest)
+    assert "Delivered" in seen
+    assert "Smith" not in seen
+    assert "Delivered" not in await ask(office, "1002", **guest)
+    with pytest.raises(GuestsLook):
+        await actions.pick_piece(office.services, office.request(**guest), write(OnePiece(office.piece("1002").id)))
+
+
+async def test_without_a_channel_nothing_is_shared(office: Office) -> None:
+    await office.campaign(D)
+    with pytest.raises(Refusal, match="no channel"):
+        await actions.share_piece(
+            office.services, office.request(channel=ChannelId("")), write(OnePiece(office.piece().id))
+        )
+    assert office.slack.said == []
+
+
+async def test_the_ids_in_a_message_are_tracked(office: Office) -> None:
+    await office.campaign(D, ref="100222")
+    office.mail.add(a_campaign("300"), (a_piece("700001", "300"), D), (a_piece("700002", "300"), T))
+
+    async def inside(text: str) -> str:
+        await commands.track_in_message(office.services, office.request(text))
+        return office.slack.last.text + str(office.slack.last.shown.blocks)
+
+    assert "Jane Smith" in await inside("look at 700001 please")
+    assert "2 pieces" in await inside("look at 700001 and 700002 and 999999")
+    assert "Jane Smith," not in await inside("nothing here")
+
+
+async def test_who_may_erase_is_offered_it_and_a_modal_shares_nothing(office: Office) -> None:
+    await office.campaign(D)
+    assert "erase_recipient" in await ask(office, "1001")
+    assert "share_piece" in office.slack.last.shown.blocks.__str__()
+    assert "erase_recipient" not in await ask(office, "1001", user=BEN)
+
+
+async def test_a_timeline_opens_over_a_list_and_else_answers_the_asker(office: Office) -> None:
+    await office.campaign(D)
+    value = write(OnePiece(office.piece().id))
+    await actions.track_piece(office.services, office.request(view_id="V9"), value)
+    assert [(one.way, one.place) for one in office.slack.said] == [("push", "T1"), ("update", "V1")]
+    assert "share_piece" not in office.slack.last.text
+    await actions.track_piece(office.services, office.request(), value)
+    assert (office.slack.last.way, office.slack.last.place) == ("answer", URL)
+    await actions.pick_piece(office.services, office.request(), value)
+    assert office.slack.last.way == "replace"
+    with pytest.raises(Outdated):
+        await actions.track_piece(office.services, office.request(), write(OnePiece(PieceId(99))))
+    with pytest.raises(GuestsLook):
+        await actions.track_piece(office.services, office.request(user=GUS, guest=True, view_id="V9"), value)
+
+
+def test_nothing_here_changes_anything() -> None:
+    assert not any(press.kept for press in TABLE.actions.values())
+    assert TABLE.commands["/mailtrack"].for_guests
+    assert not TABLE.commands["/mailtrack"].nameless

@@ -1,0 +1,118 @@
+"""Steps of workflows and links to the dashboard: what is told, of what, and what ends a step."""
+
+from typing import Any
+
+import pytest
+
+from handlers.errors import SlackDown, SlackRefused
+from handlers.workflow import mentions, steps
+from storage import intents
+from storage.statuses import FINAL, Status
+from tests.handlers.conftest import OPS, Office
+
+
+async def step(office: Office, name: str, inputs: dict[str, str]) -> Any:
+    """What Slack is told at the end of this step."""
+    number = await steps.keep_step(office.services, office.workspace, name, inputs, "Fx1", "xwfp")
+    await steps.begin_step(office.services, office.request(), number)
+    return office.slack.steps[-1]
+
+
+async def test_a_campaigns_numbers_are_told_to_the_next_step(office: Office) -> None:
+    await office.campaign(Status.DELIVERED, Status.RETURNED, Status.DELIVERED)
+    execution, token, outputs = await step(office, "get_campaign_status", {"campaign": "spring lapsed"})
+    assert (execution, token) == ("Fx1", "xwfp")
+    assert {name: outputs[name] for name in ("name", "pieces", "delivered", "returned")} == {
+        "name": "Spring lapsed", "pieces": "3", "delivered": "2", "returned": "1",
+    }  # fmt: skip
+    assert "3 pieces" in outputs["summary"]
+
+
+async def test_a_step_that_means_several_campaigns_or_none_fails_in_words(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    await office.campaign(Status.DELIVERED, ref="223", name="Spring welcome")
+    for asked in ("spring", "nothing like it", ""):
+        _, _, why = await step(office, "get_campaign_status", {"campaign": asked})
+        assert isinstance(why, str)
+        office.write(lambda c: c.exec_driver_sql("DELETE FROM intents"))
+
+
+@pytest.mark.parametrize("status", Status)
+async def test_a_pieces_place_is_told_with_a_shortened_recipient(office: Office, status: Status) -> None:
+    await office.campaign(status)
+    _, _, outputs = await step(office, "track_a_piece", {"piece": "#1001"})
+    assert outputs["is_final"] == ("yes" if status in FINAL else "no")
+    assert outputs["moved_on"] == f"{office.clock.now():%Y-%m-%d}"
+    assert "1001" in outputs["summary"]
+    assert "Smith" not in str(outputs)
+
+
+@pytest.mark.parametrize("piece", ["", "100", "9999", "Jane Smith"])
+async def test_a_piece_is_meant_by_its_id_alone(office: Office, piece: str) -> None:
+    await office.campaign(Status.DELIVERED)
+    _, _, why = await step(office, "track_a_piece", {"piece": piece})
+    assert isinstance(why, str)
+
+
+async def test_a_step_of_another_version_or_whose_inputs_are_lost_asks_to_run_it_again(office: Office) -> None:
+    _, _, why = await step(office, "later_step", {})
+    assert why == str(steps.StepLost())
+    office.write(lambda c: c.exec_driver_sql("DELETE FROM intents"))
+    number = await steps.keep_step(office.services, office.workspace, "track_a_piece", {}, "Fx1", "")
+    office.policy(sealing_keys=("x" * 43 + "=",))
+    await steps.begin_step(office.services, office.request(), number)
+    assert office.slack.steps[-1] == ("Fx1", None, str(steps.StepLost()))
+
+
+async def test_a_step_that_is_over_there_is_over_here_and_one_that_slack_does_not_take_is_told_later(
+    office: Office,
+) -> None:
+    await office.campaign(Status.DELIVERED)
+    office.slack.fail("complete_step", SlackDown(), SlackRefused())
+    number = await steps.keep_step(office.services, office.workspace, "track_a_piece", {"piece": "1001"}, "Fx1", "t")
+    assert number == await steps.keep_step(office.services, office.workspace, "track_a_piece", {}, "Fx1", "t")
+    for ended in (False, True):
+        office.write(lambda c: c.exec_driver_sql("UPDATE intents SET next_at = made_at, lease_until = 0"))
+        await steps.begin_step(office.services, office.request(), number)
+        found = office.read(intents.of, office.workspace.id, number)
+        assert found is not None
+        assert found.ended == ended
+    assert office.slack.steps == []
+
+
+BASE = "https://mail.example/campaigns/"
+
+
+async def unfurled(office: Office, *urls: str, **facts: Any) -> set[str]:
+    office.slack.unfurled.clear()
+    await steps.unfurl(office.services, office.request(message_ts="1.1", **facts), urls)
+    return set(office.slack.unfurled)
+
+
+async def test_links_to_a_campaign_show_its_numbers_and_no_other_link_does(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    good = {f"{BASE}222", f"{BASE}222/recipients?page=2"}
+    assert await unfurled(office, *good, f"{BASE}99", BASE, f"{BASE}x", "https://else.example/campaigns/222") == good
+    assert all(message.picture is None for message in office.slack.unfurled.values())
+    assert await unfurled(office, *[f"{BASE}222?{n}" for n in range(steps.LINKS + 1)]) == {
+        f"{BASE}222?{n}" for n in range(steps.LINKS)
+    }
+    calls = office.slack.calls.count("unfurl")
+    assert await unfurled(office, f"{BASE}222", guest=True) == set()
+    assert await unfurled(office, f"{BASE}99") == set()
+    office.note(connected_at=None)
+    assert await unfurled(office, f"{BASE}222") == set()
+    assert office.slack.calls.count("unfurl") == calls
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [("status Spring lapsed", "post"), ("MailStatus spring lapsed", "post"), ("/mailstatus spring lapsed", "post"), ("track 1001", "whisper"),
+     ("mailtrack 1001", "whisper"), ("/mailtrack 1001", "whisper"), ("hello", "whisper"), ("", "whisper")],
+)  # fmt: skip
+async def test_a_mention_says_the_same_words_and_is_answered_in_its_thread(office: Office, text: str, way: str) -> None:
+    await office.campaign(Status.DELIVERED)
+    await mentions.mention(office.services, office.request(text, response_url="", thread="1.1"))
+    assert (office.slack.last.way, office.slack.last.thread) == (way, "1.1")
+    assert ("Jane Smith" in office.slack.last.text) == ("track" in text)
+    assert OPS in office.slack.last.place
