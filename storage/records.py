@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 from storage.statuses import LIFECYCLE, Status
 
@@ -72,16 +72,39 @@ class Recipient:
 NOBODY = Recipient()
 
 
+class CampaignStage(StrEnum):
+    """How far a campaign has come, made of the platform's words where its bytes are read. Stored: never rename."""
+
+    #: Made, and not booked: nothing is paid, and it can be deleted.
+    DRAFT = "draft"
+    #: Booked, and waiting for its mailing date.
+    BOOKED = "booked"
+    #: Its mailing date has come.
+    RUNNING = "running"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    #: The platform says a word that we do not know, or says nothing.
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, kept: str) -> "CampaignStage":
+        """The stage that was kept as this text; UNKNOWN for what is none of ours."""
+        return next((stage for stage in cls if stage.value == kept), cls.UNKNOWN)
+
+
+#: Paid for, and perhaps not yet taken from the balance.
+BOOKED_STAGES: Final = frozenset({CampaignStage.BOOKED, CampaignStage.RUNNING})
+#: A campaign that has nothing more to say once all its pieces are known and final.
+ENDED_STAGES: Final = frozenset({CampaignStage.COMPLETE, CampaignStage.CANCELLED})
+
+
 @dataclass(frozen=True)
 class Campaign:
-    """A campaign as one message tells of it: what it does not tell is None, and is never written.
-
-    `status` is the platform's word, kept verbatim.
-    """
+    """A campaign as one message tells of it: what it does not tell is None, and is never written."""
 
     ref: str
     name: str | None = None
-    status: str | None = None
+    stage: CampaignStage | None = None
     kind: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -95,7 +118,7 @@ class KnownCampaign(Campaign):
     """All that was ever told of a campaign. Its name stands in for itself until one is told; other texts are ""."""
 
     name: str = ""
-    status: str = ""
+    stage: CampaignStage = CampaignStage.UNKNOWN
     kind: str = ""
 
 

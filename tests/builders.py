@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from storage.records import Batch, Campaign, Change, Piece, Recipient, Source
+from storage.records import Batch, Campaign, CampaignStage, Change, Piece, Recipient, Source
 from storage.statuses import Status
 
 START = datetime(2026, 10, 28, 9, 0, tzinfo=UTC)
@@ -15,7 +15,9 @@ JANE = Recipient(
 
 
 def a_campaign(ref: str = "222", name: str = "Spring lapsed", **facts: Any) -> Campaign:
-    return replace(Campaign(ref=ref, name=name, status="running", kind="6x9-postcard", created_at=START), **facts)
+    return replace(
+        Campaign(ref=ref, name=name, stage=CampaignStage.RUNNING, kind="6x9-postcard", created_at=START), **facts
+    )
 
 
 def a_piece(ref: str = "1001", campaign_ref: str | None = "222", **facts: Any) -> Piece:

@@ -16,6 +16,7 @@ from storage.queries.mail import Days
 from storage.records import (
     Campaign,
     CampaignId,
+    CampaignStage,
     ChannelId,
     Mix,
     Money,
@@ -60,7 +61,7 @@ campaigns = st.builds(
     StoredCampaign,
     id=ids.map(CampaignId),
     facts=st.builds(
-        Campaign, ref=words_of.map(lambda t: t[:40] or "1"), name=words_of, status=st.sampled_from(["draft", "running", "x"]),
+        Campaign, ref=words_of.map(lambda t: t[:40] or "1"), name=words_of, stage=st.sampled_from(CampaignStage),
         created_at=maybe, send_on=st.none() | st.just(date(2026, 12, 1)), recipients=st.none() | st.integers(0, 10**8),
     ),
     handed_over_first=maybe,

@@ -28,7 +28,6 @@ from handlers.context.refreshing import refresh_campaign
 from handlers.context.replies import refused
 from handlers.context.services import Request, Services
 from handlers.errors import Outage, Outdated, Refusal
-from handlers.status import view as status_view
 from handlers.text import messages, short_answers
 from handlers.text.buttons import Cancelling, OneCampaign, OnePiece
 from handlers.text.codec import read
@@ -40,6 +39,7 @@ from storage.intents import Intent, Kind
 from storage.queries import mail as queries
 from storage.records import (
     NO_PIECE,
+    CampaignStage,
     Mix,
     StoredCampaign,
     StoredPiece,
@@ -85,7 +85,7 @@ async def ask_cancel_campaign(services: Services, request: Request, value: str) 
 
 async def _cancel_form(services: Services, request: Request, campaign: StoredCampaign) -> Block:
     fresh = await services.platform.campaign(campaign.facts.ref)
-    if fresh.status in status_view.UNBOOKED:
+    if fresh.stage is CampaignStage.DRAFT:
         return cancel_view.delete_form(campaign, request.channel)
     await refresh_campaign(services, request.workspace, campaign, force=True)
 

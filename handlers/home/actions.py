@@ -21,7 +21,7 @@ from handlers.home import first_steps, problem_view
 from handlers.home import view as home_view
 from handlers.home.view import Report
 from handlers.status import answers
-from handlers.status.runway import BOOKED, runway_of, runway_text
+from handlers.status.runway import runway_of, runway_text
 from handlers.status.view import CampaignLine
 from handlers.text import formatting, parsing
 from handlers.text.buttons import Action, OneRow, Word
@@ -96,7 +96,7 @@ def _look(
     lines = [
         CampaignLine(*one) for one in queries.listed(connection, key, span.days, page * home_view.PAGE, home_view.PAGE)
     ]
-    booked = queries.booked_campaigns(connection, key, sorted(BOOKED), today)
+    booked = queries.booked_campaigns(connection, key, today)
     begun = queries.mixes_of(connection, key, [one.id for one in booked])
     runway = runway_of(booked, begun, standing.balance, today)
     said = runway_text(runway) if runway else ""

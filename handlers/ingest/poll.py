@@ -14,13 +14,21 @@ from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, Read
 from handlers.ingest import counting
 from storage import details, workspaces
 from storage.queries import mail as queries
-from storage.records import NO_CAMPAIGN, Batch, Campaign, Mix, Piece, StoredCampaign, Workspace, WorkspaceId
+from storage.records import (
+    ENDED_STAGES,
+    NO_CAMPAIGN,
+    Batch,
+    Campaign,
+    Mix,
+    Piece,
+    StoredCampaign,
+    Workspace,
+    WorkspaceId,
+)
 from storage.statuses import FINAL
 
 log = structlog.get_logger()
 
-#: A campaign whose platform status is one of these has nothing more to say once all its pieces are known and final.
-ENDED: Final = frozenset({"complete", "cancelled", "canceled"})
 #: Mail still under way after this many days no longer widens every poll; its campaign's own report still tells of it.
 LONGEST_WAY: Final = timedelta(days=60)
 #: How the platform fails when it fails.
@@ -159,7 +167,7 @@ async def _unfinished(services: Services, workspace: Workspace, campaigns: Seque
 
 
 def _is_over(campaign: StoredCampaign, mix: Mix | None) -> bool:
-    if mix is None or campaign.facts.status not in ENDED:
+    if mix is None or campaign.facts.stage not in ENDED_STAGES:
         return False
     whole = mix.total >= (campaign.facts.recipients or 0)
     return whole and mix.of(*FINAL) == mix.total

@@ -4,14 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final
 
 from handlers.text import formatting
 from handlers.text.messages import escape
-from storage.records import CampaignId, Mix, Money, StoredCampaign
-
-#: The platform's words for a campaign that is booked and waits for its mailing date.
-BOOKED: Final = frozenset({"booked", "running", "scheduled"})
+from storage.records import BOOKED_STAGES, CampaignId, Mix, Money, StoredCampaign
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ def runway_of(
     drops = sorted(
         (one.facts.send_on, one.facts.cost, one.facts.name)
         for one in campaigns
-        if one.facts.status in BOOKED and one.facts.send_on and one.facts.send_on >= today and one.facts.cost
+        if one.facts.stage in BOOKED_STAGES and one.facts.send_on and one.facts.send_on >= today and one.facts.cost
         and not (one.id in mixes and mixes[one.id].total)
     )  # fmt: skip
     if balance is None or not drops:

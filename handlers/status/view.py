@@ -26,7 +26,7 @@ from handlers.text.messages import (
 )
 from handlers.text.parsing import Range
 from handlers.text.status_styles import OTHER_LABEL, STYLES
-from storage.records import Mix, Money, StoredCampaign
+from storage.records import CampaignStage, Mix, Money, StoredCampaign
 from storage.statuses import CANCELLABLE, MAILED, SCANNED, UNDER_WAY, Status
 
 #: Campaigns listed in one answer; the rest are a command away.
@@ -216,11 +216,7 @@ def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
 
 def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:
     """Whether anything of it may still be stopped: unbooked, or with pieces not yet in production."""
-    return bool(mix.of(*CANCELLABLE)) or campaign.facts.status in UNBOOKED
-
-
-#: The platform's words for a campaign that is not booked yet, and so may be deleted.
-UNBOOKED: Final = frozenset({"draft", "approved", "provisioned"})
+    return bool(mix.of(*CANCELLABLE)) or campaign.facts.stage is CampaignStage.DRAFT
 
 
 def _campaign_list(lines: Sequence[CampaignLine], number: int) -> list[Block]:

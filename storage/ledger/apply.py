@@ -34,7 +34,7 @@ SOME: Final = 5000
 
 
 #: What may be told of a campaign, beside its ref.
-TEXTS: Final = ("name", "status", "kind")
+TEXTS: Final = ("name", "stage", "kind")
 
 
 FACTS: Final = ("created_at", "updated_at", "send_on", "recipients", "cost")
@@ -133,7 +133,7 @@ def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: B
         index_elements=[campaigns.c.workspace_id, campaigns.c.ref], set_=told | facts
     )
     rows = [
-        _campaign_row(workspace_id, known[ref]) | {f"told_{name}": getattr(known[ref], name) for name in TEXTS}
+        _campaign_row(workspace_id, known[ref]) | {f"told_{name}": _text_of(known[ref], name) for name in TEXTS}
         for ref in sorted(known)
     ]
     connection.execute(statement, rows)
@@ -170,10 +170,15 @@ def _insert_stubs(connection: Connection, workspace_id: WorkspaceId, refs: Itera
     connection.execute(upsert(connection, campaigns).on_conflict_do_nothing(), rows)
 
 
+def _text_of(campaign: Campaign, name: str) -> str | None:
+    told = getattr(campaign, name)
+    return None if told is None else str(told)
+
+
 def _campaign_row(workspace_id: WorkspaceId, campaign: Campaign) -> dict[str, Any]:
     """A row for a campaign that is met for the first time."""
     facts = {name: getattr(campaign, name) for name in FACTS}
-    texts = {"name": campaign.name or f"Campaign {campaign.ref}", "status": campaign.status, "kind": campaign.kind}
+    texts = {name: _text_of(campaign, name) for name in TEXTS} | {"name": campaign.name or f"Campaign {campaign.ref}"}
     return (
         {"workspace_id": workspace_id, "ref": campaign.ref} | facts | {key: told or "" for key, told in texts.items()}
     )

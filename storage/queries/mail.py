@@ -11,7 +11,9 @@ from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, u
 from storage import details
 from storage.ledger.pieces import search_key
 from storage.records import (
+    BOOKED_STAGES,
     CampaignId,
+    CampaignStage,
     KnownCampaign,
     Mix,
     PieceId,
@@ -92,12 +94,11 @@ def campaigns_by_ref(
     return {row.ref: _campaign(row) for row in connection.execute(rows).all()}
 
 
-def booked_campaigns(
-    connection: Connection, workspace_id: WorkspaceId, words: Sequence[str], since: date
-) -> list[StoredCampaign]:
-    """The next campaigns with one of these words as their status and a mailing date from this day on."""
+def booked_campaigns(connection: Connection, workspace_id: WorkspaceId, since: date) -> list[StoredCampaign]:
+    """The next campaigns that are booked and have a mailing date from this day on."""
+    words = [stage.value for stage in BOOKED_STAGES]
     rows = select(campaigns).where(
-        campaigns.c.workspace_id == workspace_id, campaigns.c.status.in_(words), campaigns.c.send_on >= since
+        campaigns.c.workspace_id == workspace_id, campaigns.c.stage.in_(words), campaigns.c.send_on >= since
     )
     rows = rows.order_by(campaigns.c.send_on, campaigns.c.id).limit(BOOKED_SEEN)
     return [_campaign(row) for row in connection.execute(rows).all()]
@@ -116,7 +117,7 @@ def _campaign(row: Row[Any]) -> StoredCampaign:
         facts=KnownCampaign(
             ref=row.ref,
             name=row.name,
-            status=row.status,
+            stage=CampaignStage.of(row.stage),
             kind=row.kind,
             created_at=row.created_at,
             updated_at=row.updated_at,

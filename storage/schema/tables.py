@@ -125,7 +125,8 @@ campaigns = Table(
     Column("workspace_id", Integer, nullable=False),
     Column("ref", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("status", Text, nullable=False),
+    #: See `records.CampaignStage`.
+    Column("status", Text, nullable=False, key="stage"),
     Column("kind", Text, nullable=False),
     Column("created_at", Moment),
     Column("updated_at", Moment),

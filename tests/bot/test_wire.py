@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.platforms import values
 from bot.platforms.stannp import wire
 from handlers.errors import PayloadRefused, SignatureRefused
-from storage.records import Source
+from storage.records import CampaignStage, Source
 from storage.statuses import Status
 
 NOW = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
@@ -204,3 +204,19 @@ def test_a_delivery_may_hold_a_lone_object_or_use_another_name(body: Any) -> Non
 )
 def test_piece_ids_in_a_message(text: str, ids: list[str]) -> None:
     assert wire.find_refs(text) == ids
+
+
+@pytest.mark.parametrize(
+    ("word", "stage"),
+    [
+        ("draft", CampaignStage.DRAFT),
+        ("Approved", CampaignStage.DRAFT),
+        ("booked", CampaignStage.BOOKED),
+        ("canceled", CampaignStage.CANCELLED),
+        ("dreaming", CampaignStage.UNKNOWN),
+        (7, CampaignStage.UNKNOWN),
+        (None, None),
+    ],
+)
+def test_a_campaigns_word_is_one_of_our_stages(word: Any, stage: CampaignStage | None) -> None:
+    assert wire.campaign({"id": 1, "status": word}).stage is stage

@@ -54,7 +54,7 @@ async def test_a_call_about_a_campaign_changes_only_what_it_tells(stage: Stage, 
     after = await campaign_of(stage)
     assert (after.facts.name, after.facts.kind) == ("Spring lapsed", before.facts.kind)
     assert after.facts.recipients == before.facts.recipients == 12
-    assert after.facts.status == ("running" if switches else "complete")
+    assert after.facts.stage == ("running" if switches else "complete")
     assert "12 pieces" in (await stage.say("/mailstatus", "Spring lapsed")).text
 
 

@@ -19,7 +19,7 @@ from handlers.ingest import poll as polling
 from handlers.text.buttons import Limit
 from handlers.text.codec import write
 from storage import channel_settings, details, outbox, workspaces
-from storage.records import Batch, Campaign, Change, ChannelId, ChannelSettings, Piece, Source
+from storage.records import Batch, Campaign, CampaignStage, Change, ChannelId, ChannelSettings, Piece, Source
 from storage.statuses import Status
 from tests.fakes import FakeClock
 from tests.journeys.conftest import ANA, OPS, SALES, Stage, everything
@@ -333,7 +333,7 @@ async def test_a_whole_campaign_leaves_a_dozen_messages_and_tells_every_return_o
 
 def _described(stage: Stage) -> Batch:
     return Batch(
-        campaigns=(Campaign("500", "A big one", "running"),),
+        campaigns=(Campaign("500", "A big one", CampaignStage.RUNNING),),
         pieces=tuple(
             Piece(ref=str(p.id), created_at=p.created, kind=p.kind, format=p.format, cost=p.cost, campaign_ref="500", detailed=True)
             for p in stage.stannp.pieces_of(500)

@@ -17,7 +17,7 @@ from bot.platforms.values import LONGEST, Json, UnreadableError, day, moment, mo
 from handlers.context.ports import AddressCheck, Delivery
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.ledger.apply import merged
-from storage.records import Batch, Campaign, Change, Piece, Recipient, Source
+from storage.records import Batch, Campaign, CampaignStage, Change, Piece, Recipient, Source
 from storage.statuses import Status
 
 #: Stannp's words for each status, with those seen only in clients and older documents.
@@ -32,6 +32,19 @@ WORDS: Final[dict[Status, tuple[str, ...]]] = {
     Status.RETURNED: ("returned",),
 }
 ALIASES: Final = {word: status for status, words in WORDS.items() for word in words}
+
+#: Its words for a campaign, with those seen only in clients and older documents.
+STAGES: Final = {
+    "draft": CampaignStage.DRAFT,
+    "approved": CampaignStage.DRAFT,
+    "provisioned": CampaignStage.DRAFT,
+    "booked": CampaignStage.BOOKED,
+    "scheduled": CampaignStage.BOOKED,
+    "running": CampaignStage.RUNNING,
+    "complete": CampaignStage.COMPLETE,
+    "cancelled": CampaignStage.CANCELLED,
+    "canceled": CampaignStage.CANCELLED,
+}
 
 #: The event of the call that Stannp makes when a webhook is being added (API reference, "Webhooks").
 HANDSHAKE: Final = b"test_url"
@@ -82,6 +95,12 @@ def find_refs(said: str) -> list[str]:
     return list(dict.fromkeys(re.findall(r"(?<![\w.-])#?(\d{6,12})(?![\w-])", said)))[:IDS_READ]
 
 
+def stage(value: Json) -> CampaignStage | None:
+    """What a campaign's word means; None where it says none."""
+    word = text(value).casefold()
+    return STAGES.get(word, CampaignStage.UNKNOWN) if word else None
+
+
 def campaign(row: Json) -> Campaign:
     """What this row tells of a campaign; raises UnreadableError without an id.
 
@@ -93,7 +112,7 @@ def campaign(row: Json) -> Campaign:
     return Campaign(
         ref=ref,
         name=text(row.get("name")) or None,
-        status=text(row.get("status")) or None,
+        stage=stage(row.get("status")),
         kind=text(row.get("type")) or None,
         created_at=moment(row.get("created")),
         updated_at=moment(row.get("updated")),

@@ -18,6 +18,7 @@ from storage import channel_settings, outbox, workspaces
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
+    CampaignStage,
     ChannelSettings,
     ChannelSubscription,
     KnownCampaign,
@@ -226,7 +227,7 @@ def test_of_what_a_channel_does_not_hear_nothing_is_counted() -> None:
 
 def drop(cost: str) -> AccountState:
     return account(
-        Mix(), balance=Money(Decimal(100)), status="booked", send_on=date(2026, 11, 9), cost=Decimal(cost)
+        Mix(), balance=Money(Decimal(100)), stage=CampaignStage.BOOKED, send_on=date(2026, 11, 9), cost=Decimal(cost)
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from handlers.text.buttons import Action, Cancelling, Form
 from handlers.text.codec import read, write
 from storage import intents
 from storage.audit import Act
-from storage.records import CampaignId
+from storage.records import CampaignId, CampaignStage
 from storage.statuses import Status
 from tests.handlers.conftest import ANA, BEN, OPS, URL, Office
 
@@ -92,7 +92,7 @@ async def test_an_account_that_cannot_be_asked_shows_no_form(office: Office) -> 
 
 
 async def test_a_draft_is_offered_to_be_deleted_and_is(office: Office) -> None:
-    campaign = await office.campaign(status="draft")
+    campaign = await office.campaign(stage=CampaignStage.DRAFT)
     shown = await form(office, campaign.id)
     assert read(Cancelling, shown["private_metadata"]) == Cancelling(campaign.id, None, OPS)
     await confirm(office, shown["private_metadata"])

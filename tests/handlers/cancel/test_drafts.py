@@ -6,7 +6,7 @@ from handlers.context import intents as working
 from handlers.errors import CampaignBooked, CampaignUnknown
 from storage import cancellations, intents
 from storage.intents import Kind
-from storage.records import CampaignId
+from storage.records import CampaignId, CampaignStage
 from storage.statuses import Status
 from tests.handlers.conftest import ANA, BEN, OPS, Office
 
@@ -24,7 +24,7 @@ async def removed(office: Office, campaign: CampaignId) -> int:
 
 
 async def test_a_draft_is_removed_whole_and_said_once(office: Office) -> None:
-    campaign = await office.campaign(status="draft")
+    campaign = await office.campaign(stage=CampaignStage.DRAFT)
     number = await removed(office, campaign.id)
     assert office.mail.removed == ["222"]
     assert is_over(office, number)
@@ -34,7 +34,7 @@ async def test_a_draft_is_removed_whole_and_said_once(office: Office) -> None:
 
 
 async def test_a_draft_that_is_gone_already_counts_as_deleted(office: Office) -> None:
-    campaign = await office.campaign(status="draft")
+    campaign = await office.campaign(stage=CampaignStage.DRAFT)
     office.mail.fail("campaign", CampaignUnknown())
     await removed(office, campaign.id)
     assert office.mail.removed == []
@@ -42,7 +42,7 @@ async def test_a_draft_that_is_gone_already_counts_as_deleted(office: Office) ->
 
 
 async def test_a_draft_that_was_booked_meanwhile_goes_on(office: Office) -> None:
-    campaign = await office.campaign(status="draft")
+    campaign = await office.campaign(stage=CampaignStage.DRAFT)
     office.mail.fail("delete_campaign", CampaignBooked())
     await removed(office, campaign.id)
     assert "only in its dashboard" in office.slack.last.text

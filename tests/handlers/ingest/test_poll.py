@@ -20,7 +20,7 @@ from handlers.ingest.poll import MISSES, _is_over
 from storage import details, workspaces
 from storage.queries import mail as queries
 from storage.queries import transits
-from storage.records import Batch, Gap, KnownCampaign, Mix, StoredCampaign
+from storage.records import Batch, CampaignStage, Gap, KnownCampaign, Mix, StoredCampaign
 from storage.records import CampaignId as Id
 from storage.statuses import Status
 from tests.builders import a_campaign, a_piece
@@ -211,30 +211,30 @@ async def test_a_campaign_that_is_away_for_a_moment_is_asked_for_once_more_after
     assert office.mail.calls.count("campaign_pieces") == 8
 
 
-def known(status: str, recipients: int | None) -> StoredCampaign:
-    return StoredCampaign(Id(1), replace(KnownCampaign("1"), status=status, recipients=recipients))
+def known(stage: CampaignStage, recipients: int | None) -> StoredCampaign:
+    return StoredCampaign(Id(1), replace(KnownCampaign("1"), stage=stage, recipients=recipients))
 
 
 @pytest.mark.parametrize(
-    ("status", "recipients", "mix", "over"),
+    ("stage", "recipients", "mix", "over"),
     [
-        ("complete", 2, Mix({D: 2}), True),
-        ("complete", 3, Mix({D: 2}), False),
-        ("complete", None, Mix({D: 2}), True),
-        ("complete", 2, Mix({D: 1, R: 1}), False),
-        ("complete", 2, Mix({D: 2}, other=1), False),
-        ("running", 2, Mix({D: 2}), False),
-        ("complete", 2, None, False),
+        (CampaignStage.COMPLETE, 2, Mix({D: 2}), True),
+        (CampaignStage.COMPLETE, 3, Mix({D: 2}), False),
+        (CampaignStage.COMPLETE, None, Mix({D: 2}), True),
+        (CampaignStage.COMPLETE, 2, Mix({D: 1, R: 1}), False),
+        (CampaignStage.COMPLETE, 2, Mix({D: 2}, other=1), False),
+        (CampaignStage.RUNNING, 2, Mix({D: 2}), False),
+        (CampaignStage.COMPLETE, 2, None, False),
     ],
 )
 def test_a_campaign_is_over_when_all_its_pieces_are_known_and_final(
-    status: str, recipients: int | None, mix: Mix | None, over: bool
+    stage: CampaignStage, recipients: int | None, mix: Mix | None, over: bool
 ) -> None:
-    assert _is_over(known(status, recipients), mix) == over
+    assert _is_over(known(stage, recipients), mix) == over
 
 
 async def test_a_campaign_that_is_over_is_not_asked_for(office: Office) -> None:
-    world(office, D, status="complete", recipients=1)
+    world(office, D, stage=CampaignStage.COMPLETE, recipients=1)
     await read(office)
     calls = office.mail.calls.count("campaign_pieces")
     await read(office)

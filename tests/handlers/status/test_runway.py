@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from handlers.status import runway
 from storage.records import (
     CampaignId,
+    CampaignStage,
     KnownCampaign,
     Mix,
     Money,
@@ -30,7 +31,7 @@ def test_the_balance_covers_booked_drops_in_their_order(
     booked = [
         StoredCampaign(
             CampaignId(n + 1),
-            KnownCampaign(str(n), f"Drop {n}", "booked", send_on=today + timedelta(days=days), cost=cost),
+            KnownCampaign(str(n), f"Drop {n}", CampaignStage.BOOKED, send_on=today + timedelta(days=days), cost=cost),
         )
         for n, (days, cost, _) in enumerate(drops)
     ]
