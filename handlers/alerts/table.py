@@ -4,20 +4,37 @@ from handlers.alerts import actions, commands
 from handlers.alerts.view import chosen_hours
 from handlers.context.services import Request, Services
 from handlers.context.table import Command, Filled, Press, Submission, Table
-from handlers.text.buttons import Action, Form, Hours, Limit, News, OneCampaign, OneChannel
+from handlers.text.buttons import Action, Form, Hours, Limit, News, OneCampaign, OneChannel, Word
 from handlers.text.codec import read
+from storage.records import CampaignId
 
 
 async def _save(services: Services, request: Request, filled: Filled) -> None:
     _channel(filled)
     told_at = chosen_hours(
-        "",
+        _zone(filled),
         read(Limit, filled["digest"].chosen),
         read(Hours, filled["quiet"].chosen),
         read(Limit, filled["alarm"].chosen),
     )
     notify_on = frozenset(read(News, one).notify_on for one in filled["wants"].several)
-    await actions.save_alerts(services, request, read(OneCampaign, filled["campaign"].chosen), notify_on, told_at)
+    asked = read(OneCampaign, filled["campaign"].chosen)
+    await actions.save_alerts(services, request, asked, notify_on, told_at, _dropped(filled))
+
+
+def _zone(filled: Filled) -> str:
+    """The saver's own where they ticked that; "" leaves the channel's."""
+    ticked = filled.fields["zone"].several if "zone" in filled.fields else ()
+    return read(Word, ticked[0]).word if ticked else ""
+
+
+def _dropped(filled: Filled) -> set[CampaignId]:
+    """What the form showed as on, and was unticked. A form of another version showed nothing."""
+    if "keep" not in filled.fields:
+        return set()
+    blocks = [one for one in filled.view.get("blocks", []) if one.get("block_id") == "keep"]
+    shown = {str(one["value"]) for block in blocks for one in block["element"]["options"]}
+    return {read(OneCampaign, one).campaign for one in shown - set(filled.fields["keep"].several)}
 
 
 def _channel(filled: Filled) -> str:
@@ -26,6 +43,10 @@ def _channel(filled: Filled) -> str:
 
 TABLE = Table(
     commands={"/mailalerts": Command(commands.mail_alerts, opens_page=True)},
-    actions={Action.ALERT_SETTINGS: Press(actions.alert_settings)},
+    actions={
+        Action.ALERT_SETTINGS: Press(actions.alert_settings),
+        Action.ALERTS_DO: Press(actions.carry_out, kept=True),
+        Action.ALERTS_UNDO: Press(actions.undo, kept=True),
+    },
     forms={Form.ALERTS: Submission(_save, kept=True, channel=_channel)},
 )

@@ -7,14 +7,16 @@ from typing import Final, TypeVar
 from handlers.errors import Outdated
 from handlers.status.view import ESTIMATE, counts_text
 from handlers.text import formatting
-from handlers.text.buttons import NOTHING, Action, Form, Hours, Limit, News, OneCampaign, OneChannel, OnePiece
+from handlers.text.buttons import NOTHING, Action, Form, Hours, Limit, News, OneCampaign, OneChannel, OnePiece, Word
 from handlers.text.codec import Carried, write
 from handlers.text.messages import (
+    TEXT,
     VIEW_TITLE,
     Block,
     Message,
     actions,
     button,
+    clip,
     clip_plain,
     context,
     escape,
@@ -41,6 +43,8 @@ Choice = TypeVar("Choice", bound=Carried)
 LISTED: Final = 10
 #: Campaigns that can be chosen, beside "all": a menu holds a hundred.
 OFFERED: Final = 99
+#: Boxes that Slack shows in one field.
+BOXES: Final = 10
 WANTS: Final = {
     NotifyOn.RETURNED: "Each return: who, where and when",
     NotifyOn.DELIVERED: "Each delivery, grouped",
@@ -64,9 +68,15 @@ EVERY: Final = "all campaigns"
 
 
 def settings_form(
-    channel: ChannelId, current: Sequence[Subscription], campaigns: Sequence[StoredCampaign], chosen: ChannelSettings
+    channel: ChannelId,
+    current: Sequence[Subscription],
+    campaigns: Sequence[StoredCampaign],
+    chosen: ChannelSettings,
+    own_zone: str,
 ) -> Block:
-    """The modal behind `/mailalerts`: which campaigns, and what of them."""
+    """The modal behind `/mailalerts`: which campaigns, and what of them. What else is on stays on, unless unticked."""
+    zone = chosen.zone if current else own_zone
+    hours = chosen if current else ChannelSettings(zone, DEFAULT_DIGEST, None, DEFAULT_ALARM)
     names = {NO_CAMPAIGN: "All campaigns"} | {one.id: one.facts.name for one in campaigns[:OFFERED]}
     choices = {key: option(name, write(OneCampaign(key))) for key, name in names.items()}
     initial = choices.get(current[0].campaign_id if current else NO_CAMPAIGN, choices[NO_CAMPAIGN])
@@ -91,7 +101,9 @@ def settings_form(
                 checkboxes | ({"initial_options": ticked} if ticked else {}),
                 optional=True,
             ),
-            *_hours(chosen if current else ChannelSettings(chosen.zone, DEFAULT_DIGEST, None, DEFAULT_ALARM)),
+            *_kept(current),
+            *_hours(hours),
+            *_zone(zone, own_zone),
             context(_now(current)),
         ],
     }
@@ -111,8 +123,36 @@ def _hours(chosen: ChannelSettings) -> list[Block]:
             "alarm",
             _select("alarm", limits, Limit(chosen.alarm_percent), Limit(None)),
         ),
-        context(f"Hours are those of {escape(chosen.zone)}; saving sets them to your own time zone."),
     ]
+
+
+def place_of(zone: str) -> str:
+    """ "Chicago", for "America/Chicago"."""
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
+def _kept(current: Sequence[Subscription]) -> list[Block]:
+    """What is on: unticked, it ends; nothing else does."""
+    if len(current) < 2:  # noqa: PLR2004 - one alone is what the form is about
+        return []
+    boxes = [option(one.campaign_name or "All campaigns", write(OneCampaign(one.campaign_id))) for one in current]
+    element: Block = {
+        "type": "checkboxes",
+        "action_id": "keep",
+        "options": boxes[:BOXES],
+        "initial_options": boxes[:BOXES],
+    }
+    return [input_block("Stays on", "keep", element, optional=True)]
+
+
+def _zone(zone: str, own_zone: str) -> list[Block]:
+    """In whose hours: saving moves them only where that is ticked."""
+    said = context(f"Times are in {escape(place_of(zone))} time.")
+    if zone == own_zone:
+        return [said]
+    box = option(f"Use my time zone ({place_of(own_zone)})", write(Word(own_zone)))
+    element: Block = {"type": "checkboxes", "action_id": "zone", "options": [box]}
+    return [said, input_block("Time zone", "zone", element, optional=True)]
 
 
 def _select(name: str, offered: Mapping[Choice, str], chosen: Choice, off: Choice) -> Block:
@@ -142,13 +182,16 @@ def _described(one: Subscription) -> str:
     return f"*{what}* ({news})"
 
 
-def listing(channel: ChannelId, current: Sequence[Subscription]) -> Message:
-    """What this channel is told of, and whether anything stands in the way."""
+def listing(channel: ChannelId, current: Sequence[Subscription], chosen: ChannelSettings) -> Message:
+    """Everything that is on, in words, and whether anything stands in the way."""
     if not current:
         text = f"<#{channel}> is not told of anything. `/mailalerts on` changes that."
         return Message(text, [section(text)])
-    text = f"<#{channel}> is told of " + "; ".join(_described(one) for one in current) + "."
-    blocks = [section(text)]
+    lines = [f"• {named(one.campaign_name or EVERY)}: {in_words(one.notify_on)}" for one in current]
+    if len(current) > 1 and current[0].campaign_id == NO_CAMPAIGN:
+        lines[0] = lines[0].replace(EVERY, f"{EVERY} but these", 1)
+    text = f"<#{channel}> gets alerts for {', '.join(named(one.campaign_name or EVERY) for one in current[:LISTED])}."
+    blocks = [section(text), section("\n".join(lines)), context(_when(chosen))]
     if current[0].muted_until is not None:
         blocks.append(
             context(f":mute: Muted until {formatting.stamp(current[0].muted_until)}. Nothing is lost meanwhile.")
@@ -156,7 +199,28 @@ def listing(channel: ChannelId, current: Sequence[Subscription]) -> Message:
     if current[0].blocked:
         blocks.append(context(f":warning: The last message could not be posted: {escape(current[0].blocked)}"))
     blocks.append(actions(settings_button()))
-    return Message(text, blocks)
+    return Message(clip(text, TEXT), blocks)
+
+
+def in_words(notify_on: frozenset[NotifyOn]) -> str:
+    """What of a campaign is told."""
+    news = [WANTS[want][0].lower() + WANTS[want][1:] for want in WANTS if want in notify_on]
+    return "; ".join(["one live card", *news])
+
+
+def _when(chosen: ChannelSettings) -> str:
+    """The hours and the alarm, in words."""
+    said = [
+        "no morning digest" if chosen.digest_hour is None else f"a digest at {chosen.digest_hour}:00",
+        "no quiet hours" if chosen.quiet is None else f"quiet from {chosen.quiet[0]}:00 to {chosen.quiet[1]}:00",
+        "no alarm" if chosen.alarm_percent is None else f"an alarm above {chosen.alarm_percent}% returns",
+    ]
+    return f"Also: {', '.join(said)}. Times are in {escape(place_of(chosen.zone))} time."
+
+
+def noted(message: Message, note: str) -> Message:
+    """The same, with a sentence before it."""
+    return Message(f"{note} {message.text}", [section(note), *message.blocks])
 
 
 def settings_button() -> Block:
@@ -169,10 +233,12 @@ def named(what: str) -> str:
     return what if what == EVERY else f"*{escape(what)}*"
 
 
-def confirmed(what: str, notify_on: frozenset[NotifyOn], by: str) -> Message:
-    """Said in the channel, so that everyone there knows where the news will come from."""
-    news = [WANTS[want][0].lower() + WANTS[want][1:] for want in WANTS if want in notify_on]
-    text = f"<@{by}> switched mail alerts on for {named(what)}: {', '.join(['one card per campaign', *news])}."
+def confirmed(what: str, notify_on: frozenset[NotifyOn], by: str, ended: Sequence[str] = ()) -> Message:
+    """Said in the channel, so that everyone there knows where the news will come from, and what has ended."""
+    text = f"<@{by}> switched mail alerts on for {named(what)}: {in_words(notify_on)}."
+    if ended:
+        text += f" Off from now on: {', '.join(named(one) for one in ended)}."
+    text = clip(text, TEXT)
     return Message(text, [section(text), context("`/mailalerts` changes this, `/mailalerts off` ends it.")])
 
 

@@ -110,7 +110,7 @@ async def _piece(
 ) -> Block:
     piece = await piece_of(services, request, piece_id)
     notes = await services.memory.read(returns.notes_of, request.workspace.id, [piece_id])
-    return returns_view.returned_piece(piece, notes.get(piece_id, returns.Note()), check, said)
+    return returns_view.returned_piece(piece, notes.get(piece_id, returns.Note()), check, said, services.clock.now())
 
 
 async def check_address(services: Services, request: Request, value: str) -> None:

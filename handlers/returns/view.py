@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from handlers.context.ports import AddressCheck
@@ -179,10 +180,17 @@ def _pager(shown: Returns) -> list[Block]:
     return [actions(button("Next page", Action.RETURNS_NEXT, value, spoken="Next page of returns"))]
 
 
-def returned_piece(piece: StoredPiece, note: Note, check: AddressCheck | None = None, said: str = "") -> Block:
+#: How long *Undo* is called so; later a return is opened again.
+UNDO: Final = timedelta(minutes=10)
+
+
+def returned_piece(
+    piece: StoredPiece, note: Note, check: AddressCheck | None = None, said: str = "", now: datetime | None = None
+) -> Block:
     """One returned piece: its address, whether it is good, why it came back, and whether that is settled."""
     menu = {code: option(f"{code}: {text}", write(Word(code))) for code, text in REASONS.items()}
     settled, this = note.handled_at is not None, write(OnePiece(piece.id))
+    again = "Undo" if note.handled_at and now and now - note.handled_at <= UNDO else "Open again"
     blocks = [
         section(
             f"*{full_name(piece.recipient)}*\nPiece `{escape(piece.ref)}`"
@@ -194,7 +202,7 @@ def returned_piece(piece: StoredPiece, note: Note, check: AddressCheck | None = 
             button("Check address", Action.RETURN_CHECK, this, spoken="Ask the register of addresses"),
             select(Action.RETURN_REASON, "Why it came back", list(menu.values()), menu.get(note.reason)),
             button(
-                "Open again" if settled else "Mark as handled",
+                again if settled else "Mark as handled",
                 Action.RETURN_HANDLED,
                 write(Settled(piece.id, done=not settled)),
                 spoken="Not settled yet" if settled else "This return is settled",

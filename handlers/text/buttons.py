@@ -14,7 +14,7 @@ from handlers.text.messages import Block, option, select
 from handlers.text.parsing import PRESETS, Range
 from handlers.text.ranges import name_days
 from storage.queries.mail import Days
-from storage.records import CampaignId, ChannelId, NotifyOn, PieceId
+from storage.records import NO_CAMPAIGN, CampaignId, ChannelId, NotifyOn, PieceId
 from storage.statuses import Status
 
 
@@ -51,6 +51,8 @@ class Action(StrEnum):
     RETURN_HANDLED = "return_handled"
     SHARE_PIECE = "share_piece"
     ALERT_SETTINGS = "alert_settings"
+    ALERTS_DO = "alerts_do"
+    ALERTS_UNDO = "alerts_undo"
     OPEN_DASHBOARD = "open_dashboard"
     CONNECT = "connect_account"
     WEBHOOK = "set_up_webhook"
@@ -230,6 +232,29 @@ class Settled(Carried):
 
     piece: PieceId
     done: bool
+
+
+@dataclass(frozen=True)
+class AlertsDo(Carried):
+    """A change of a channel's alerts that is offered: a word of `alerts.words`, a campaign (0: all), and a moment."""
+
+    VERSION = 2
+
+    verb: str
+    campaign: CampaignId = NO_CAMPAIGN
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class AlertsUndo(Carried):
+    """What takes back a change of a channel's alerts: which it was, when, and how it was before."""
+
+    VERSION = 2
+    LONGEST = codec.BUTTON
+
+    verb: str
+    at: int
+    before: str
 
 
 @dataclass(frozen=True)

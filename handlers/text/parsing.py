@@ -9,7 +9,6 @@ from typing import Final
 
 from handlers.errors import Refusal
 from handlers.text.formatting import day, span
-from storage.outbox import LONGEST_MUTE
 from storage.queries.mail import Days
 
 #: Longer than any campaign name or address that Stannp takes.
@@ -161,34 +160,4 @@ def wordings(asked: str) -> list[str]:
     return list(dict.fromkeys(one for one in (whole, bare, short) if one))
 
 
-@dataclass(frozen=True)
-class AlertsAsk:
-    """What `/mailalerts` was asked: `verb` is "", on, off, list, mute or unmute; `target` a campaign, or "" for all."""
-
-    verb: str
-    target: str = ""
-    mute: timedelta | None = None
-
-
-MUTE_FORMS: Final = "`mute 30m`, `mute 2h`, `mute 3d`"
-
-
-def parse_alerts(text: str) -> AlertsAsk:
-    """The words after `/mailalerts`; raises Refusal with the forms that work."""
-    verb, _, rest = text.partition(" ")
-    verb = verb.casefold()
-    if verb in ("", "list", "unmute", "settings"):
-        return AlertsAsk("" if verb == "settings" else verb)
-    if verb in ("on", "off"):
-        return AlertsAsk(verb, unquote(rest.strip()))
-    if verb == "mute":
-        return AlertsAsk("mute", mute=_span(rest.strip()))
-    raise Refusal(f"Try `/mailalerts`, `/mailalerts on`, `off`, `list`, {MUTE_FORMS} or `unmute`.")
-
-
-def _span(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,4}) ?(m|h|d)(?:in|ins|inutes?|ours?|ays?)?", text, re.IGNORECASE)
-    if not match or not int(match[1]):
-        raise Refusal(f"For how long? These work: {MUTE_FORMS}.")
-    unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2].casefold()]
-    return min(timedelta(**{unit: int(match[1])}), LONGEST_MUTE)
+MUTE_FORMS: Final = "`mute 2h`, `mute until tomorrow`, `mute until Monday`"

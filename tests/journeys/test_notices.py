@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from bot.sandbox.slack import Fault, Posted
+from bot.sandbox.slack import Fault, Posted, find_element, initial_values
 from bot.sandbox.stannp import Mailpiece
-from handlers.alerts import delivery
+from handlers.alerts import delivery, offer_view
+from storage import channel_settings, workspaces
+from storage.records import ChannelId
 from storage.schema.tables import outbox
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, SALES, Stage, everything
 from tests.rudeness import NAMELESS
@@ -143,7 +145,9 @@ async def test_a_muted_channel_hears_later_what_happened_meanwhile(stage: Stage)
 async def test_off_ends_the_news_and_list_says_so(stage: Stage) -> None:
     await subscribed(stage)
     assert "all campaigns" in (await stage.say("/mailalerts", "list")).text
-    assert "no longer told" in (await stage.say("/mailalerts", "off")).text
+    off = await stage.say("/mailalerts", "off")
+    assert "turned off mail alerts for all campaigns" in off.text
+    assert off.only_for is None, "what was turned on before everyone is turned off before everyone"
     assert "not told of anything" in (await stage.say("/mailalerts", "list")).text
     await come_back(stage)
     assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
@@ -273,3 +277,93 @@ async def test_what_was_told_before_anybody_asked_for_news_is_history(stage: Sta
     await call_about_strangers(stage, scanned=long_ago(0))
     await stage.poll()
     assert await queued(stage) == 0
+
+
+async def alerts_of(stage: Stage) -> dict[str, set[str]]:
+    """What the channel is told of: campaigns by name ("" for all), and what of each."""
+    current = await stage.app.services.memory.read(workspaces.subscriptions_of, stage.app.workspace.id, ChannelId(OPS))
+    return {one.campaign_name: {str(want) for want in one.notify_on} for one in current}
+
+
+async def at_rest(stage: Stage) -> None:
+    kinds = ("command:", "action:", "view:")
+    await stage.until(lambda: not [one for one in stage.app.in_flight.tasks if one.get_name().startswith(kinds)])
+
+
+async def test_what_was_turned_off_by_mistake_is_undone_for_ten_minutes_with_the_news_from_between(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribed(stage, "on Holiday postcards")
+    await subscribed(stage)
+    before = await alerts_of(stage)
+    off = await stage.say("/mailalerts", "off")
+    await come_back(stage)
+    assert await alerts_of(stage) == {}
+    await stage.press(off, "alerts_undo", user=BEN)
+    await stage.until(lambda: "turned mail alerts on again" in off.text)
+    assert await alerts_of(stage) == before
+    off = await stage.say("/mailalerts", "stop")
+    monkeypatch.setattr(offer_view, "UNDO", timedelta(0))
+    heard = await stage.press(off, "alerts_undo", user=BEN)
+    assert "ten minutes" in (await stage.answer(heard, BEN)).text
+    assert await alerts_of(stage) == {}
+
+
+async def test_a_mute_is_said_to_everyone_and_can_be_taken_back(stage: Stage) -> None:
+    await subscribed(stage)
+    muted = await stage.say("/mailalerts", "mute until Monday")
+    assert muted.only_for is None
+    await stage.press(muted, "alerts_undo", user=BEN)
+    await stage.until(lambda: "took the mute back" in muted.text)
+    assert "Muted until" not in everything(await stage.say("/mailalerts", "list"))
+
+
+async def test_one_campaign_beside_all_neither_doubles_nor_drops_either(stage: Stage) -> None:
+    await subscribed(stage, "on Holiday postcards")
+    await subscribed(stage)
+    assert set(await alerts_of(stage)) == {"", "Holiday postcards"}
+    again = await stage.say("/mailalerts", "on Spring lapsed")
+    assert "already on" in again.text
+    listed = everything(await stage.say("/mailalerts", "list"))
+    for word in ("all campaigns but these", "Holiday postcards", "one live card", "a digest at 9:00", "Chicago time"):
+        assert word in listed
+    one = await stage.say("/mailalerts", "off Spring lapsed")
+    assert "all campaigns, *Spring lapsed* among them" in one.text
+    assert "not told" not in one.text
+    await stage.press(one, "alerts_do", value_of(one, "Only the card"))
+    await at_rest(stage)
+    assert (await alerts_of(stage))["Spring lapsed"] == set()
+    assert set(await alerts_of(stage)) == {"", "Holiday postcards", "Spring lapsed"}
+
+
+def value_of(message: Posted, label: str) -> str:
+    """What the button beside this label carries."""
+    return str(next(block["accessory"]["value"] for block in message.blocks if label in str(block["text"])))
+
+
+async def test_saving_the_settings_of_one_campaign_drops_no_other_and_moves_no_hours(stage: Stage) -> None:
+    await subscribed(stage)
+    stage.slack.users[BEN].zone = "Europe/Paris"
+    await stage.slack.command(BEN, OPS, "/mailalerts")
+    form = await stage.modal(BEN, holding="All campaigns")
+    assert "Times are in Chicago time" in everything(form)
+    assert "Use my time zone (Paris)" in everything(form)
+    values = initial_values(form.view)
+    menu = find_element(form.view["blocks"], "campaign")
+    values["campaign"]["campaign"]["selected_option"] = next(o for o in menu["options"] if "lapsed" in str(o))
+    assert (await stage.slack.submit(BEN, form, values)).ok
+    await at_rest(stage)
+    assert set(await alerts_of(stage)) == {"", "Spring lapsed"}
+    chosen = await stage.app.services.memory.read(channel_settings.of, stage.app.workspace.id, ChannelId(OPS))
+    assert chosen.zone == "America/Chicago"
+    stage.slack.close_views(BEN)
+    await stage.slack.command(BEN, OPS, "/mailalerts")
+    form = await stage.modal(BEN, holding="Stays on")
+    values = initial_values(form.view)
+    values["keep"]["keep"]["selected_options"] = values["keep"]["keep"]["selected_options"][:1]
+    values["zone"]["zone"]["selected_options"] = [{"value": "Europe/Paris"}]
+    assert (await stage.slack.submit(BEN, form, values)).ok
+    await at_rest(stage)
+    assert set(await alerts_of(stage)) == {""}
+    chosen = await stage.app.services.memory.read(channel_settings.of, stage.app.workspace.id, ChannelId(OPS))
+    assert chosen.zone == "Europe/Paris"

@@ -48,6 +48,7 @@ async def test_an_address_is_checked_a_reason_noted_and_the_return_settled(stage
     assert f"noted by <@{ANA}>" in everything(await stage.modal(holding="No such number, noted"))
     await stage.press(one, "return_handled", None)
     await stage.modal(holding=f"Handled by <@{ANA}>")
+    assert "Undo" in everything(one)
     await stage.press(one, "return_handled", None, user=ANA)
     await stage.modal(holding="Mark as handled")
     stage.slack.close_views(ANA)

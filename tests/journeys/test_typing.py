@@ -10,10 +10,11 @@ import pytest
 from bot.sandbox.slack import Channel, Posted
 from bot.sandbox.stannp import MailCampaign, Mailpiece
 from handlers.text import buttons
+from storage import outbox, workspaces
 from storage.queries import mail as queries
-from storage.records import CampaignId, PieceId
+from storage.records import CampaignId, ChannelId, NotifyOn, PieceId, UserId
 from tests.journeys import typed
-from tests.journeys.conftest import ANA, OPS, Stage
+from tests.journeys.conftest import ANA, Stage
 
 pytestmark = [pytest.mark.calm, pytest.mark.parametrize("pairing", ["socket-sqlite"], indirect=True)]
 
@@ -44,14 +45,19 @@ async def furnish(stage: Stage) -> dict[str, Mailpiece]:
     return made
 
 
-async def typing(stage: Stage, command: str, text: str) -> list[Any]:
+async def at_rest(stage: Stage) -> None:
+    """Waits until everything that was typed or pressed is answered."""
+    kinds = ("command:", "action:")
+    await stage.until(lambda: not [one for one in stage.app.in_flight.tasks if one.get_name().startswith(kinds)])
+
+
+async def typing(stage: Stage, command: str, text: str, channel: str = "") -> list[Any]:
     """What Ana then sees: messages, and a form that opened."""
     before = len(stage.slack.messages)
     stage.slack.close_views(ANA)
-    channel = OPS if command == "/mailalerts" else f"C0MANY{before % CHANNELS}"
+    channel = channel or f"C0MANY{before % CHANNELS}"
     assert (await stage.slack.command(ANA, channel, command, text)).ok
-    at_work = stage.app.in_flight.tasks
-    await stage.until(lambda: not [task for task in at_work if task.get_name().startswith("command:")])
+    await at_rest(stage)
     return [*stage.slack.messages[before:], *stage.slack.stack_of(ANA)]
 
 
@@ -174,4 +180,63 @@ async def test_what_people_type_behind_mailtrack_is_answered_or_one_click_away(s
         asked = text.format(**{key: piece.id for key, piece in made.items()})
         seen = await typing(stage, "/mailtrack", asked)
         found.append((judge.track(seen, str(made[name].id), typed.PEOPLE[name].last), f"/mailtrack {asked}"))
+    require_no_dead_ends(report(found))
+
+
+async def standing(stage: Stage, channel: ChannelId) -> str:
+    """How the channel stands: the campaigns that it is told of, and whether it is muted."""
+    services, key = stage.app.services, stage.app.workspace.id
+    current = await services.memory.read(workspaces.subscriptions_of, key, channel)
+    known = {one.id: one.ref for one in await services.memory.read(queries.campaign_names, key)}
+    refs = sorted((known.get(one.campaign_id, "0") for one in current), reverse=True)
+    return ",".join(refs) + (" muted" if current and current[0].muted_until else "")
+
+
+async def set_up(stage: Stage, channel: ChannelId, before: str) -> None:
+    refs, _, muted = before.partition(" ")
+    services, key = stage.app.services, stage.app.workspace.id
+    now = services.clock.now()
+
+    def work(connection: Any) -> None:
+        workspaces.unsubscribe(connection, key, channel)
+        known = {one.ref: one.id for one in queries.campaign_names(connection, key)} | {"0": CampaignId(0)}
+        for ref in refs.split(",") if refs else ():
+            wants = [NotifyOn.RETURNED, NotifyOn.CANCELLED]
+            workspaces.subscribe(connection, key, channel, known[ref], wants, UserId(ANA), now)
+        outbox.mute(connection, key, channel, now + timedelta(hours=1) if muted else None)
+
+    await services.memory.write(work)
+
+
+async def alerted(stage: Stage, channel: ChannelId, before: str, text: str, after: str) -> str:
+    """Whether the channel then stands as it was meant; else whether a button leads there."""
+    await set_up(stage, channel, before)
+    seen = await typing(stage, "/mailalerts", text, channel)
+    if after == "form":
+        return "answered" if [one for one in seen if not isinstance(one, Posted)] else "dead"
+    if after == "?":
+        said = "".join(one.text for one in seen if isinstance(one, Posted))
+        return "answered" if "all campaigns" in said or "Spring lapsed" in said else "dead"
+    now = await standing(stage, channel)
+    if now == after:
+        return "answered"
+    if now != before:
+        return "WRONG"
+    pressable = [(one, value) for one in seen if isinstance(one, Posted) for value in values(one, "alerts_do")]
+    for message, value in pressable:
+        await stage.press(message, "alerts_do", value)
+        await at_rest(stage)
+        if await standing(stage, channel) == after:
+            return "click"
+        await set_up(stage, channel, before)
+    return "hint" if seen else "dead"
+
+
+@pytest.mark.timeout(400)
+async def test_what_people_type_behind_mailalerts_is_done_or_one_click_away(stage: Stage) -> None:
+    await furnish(stage)
+    found = []
+    for number, (before, text, after) in enumerate(typed.ALERT_LINES):
+        said = await alerted(stage, ChannelId(f"C0MANY{number}"), before, text, after)
+        found.append((said, f"/mailalerts {text}  ({before or 'off'} → {after})"))
     require_no_dead_ends(report(found))

@@ -36,8 +36,10 @@ def test_everything_about_alerts(
 ) -> None:
     channel = ChannelId("C0OPS")
     fine(
-        alerts_view.settings_form(channel, current, [campaign], ChannelSettings("Europe/Paris", 9, (22, 7), 5)),
-        alerts_view.listing(channel, current),
+        alerts_view.settings_form(
+            channel, current, [campaign], ChannelSettings("Europe/Paris", 9, (22, 7), 5), "America/Chicago"
+        ),
+        alerts_view.listing(channel, current, ChannelSettings()),
     )
     fine(alerts_view.card(campaign, mix, "Spent $1", NOW), alerts_view.card(None, mix, "Spent $1", NOW))
     fine(alerts_view.confirmed("x", frozenset(NotifyOn), "U0ANA"))

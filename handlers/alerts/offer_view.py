@@ -1,0 +1,120 @@
+"""Changes of a channel's alerts that are one click away, and how they are taken back."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from handlers.alerts import view as alerts_view
+from handlers.errors import Outdated
+from handlers.text import formatting
+from handlers.text.buttons import Action, AlertsDo, AlertsUndo
+from handlers.text.codec import write
+from handlers.text.messages import Block, Message, actions, button, escape, section
+from storage.records import CampaignId, NotifyOn, StoredCampaign, Subscription
+
+#: How long a change can be taken back.
+UNDO: Final = timedelta(minutes=10)
+OFFERED: Final = 5
+#: A word each, so that what a channel was told of fits into a button.
+LETTERS: Final = dict(zip(NotifyOn, "rdcaw", strict=True))
+
+
+def offer(text: str, choices: Iterable[tuple[str, AlertsDo]]) -> Message:
+    """A question, and its answers as buttons."""
+    blocks = [section(text)]
+    for label, choice in choices:
+        blocks.append(section(label, button(_verb(choice), Action.ALERTS_DO, write(choice), spoken=label)))
+    return Message(text, blocks)
+
+
+def _verb(choice: AlertsDo) -> str:
+    return {"on": "Turn on", "off": "Turn off", "mute": "Mute", "unmute": "Unmute", "card": "Only the card"}.get(
+        choice.verb, "Show"
+    )
+
+
+def campaigns(verb: str, asked: str, found: Sequence[StoredCampaign]) -> Message:
+    """Which campaign is meant. `asked` is escaped by the caller."""
+    verb = verb if verb in ("on", "off") else "on"
+    choices = [(f"*{escape(one.facts.name)}*", AlertsDo(verb, one.id)) for one in found[:OFFERED]]
+    everything = ("All campaigns", AlertsDo(verb))
+    if not found:
+        return offer(f"No campaign called “{asked}”.", [everything, ("What is on here", AlertsDo("list"))])
+    return offer(f"No alerts changed yet: which campaign do you mean by “{asked}”?", [*choices, everything])
+
+
+def covered(what: str, campaign_id: CampaignId) -> Message:
+    """One campaign was to be turned off where all are on."""
+    text = f"This channel gets alerts for all campaigns, {alerts_view.named(what)} among them."
+    return offer(
+        text,
+        [(f"Only the card of {alerts_view.named(what)}, no news", AlertsDo("card", campaign_id)),
+         ("Everything in this channel", AlertsDo("off"))],
+    )  # fmt: skip
+
+
+def mutes(now: datetime, morning: datetime, monday: datetime) -> Message:
+    """For how long."""
+    moments = {"For an hour": now + timedelta(hours=1), "Until tomorrow, 9 AM": morning, "Until Monday, 9 AM": monday}
+    return offer(
+        "Mute this channel for how long? You can type it, too: `mute 2h`, `mute until Friday`.",
+        [(label, AlertsDo("mute", until=int(end.timestamp()))) for label, end in moments.items()],
+    )
+
+
+def anything(asked: str) -> Message:
+    """Nothing was understood. `asked` is escaped by the caller."""
+    return offer(
+        f"I don't know what to do with “{asked}”. Did you mean one of these?",
+        [("Alerts for all campaigns", AlertsDo("on")), ("What is on here", AlertsDo("list")),
+         ("All alerts in this channel", AlertsDo("off"))],
+    )  # fmt: skip
+
+
+def switched_off(by: str, what: str, undo: AlertsUndo | None, left: str = "") -> Message:
+    """Said to everyone, as switching on is."""
+    text = f"<@{by}> turned off mail alerts for {alerts_view.named(what)}.{left} `/mailalerts on` turns them on again."
+    return Message(text, [section(text), *_undo(undo, "Turn these alerts on again")])
+
+
+def muted(by: str, until: datetime | None, undo: AlertsUndo | None) -> Message:
+    """Said to everyone."""
+    text = f"<@{by}> unmuted mail alerts in this channel."
+    if until is not None:
+        text = f"<@{by}> muted mail alerts here. Muted until {formatting.stamp(until)}; I'll catch you up then."
+    return Message(text, [section(text), *_undo(undo, "Take this back")])
+
+
+def undone(by: str, verb: str) -> Message:
+    """In the place of what was said."""
+    what = {"off": "turned mail alerts on again: as they were", "mute": "took the mute back"}.get(verb, "muted again")
+    text = f"<@{by}> {what}."
+    return Message(text, [section(text)])
+
+
+def _undo(undo: AlertsUndo | None, spoken: str) -> list[Block]:
+    if undo is None:
+        return []
+    try:
+        value = write(undo)
+    except ValueError:
+        # A channel with hundreds of choices: they do not fit into a button.
+        return []
+    return [actions(button("Undo", Action.ALERTS_UNDO, value, spoken=spoken))]
+
+
+def packed(subscriptions: Sequence[Subscription]) -> str:
+    """What a channel was told of, for *Undo*."""
+    return ";".join(f"{one.campaign_id}:{''.join(LETTERS[want] for want in one.notify_on)}" for one in subscriptions)
+
+
+def unpacked(before: str) -> list[tuple[CampaignId, frozenset[NotifyOn]]]:
+    """What `packed` wrote; raises Outdated."""
+    wants = {letter: want for want, letter in LETTERS.items()}
+    found = []
+    for part in before.split(";") if before else ():
+        number, _, letters = part.partition(":")
+        if not (number.isascii() and number.isdigit()) or not set(letters) <= set(wants):
+            raise Outdated
+        found.append((CampaignId(int(number)), frozenset(wants[letter] for letter in letters)))
+    return found

@@ -1,0 +1,157 @@
+"""A channel's alerts are turned on and off, muted and taken back, and everybody there reads of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy import Connection
+
+from handlers.alerts import offer_view
+from handlers.alerts import view as alerts_view
+from handlers.context import kept, replies
+from handlers.context.asker import zone_of
+from handlers.context.audit import record_audit
+from handlers.context.services import Request, Services
+from handlers.errors import Refusal
+from handlers.text import short_answers
+from handlers.text.buttons import AlertsUndo
+from handlers.text.messages import Message
+from storage import channel_settings, outbox, workspaces
+from storage.audit import Act
+from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, NotifyOn, Subscription
+
+
+class TooLateToUndo(Refusal):
+    """That was more than ten minutes ago. Run /mailalerts to change it."""
+
+
+async def current(services: Services, request: Request) -> list[Subscription]:
+    """What the channel is told of."""
+    return await services.memory.read(workspaces.subscriptions_of, request.workspace.id, request.channel)
+
+
+async def listing(services: Services, request: Request) -> Message:
+    """Everything that is on, in words."""
+
+    def look(connection: Connection) -> tuple[list[Subscription], ChannelSettings]:
+        key, channel = request.workspace.id, request.channel
+        return workspaces.subscriptions_of(connection, key, channel), channel_settings.of(connection, key, channel)
+
+    return alerts_view.listing(request.channel, *await services.memory.read(look))
+
+
+async def switch_on(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
+    """By words or by a button. What is on already stays as it was chosen."""
+    before = await current(services, request)
+    on = {one.campaign_id for one in before}
+    if (campaign_id in on or NO_CAMPAIGN in on) and not kept.was_done(request.kept):
+        message = await listing(services, request)
+        note = f"Alerts for {alerts_view.named(what)} are already on here."
+        await replies.to_asker(services, request, alerts_view.noted(message, note))
+        return
+    await subscribe(services, request, campaign_id, what, frozenset(alerts_view.DEFAULT_WANTS))
+
+
+async def subscribe(
+    services: Services, request: Request, campaign_id: CampaignId, what: str, notify_on: frozenset[NotifyOn],
+    chosen: ChannelSettings | None = None, *, dropped: Sequence[CampaignId] = (),
+) -> None:  # fmt: skip
+    """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed.
+
+    `chosen`: when; None leaves that as it is, or as it usually is; a zone of "" keeps the channel's. `dropped`: what it
+    is no longer told of.
+    """
+    if kept.was_done(request.kept):
+        return
+    before = await current(services, request)
+    if chosen is None and not before:
+        chosen = ChannelSettings("", alerts_view.DEFAULT_DIGEST, None, alerts_view.DEFAULT_ALARM)
+    if chosen is not None and not chosen.zone:
+        chosen = replace(chosen, zone=await _zone(services, request, before))
+    names = {one.campaign_id: one.campaign_name or alerts_view.EVERY for one in before}
+    ended = [names[one] for one in dropped if one in names and one != campaign_id]
+    await services.slack.post(request.channel, alerts_view.confirmed(what, notify_on, request.user, ended))
+    now, key = services.clock.now(), request.workspace.id
+
+    def work(connection: Connection) -> None:
+        workspaces.subscribe(connection, key, request.channel, campaign_id, notify_on, request.user, now)
+        for one in dropped:
+            if one != campaign_id:
+                workspaces.unsubscribe(connection, key, request.channel, one)
+        if chosen is not None:
+            channel_settings.keep(connection, key, request.channel, chosen)
+
+    await record_audit(services, request, Act.SUBSCRIBED, what, f"channel {request.channel}", work=work)
+
+
+async def _zone(services: Services, request: Request, before: Sequence[Subscription]) -> str:
+    """The channel's own; of one that is told of nothing yet, the asker's."""
+    if before:
+        chosen = await services.memory.read(channel_settings.of, request.workspace.id, request.channel)
+        return chosen.zone
+    return str(await zone_of(services, request))
+
+
+async def switch_off(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
+    """One campaign, or (0) everything. All there read of it, and can take it back for a while."""
+    before = await current(services, request)
+    on = {one.campaign_id for one in before}
+    every = campaign_id == NO_CAMPAIGN
+    if not every and campaign_id not in on and NO_CAMPAIGN in on:
+        await replies.to_asker(services, request, offer_view.covered(what, campaign_id))
+        return
+    ending = [one for one in before if every or one.campaign_id == campaign_id]
+    key, channel = request.workspace.id, request.channel
+    work = partial(
+        workspaces.unsubscribe, workspace_id=key, channel=channel, campaign_id=None if every else campaign_id
+    )
+    done = await record_audit(
+        services, request, Act.UNSUBSCRIBED, what, f"channel {channel}", work=lambda connection: bool(work(connection))
+    )
+    if not done:
+        text = f"Alerts for {alerts_view.named(what)} weren't on in this channel. `/mailalerts on` turns them on."
+        await replies.to_asker(services, request, short_answers.plain(text))
+        return
+    left = " All campaigns stay on, this one as the others." if not every and NO_CAMPAIGN in on else ""
+    undo = AlertsUndo("off", _seconds(services.clock.now()), offer_view.packed(ending))
+    await replies.to_channel(services, request, offer_view.switched_off(request.user, what, undo, left))
+
+
+async def mute(services: Services, request: Request, until: datetime | None) -> None:
+    """Until then, or (None) no longer. All there read of it, and can take it back for a while."""
+    before = await current(services, request)
+    if not before:
+        await replies.to_asker(services, request, await listing(services, request))
+        return
+    was = before[0].muted_until
+    work = partial(outbox.mute, workspace_id=request.workspace.id, channel=request.channel, until=until)
+    await record_audit(services, request, Act.MUTED if until else Act.UNMUTED, f"channel {request.channel}", work=work)
+    verb = "mute" if until else "unmute"
+    undo = AlertsUndo(verb, _seconds(services.clock.now()), str(_seconds(was)) if was else "")
+    await replies.to_channel(services, request, offer_view.muted(request.user, until, undo))
+
+
+async def undo(services: Services, request: Request, change: AlertsUndo) -> None:
+    """As it was before, within ten minutes; news from in between is not lost."""
+    at = datetime.fromtimestamp(change.at, UTC)
+    if services.clock.now() - at > offer_view.UNDO and not kept.was_done(request.kept):
+        raise TooLateToUndo
+    key, channel = request.workspace.id, request.channel
+
+    def work(connection: Connection) -> None:
+        if change.verb == "off":
+            for campaign_id, wants in offer_view.unpacked(change.before):
+                # As of the moment when it was turned off: what happened since is news.
+                workspaces.subscribe(connection, key, channel, campaign_id, wants, request.user, at)
+        else:
+            until = datetime.fromtimestamp(int(change.before), UTC) if change.before.isdigit() else None
+            outbox.mute(connection, key, channel, until)
+
+    act = {"off": Act.SUBSCRIBED, "mute": Act.UNMUTED}.get(change.verb, Act.MUTED)
+    await record_audit(services, request, act, "undo", f"channel {channel}", work=work)
+    await replies.in_place(services, request, offer_view.undone(request.user, change.verb))
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

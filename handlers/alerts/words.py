@@ -1,0 +1,178 @@
+"""What people say behind `/mailalerts`, as a request. A word that is nearly one of these is read as it, but not obeyed:
+what changes something for everybody is offered as a button then."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from handlers.text import parsing, ranges
+from handlers.text.ranges import MONTHS, WEEKDAYS
+from storage.outbox import LONGEST_MUTE
+
+#: When a mute until a day ends: in the morning, with the digest.
+MORNING: Final = time(9)
+VERBS: Final = {
+    "on": "on start enable activate subscribe follow watch notify yes add tell",
+    "off": "off stop disable deactivate unsubscribe unfollow unwatch end remove no quit cancel",
+    "list": "list status show what which current info state see view who ls",
+    "mute": "mute pause snooze silence quiet hush dnd sleep hold shush",
+    "unmute": "unmute unpause resume continue wake unsnooze restart",
+    "settings": "settings setting edit change configure config options preferences setup",
+}
+_VERB_OF: Final = {word: verb for verb, words in VERBS.items() for word in words.split()}
+#: What stands between the verb and what it is about.
+_FILLERS: Final = (
+    "for of about to from the on in at this channel here me us please pls alerts alert notifications notification news "
+    "updates mail my our up is are everything all campaigns campaign"
+)
+FILLERS: Final = frozenset(_FILLERS.split())
+ALL: Final = frozenset({"", "all", "all campaigns", "everything", "every campaign", "any", "anything"})
+
+
+@dataclass(frozen=True)
+class AlertsAsk:
+    """What was asked: `verb` is on, off, list, mute, unmute, settings, or "" when none was understood.
+
+    `target`: a campaign, "" for all. `until`: when a mute ends; None where that was not said. `sure`: the verb was
+    typed so; else it is only nearly that.
+    """
+
+    verb: str
+    target: str = ""
+    until: datetime | None = None
+    sure: bool = True
+
+
+def parse_alerts(text: str, now: datetime) -> AlertsAsk:
+    """The words behind `/mailalerts`, `now` by the asker's clock."""
+    words = text.casefold().strip(" ?!.").split()
+    if not words:
+        return AlertsAsk("settings")
+    verb, rest, sure = _verb(words, text.strip(" ?!.").split())
+    if verb == "mute":
+        return AlertsAsk(verb, _target(rest), _until(" ".join(rest).casefold(), now), sure)
+    return AlertsAsk(verb, _target(rest), sure=sure)
+
+
+def _verb(words: list[str], typed: list[str]) -> tuple[str, list[str], bool]:
+    """The verb, the rest as typed, and whether it was typed so: "turn on Spring", "pause", "Spring off"."""
+    if words[0] in ("turn", "switch", "set", "keep", "go") and "off" in words[1:]:
+        return _around("off", words, typed)
+    if words[0] in ("turn", "switch", "set", "keep") and "on" in words[1:]:
+        return _around("on", words, typed)
+    if words[0] in ("un-mute", "un-pause"):
+        return "unmute", typed[1:], True
+    if verb := _VERB_OF.get(words[0]):
+        return verb, typed[1:], True
+    if words[-1] in ("on", "off"):
+        return words[-1], typed[:-1], True
+    if near := _nearly(words[0]):
+        return near, typed[1:], False
+    return "", typed, False
+
+
+def _around(verb: str, words: list[str], typed: list[str]) -> tuple[str, list[str], bool]:
+    place = words.index(verb, 1)
+    return verb, [*typed[1:place], *typed[place + 1 :]], True
+
+
+def _nearly(word: str) -> str:
+    # Needed by those alone who mistype, and it takes three megabytes.
+    from rapidfuzz.distance import OSA  # noqa: PLC0415
+
+    if len(word) < 4:  # noqa: PLR2004 - shorter words are too alike
+        return ""
+    near = [(OSA.distance(word, known), verb) for known, verb in _VERB_OF.items() if len(known) > 3]  # noqa: PLR2004
+    best = min(near)
+    return best[1] if best[0] <= 1 else ""
+
+
+def _target(rest: list[str]) -> str:
+    """The campaign in these words, "" for all."""
+    while rest and rest[0].casefold() in FILLERS:
+        rest = rest[1:]
+    while rest and rest[-1].casefold() in ("please", "pls", "here", "now", "alerts", "campaign", "anymore"):
+        rest = rest[:-1]
+    target = parsing.unquote(" ".join(rest))
+    return "" if target.casefold() in ALL else target
+
+
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN: Final = re.compile(
+    r"(?:for )?(?:the )?(?:next )?(?P<n>\d{1,4}|an?|one|two|three|four|half an|(?:a )?couple(?: of)?|(?:a )?few) ?"
+    r"(?P<unit>m|h|d|w)(?:in|ins|inutes?|ours?|rs?|ays?|eeks?|k|ks)?"
+)
+
+
+def _until(text: str, now: datetime) -> datetime | None:
+    """When a mute ends, by these words; None when they do not say."""
+    text = " ".join(
+        word for word in text.split() if word not in ("alerts", "please", "pls", "notifications", "it", "all")
+    )
+    if match := _SPAN.fullmatch(text):
+        return _at_most(now + _long(match), now)
+    day = re.sub(r"^(?:for|until|till|til|to|thru|through|up to) (?:the )?", "", text)
+    if clock := re.fullmatch(r"(?:at )?(\d{1,2})(?::(\d\d))? ?(am|pm|a|p)?", day):
+        return _clock(clock, now)
+    return _morning(day, now)
+
+
+def _long(match: re.Match[str]) -> timedelta:
+    said = match["n"].removeprefix("a ").removesuffix(" of") or "a"
+    unit = {_UNITS[match["unit"]]: 1}
+    if said == "half an":
+        return timedelta(**unit) / 2
+    return timedelta(**unit) * (int(said) if said.isdigit() else ranges.NUMBERS[said])
+
+
+def _clock(match: re.Match[str], now: datetime) -> datetime | None:
+    hour, minute = int(match[1]), int(match[2] or 0)
+    if match[3] and 1 <= hour <= 12:  # noqa: PLR2004 - a clock
+        hour = hour % 12 + (12 if match[3].startswith("p") else 0)
+    if hour > 23 or minute > 59:  # noqa: PLR2004 - a clock
+        return None
+    end = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return end if end > now else end + timedelta(days=1)
+
+
+def _morning(day: str, now: datetime) -> datetime | None:
+    day = re.sub(r" ?(?:morning|am)$", "", day)
+    if day in ("tomorrow", "the day", "day", "today", "overnight", "tonight", "night", "rest of the day", "the night"):
+        return _on(now + timedelta(days=1))
+    if day in ("weekend", "this weekend", "rest of the week", "this week", "week", "next week"):
+        day = "monday"
+    name = re.sub(r"^(?:next|this|on) ", "", day)
+    if name in WEEKDAYS:
+        return _on(now + timedelta(days=(WEEKDAYS[name] - now.weekday() - 1) % 7 + 1))
+    if day in ("forever", "further notice", "indefinitely", "ever"):
+        return now + LONGEST_MUTE
+    return _date(day, now)
+
+
+def mornings(now: datetime) -> tuple[datetime, datetime]:
+    """Tomorrow's, and that of the next Monday."""
+    return _on(now + timedelta(days=1)), _on(now + timedelta(days=7 - now.weekday()))
+
+
+def _date(day: str, now: datetime) -> datetime | None:
+    match = re.fullmatch(r"([a-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?|(\d{1,2})/(\d{1,2})", day)
+    if match is None or (match[1] and match[1] not in MONTHS):
+        return None
+    month, number = (MONTHS[match[1]], int(match[2])) if match[1] else (int(match[3]), int(match[4]))
+    for year in (now.year, now.year + 1):
+        try:
+            end = _on(now.replace(year=year, month=month, day=number))
+        except ValueError:
+            return None
+        if end > now:
+            return _at_most(end, now)
+    return None
+
+
+def _on(day: datetime) -> datetime:
+    return day.replace(hour=MORNING.hour, minute=0, second=0, microsecond=0)
+
+
+def _at_most(end: datetime, now: datetime) -> datetime | None:
+    return min(end, now + LONGEST_MUTE) if end > now else None
