@@ -8,6 +8,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from handlers.charts.drawing import Bars, Curve, Pie, draw_bars, draw_curve, draw_pie
+from handlers.charts.pair import Pair, draw_pair
 from handlers.context.memory import Memory
 from handlers.context.ports import Accounts, Clock, MailPlatform, Messenger
 from handlers.context.webhook_queue import WebhookQueue
@@ -28,6 +29,10 @@ class Renderer:
     async def curve(self, curve: Curve) -> bytes:
         """The picture as PNG."""
         return await asyncio.get_running_loop().run_in_executor(self.drawing_thread, draw_curve, curve)
+
+    async def pair(self, pair: Pair) -> bytes:
+        """The picture as PNG."""
+        return await asyncio.get_running_loop().run_in_executor(self.drawing_thread, draw_pair, pair)
 
     async def bars(self, bars: Bars) -> bytes:
         """The picture as PNG."""

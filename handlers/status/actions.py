@@ -14,9 +14,9 @@ from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
 from handlers.forecast.model import Forecast
 from handlers.ingest import counting
-from handlers.status import answers
+from handlers.status import answers, comparing
 from handlers.status import view as status_view
-from handlers.text.buttons import OneCampaign, carried
+from handlers.text.buttons import Comparing, OneCampaign, carried
 from handlers.text.codec import read
 
 
@@ -42,6 +42,11 @@ async def refresh(services: Services, request: Request, value: str) -> None:
         campaign = await campaign_of(services, request, campaign_id)
         message = await answers.campaign_message(services, request, campaign, span, today, force=True)
     await replies.in_place(services, request, message)
+
+
+async def compare(services: Services, request: Request, value: str) -> None:
+    """Two were chosen to be compared: the answer goes to the channel."""
+    await replies.to_channel(services, request, await comparing.message(services, request, read(Comparing, value)))
 
 
 async def delivery_curve(services: Services, request: Request, value: str) -> None:

@@ -1,5 +1,6 @@
 """`/mailstatus`, and what was meant by what somebody typed behind it."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -9,11 +10,12 @@ from handlers.context import matching, replies
 from handlers.context.access import note_shown, require_insider
 from handlers.context.asker import require_account, today_of, visible_campaigns
 from handlers.context.services import Request, Services
-from handlers.status import choice_view, understanding
+from handlers.status import choice_view, compare_view, comparing, understanding
 from handlers.status.answers import account_message, campaign_message
 from handlers.status.booking import booking_message
 from handlers.status.understanding import Meant
 from handlers.text import days_ahead, parsing, short_answers
+from handlers.text.buttons import Comparing
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
@@ -36,6 +38,9 @@ async def mail_status(services: Services, request: Request) -> None:
         await replies.to_asker(services, request, await booking_message(services, request, asked_when, today))
         return
     meant = await services.memory.read(_understand, request, asked, today)
+    if meant.other is not None and (pairs := comparing.asked(meant, meant.other)):
+        await _compare(services, request, pairs)
+        return
     if not meant.is_clear:
         await replies.to_asker(services, request, await services.memory.read(_which, request, meant))
         return
@@ -48,6 +53,14 @@ async def mail_status(services: Services, request: Request) -> None:
     message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today)
     await replies.to_channel(services, request, choice_view.noted(message, _remark(meant)))
     await note_shown(services, request, campaign.id)
+
+
+async def _compare(services: Services, request: Request, pairs: Sequence[tuple[str, Comparing]]) -> None:
+    """Two side by side, or the pairs that may be meant."""
+    if len(pairs) == 1:
+        await replies.to_channel(services, request, await comparing.message(services, request, pairs[0][1]))
+    else:
+        await replies.to_asker(services, request, compare_view.choices(pairs))
 
 
 def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:

@@ -37,6 +37,7 @@ class Action(StrEnum):
     FOUND_PAGE = "found_page"
     REFRESH = "refresh_status"
     CHOOSE_RANGE = "choose_range"
+    COMPARE = "compare_mail"
     CANCEL_PIECE = "cancel_piece"
     CANCEL_CAMPAIGN = "cancel_campaign"
     DELIVERY_CURVE = "delivery_curve"
@@ -145,6 +146,20 @@ class MailOf(Carried):
     campaign: CampaignId | None
     first: date | None
     last: date | None
+
+
+@dataclass(frozen=True)
+class Comparing(Carried):
+    """Two campaigns (None: the account) with their days, side by side."""
+
+    VERSION = 2
+
+    campaign: CampaignId | None
+    first: date | None
+    last: date | None
+    other: CampaignId | None
+    other_first: date | None
+    other_last: date | None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def help_status(example: str) -> Message:
         f"`/mailstatus {name}` — one campaign",
         f"`/mailstatus {name} last 7 days` — its pieces ordered in these days",
         "`/mailstatus last month` — all your mail of last month",
+        "`/mailstatus this month vs last month` — two ranges, or two campaigns, side by side",
         "`/mailstatus when to book for Dec 12` — the last mailing date to be in homes by then",
     ]
     return _help("Where is our mail?", lines, f"Ranges: {RANGE_FORMS}.", statuses())

@@ -67,6 +67,10 @@ def elements(message: Posted) -> list[dict[str, Any]]:
     return [one for many in inner for one in many if isinstance(one, dict) and "action_id" in one]
 
 
+def values_in(block: dict[str, Any], action: str) -> bool:
+    return str(dict(block.get("accessory") or {}).get("action_id")) == action
+
+
 def values(message: Posted, action: str) -> list[str]:
     """What its buttons and menus of this name carry."""
     found = [one for one in elements(message) if one["action_id"] == action]
@@ -99,7 +103,8 @@ class Judge:
             named = all(name in message.text for name in wanted)
             if message.only_for is None:
                 return "answered" if both and named else "WRONG"
-            return "hint" if named and wanted else "dead"
+            offered = [str(block.get("text")) for block in message.blocks if values_in(block, "compare_mail")]
+            return "click" if [one for one in offered if all(name in one for name in wanted)] else "dead"
 
         def fits(got: tuple[str, object]) -> bool:
             return got[0] in meant.split("|") and days in (typed.ANY, got[1])
@@ -165,7 +170,7 @@ async def test_what_people_type_behind_mailstatus_is_answered_or_one_click_away(
     judge = await judge_of(stage)
     today = stage.app.services.clock.now().astimezone(stage.app.services.policy.zone).date()
     found = []
-    for text, meant, days in typed.status_lines(today):
+    for text, meant, days in [*typed.status_lines(today), *typed.compared_lines()]:
         seen = await typing(stage, "/mailstatus", text)
         found.append((judge.status(seen, meant, days), f"/mailstatus {text}"))
     require_no_dead_ends(report(found))
