@@ -193,6 +193,7 @@ def _pressed_by(context: AsyncBoltContext, pressed: payloads.Pressed, body: Body
         response_url=pressed.response_url,
         trigger_id=pressed.trigger_id,
         message_ts=shared,
+        block_id=pressed.actions[0].block_id,
         pictures=pictures_in(body.get("message")) if shared else (),
         # Home is published to a person; what can be replaced by its id is a modal.
         view_id="" if at_home else view.id,

@@ -674,7 +674,9 @@ class SlackDouble:
         """What Slack says of it."""
         blocks = where.blocks if isinstance(where, Posted) else where.view["blocks"]
         element = find_element(blocks, action_id, value)
-        action = {"type": element["type"], "action_id": action_id, "block_id": "b", "action_ts": self.next_ts()}
+        held: Json = next((block for block in blocks if element in block.get("elements", ())), {})
+        block_id = held.get("block_id", "b")
+        action = {"type": element["type"], "action_id": action_id, "block_id": block_id, "action_ts": self.next_ts()}
         if element["type"] == "static_select":
             action["selected_option"] = next(o for o in element["options"] if value in (o["value"], o["text"]["text"]))
         elif element["type"] == "datepicker":

@@ -122,6 +122,8 @@ class Request:
     thread: str | None = None
     #: The message whose button was pressed; "" when only the asker sees it.
     message_ts: str = ""
+    #: The block in which it stands: a calendar carries a day alone, and its block what the day is for.
+    block_id: str = ""
     #: The file ids of the pictures in that message, as Slack tells them.
     pictures: tuple[str, ...] = ()
     #: The modal in which a button was pressed.

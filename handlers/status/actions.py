@@ -1,6 +1,7 @@
 """What is pressed on an answer of `/mailstatus`: another campaign, another range, fresh numbers, the curve."""
 
 from dataclasses import replace
+from datetime import date
 
 from sqlalchemy import Connection
 
@@ -14,10 +15,13 @@ from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
 from handlers.forecast.model import Forecast
 from handlers.ingest import counting
-from handlers.status import answers, comparing
+from handlers.status import answers, choice_view, comparing
 from handlers.status import view as status_view
-from handlers.text.buttons import Comparing, OneCampaign, carried
+from handlers.text import parsing
+from handlers.text.buttons import Comparing, MailOf, OneCampaign, carried
 from handlers.text.codec import read
+from handlers.text.parsing import Range
+from storage.records import CampaignId
 
 
 async def pick_campaign(services: Services, request: Request, value: str) -> None:
@@ -35,13 +39,41 @@ async def pick_campaign(services: Services, request: Request, value: str) -> Non
 async def refresh(services: Services, request: Request, value: str) -> None:
     """The same answer with fresh numbers, or with another range, in the same place."""
     campaign_id, span = carried(value)
-    today = await asker.today_of(services, request)
+    await _show(services, request, campaign_id, span, await asker.today_of(services, request))
+
+
+async def _show(
+    services: Services, request: Request, campaign_id: CampaignId | None, span: Range, today: date, note: str = ""
+) -> None:
     if campaign_id is None:
         message = await answers.account_message(services, request, span, today)
     else:
         campaign = await campaign_of(services, request, campaign_id)
         message = await answers.campaign_message(services, request, campaign, span, today, force=True)
-    await replies.in_place(services, request, message)
+    await replies.in_place(services, request, choice_view.noted(message, note))
+
+
+async def choose_first(services: Services, request: Request, value: str) -> None:
+    """The first day of a range was chosen in the answer's calendar."""
+    await _choose_day(services, request, value, is_first=True)
+
+
+async def choose_last(services: Services, request: Request, value: str) -> None:
+    """The last day."""
+    await _choose_day(services, request, value, is_first=False)
+
+
+async def _choose_day(services: Services, request: Request, value: str, *, is_first: bool) -> None:
+    """The same answer of the range that this day makes with the other one; without another, of this day until today."""
+    shown, today = read(MailOf, request.block_id), await asker.today_of(services, request)
+    try:
+        chosen = date.fromisoformat(value)
+    except ValueError:
+        raise Outdated from None
+    first = chosen if is_first else (shown.first or chosen)
+    last = (shown.last or today) if is_first else chosen
+    kept, note = parsing.between(first, last, today)
+    await _show(services, request, shown.campaign, parsing.kept(kept, today), today, note)
 
 
 async def compare(services: Services, request: Request, value: str) -> None:

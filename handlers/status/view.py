@@ -8,7 +8,7 @@ from typing import Final
 from handlers.forecast import model, words
 from handlers.forecast.model import Forecast, Progress
 from handlers.text import formatting
-from handlers.text.buttons import Action, OneCampaign, carry, range_menu
+from handlers.text.buttons import Action, OneCampaign, carry, range_menu, range_pickers
 from handlers.text.codec import write
 from handlers.text.messages import (
     TEXT,
@@ -101,6 +101,7 @@ def campaign_answer(
         section(money_line(standing) + _landing_line(campaign, mix, progress)),
         *([context(caveats(mix))] if caveats(mix) else []),
         _campaign_buttons(campaign, standing),
+        range_pickers(campaign.id, standing.span),
     ]
     return Message(text, blocks, _picture(picture, f"Pie chart of {name}: {total}. {counts_text(mix)}.", name))
 
@@ -117,6 +118,7 @@ def account_answer(lines: Sequence[CampaignLine], number: int, standing: Standin
         *([context(caveats(mix))] if caveats(mix) else []),
         *_campaign_list(lines, number),
         actions(range_menu(None, standing.span, standing.today), _refresh(None, standing)),
+        range_pickers(None, standing.span),
     ]
     text = f"Your mail, {standing.span.label}: {total}. {escape(counts_text(mix))}."
     return Message(text, blocks, _picture(picture, f"Pie chart of all mail: {total}. {counts_text(mix)}.", "Your mail"))

@@ -10,7 +10,7 @@ from typing import Final
 from handlers.errors import Outdated
 from handlers.text import codec
 from handlers.text.codec import Carried, Value, read, write
-from handlers.text.messages import Block, option, select
+from handlers.text.messages import Block, actions, date_picker, option, select
 from handlers.text.parsing import PRESETS, Range
 from handlers.text.ranges import name_days
 from storage.queries.mail import Days
@@ -37,6 +37,8 @@ class Action(StrEnum):
     FOUND_PAGE = "found_page"
     REFRESH = "refresh_status"
     CHOOSE_RANGE = "choose_range"
+    RANGE_FIRST = "range_first"
+    RANGE_LAST = "range_last"
     COMPARE = "compare_mail"
     CANCEL_PIECE = "cancel_piece"
     CANCEL_CAMPAIGN = "cancel_campaign"
@@ -296,6 +298,15 @@ def carried(value: str) -> tuple[CampaignId | None, Range]:
     """What `carry` packed; raises Outdated."""
     one = read(MailOf, value)
     return one.campaign, name_days(Days(one.first, one.last))
+
+
+def range_pickers(campaign_id: CampaignId | None, chosen: Range) -> Block:
+    """Two calendars for any range. A calendar carries no value of ours: its block says of what, and the other day."""
+    row = actions(
+        date_picker(Action.RANGE_FIRST, "From", chosen.days.first),
+        date_picker(Action.RANGE_LAST, "To", chosen.days.last),
+    )
+    return row | {"block_id": carry(campaign_id, chosen.days)}
 
 
 def range_menu(campaign_id: CampaignId | None, chosen: Range, today: date) -> Block:

@@ -1,7 +1,7 @@
 """Every row of the command table, typed by a person and answered over real sockets."""
 
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from PIL import Image
@@ -266,6 +266,20 @@ async def test_another_range_can_be_chosen(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Spring lapsed")
     await stage.press(answer, "choose_range", "Today")
     await stage.until(lambda: "No pieces" in answer.text)
+
+
+async def test_any_range_is_chosen_by_two_calendars_in_the_answer(stage: Stage) -> None:
+    answer = await stage.say("/mailstatus", "Spring lapsed")
+    today = datetime.now(UTC).date()
+    await stage.press(answer, "range_first", str(today - timedelta(days=2)))
+    await stage.until(lambda: "No pieces" in answer.text)
+    await stage.press(answer, "range_first", str(today - timedelta(days=30)))
+    await stage.until(lambda: "12 pieces" in answer.text)
+    await stage.press(answer, "range_last", str(today - timedelta(days=20)))
+    await stage.until(lambda: "No pieces" in answer.text)
+    # The other way round is put right, and said.
+    await stage.press(answer, "range_first", str(today))
+    await stage.until(lambda: "ended before it began" in everything(answer))
 
 
 @pytest.mark.calm(*NAMELESS)
