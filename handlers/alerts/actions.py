@@ -35,6 +35,8 @@ async def carry_out(services: Services, request: Request, value: str) -> None:
         await switching.switch_off(services, request, asked.campaign, what)
     elif asked.verb == "mute" and asked.until is not None:
         await switching.mute(services, request, datetime.fromtimestamp(asked.until, UTC))
+    elif asked.verb == "unmute":
+        await switching.mute(services, request, None)
     else:
         raise Outdated
     if request.response_url and asked.verb != "list":

@@ -92,4 +92,4 @@ def _named(connection: Connection, request: Request, asked: AlertsAsk) -> Match:
 def _offer(asked: AlertsAsk, found: Match, typed: str) -> Message:
     if asked.target and (found.found or asked.verb):
         return offer_view.campaigns(asked.verb, quote(asked.target), found.found)
-    return offer_view.anything(quote(typed))
+    return offer_view.anything(quote(typed), asked.verb)

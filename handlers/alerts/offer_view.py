@@ -62,13 +62,16 @@ def mutes(now: datetime, morning: datetime, monday: datetime) -> Message:
     )
 
 
-def anything(asked: str) -> Message:
-    """Nothing was understood. `asked` is escaped by the caller."""
-    return offer(
-        f"I don't know what to do with “{asked}”. Did you mean one of these?",
-        [("Alerts for all campaigns", AlertsDo("on")), ("What is on here", AlertsDo("list")),
-         ("All alerts in this channel", AlertsDo("off"))],
-    )  # fmt: skip
+def anything(asked: str, verb: str = "") -> Message:
+    """Nothing was understood for sure; it may be this verb that was meant. `asked` is escaped by the caller."""
+    choices = {
+        "on": ("Alerts for all campaigns", AlertsDo("on")),
+        "unmute": ("Alerts that were muted", AlertsDo("unmute")),
+        "list": ("What is on here", AlertsDo("list")),
+        "off": ("All alerts in this channel", AlertsDo("off")),
+    }
+    text = f"I don't know what to do with “{asked}”. Did you mean one of these?"
+    return offer(text, [choices[verb]] if verb in choices else choices.values())
 
 
 def switched_off(by: str, what: str, undo: AlertsUndo | None, left: str = "") -> Message:

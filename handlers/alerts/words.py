@@ -27,6 +27,9 @@ _FILLERS: Final = (
     "updates mail my our up is are everything all campaigns campaign"
 )
 FILLERS: Final = frozenset(_FILLERS.split())
+#: What people say before they come to it.
+_POLITE: Final = "please pls hey hi can could would you just i we want lets let's to now"
+POLITE: Final = frozenset(_POLITE.split())
 ALL: Final = frozenset({"", "all", "all campaigns", "everything", "every campaign", "any", "anything"})
 
 
@@ -46,10 +49,12 @@ class AlertsAsk:
 
 def parse_alerts(text: str, now: datetime) -> AlertsAsk:
     """The words behind `/mailalerts`, `now` by the asker's clock."""
-    words = text.casefold().strip(" ?!.").split()
-    if not words:
+    typed = text.strip(' ?!.“”"').split()
+    while len(typed) > 1 and typed[0].casefold().strip(",'’") in POLITE:
+        typed = typed[1:]
+    if not typed:
         return AlertsAsk("settings")
-    verb, rest, sure = _verb(words, text.strip(" ?!.").split())
+    verb, rest, sure = _verb([word.casefold() for word in typed], typed)
     if verb == "mute":
         return AlertsAsk(verb, _target(rest), _until(" ".join(rest).casefold(), now), sure)
     return AlertsAsk(verb, _target(rest), sure=sure)

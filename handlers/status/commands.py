@@ -1,6 +1,7 @@
 """`/mailstatus`, and what was meant by what somebody typed behind it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -26,7 +27,7 @@ EXAMPLE: Final = "Spring"
 
 async def mail_status(services: Services, request: Request) -> None:
     """`/mailstatus [campaign] [range]`: the pie and its numbers, in the channel."""
-    asked = parsing.clean(request.text)
+    asked = parsing.clean(request.text).removeprefix("/mailstatus").strip()
     if parsing.wants_help(asked):
         known = await services.memory.read(visible_campaigns, request, 1)
         await replies.to_asker(services, request, short_answers.help_status(known[0].facts.name if known else EXAMPLE))
@@ -77,7 +78,8 @@ def _understand(connection: Connection, request: Request, asked: str, today: dat
 def _remark(meant: Meant) -> str:
     """How it was understood, where it was not typed so."""
     if meant.mended and meant.span is not None:
-        return f"I read that as {escape(meant.span.label)}."
+        said = f"I read that as {escape(meant.span.label)}."
+        return f"{said} {_remark(replace(meant, mended=False))}".strip()
     if meant.found.guessed and meant.found.one is not None:
         return f"Showing *{escape(meant.found.one.facts.name)}*: no campaign is called “{quote(meant.name)}”."
     return ""

@@ -23,11 +23,12 @@ _BEFORE: Final = (
     "what what's what’s is how how's how’s are did does many where where's where’s show me give tell get see check "
     "find status stats numbers report update result results progress pieces mail return returns delivery deliveries "
     "please pls hey the our my for of on in about with up from to a an campaign campaigns drop mailing named "
-    "called cancel stop"
+    "called cancel stop went out sent ordered mailed was were anything everything all come came back going has have"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
-    "campaigns drop mailing now thanks returns returned delivered delivery pieces come came back land landed at"
+    "campaigns drop mailing now thanks returns returned delivered delivery pieces come came back land landed "
+    "at one went out sent"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = re.compile(rf"(?:[ ,]+(?:{_AFTER.replace(' ', '|')})|[ ?!.,;:])+$", re.IGNORECASE)
@@ -37,7 +38,7 @@ EVERYTHING: Final = frozenset(
      "list", "list campaigns", "account", "overview", "summary", "balance", "spend", "spent", "budget", "money"}
 )  # fmt: skip
 VERSUS: Final = re.compile(
-    r" (?:vs\.?|versus|v\.|against|compared (?:to|with)|in comparison (?:to|with)) ", re.IGNORECASE
+    r" (?:vs\.?|versus|v\.|against|v|compared (?:to|with)|in comparison (?:to|with)) ", re.IGNORECASE
 )
 COMPARE: Final = re.compile(
     r"(?:compare|comparison of|comparing|difference between|diff) (?P<a>.+?)"
@@ -105,7 +106,7 @@ class Reader:
         mended = ranges.mend(asked)
         if mended != asked.casefold() and mended != asked:
             for reading in self._readings(mended):
-                if reading.span is not None and (reading.is_account or reading.found.sure):
+                if reading.span is not None and reading.is_clear:
                     return replace(reading, mended=True)
         clear = [one for one in literal if one.is_clear]
         offering = [one for one in literal if one.found.found]

@@ -67,7 +67,7 @@ def unquote(text: str) -> str:
 
 def wants_help(text: str) -> bool:
     """Whether the asker wants to be shown how."""
-    return text.casefold().strip(" ?!.-") == "help" or text == "?"
+    return text.casefold().strip(" ?!.-") in ("help", "help me", "how", "how does this work", "usage") or text == "?"
 
 
 def this_month(today: date) -> Range:
@@ -146,7 +146,7 @@ def between(first: date, last: date, today: date) -> tuple[str, str]:
 _AROUND: Final = (
     "where what when is are was did has does the a an our my piece pieces mail mailpiece postcard postcards "
     "letter letters card package parcel id no number to for of in at on from show find track look up me please status "
-    "sent mr mrs ms dr miss arrive arrived delivered get got come came back"
+    "sent mr mrs ms dr zip miss arrive arrived delivered get got come came back"
 )
 
 

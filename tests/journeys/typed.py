@@ -6,6 +6,7 @@ name of a recipient in `PEOPLE`. For `/mailalerts`: how the channel stands after
 """
 
 import calendar
+import random
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -258,3 +259,109 @@ ALERT_LINES: Final[list[tuple[str, str, str]]] = [
     ("0", "status", "?"),
     ("222", "list", "?"),
 ]
+
+
+def mistype(word: str, dice: random.Random) -> str:
+    """The word with a letter too many, too few, wrong, or two swapped; never the first, which people see."""
+    at, letter = dice.randrange(1, len(word) - 1), dice.choice("abcdefghiklmnoprstuw")
+    kinds = (
+        word[:at] + word[at + 1 :],
+        word[:at] + letter + word[at:],
+        word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+        word[:at] + letter + word[at + 1 :],
+    )
+    return dice.choice(kinds)
+
+
+def dressed(text: str, dice: random.Random) -> str:
+    """In some case, with some marks around it."""
+    text = dice.choice((text, text, text.lower(), text.upper(), text.title()))
+    return dice.choice(("{}", "{}", "{}", "{}?", " {} ", "{}!", "{}.", "“{}”", "{},")).format(text)
+
+
+def status_by_chance(dice: random.Random, today: date) -> list[tuple[str, str, object]]:
+    """Campaigns by their words, in some order and mistyped, with a range at one end or none."""
+    ranges = [one for one in status_lines(today) if one[1] == "" and one[2] not in (ANY, ALL) and len(one[0]) > 3]
+    made: list[tuple[str, str, object]] = []
+    for _ in range(50):
+        number = dice.choice([key for key in CAMPAIGNS if key not in (222, 225)])
+        words = [word for word in CAMPAIGNS[number].replace("-", " ").split() if word.isalpha() or "'" in word]
+        dice.shuffle(words)
+        words = words[: dice.randint(1, len(words))] if dice.random() < 0.5 else words
+        long = [place for place, word in enumerate(words) if len(word) > 5 and "'" not in word]
+        if not [word for word in words if len(word) > 3] or words == ["October"]:
+            continue
+        if long and dice.random() < 0.6:
+            place = dice.choice(long)
+            words[place] = mistype(words[place], dice)
+        name = " ".join(words)
+        days: object = ANY
+        if dice.random() < 0.5:
+            span = dice.choice(ranges)
+            name = dice.choice((f"{name} {span[0]}", f"{span[0]} {name}"))
+            days = span[2]
+            made.append((dice.choice((name, name.lower(), name.upper())), str(number), days))
+        else:
+            made.append((dressed(name, dice), str(number), days))
+    return made
+
+
+SHORT: Final = {
+    "Street": "St", "North": "N", "Avenue": "Ave", "Apt": "Apartment", "Lake": "Lk", "Blvd": "Boulevard", "W": "West",
+    "Suite": "Ste", "Saint": "St", "Road": "Rd", "E": "East", "Pkwy": "Parkway", "Inc": "Incorporated",
+}  # fmt: skip
+
+
+def track_by_chance(dice: random.Random) -> list[tuple[str, str]]:
+    """Recipients by parts of what is known of them, abbreviated, mistyped, in some order."""
+    made = []
+    for _ in range(45):
+        name = dice.choice(sorted(PEOPLE))
+        one = PEOPLE[name]
+        street = " ".join(SHORT.get(word, word) if dice.random() < 0.6 else word for word in one.street.split())
+        parts = [one.last, street, f"{one.first} {one.last}", f"{one.last} {one.first}", f"{one.last}, {one.city}",
+                 f"{one.first} {one.city}", f"{street} {one.city}", f"{street}, {one.city} {one.state} {one.zip[:5]}"]  # fmt: skip
+        parts += [one.company, f"{one.company.split()[0]} {one.city}"] if one.company else []
+        asked = dice.choice(parts)
+        words = asked.split()
+        long = [place for place, word in enumerate(words) if len(word) > 6 and word.isalpha()]
+        if long and dice.random() < 0.5:
+            place = dice.choice(long)
+            words[place] = mistype(words[place], dice)
+        made.append((dressed(" ".join(words), dice), name))
+    return made
+
+
+def alerts_by_chance(dice: random.Random) -> list[tuple[str, str, str]]:
+    """What is said, in some case and with some words around it."""
+    ons, offs = (
+        ("on", "start", "enable", "turn on", "subscribe to", "follow"),
+        ("off", "stop", "unsubscribe from", "disable"),
+    )
+    mutes = ("mute", "pause", "snooze", "silence")
+    ends = (
+        "2h",
+        "for 3 days",
+        "until tomorrow",
+        "until Monday",
+        "90 minutes",
+        "for the weekend",
+        "until 5pm",
+        "a week",
+        "",
+    )
+    made = []
+    for _ in range(35):
+        kind = dice.randrange(5)
+        number = dice.choice((221, 223, 232))
+        name = CAMPAIGNS[number]
+        name = mistype(name, dice) if dice.random() < 0.4 else name
+        text, before, after = (
+            (f"{dice.choice(ons)} {name}", "", str(number)),
+            (f"{dice.choice(offs)} {name}", f"{number},0", "0"),
+            (f"{dice.choice(offs)} {dice.choice(('all', 'all campaigns', 'everything'))}", "222,0", ""),
+            (f"{dice.choice(mutes)} {dice.choice(ends)}".strip(), "0", "0 muted"),
+            (dice.choice(("unmute", "resume", "unpause", "unmtue", "Unmute please")), "0 muted", "0"),
+        )[kind]
+        made.append((before, dice.choice((text, text.lower(), text.upper(), f"{text}!", f"please {text}")), after))
+    return made
