@@ -36,6 +36,8 @@ ENOUGH_LANDED: Final = 4
 #: A campaign says how fast it is when this part of what will land has.
 ENOUGH_PART: Final = 0.15
 AT_RISK: Final = 5
+#: Of whose pieces this part landed on one day, later than so many delivery days, nobody knows when they did.
+AT_ONCE, AT_ONCE_AFTER = 0.7, 8
 #: The usual delay of scans counts for so many seen ones; none is followed further than this many days.
 HEARD_LIKE_USUAL: Final = 20
 LATEST_HEARD: Final = 10
@@ -266,7 +268,7 @@ def _way(
     at = np.append(-1.0, np.arange(len(share)))
     part = np.append(0.0, part)
     reached = float(part[-1])
-    if reached < ENOUGH_PART:
+    if reached < ENOUGH_PART or _is_learned_at_once(share):
         return None
     quantiles = np.interp(PARTS, part + 1e-9 * np.arange(len(part)), at)
     quantiles = np.maximum(quantiles, 0.05)
@@ -289,6 +291,13 @@ def _way(
     shape = (quantiles - np.interp(0.5, PARTS, quantiles)) / spread if whole and landed >= 30 else None  # noqa: PLR2004
     known_spread = float(spread) * (1 - busy + busy * np.exp(-DECEMBER)) if whole else None
     return Way(key, form, day, float(np.log(level)), float(doubt), known_spread, top if finished else None, shape, busy)
+
+
+def _is_learned_at_once(share: Numbers) -> bool:
+    """Whether most landed on one late day: then the account was first read on it, and nobody knows when they did."""
+    steps = np.diff(share, prepend=0.0)
+    place = int(np.argmax(steps))
+    return place > AT_ONCE_AFTER and bool(steps[place] > AT_ONCE * share[-1])
 
 
 def expect(past: Past, form: str) -> Prospect:

@@ -326,3 +326,16 @@ def test_a_forecast_costs_a_few_milliseconds_at_twenty_campaigns() -> None:
         took.append(time.process_time() - begun)
     # A tenth of a second would be felt; `make bench` holds it to ten milliseconds.
     assert min(took) < 0.04
+
+
+def test_campaigns_whose_deliveries_were_all_learned_on_one_day_say_nothing_of_how_long_mail_takes() -> None:
+    # An account that is read for the first time: of what landed long ago it is not known when.
+    read = MONDAY - timedelta(days=1)
+    rows = []
+    for n, age in enumerate((25, 45, 80)):
+        handed_on = read - timedelta(days=age)
+        rows.append(Transit(CampaignId(60 + n), LETTER, handed_on, Status.DELIVERED, age, 480))
+        rows.append(Transit(CampaignId(60 + n), LETTER, handed_on, None, 0, 20))
+    assert past.learn(rows, MONDAY + timedelta(days=9)).ways == ()
+    later = past.learn([*history(4, until=read), *rows], MONDAY + timedelta(days=9))
+    assert model.outlook(later, LETTER).quantile(0.5) in (4, 5, 6)
