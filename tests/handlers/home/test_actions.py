@@ -14,6 +14,7 @@ from handlers.text import parsing
 from handlers.text.buttons import Action, OneRow, Word
 from handlers.text.codec import write
 from storage import troubles, workspaces
+from storage.records import CampaignStage
 from storage.statuses import Status
 from storage.troubles import Kind
 from tests.fakes import FakeAccounts
@@ -139,7 +140,9 @@ async def test_a_picture_needs_an_address_of_ours_and_something_to_show(office: 
 
 async def test_what_is_wrong_and_what_the_balance_covers_is_said(office: Office, accounts: FakeAccounts) -> None:
     office.note(balance=Decimal(10), balance_at=office.clock.now())
-    await office.campaign(status="booked", send_on=office.clock.now().date() + timedelta(days=5), cost=Decimal("10.01"))
+    await office.campaign(
+        stage=CampaignStage.BOOKED, send_on=office.clock.now().date() + timedelta(days=5), cost=Decimal("10.01")
+    )
     office.write(troubles.begin, office.workspace.id, Kind.KEY, office.clock.now())
     await actions.publish(office.services, office.request())
     assert "$0.01" in office.slack.last.text
