@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.sandbox.slack import View, initial_values
-from storage import workspaces
+from storage import channel_settings, workspaces
 from storage.audit import Act
 from storage.records import ChannelId
 from storage.schema.tables import workspaces as table
@@ -59,7 +59,7 @@ async def test_a_changed_webhook_and_its_line_are_one(one: House, monkeypatch: p
     assert await memory.read(lambda c: c.scalar(key)) == before
 
 
-async def test_a_choice_of_alerts_and_what_it_replaces_are_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_choice_of_alerts_and_its_hours_are_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, key = stage.app.services.memory, stage.app.workspace.id
     await stage.say("/mailalerts", "on Spring lapsed")
     await stage.slack.command(ANA, OPS, "/mailalerts")
@@ -68,10 +68,10 @@ async def test_a_choice_of_alerts_and_what_it_replaces_are_one(stage: Stage, mon
     def broken(*_args: object) -> None:
         raise ValueError("the process dies here")
 
-    monkeypatch.setattr(workspaces, "unsubscribe", broken)
+    monkeypatch.setattr(channel_settings, "keep", broken)
     values = initial_values(form.view)
     next(iter(values["campaign"].values()))["selected_option"] = {"value": "0"}
     assert (await stage.slack.submit(ANA, form, values)).ok
     await stage.until(lambda: [m for m in stage.slack.messages if "went wrong" in m.text])
     found = await memory.read(workspaces.subscriptions_of, key, ChannelId(OPS))
-    assert [one.campaign_id != 0 for one in found] == [True], "it is told of both"
+    assert [one.campaign_id != 0 for one in found] == [True], "it is told of more, at no hours that were chosen"
