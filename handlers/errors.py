@@ -1,4 +1,7 @@
-"""Every refusal and outage, named for what happened. A docstring is the sentence that a person reads."""
+"""Every refusal and outage, named for what happened. A docstring is the sentence that a person reads.
+
+`{platform}` in it becomes the name of the mail platform that raised it.
+"""
 
 from storage.records import Campaign
 
@@ -10,9 +13,15 @@ class Trouble(Exception):
     """
 
     def __init__(
-        self, text: str | None = None, *, code: str = "", retry_after: float | None = None, by: str = ""
+        self,
+        text: str | None = None,
+        *,
+        code: str = "",
+        retry_after: float | None = None,
+        by: str = "",
+        platform: str = "The mail platform",
     ) -> None:
-        super().__init__(text or " ".join((type(self).__doc__ or "").split()))
+        super().__init__(text or " ".join((type(self).__doc__ or "").split()).replace("{platform}", platform))
         #: The other side's own word, for the log.
         self.code = code
         self.retry_after = retry_after
@@ -33,19 +42,19 @@ class Outage(Trouble):
 
 
 class KeyRefused(Refusal):
-    """Stannp does not accept the API key. Check STANNP_API_KEY, and that STANNP_API_URL is your region's address."""
+    """{platform} does not accept the API key. Check it, and that it is of your region."""
 
 
 class PieceUnknown(Refusal):
-    """Stannp does not know this piece."""
+    """{platform} does not know this piece."""
 
 
 class CampaignUnknown(Refusal):
-    """Stannp does not know this campaign."""
+    """{platform} does not know this campaign."""
 
 
 class TooLate(Refusal):
-    """Stannp refused to cancel: work on the piece has begun."""
+    """{platform} refused to cancel: work on the piece has begun."""
 
 
 class NotOffered(Refusal):
@@ -53,34 +62,34 @@ class NotOffered(Refusal):
 
 
 class CampaignBooked(Refusal):
-    """This campaign is booked and paid. Stannp lets you cancel it only in its dashboard."""
+    """This campaign is booked and paid. {platform} lets you cancel it only in its dashboard."""
 
 
 class PlatformRefused(Refusal):
-    """Stannp refused the request."""
+    """{platform} refused the request."""
 
 
 class ReadCut(PlatformRefused):
-    """Stannp's list does not end. What was read is kept."""
+    """{platform}'s list does not end. What was read is kept."""
 
     #: What was read, where it was campaigns.
     campaigns: "tuple[Campaign, ...]" = ()
 
 
 class PlatformDown(Outage):
-    """Stannp cannot be reached right now."""
+    """{platform} cannot be reached right now."""
 
 
 class PlatformBusy(Outage):
-    """Stannp's request limit for this minute is used up."""
+    """{platform}'s request limit for this minute is used up."""
 
 
 class SignatureRefused(Refusal):
-    """The webhook's signature does not fit STANNP_WEBHOOK_SECRET."""
+    """The webhook's signature does not fit the secret that was given to it."""
 
 
 class PayloadRefused(Refusal):
-    """The webhook's body is not what Stannp sends. Choose JSON as its content type in Stannp's dashboard."""
+    """The webhook's body is not what {platform} sends. Choose JSON as its content type in {platform}'s dashboard."""
 
 
 class NotInChannel(Refusal):

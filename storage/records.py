@@ -217,7 +217,7 @@ class Workspace:
     #: Which of the platform's reporting addresses this account answers; None until found out.
     list_route: str | None = None
     singles_offered: bool | None = None
-    #: When Stannp last called us, and for which silence somebody was told.
+    #: When the mail platform last called us, and for which silence somebody was told.
     webhook_at: datetime | None = None
     silence_told: datetime | None = None
     #: Who installed the bot; "" when that is not known. And when.
@@ -230,7 +230,7 @@ class Workspace:
     #: When a mail account was connected.
     connected_at: datetime | None = None
     rules: Rules = field(default_factory=Rules)
-    #: When Stannp last asked, unsigned, whether its webhook finds us.
+    #: When it last asked, unsigned, whether its webhook finds us.
     handshake_at: datetime | None = None
     #: What the platform did not answer when it was last read, by call.
     gaps: "Mapping[str, Gap]" = field(default_factory=dict)

@@ -44,7 +44,7 @@ async def erase(services: Services, request: Request, value: str) -> None:
 async def tell_erased(hold: Hold) -> timedelta | None:
     """Tells who asked that it is done: where they pressed, or in a direct message."""
     slack, payload = hold.services.slack, hold.intent.payload
-    blocks = admin_view.erased(payload["ref"])
+    blocks = admin_view.erased(payload["ref"], hold.services.platform.name)
     message = Message(blocks[0]["text"]["text"], blocks)
 
     async def send() -> None:

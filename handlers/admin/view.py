@@ -106,9 +106,9 @@ def _line(entry: Entry) -> str:
     return f"{formatting.stamp(entry.at)} {who} {entry.act}{subject}{detail}"
 
 
-def erased(ref: str) -> list[Block]:
+def erased(ref: str, platform: str) -> list[Block]:
     """They are gone."""
     return [
         section(f":white_check_mark: Who piece `{escape(ref)}` was sent to is no longer kept here."),
-        context("Stannp keeps its own copy: have it removed there as well. Backups forget it as they age."),
+        context(f"{platform} keeps its own copy: have it removed there as well. Backups forget it as they age."),
     ]

@@ -24,6 +24,7 @@ from handlers.context import intents as working
 from handlers.context import kept
 from handlers.context.access import require_canceller
 from handlers.context.lookups import campaign_of, piece_of
+from handlers.context.ports import Ability
 from handlers.context.refreshing import refresh_campaign
 from handlers.context.replies import refused
 from handlers.context.services import Request, Services
@@ -78,7 +79,9 @@ async def ask_cancel_campaign(services: Services, request: Request, value: str) 
     """*Cancel…* on a campaign: a dry run first, in a modal."""
     await require_canceller(services, request)
     campaign = await campaign_of(services, request, read(OneCampaign, value).campaign)
-    waiting = messages.modal("Cancel campaign", [section("Asking Stannp what can still be stopped…")])
+    waiting = messages.modal(
+        "Cancel campaign", [section(f"Asking {services.platform.name} what can still be stopped…")]
+    )
     view_id = await services.slack.open_view(request.trigger_id, waiting)
     await services.slack.update_view(view_id, await _cancel_form(services, request, campaign))
 
@@ -86,7 +89,7 @@ async def ask_cancel_campaign(services: Services, request: Request, value: str) 
 async def _cancel_form(services: Services, request: Request, campaign: StoredCampaign) -> Block:
     fresh = await services.platform.campaign(campaign.facts.ref)
     if fresh.stage is CampaignStage.DRAFT:
-        return cancel_view.delete_form(campaign, request.channel)
+        return cancel_view.delete_form(campaign, request.channel, services.platform.name)
     await refresh_campaign(services, request.workspace, campaign, force=True)
 
     def look(connection: Connection) -> tuple[Mix, list[StoredPiece]]:
@@ -96,7 +99,7 @@ async def _cancel_form(services: Services, request: Request, campaign: StoredCam
     mix, pieces = await services.memory.read(look)
     dashboard = services.platform.dashboard(campaign.facts.ref)
     if not pieces:
-        return cancel_view.nothing_to_cancel(campaign, dashboard)
+        return cancel_view.nothing_to_cancel(campaign, dashboard, services.platform.name)
     worth = worth_of(pieces, request.workspace.currency)
     ids, payload = [piece.id for piece in pieces], payload_of(request, campaign.id)
     # What is confirmed is what was shown: the form names these pieces, however the campaign grows meanwhile.
@@ -104,7 +107,16 @@ async def _cancel_form(services: Services, request: Request, campaign: StoredCam
         stored.keep, request.workspace.id, Kind.CANCEL, payload, piece_ids=ids, held=True
     )  # fmt: skip
     plan = cancel_view.DryRun(
-        campaign, mix, len(pieces), worth.amount, worth.unpriced, dashboard, request.channel, number
+        campaign,
+        mix,
+        len(pieces),
+        worth.amount,
+        worth.unpriced,
+        dashboard,
+        request.channel,
+        number,
+        services.platform.name,
+        Ability.CANCEL_BOOKED in services.platform.profile.abilities,
     )
     return cancel_view.dry_run(plan)
 

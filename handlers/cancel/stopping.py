@@ -323,7 +323,7 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
         if not results:
             return
         saved = stopped.amount if stopped.pieces > stopped.unpriced else None
-        message = cancel_view.piece_result(results[0], who, saved)
+        message = cancel_view.piece_result(results[0], who, saved, hold.services.platform.name)
         subject, detail = f"piece {results[0].piece.ref}", results[0].outcome.value
         send = partial(_to_asker, hold, message, by_button=number == FIRST)
     else:
@@ -332,7 +332,10 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
         if campaign is None:
             return
         dashboard = hold.services.platform.dashboard(campaign.facts.ref)
-        message = cancel_view.campaign_result(campaign, results, who, stopped.amount, dashboard, late=number == LATE)
+        name = hold.services.platform.name
+        message = cancel_view.campaign_result(
+            campaign, results, who, stopped.amount, dashboard, name, late=number == LATE
+        )
         subject, detail = campaign.facts.name, f"{stopped.pieces} of {formatting.pieces(len(results))} stopped"
         send = partial(_to_channel, hold, message)
 
@@ -408,7 +411,7 @@ async def delete_draft(hold: Hold) -> timedelta | None:
     if campaign is None:
         return None
     who = Who(payload["by"], hold.intent.made_at)
-    message, detail = cancel_view.deleted(campaign, who), "the draft was deleted"
+    message, detail = cancel_view.deleted(campaign, who, services.platform.name), "the draft was deleted"
     try:
         await services.platform.campaign(campaign.facts.ref)
         await hold.still_ours()
@@ -416,7 +419,9 @@ async def delete_draft(hold: Hold) -> timedelta | None:
     except CampaignUnknown:
         log.info("draft.gone", campaign=campaign.facts.ref)
     except CampaignBooked as booked:
-        message = cancel_view.booked(str(booked), services.platform.dashboard(campaign.facts.ref))
+        message = cancel_view.booked(
+            str(booked), services.platform.dashboard(campaign.facts.ref), services.platform.name
+        )
         detail = "it was booked meanwhile"
 
     def record_audit(connection: Connection) -> None:

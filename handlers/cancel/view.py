@@ -26,16 +26,18 @@ from storage.records import ChannelId, Mix, Money, StoredCampaign, StoredPiece
 from storage.statuses import CANCELLABLE, Status
 
 LISTED = 10
+#: `{platform}` becomes the mail platform's name.
 SENTENCES: Mapping[Outcome, str] = {
     Outcome.CANCELLED: "cancelled",
     Outcome.TOO_LATE: "too late, it goes on",
-    Outcome.UNCLEAR: "I asked Stannp to stop it, but it does not show it as cancelled yet; I will look again",
-    Outcome.REFUSED: "Stannp refused to stop it, without saying that printing has begun; its dashboard may tell more",
-    Outcome.DOWN: "Stannp could not be reached; nothing is known to have changed. Try again in a minute",
+    Outcome.UNCLEAR: "I asked {platform} to stop it, but it does not show it as cancelled yet; I will look again",
+    Outcome.REFUSED: "{platform} refused to stop it, without saying that printing has begun; its dashboard may tell "
+    "more",
+    Outcome.DOWN: "{platform} could not be reached; nothing is known to have changed. Try again in a minute",
     Outcome.ALREADY: "was cancelled already",
     Outcome.ASKED_BEFORE: "somebody has asked for this already; the answer is on its way",
-    Outcome.UNSETTLED: "I asked Stannp to stop it, but after three days it still does not show it as cancelled; look "
-    "in its dashboard",
+    Outcome.UNSETTLED: "I asked {platform} to stop it, but after three days it still does not show it as cancelled; "
+    "look in its dashboard",
 }
 
 
@@ -66,9 +68,9 @@ class Who:
         return context(f"Asked by <@{self.by}> {formatting.stamp(self.at)}{self._approved()}")
 
 
-def piece_result(result: Result, who: Who, money: Money | None) -> Message:
+def piece_result(result: Result, who: Who, money: Money | None, platform: str) -> Message:
     """Who asked, when, and what really happened to the piece. Fit for a channel: the recipient is shortened."""
-    said = SENTENCES[result.outcome]
+    said = SENTENCES[result.outcome].format(platform=platform)
     if result.outcome is Outcome.TOO_LATE and result.now_at is not None:
         said = f"too late: it is already at {label(result.now_at)}, and goes on"
     saved = f" {formatting.money(money)} is not spent." if money and result.outcome is Outcome.CANCELLED else ""
@@ -90,6 +92,9 @@ class DryRun:
     channel: ChannelId
     #: Holds exactly these pieces: what is confirmed is this and no more.
     intent_id: int
+    #: The mail platform's name, and whether it can stop the whole booking.
+    platform: str
+    stops_bookings: bool = False
 
 
 def dry_run(plan: DryRun) -> Block:
@@ -100,17 +105,28 @@ def dry_run(plan: DryRun) -> Block:
     blocks = [
         section(f"*{formatting.count(stoppable)} of {formatting.pieces(mix.total)}* of {name} can still be stopped."),
         section(f"That saves about *{formatting.money(plan.saves)}*{_unpriced(plan.unpriced)}."),
-        section(
-            "This campaign is booked, and Stannp's API cannot cancel a booked campaign as a whole. I will ask for each "
-            "of these pieces, one by one, and tell you which it really stopped. To cancel the whole booking, use "
-            "Stannp's dashboard; its deadline is usually the working day before the mailing date."
-        ),
-        actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, plan.dashboard)),
+        section(_by_pieces(plan)),
+        _to_dashboard(plan.platform, plan.dashboard),
     ]
     if rest:
         blocks.insert(1, section(f"The other {formatting.count(rest)} go on: {_others(mix)}."))
     carries = Cancelling(plan.campaign.id, plan.intent_id, plan.channel)
     return _form(f"Cancel {formatting.pieces(stoppable)}", blocks, carries)
+
+
+def _by_pieces(plan: DryRun) -> str:
+    one_by_one = "I will ask for each of these pieces, one by one, and tell you which it really stopped."
+    if plan.stops_bookings:
+        return f"This campaign is booked. {one_by_one} {plan.platform}'s dashboard can also cancel the whole booking."
+    return (
+        f"This campaign is booked, and {plan.platform}'s API cannot cancel a booked campaign as a whole. {one_by_one} "
+        f"To cancel the whole booking, use {plan.platform}'s dashboard; its deadline is usually the working day before "
+        "the mailing date."
+    )
+
+
+def _to_dashboard(platform: str, dashboard: str) -> Block:
+    return actions(link_button(f"Open in {platform}", Action.OPEN_DASHBOARD, dashboard))
 
 
 def _unpriced(number: int) -> str:
@@ -137,22 +153,20 @@ def _others(mix: Mix) -> str:
     return ", ".join(said) if said else "with statuses that I do not know"
 
 
-def delete_form(campaign: StoredCampaign, channel: ChannelId) -> Block:
+def delete_form(campaign: StoredCampaign, channel: ChannelId, platform: str) -> Block:
     """A campaign that is not booked can be removed whole."""
     name = escape(campaign.facts.name)
-    text = f"*{name}* is not booked yet. Deleting it removes it at Stannp for good; nothing was paid."
+    text = f"*{name}* is not booked yet. Deleting it removes it at {platform} for good; nothing was paid."
     return _form("Delete campaign", [section(text)], Cancelling(campaign.id, None, channel))
 
 
-def nothing_to_cancel(campaign: StoredCampaign, dashboard: str) -> Block:
+def nothing_to_cancel(campaign: StoredCampaign, dashboard: str, platform: str) -> Block:
     """Every piece is past the point of return."""
     text = (
         f"No piece of *{escape(campaign.facts.name)}* can be stopped any more: printing has begun or they are on their "
-        "way. A booking that has not reached its mailing date can only be cancelled in Stannp's dashboard."
+        f"way. A booking that has not reached its mailing date can only be cancelled in {platform}'s dashboard."
     )
-    return modal(
-        "Nothing to cancel", [section(text), actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard))]
-    )
+    return modal("Nothing to cancel", [section(text), _to_dashboard(platform, dashboard)])
 
 
 def _form(submit: str, blocks: Sequence[Block], carries: Cancelling) -> Block:
@@ -164,7 +178,14 @@ def _form(submit: str, blocks: Sequence[Block], carries: Cancelling) -> Block:
 
 
 def campaign_result(
-    campaign: StoredCampaign, results: Sequence[Result], who: Who, saved: Money, dashboard: str, *, late: bool = False
+    campaign: StoredCampaign,
+    results: Sequence[Result],
+    who: Who,
+    saved: Money,
+    dashboard: str,
+    platform: str,
+    *,
+    late: bool = False,
 ) -> Message:
     """What happened, piece by piece where results differ. `late`: only what was unclear before."""
     groups = {outcome: [r for r in results if r.outcome is outcome] for outcome in Outcome}
@@ -174,14 +195,15 @@ def campaign_result(
     text = f"Cancelling {name}{rest}: {counts or 'no piece was left to stop'}."
     blocks = [section(f"*{text}*\n{formatting.money(saved)} is not spent.")]
     if groups[Outcome.UNCLEAR]:
-        blocks.append(context("Unclear: I asked, but Stannp does not show it yet. I'll look again and tell you here."))
+        unclear = f"Unclear: I asked, but {platform} does not show it yet. I'll look again and tell you here."
+        blocks.append(context(unclear))
     if groups[Outcome.UNSETTLED]:
-        blocks.append(context("Still unclear: look in Stannp's dashboard, I won't look again."))
+        blocks.append(context(f"Still unclear: look in {platform}'s dashboard, I won't look again."))
     different = [r for outcome, found in groups.items() if outcome is not Outcome.CANCELLED for r in found]
     if different:
         blocks.append(section("\n".join(_line(result) for result in different[:LISTED])))
         more = len(different) - LISTED
-        blocks.append(actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard)))
+        blocks.append(_to_dashboard(platform, dashboard))
         if more > 0:
             blocks.append(context(f"and {formatting.count(more)} more with the same kinds of answer"))
     blocks.append(who.small_print())
@@ -193,13 +215,15 @@ def _line(result: Result) -> str:
     return f"• `{escape(result.piece.ref)}` {short_name(result.piece.recipient)}: {result.outcome.value}{where}"
 
 
-def deleted(campaign: StoredCampaign, who: Who) -> Message:
+def deleted(campaign: StoredCampaign, who: Who, platform: str) -> Message:
     """The unbooked campaign is gone."""
-    text = f"The campaign *{escape(campaign.facts.name)}* was deleted at Stannp. It was not booked; nothing was paid."
+    text = (
+        f"The campaign *{escape(campaign.facts.name)}* was deleted at {platform}. It was not booked; nothing was paid."
+    )
     return Message(f"{text} {who}.", [section(text), who.small_print()])
 
 
-def booked(said: str, dashboard: str) -> Message:
+def booked(said: str, dashboard: str, platform: str) -> Message:
     """The campaign was booked in the meantime: only the dashboard can cancel it. `said`: why, in plain words."""
     text = escape(said)
-    return Message(text, [section(text), actions(link_button("Open in Stannp", Action.OPEN_DASHBOARD, dashboard))])
+    return Message(text, [section(text), _to_dashboard(platform, dashboard)])

@@ -24,7 +24,9 @@ async def say(services: Services, intent: Intent, secrets: Mapping[str, Any], wh
         await services.slack.fail_step(intent.payload["execution"], secrets.get("token") or None, STEP_BROKE)
         return
     what = await services.memory.read(_subject, intent)
-    await services.slack.post(intent.payload["by"], short_answers.refusal(_sentence(intent.kind, what, why)))
+    await services.slack.post(
+        intent.payload["by"], short_answers.refusal(_sentence(intent.kind, what, why, services.platform.name))
+    )
 
 
 def record_audit(connection: Connection, intent: Intent, now: datetime) -> None:
@@ -34,15 +36,15 @@ def record_audit(connection: Connection, intent: Intent, now: datetime) -> None:
         audit.note(connection, intent.workspace_id, by, Act.STOPPED, now, subject=what, detail="given up")
 
 
-def _sentence(kind: Kind, what: str, why: str) -> str:
+def _sentence(kind: Kind, what: str, why: str, platform: str) -> str:
     match kind:
         case Kind.CANCEL:
             return (
-                f"I gave up cancelling {what}. {why} What is cancelled stays so: look with `/mailtrack` or in Stannp's "
-                "dashboard, and cancel the rest anew."
+                f"I gave up cancelling {what}. {why} What is cancelled stays so: look with `/mailtrack` or in "
+                f"{platform}'s dashboard, and cancel the rest anew."
             )
         case Kind.DELETE:
-            return f"I gave up deleting {what}. {why} Look in Stannp's dashboard whether it is still there."
+            return f"I gave up deleting {what}. {why} Look in {platform}'s dashboard whether it is still there."
         case Kind.REQUEST:
             return f"I could not post your request for approval. {why} Nothing is cancelled; please cancel it anew."
         case Kind.ASKED:

@@ -81,7 +81,9 @@ def lines(known: Mapping[str, Gap]) -> list[tuple[str, Gap]]:
     return [(name, known[call]) for call, name in NAMES.items() if call in known]
 
 
-def sentence(known: Mapping[str, Gap]) -> str:
+def sentence(known: Mapping[str, Gap], platform: str) -> str:
     """What is missing and why, for people; "" where nothing is."""
     said = [f"{name}: {gap.why} since {formatting.stamp(gap.since)}" for name, gap in lines(known)]
-    return f"Stannp does not tell me everything. {'; '.join(said)}. I keep asking; the rest goes on." if said else ""
+    return (
+        f"{platform} does not tell me everything. {'; '.join(said)}. I keep asking; the rest goes on." if said else ""
+    )

@@ -104,17 +104,18 @@ class PieceNews:
 
 async def refresh_piece(services: Services, workspace: Workspace, piece: StoredPiece) -> PieceNews:
     """Reads a piece and its timeline again. Never fails: what is known is shown with a remark."""
+    name = services.platform.name
     try:
         async with asyncio.timeout(services.policy.patience):
             batch = await services.platform.piece(piece.ref, piece.kind)
     except PieceUnknown:
-        return PieceNews(piece, "Stannp does not know this piece any more; this is what was heard before.")
+        return PieceNews(piece, f"{name} does not know this piece any more; this is what was heard before.")
     except Refusal as refusal:
         log.info("refresh.refused", reason=type(refusal).__name__, code=refusal.code)
-        return PieceNews(piece, ":warning: Stannp did not let me read this piece; this is what was heard before.")
+        return PieceNews(piece, f":warning: {name} did not let me read this piece; this is what was heard before.")
     except (Outage, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
-        return PieceNews(piece, ":warning: Stannp is not answering; this is what was heard before.")
+        return PieceNews(piece, f":warning: {name} is not answering; this is what was heard before.")
     await services.memory.learn(workspace.id, batch, services.clock.now())
     again = await services.memory.read(queries.piece_by_id, workspace.id, piece.id)
     return PieceNews(again or piece)

@@ -76,7 +76,7 @@ async def look(services: Services, request: Request, value: str = "") -> None:
 
 async def _build(services: Services, request: Request, fresh: Freshness, page: int, note: str) -> Block:
     today = await asker.today_of(services, request)
-    report, wrong = await services.memory.read(_look, request, today, fresh, page, note)
+    report, wrong = await services.memory.read(_look, request, today, fresh, page, note, services.platform.name)
     many, url = services.accounts is not None, services.policy.public_url
     lasting = [problem_view.text(one, many=many, public_url=url) for one in wrong]
     report = replace(report, settings_admin=await is_steward(services, request), account=many, problems=lasting)
@@ -84,7 +84,7 @@ async def _build(services: Services, request: Request, fresh: Freshness, page: i
 
 
 def _look(
-    connection: Connection, request: Request, today: date, fresh: Freshness, page: int, note: str
+    connection: Connection, request: Request, today: date, fresh: Freshness, page: int, note: str, name: str
 ) -> tuple[Report, list[Problem]]:
     kept = workspaces.span_of(connection, request.workspace.id, request.user) or parsing.DEFAULT_PRESET
     span = parsing.kept(kept, today)
@@ -104,7 +104,7 @@ def _look(
     workspace = workspaces.by_id(connection, key)
     report = Report(
         standing, lines, number, kept, page, note=note, runway=said, known=standing.as_of is not None,
-        webhook=first_steps.handshake(workspace), gaps=gaps.sentence(workspace.gaps),
+        webhook=first_steps.handshake(workspace), gaps=gaps.sentence(workspace.gaps, name),
     )  # fmt: skip
     return report, troubles.of(connection, key)
 

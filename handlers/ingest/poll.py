@@ -55,7 +55,7 @@ async def poll(services: Services, workspace_id: WorkspaceId) -> None:
         await _read_balance(services, workspace, gaps)
     ended = services.clock.now()
     await services.memory.write(workspaces.keep_gaps, workspace.id, gaps.known)
-    _require_pieces(workspace, gaps, singles=bool(singles))
+    _require_pieces(services, workspace, gaps, singles=bool(singles))
     baseline = workspace.baseline_at or ended
     facts = {"polled_at": ended, "baseline_at": baseline, "list_route": route, "singles_offered": singles}
     await services.memory.write(workspaces.note, workspace.id, **facts)
@@ -84,11 +84,11 @@ async def _read_balance(services: Services, workspace: Workspace, gaps: Gaps) ->
         gaps.close(Call.BALANCE)
 
 
-def _require_pieces(workspace: Workspace, gaps: Gaps, *, singles: bool) -> None:
+def _require_pieces(services: Services, workspace: Workspace, gaps: Gaps, *, singles: bool) -> None:
     """A reading in which pieces could be read nowhere is none. What is refused for good is no reason to wait for it."""
     lasting = Call.REPORT in workspace.gaps and singles
     if gaps.may_pass(Call.REPORT) and not lasting:
-        raise PlatformDown
+        raise PlatformDown(platform=services.platform.name)
 
 
 async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) -> str | None:

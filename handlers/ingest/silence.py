@@ -18,7 +18,7 @@ SILENCE: Final = timedelta(hours=6)
 
 
 async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> None:
-    """When pieces move and Stannp has not called for long, tells who set the bot up, once."""
+    """When pieces move and the mail platform has not called for long, tells who set the bot up, once."""
     workspace = await services.memory.read(workspaces.by_id, workspace_id)
     moved = await services.memory.read(workspaces.newest_move, workspace_id)
     since = workspace.webhook_at

@@ -118,7 +118,7 @@ async def check_address(services: Services, request: Request, value: str) -> Non
     piece = await piece_of(services, request, read(OnePiece, value).piece)
     check, said = None, ""
     if not piece.recipient.address:
-        said = "Stannp has not told this piece's address yet: open its tracking first."
+        said = f"{services.platform.name} has not told this piece's address yet: open its tracking first."
     else:
         try:
             check = await services.platform.check_address(piece.recipient)

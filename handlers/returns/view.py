@@ -37,8 +37,8 @@ PAGE: Final = 15
 PLACES_SHOWN: Final = 8
 BARS: Final = 12
 CAMPAIGNS: Final = 50
-#: Why USPS returns a piece, with its letter (Publication 8A, ACS deliverability codes). Stannp does not pass them on:
-#: they stand on the piece that came back, and a person notes them here.
+#: Why USPS returns a piece, with its letter (Publication 8A, ACS deliverability codes). No mail platform passes
+#: them on: they stand on the piece that came back, and a person notes them here.
 REASONS: Final = {
     "A": "Attempted, not known",
     "I": "Insufficient address",

@@ -28,7 +28,7 @@ class BySettings(Refusal):
 
 
 class NoAddress(Refusal):
-    """Piecewise has no outside address that Stannp could call. Its operator can set PIECEWISE_PUBLIC_URL."""
+    """Piecewise has no outside address that {platform} could call. Its operator can set PIECEWISE_PUBLIC_URL."""
 
 
 async def greet(services: Services, workspace: Workspace) -> None:
@@ -51,7 +51,9 @@ async def open_connect(services: Services, request: Request, _value: str) -> Non
     """*Connect mail account*."""
     await require_settings_admin(services, request)
     _accounts(services)
-    await services.slack.open_view(request.trigger_id, setup_view.connect_form(_accounts(services).region_names()))
+    await services.slack.open_view(
+        request.trigger_id, setup_view.connect_form(services.platform.profile, _accounts(services).region_names())
+    )
 
 
 async def connect(services: Services, request: Request, key: str, region: str) -> None:
@@ -69,12 +71,20 @@ async def connect(services: Services, request: Request, key: str, region: str) -
         account = await _accounts(services).connect(request.workspace.id, key, region, write)
     except Outage:
         await _again(
-            services, request, region, "Stannp cannot be reached right now. Nothing was saved; try again in a minute."
+            services,
+            request,
+            region,
+            f"{services.platform.name} cannot be reached right now. Nothing was saved; try again in a minute.",
         )
         return
     except Trouble as trouble:
         log.info("connect.refused", reason=type(trouble).__name__)
-        await _again(services, request, region, "Stannp refused this key. Is it of the other region, or switched off?")
+        await _again(
+            services,
+            request,
+            region,
+            f"{services.platform.name} refused this key. Is it of the other region, or switched off?",
+        )
         return
     await services.slack.update_view(request.view_id, messages.modal("Mail account", setup_view.connected(account)))
     await _show_home(services, request)
@@ -87,7 +97,8 @@ def _once(request: Request, line: Callable[[Connection], bool]) -> Callable[[Con
 
 async def _again(services: Services, request: Request, region: str, note: str) -> None:
     await services.slack.update_view(
-        request.view_id, setup_view.connect_form(_accounts(services).region_names(), region, note)
+        request.view_id,
+        setup_view.connect_form(services.platform.profile, _accounts(services).region_names(), region, note),
     )
 
 
@@ -103,8 +114,8 @@ async def open_webhook(services: Services, request: Request, _value: str) -> Non
     await require_settings_admin(services, request)
     address = await _accounts(services).webhook(request.workspace.id)
     if not address:
-        raise NoAddress
-    view = setup_view.webhook_form(address)
+        raise NoAddress(platform=services.platform.name)
+    view = setup_view.webhook_form(services.platform.profile, address)
     if request.view_id:
         await services.slack.push_view(request.trigger_id, view)
     else:
@@ -119,8 +130,10 @@ async def new_webhook(services: Services, request: Request, _value: str) -> None
     else:
         line = written(services, request, Act.WEBHOOK, "new address")
         address = await _accounts(services).new_webhook(request.workspace.id, line)
-    note = "This is a new address. The earlier one no longer works: change it in Stannp's dashboard."
-    await services.slack.update_view(request.view_id, setup_view.webhook_form(address, note=note))
+    note = f"This is a new address. The earlier one no longer works: change it in {services.platform.name}'s dashboard."
+    await services.slack.update_view(
+        request.view_id, setup_view.webhook_form(services.platform.profile, address, note=note)
+    )
 
 
 async def save_webhook(services: Services, request: Request, secret: str) -> None:
@@ -128,9 +141,13 @@ async def save_webhook(services: Services, request: Request, secret: str) -> Non
     await require_settings_admin(services, request)
     if not is_secret(secret):
         address = await _accounts(services).webhook(request.workspace.id)
-        again = setup_view.webhook_form(address, note=f"The secret {SECRET_REFUSED}. Nothing was saved.")
+        again = setup_view.webhook_form(
+            services.platform.profile, address, note=f"The secret {SECRET_REFUSED}. Nothing was saved."
+        )
         await services.slack.update_view(request.view_id, again)
         return
     line = _once(request, written(services, request, Act.WEBHOOK, "secret"))
     await _accounts(services).keep_webhook_secret(request.workspace.id, secret, line)
-    await services.slack.update_view(request.view_id, messages.modal("Webhook", setup_view.webhook_saved()))
+    await services.slack.update_view(
+        request.view_id, messages.modal("Webhook", setup_view.webhook_saved(services.platform.name))
+    )

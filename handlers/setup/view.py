@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from handlers.context.ports import SHORTEST_SECRET, Account
+from handlers.context.ports import SHORTEST_SECRET, Account, Profile
 from handlers.text.buttons import NOTHING, Action, Form, Word
 from handlers.text.codec import write
 from handlers.text.messages import (
@@ -31,31 +31,34 @@ def welcome(name: str) -> Message:
     return Message(text, [section(text), section(steps), context("Nothing was posted anywhere else.")])
 
 
-def connect_form(regions: Mapping[str, str], region: str = "", note: str = "") -> Block:
+def connect_form(platform: Profile, regions: Mapping[str, str], region: str = "", note: str = "") -> Block:
     """The key and its region. `note` says why the last try failed; the key is never filled in."""
     options = {key: option(name, write(Word(key))) for key, name in regions.items()}
     key: Block = {"type": "plain_text_input", "action_id": "key", "max_length": KEY_LIMIT}
     blocks = [
         *([section(f":warning: {escape(note)}")] if note else []),
-        input_block("Stannp API key", "key", key),
+        input_block(f"{platform.name} API key", "key", key),
         input_block(
             "Region",
             "region",
             select("region", "Region", list(options.values()), options.get(region or next(iter(regions)))),
         ),
-        context("Stannp's dashboard → *Settings* → *API* shows the key. A key of one region is refused by the other."),
+        context(
+            f"{platform.name}'s dashboard → {platform.keys_at} shows the key. A key of one region is refused by the "
+            "other."
+        ),
     ]
     return _form(Form.CONNECT, "Mail account", "Connect", blocks)
 
 
-def webhook_form(address: str, *, note: str = "") -> Block:
+def webhook_form(platform: Profile, address: str, *, note: str = "") -> Block:
     """Where the platform is to call, and the secret with which it signs."""
     secret: Block = {"type": "plain_text_input", "action_id": "secret", "max_length": KEY_LIMIT}
     secret["min_length"] = SHORTEST_SECRET
     blocks = [
         *([section(f":warning: {escape(note)}")] if note else []),
         section(
-            "In Stannp's dashboard → *Settings* → *Webhooks* → *Add*:\n1. Paste this address:\n"
+            f"In {platform.name}'s dashboard → {platform.webhooks_at} → *Add*:\n1. Paste this address:\n"
             f"```{escape(address)}```\n2. Choose all events about mailpieces and campaigns.\n"
             f"3. Type a secret of your own there, of at least {SHORTEST_SECRET} characters, and the same one here."
         ),
@@ -77,10 +80,10 @@ def connected(account: Account) -> list[Block]:
     ]
 
 
-def webhook_saved() -> list[Block]:
+def webhook_saved(platform: str) -> list[Block]:
     """The secret was kept."""
     return [
-        section(":white_check_mark: Saved. Stannp's *Test* button should now show a green tick."),
+        section(f":white_check_mark: Saved. {platform}'s *Test* button should now show a green tick."),
         section("Last step: go to the channel that should know, `/invite @Piecewise`, and say `/mailalerts on`."),
     ]
 

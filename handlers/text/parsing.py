@@ -11,7 +11,7 @@ from handlers.errors import Refusal
 from handlers.text.formatting import day, span
 from storage.queries.mail import Days
 
-#: Longer than any campaign name or address that Stannp takes.
+#: Longer than any campaign name or address that a mail platform takes.
 LONGEST: Final = 200
 RANGE_FORMS: Final = (
     "`today`, `last week`, `past 30 days`, `since Monday`, `last month`, `October`, `Oct-Nov`, `Nov 1-10`, `Q4`, "

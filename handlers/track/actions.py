@@ -28,7 +28,7 @@ async def track_piece(services: Services, request: Request, value: str) -> None:
         await replies.to_asker(services, request, await answers.piece_message(services, request, piece))
         return
     await require_shown(services, request, piece.campaign_id, piece)
-    waiting = messages.modal("Tracking", [section("Asking Stannp for the latest scans…")])
+    waiting = messages.modal("Tracking", [section(f"Asking {services.platform.name} for the latest scans…")])
     view_id = await services.slack.push_view(request.trigger_id, waiting)
     message = await answers.piece_message(services, request, piece)
     await services.slack.update_view(view_id, messages.modal(f"Piece {piece.ref}", message.blocks))

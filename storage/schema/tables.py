@@ -95,7 +95,7 @@ workspaces = Table(
     Column("baseline_at", Moment),
     Column("list_route", Text),
     Column("singles_offered", Boolean),
-    #: When Stannp last called us, and for which silence somebody was told.
+    #: When the mail platform last called us, and for which silence somebody was told.
     Column("webhook_at", Moment),
     Column("silence_told", Moment),
     #: Who installed us and when, when Slack said that we were removed (until that is clear), when we were (and so
@@ -109,7 +109,7 @@ workspaces = Table(
     Column("connected_at", Moment),
     #: The SHA-256 of the last part of its webhook's address, in hex.
     Column("webhook_key", Text),
-    #: When Stannp last asked, unsigned, whether we are there: it does so when a webhook is being added.
+    #: When it last asked, unsigned, whether we are there: it does so when a webhook is being added.
     Column("handshake_at", Moment),
     #: What the platform does not answer this account, or not wholly, as JSON: see `records.Gap`.
     Column("gaps", Text),

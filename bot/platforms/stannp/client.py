@@ -57,12 +57,15 @@ SMALL: Final = 64_000
 NEWER, CLASSIC = "directMail/list", "list"
 PROFILE: Final = Profile(
     key="stannp",
-    name="Stannp",
+    name=wire.NAME,
     abilities=frozenset({Ability.BALANCE, Ability.COST}),
     regions={"us": "United States and Canada", "eu": "United Kingdom and Europe"},
     key_setting="STANNP_API_KEY",
     keys_at="*Settings* → *API*",
     webhooks_at="*Settings* → *Webhooks*",
+)
+KEY_REFUSED: Final = (
+    "Stannp does not accept the API key. Check STANNP_API_KEY, and that STANNP_API_URL is your region's address."
 )
 #: The US dashboard's own address, per facts on keys and settings; campaigns are listed there by id.
 DASHBOARDS: Final = {
@@ -275,7 +278,7 @@ class Stannp:
             return self._understood(
                 lambda data: wire.piece(data, self.clock.now(), Source.POLL, detailed=True), answer.data
             )
-        raise PieceUnknown
+        raise PieceUnknown(platform=PROFILE.name)
 
     async def check_address(self, who: Recipient) -> AddressCheck:
         form = {
@@ -293,15 +296,15 @@ class Stannp:
                 continue
             except PlatformRefused as refusal:
                 # What Stannp answers when it is too late is documented nowhere: the caller reads the piece again.
-                raise TooLate(code=str(refusal)) from None
+                raise TooLate(code=str(refusal), platform=PROFILE.name) from None
             return
-        raise PieceUnknown
+        raise PieceUnknown(platform=PROFILE.name)
 
     async def delete_campaign(self, ref: str) -> None:
         try:
             await self._ask("POST", "campaigns/delete", form={"id": ref}, missing=CampaignUnknown)
         except PlatformRefused as refusal:
-            raise CampaignBooked(code=str(refusal)) from None
+            raise CampaignBooked(code=str(refusal), platform=PROFILE.name) from None
 
     def read_delivery(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
         return wire.read_delivery(raw, headers, self.webhook_secret, now)
@@ -406,7 +409,7 @@ async def _outages_named() -> AsyncIterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise PlatformDown(code=type(error).__name__) from None
+        raise PlatformDown(code=type(error).__name__, platform=PROFILE.name) from None
 
 
 def _understand(status: int, headers: Mapping[str, str], raw: bytes, missing: type[Refusal]) -> Answer:
@@ -417,7 +420,8 @@ def _understand(status: int, headers: Mapping[str, str], raw: bytes, missing: ty
     refusal = wire.refusal_text(body)
     if status == 429 or (status == 503 and "Retry-After" in headers):  # noqa: PLR2004 - HTTP
         pause = values.whole(headers.get("Retry-After")) or values.whole(headers.get("X-RateLimit-Reset"))
-        raise PlatformBusy(code=str(status), retry_after=float(min(pause or 60, LONGEST_PAUSE)))
+        after = float(min(pause or 60, LONGEST_PAUSE))
+        raise PlatformBusy(code=str(status), retry_after=after, platform=PROFILE.name)
     # 409 answers a repeated request with the first one's success.
     if status in (200, 409) and body is not None and refusal is None:
         try:
@@ -429,9 +433,9 @@ def _understand(status: int, headers: Mapping[str, str], raw: bytes, missing: ty
 
 def _named(status: int, refusal: str | None, missing: type[Refusal]) -> Trouble:
     if status in (401, 403):
-        return KeyRefused(code=str(status))
+        return KeyRefused(KEY_REFUSED, code=str(status))
     if status == 404 or (refusal and "not found" in refusal.casefold()):  # noqa: PLR2004 - HTTP
-        return missing(code=str(status))
+        return missing(code=str(status), platform=PROFILE.name)
     if status >= 500 or refusal is None:  # noqa: PLR2004 - HTTP
-        return PlatformDown(code=str(status))
+        return PlatformDown(code=str(status), platform=PROFILE.name)
     return PlatformRefused(f"Stannp refused the request: {refusal}.", code=str(status))

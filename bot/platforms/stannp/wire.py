@@ -33,6 +33,9 @@ WORDS: Final[dict[Status, tuple[str, ...]]] = {
 }
 ALIASES: Final = {word: status for status, words in WORDS.items() for word in words}
 
+NAME: Final = "Stannp"
+FORGED: Final = "The webhook's signature does not fit STANNP_WEBHOOK_SECRET."
+
 #: Its words for a campaign, with those seen only in clients and older documents.
 STAGES: Final = {
     "draft": CampaignStage.DRAFT,
@@ -298,9 +301,9 @@ def read_delivery(raw: bytes, headers: Mapping[str, str], secret: str, now: date
     try:
         body = parse_json(raw)
     except ValueError:
-        raise PayloadRefused from None
+        raise PayloadRefused(platform=NAME) from None
     if not isinstance(body, dict):
-        raise PayloadRefused
+        raise PayloadRefused(platform=NAME)
     event = text(body.get("event"))
     if event == "mailpiece_status":
         listed = _listed(body, "mailpieces", "singles")
@@ -329,9 +332,9 @@ def _listed(body: Mapping[str, Json], *names: str) -> list[Json]:
 def _check_signature(raw: bytes, headers: Mapping[str, str], secret: str) -> None:
     if not secret.strip():
         # HMAC takes an empty key like any other, and everybody can sign with it.
-        raise SignatureRefused
+        raise SignatureRefused(FORGED)
     lowered = {name.casefold(): value for name, value in headers.items()}
     given = next((lowered[name] for name in SIGNATURE_HEADERS if name in lowered), "")
     # Bytes, since comparing text refuses anything beyond ASCII with an error of its own.
     if not hmac.compare_digest(given.strip().casefold().encode(), sign(raw, secret).encode()):
-        raise SignatureRefused
+        raise SignatureRefused(FORGED)

@@ -30,17 +30,19 @@ def test_everything_about_cancelling(
     money = Money(Decimal("15.12"))
     results = [cancel_view.Result(piece, outcome, piece.status) for piece in pieces]
     fine(
-        cancel_view.dry_run(cancel_view.DryRun(campaign, mix, 18, money, 3, "https://x.example", ChannelId("C0OPS"), 7))
+        cancel_view.dry_run(
+            cancel_view.DryRun(campaign, mix, 18, money, 3, "https://x.example", ChannelId("C0OPS"), 7, "Stannp")
+        )
     )
     fine(
-        cancel_view.delete_form(campaign, ChannelId("C0OPS")),
-        cancel_view.nothing_to_cancel(campaign, "https://x.example"),
+        cancel_view.delete_form(campaign, ChannelId("C0OPS"), "Stannp"),
+        cancel_view.nothing_to_cancel(campaign, "https://x.example", "Stannp"),
     )
     who = cancel_view.Who("U0ANA", NOW, "U0ANA")
     fine(
-        cancel_view.piece_result(results[0], who, money),
-        cancel_view.deleted(campaign, who),
+        cancel_view.piece_result(results[0], who, money, "Stannp"),
+        cancel_view.deleted(campaign, who, "Stannp"),
         cancel_view.begun("X", 4, 300),
     )
     for late in (False, True):
-        fine(cancel_view.campaign_result(campaign, results, who, money, "https://x.example", late=late))
+        fine(cancel_view.campaign_result(campaign, results, who, money, "https://x.example", "Stannp", late=late))

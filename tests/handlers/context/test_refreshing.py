@@ -171,11 +171,11 @@ def test_a_call_that_failed_is_made_again_after_its_time(
     later = now + timedelta(days=3)
     found.note(Call.BALANCE, trouble, later)
     assert (found.known[Call.BALANCE].since, found.known[Call.BALANCE].again) == (now, later + wait)
-    assert "the balance: " in gaps.sentence(found.known)
+    assert "the balance: " in gaps.sentence(found.known, "Stannp")
     found.close(Call.BALANCE)
     found.close(Call.BALANCE)
     assert found.known == {}
-    assert gaps.sentence(found.known) == ""
+    assert gaps.sentence(found.known, "Stannp") == ""
 
 
 def test_a_key_that_is_refused_as_such_ends_the_reading(office: Office) -> None:
