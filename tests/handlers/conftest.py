@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from handlers.context.memory import Memory
 from handlers.context.ports import Person
 from handlers.context.services import Policy, Request, Services
+from handlers.context.table import Table
 from handlers.context.webhook_queue import WebhookQueue
 from storage import audit, workspaces
 from storage.database import Database, open_database
@@ -152,3 +153,26 @@ def accounts(office: Office) -> FakeAccounts:
     made = FakeAccounts(office.services.memory)
     office.services = replace(office.services, accounts=made)
     return made
+
+
+def pressable(shown: Any) -> list[tuple[str, str]]:
+    """Every button of a view or of a message's blocks, in its order: the action, and what it carries."""
+    if isinstance(shown, dict):
+        own = (
+            [(str(shown["action_id"]), str(shown["value"]))]
+            if shown.get("type") == "button" and "value" in shown
+            else []
+        )
+        return own + [one for value in shown.values() for one in pressable(value)]
+    return [one for part in shown for one in pressable(part)] if isinstance(shown, (list, tuple)) else []
+
+
+def policy_of(table: Table) -> dict[str, set[str]]:
+    """How what a wing answers is taken: the names of what is kept, answered in turn, open to guests, and nameless."""
+    entries: list[tuple[str, Any]] = [
+        *table.commands.items(),
+        *((one.value, press) for one, press in table.actions.items()),
+    ]
+    entries += [(one.value, form) for one, form in table.forms.items()]
+    flags = ("kept", "in_turn", "for_guests", "nameless", "opens_page")
+    return {flag: {name for name, one in entries if getattr(one, flag, False)} for flag in flags}

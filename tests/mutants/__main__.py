@@ -147,13 +147,14 @@ def main(words: Sequence[str]) -> int:
     # A child that compiles everything anew spends most of its time on that.
     sys.dont_write_bytecode = False
     trial.read_libraries()
-    tallies = []
+    tallies: list[Tally] = []
+    REPORT.parent.mkdir(exist_ok=True)
     for wing in chosen:
         begun = time.monotonic()
         tallies.append(tried(wing, sample, seed, jobs))
+        # After each: a run that is broken off has said what it found.
+        REPORT.write_text(report(tallies))
         console.print(f"[dim]{wing.name}: {rate(tallies[-1:]):.0%}, {time.monotonic() - begun:.0f} s[/]")
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(report(tallies))
     show(tallies)
     handlers = [one for one in tallies if not one.wing.name.startswith("storage")]
     noticed = rate(handlers)

@@ -1,0 +1,147 @@
+"""`/mailalerts`: what is switched on and off, for whom, and what is written down of it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from handlers.alerts import actions, commands
+from handlers.alerts import view as alerts_view
+from handlers.alerts.table import TABLE
+from handlers.context.table import Field, Filled
+from handlers.errors import NotInChannel, Outdated, Refusal
+from handlers.text.buttons import Form, Hours, Limit, News, OneCampaign, OneChannel
+from handlers.text.codec import write
+from storage import channel_settings, intents, workspaces
+from storage.audit import Act
+from storage.intents import Kind
+from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, NotifyOn, Subscription
+from storage.statuses import Status
+from tests.handlers.conftest import ANA, OPS, URL, Office
+
+DEFAULT = frozenset(alerts_view.DEFAULT_WANTS)
+
+
+async def say(office: Office, text: str, **facts: Any) -> str:
+    before = len(office.slack.said)
+    await commands.mail_alerts(office.services, office.request(text, **facts))
+    return " ".join(one.text for one in office.slack.said[before:])
+
+
+def told(office: Office) -> list[Subscription]:
+    return office.read(workspaces.subscriptions_of, office.workspace.id, OPS)
+
+
+def settings(office: Office) -> ChannelSettings:
+    return office.read(channel_settings.of, office.workspace.id, OPS)
+
+
+async def test_a_channel_is_told_of_everything_with_the_usual_hours_and_reads_it(office: Office) -> None:
+    await say(office, "on")
+    assert (office.slack.last.way, office.slack.last.place) == ("post", OPS)
+    (one,) = told(office)
+    assert (one.campaign_id, one.notify_on) == (NO_CAMPAIGN, DEFAULT)
+    usual = ChannelSettings("America/Chicago", alerts_view.DEFAULT_DIGEST, None, alerts_view.DEFAULT_ALARM)
+    assert settings(office) == usual
+    assert office.log() == [(Act.SUBSCRIBED, "all campaigns", f"channel {OPS}")]
+    office.write(channel_settings.keep, office.workspace.id, OPS, ChannelSettings("UTC", 7, None, None))
+    await say(office, "on all")
+    assert settings(office).digest_hour == 7, "said again, nothing is set back"
+
+
+async def test_a_channel_that_cannot_be_posted_to_is_not_subscribed(office: Office) -> None:
+    office.slack.fail("post", NotInChannel())
+    with pytest.raises(NotInChannel):
+        await say(office, "on")
+    assert (told(office), office.log()) == ([], [])
+
+
+async def test_one_campaign_is_meant_by_its_name(office: Office) -> None:
+    campaign = await office.campaign(Status.DELIVERED)
+    await office.campaign(Status.DELIVERED, ref="223", name="Spring welcome")
+    await say(office, "on Spring lapsed")
+    assert [one.campaign_id for one in told(office)] == [campaign.id]
+    for unclear in ("on Spring", "on Zzyzx", "off Zzyzx"):
+        with pytest.raises(Refusal):
+            await say(office, unclear)
+    assert "Spring lapsed" in await say(office, "off Spring lapsed")
+    assert told(office) == []
+
+
+async def test_switched_off_it_is_told_of_nothing_and_said_so(office: Office) -> None:
+    first = await say(office, "off")
+    await say(office, "on")
+    second = await say(office, "off")
+    assert first != second
+    assert told(office) == []
+    assert [act for act, _, _ in office.log()] == [Act.SUBSCRIBED, Act.UNSUBSCRIBED]
+
+
+@pytest.mark.parametrize(
+    ("words", "span"),
+    [("mute 30m", timedelta(minutes=30)), ("mute 2h", timedelta(hours=2)), ("mute 3d", timedelta(days=3))],
+)
+async def test_a_channel_is_muted_for_a_time_and_no_longer(office: Office, words: str, span: timedelta) -> None:
+    assert await say(office, words) == await say(office, "list"), "nothing is told here"
+    assert office.log() == []
+    await say(office, "on")
+    await say(office, words)
+    assert told(office)[0].muted_until == office.clock.now() + span
+    await say(office, "unmute")
+    assert told(office)[0].muted_until is None
+    assert [act for act, _, _ in office.log()] == [Act.SUBSCRIBED, Act.MUTED, Act.UNMUTED]
+
+
+async def test_bare_it_opens_the_settings_and_help_is_an_answer(office: Office) -> None:
+    await say(office, "")
+    assert (office.slack.last.way, office.slack.last.place) == ("open", "T1")
+    await actions.alert_settings(office.services, office.request(), "")
+    assert office.slack.last.way == "open"
+    for words in ("help", "list"):
+        await say(office, words)
+        assert (office.slack.last.way, office.slack.last.place) == ("answer", URL)
+    with pytest.raises(Refusal):
+        await say(office, "sing")
+
+
+async def saved(office: Office, campaign: CampaignId = NO_CAMPAIGN, digest: int | None = 8, quiet: tuple[int, int] | None = (22, 7),
+                alarm: int | None = 10, **facts: Any) -> None:  # fmt: skip
+    """The form is submitted."""
+    fields = {
+        "campaign": Field(chosen=write(OneCampaign(campaign))), "wants": Field(several=(write(News(NotifyOn.DELIVERED)),)),
+        "digest": Field(chosen=write(Limit(digest))), "quiet": Field(chosen=write(Hours(*(quiet or (None, None))))),
+        "alarm": Field(chosen=write(Limit(alarm))),
+    }  # fmt: skip
+    await TABLE.forms[Form.ALERTS].handler(
+        office.services, office.request(**facts), Filled(write(OneChannel(OPS)), fields)
+    )
+
+
+async def test_saved_settings_take_the_place_of_all_that_was_told_before(office: Office) -> None:
+    campaign = await office.campaign(Status.DELIVERED)
+    await say(office, "on")
+    await saved(office, campaign.id)
+    assert [(one.campaign_id, one.notify_on) for one in told(office)] == [
+        (campaign.id, frozenset({NotifyOn.DELIVERED}))
+    ]
+    assert settings(office) == ChannelSettings("America/Chicago", 8, (22, 7), 10)
+    await saved(office, digest=None, quiet=None, alarm=None)
+    assert [one.campaign_id for one in told(office)] == [NO_CAMPAIGN]
+    assert settings(office) == ChannelSettings("America/Chicago", None, None, None)
+    assert office.log()[-1] == (Act.SUBSCRIBED, "all campaigns", f"channel {OPS}")
+
+
+async def test_what_the_form_does_not_offer_is_out_of_date(office: Office) -> None:
+    for wrong in ({"digest": 3}, {"quiet": (1, 2)}, {"alarm": 99}, {"campaign": CampaignId(99)}):
+        with pytest.raises(Outdated):
+            await saved(office, **wrong)
+    assert told(office) == []
+
+
+async def test_the_same_request_subscribes_and_says_so_once(office: Office) -> None:
+    kept = office.write(intents.keep_taken, office.workspace.id, Kind.ASKED, {"by": ANA}, "", "k")
+    assert kept is not None
+    await saved(office, kept=kept)
+    await saved(office, digest=None, kept=office.read(intents.of, office.workspace.id, kept.id))
+    assert len(office.slack.of("post")) == 1
+    assert settings(office).digest_hour == 8
