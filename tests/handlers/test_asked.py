@@ -235,15 +235,7 @@ async def test_there_is_work_for_each_kind_and_none_for_what_is_gone(office: Off
     await work.resume(office.services, office.workspace.id, 99)
 
 
-#: What changes something, or promises a file: kept before Slack is answered.
-KEPT = {
-    Action.CANCEL_PIECE, Action.APPROVE, Action.DECLINE, Action.DETAILS_EXPORT, Action.AUDIT_EXPORT, Action.ERASE, Action.NEW_WEBHOOK,
-    Action.RETURN_REASON, Action.RETURN_HANDLED,
-}  # fmt: skip
-
-
-def test_what_changes_something_is_kept_and_what_only_opens_a_page_is_not() -> None:
-    assert {action for action, press in TABLE.actions.items() if press.kept} == KEPT
+def test_each_name_has_one_answer_and_each_form_that_is_not_kept_only_looks() -> None:
     assert {form for form, submission in TABLE.forms.items() if not submission.kept} == {Form.DETAILS}
     assert set(PRESSES) == {one.value for one in TABLE.actions}
     assert set(FORMS) == {one.value for one in TABLE.forms}

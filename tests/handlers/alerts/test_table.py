@@ -6,7 +6,7 @@ from tests.handlers.conftest import policy_of
 
 def test_what_changes_something_is_kept_what_replaces_waits_its_turn_and_guests_only_look() -> None:
     assert policy_of(TABLE) == {
-        "kept": {"save_alerts"},
+        "kept": {"alerts_do", "alerts_undo", "save_alerts"},
         "opens_page": {"/mailalerts"},
         "in_turn": set(),
         "for_guests": set(),
