@@ -2,7 +2,9 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -17,10 +19,10 @@ from handlers.errors import MessageGone, Outdated
 from handlers.text.buttons import Action, Form, OnePiece, OneRow
 from handlers.text.codec import write
 from storage import audit
-from storage.audit import Act
+from storage.audit import Act, Entry
 from storage.records import Rules
 from storage.statuses import Status
-from tests.handlers.conftest import ANA, BEN, URL, Office
+from tests.handlers.conftest import ANA, BEN, URL, Office, pressable
 
 
 @pytest.mark.parametrize(
@@ -167,3 +169,41 @@ async def test_an_erased_recipient_is_gone_and_who_asked_is_told_where_they_pres
 def test_what_is_pressed_here_twice_shows_the_same_again() -> None:
     assert {one for one, press in TABLE.actions.items() if press.in_turn} == {Action.AUDIT_OLDER}
     assert {one for one, press in TABLE.actions.items() if press.kept} == {Action.AUDIT_EXPORT, Action.ERASE}
+
+
+async def test_older_lines_begin_behind_the_last_that_is_shown(office: Office) -> None:
+    lines(office, log.PAGE + 2)
+    await log.open_log(office.services, office.request(), "")
+    shown = office.read(audit.page, office.workspace.id, None, log.PAGE)
+    (older,) = [value for action, value in pressable(office.slack.last.shown["blocks"]) if action == Action.AUDIT_OLDER]
+    assert older == write(OneRow(shown[-1].id))
+
+
+def test_the_form_holds_what_stands_or_what_was_typed() -> None:
+    def held(rules: Rules, **typed: str) -> tuple[Any, Any]:
+        blocks = {
+            one["block_id"]: one["element"]
+            for one in admin_view.form(rules, frozenset({ANA}), "USD", **typed)["blocks"]
+            if "element" in one
+        }
+        return blocks["above"].get("initial_value"), blocks["cancellers_people"].get("initial_users")
+
+    assert held(Rules()) == (None, [ANA])
+    assert held(Rules(frozenset({"admins", BEN, ANA}), approval_above=Decimal(5))) == ("5", sorted([ANA, BEN]))
+    assert held(Rules(frozenset({"admins"}), approval_above=Decimal(5)), amount="6x") == ("6x", None)
+
+
+def test_a_line_of_the_log_names_who_and_what() -> None:
+    def line(**facts: Any) -> str:
+        given: dict[str, Any] = {
+            "id": 1,
+            "at": datetime(2026, 11, 2, tzinfo=UTC),
+            "person": ANA,
+            "act": "acted",
+            "subject": "<s>",
+            "detail": "channel C0OPS",
+        }
+        return str(admin_view.log_page([Entry(**(given | facts))], None)["blocks"][0]["text"]["text"])
+
+    assert line().endswith(f"<@{ANA}> acted — &lt;s&gt;\n<#C0OPS>")
+    assert line(person="", subject="", detail="").endswith("Piecewise acted")

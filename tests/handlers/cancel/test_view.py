@@ -5,7 +5,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.cancel import approval_view
 from handlers.cancel import view as cancel_view
+from handlers.text.messages import Message
 from storage import cancellations
 from storage.records import (
     ChannelId,
@@ -46,3 +48,21 @@ def test_everything_about_cancelling(
     )
     for late in (False, True):
         fine(cancel_view.campaign_result(campaign, results, who, money, "https://x.example", "Stannp", late=late))
+
+
+def wanted(pieces: int, unpriced: int, deciders: frozenset[str]) -> Message:
+    asked = approval_view.Wanted("Spring", pieces, Money(Decimal(5)), unpriced)
+    return approval_view.approval_wanted(1, asked, "U0ANA", deciders, Decimal(2))
+
+
+def test_a_request_says_how_many_what_is_not_known_and_who_can_decide() -> None:
+    one = wanted(1, 0, frozenset({"admins"}))
+    assert "asks to cancel *Spring* and save $5.00. Another workspace admin can approve." in one.text
+    assert "isn't known" not in str(one.blocks)
+    many = wanted(3, 2, frozenset({"admins", "U0BEN", "U0CLEO"}))
+    assert "asks to cancel 3 pieces of *Spring*" in many.text
+    assert "not counting 2 pieces" in many.text
+    assert "<@U0BEN>, <@U0CLEO> or another workspace admin can approve" in many.text
+    assert "isn't known" in str(many.blocks)
+    assert "Everyone else here" in wanted(1, 0, frozenset({"everyone"})).text
+    assert "Nobody can approve" in wanted(1, 0, frozenset()).text

@@ -1,0 +1,118 @@
+"""What the returns desk offers and says at the edges."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from handlers.context.ports import AddressCheck
+from handlers.returns import view as returns_view
+from handlers.returns.view import RangeReturns, Returns
+from handlers.status.view import CampaignLine
+from handlers.text.buttons import Action, OnePiece, ReturnsOf, Settled
+from handlers.text.codec import write
+from handlers.text.parsing import ALL_TIME
+from storage.queries.returns import Note, Place
+from storage.records import CampaignId, KnownCampaign, Mix, PieceId, Recipient, StoredCampaign, StoredPiece
+from storage.statuses import Status
+from tests.handlers.conftest import pressable
+from tests.strategies import NOW
+
+PAGE = returns_view.PAGE
+CAMPAIGN = StoredCampaign(CampaignId(1), KnownCampaign("222", "Spring"))
+PIECE = StoredPiece(
+    PieceId(1), "1001", Status.RETURNED, NOW, "postcard", "6x9", NOW, None, None, CampaignId(1), "Spring", Recipient("Jane"),
+)  # fmt: skip
+MIX = Mix({Status.DELIVERED: 95, Status.RETURNED: 5, Status.RECEIVED: 900})
+
+
+def desk(
+    number: int, after: PieceId | None = None, places: Counter[Place] | None = None, usual: float | None = None
+) -> list[Any]:
+    page = [replace(PIECE, id=PieceId(n), ref=str(n)) for n in range(1, number + 1)]
+    return list(returns_view.desk(Returns(CAMPAIGN, MIX, usual, places or Counter(), page, {}, after=after))["blocks"])
+
+
+@pytest.mark.parametrize(("number", "more"), [(0, False), (PAGE, False), (PAGE + 1, True)])
+def test_a_page_leads_on_where_there_is_more(number: int, more: bool) -> None:
+    pressed = pressable(desk(number))
+    turned = [value for action, value in pressed if action == Action.RETURNS_NEXT]
+    assert turned == ([write(ReturnsOf(CampaignId(1), PieceId(PAGE)))] if more else [])
+    opened = [value for action, value in pressed if action == Action.RETURN_OPEN]
+    assert opened == [write(OnePiece(PieceId(n))) for n in range(1, min(number, PAGE) + 1)]
+
+
+def test_an_empty_desk_says_whether_there_was_anything() -> None:
+    assert "Nothing came back." in str(desk(0))
+    assert "There are no more." in str(desk(0, PieceId(3)))
+    assert "Nothing came back." not in str(desk(1))
+
+
+def test_places_are_named_where_they_were_counted() -> None:
+    assert "By state" not in str(desk(1))
+    shown = str(desk(1, places=Counter({Place("TX", "787"): 3, Place("", ""): 9})))
+    assert "TX 3" in shown
+    assert "787•• 3" in shown
+    assert "•• 9" not in shown
+    assert "By ZIP area" not in str(desk(1, places=Counter({Place("TX", ""): 3})))
+
+
+def test_a_rate_is_of_what_was_mailed() -> None:
+    assert "*5* of 100 mailed came back (*5.0 %*)." in returns_view.rate_text(MIX, None)
+    assert "0.0 %" in returns_view.rate_text(Mix({Status.RECEIVED: 3}), None)
+    assert "2.1 %" in returns_view.rate_text(MIX, 0.021)
+
+
+def in_range(*backs: int) -> list[dict[str, Any]]:
+    lines = [
+        CampaignLine(StoredCampaign(CampaignId(n), KnownCampaign(str(n), f"Drop {n:02}")), Mix({Status.RETURNED: back, Status.DELIVERED: 100 - back}))
+        for n, back in enumerate(backs, 1)
+    ]  # fmt: skip
+    return list(returns_view.range_desk(RangeReturns(ALL_TIME, MIX, lines))["blocks"])
+
+
+def test_the_worst_campaigns_come_first_and_the_rest_is_counted() -> None:
+    order = [value for action, value in pressable(in_range(1, 9, 5)) if action == Action.RETURNS_PUSH]
+    assert order == ["2", "3", "1"]
+    assert "Nothing came back" in str(in_range())
+    assert "Nothing came back" not in str(in_range(1))
+    most = returns_view.CAMPAIGNS
+    assert "more campaigns" not in str(in_range(*[1] * most))
+    assert "and 1 more campaigns" in str(in_range(*[1] * (most + 1)))
+
+
+@pytest.mark.parametrize(
+    ("ago", "label"),
+    [
+        (None, "Mark as handled"),
+        (timedelta(0), "Undo"),
+        (timedelta(minutes=10), "Undo"),
+        (timedelta(minutes=11), "Open again"),
+    ],
+)
+def test_what_was_settled_can_be_undone_for_a_while_and_opened_again(ago: timedelta | None, label: str) -> None:
+    note = Note() if ago is None else Note(handled_by="U0ANA", handled_at=NOW - ago)
+    view = returns_view.returned_piece(PIECE, note, now=NOW)
+    (button,) = [
+        one
+        for block in view["blocks"]
+        for one in block.get("elements", [])
+        if one.get("action_id") == Action.RETURN_HANDLED
+    ]
+    assert button["text"]["text"] == label
+    assert button["value"] == write(Settled(PIECE.id, done=ago is None))
+    assert ("settled yet" in button["accessibility_label"]) == (ago is not None)
+    assert ("Handled by" in str(view)) == (ago is not None)
+
+
+def test_what_is_known_of_a_piece_is_said_and_nothing_else() -> None:
+    plain = returns_view.returned_piece(replace(PIECE, campaign_name=""), Note())
+    assert "Spring" not in str(plain)
+    assert "noted by" not in str(plain)
+    full = str(returns_view.returned_piece(PIECE, Note("UTF", "U0ANA"), AddressCheck(False, Recipient()), "a remark"))
+    for word in ("Spring", "noted by <@U0ANA>", "a remark", "not know"):
+        assert word in full
+    good = AddressCheck(True, Recipient("Jane", city="Austin"))
+    assert "Austin" in returns_view.check_text(good)
