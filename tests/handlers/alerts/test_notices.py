@@ -11,9 +11,10 @@ from storage.records import (
     StoredPiece,
 )
 from storage.statuses import Status
-from tests.strategies import ids, stored
+from tests.strategies import GENTLE, ids, stored
 
 
+@GENTLE
 @given(
     items=st.lists(
         st.builds(

@@ -1,0 +1,152 @@
+"""Numbers as people read them, and what Slack is given of texts and pieces of a form."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.text import formatting, messages
+from handlers.text.buttons import NOTHING
+from handlers.text.messages import Message, Picture
+from storage.records import Money
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=9))
+def test_shares_add_up_to_a_hundred_and_none_is_off_by_a_tenth(counts: list[int]) -> None:
+    tenths, total = formatting.tenths(counts), sum(counts)
+    assert sum(tenths) == (1000 if total else 0)
+    for tenth, number in zip(tenths, counts, strict=True):
+        assert not total or abs(tenth - number * 1000 / total) < 1
+
+
+def test_the_largest_remainders_round_up_and_of_the_same_the_first() -> None:
+    assert formatting.tenths([1, 1, 1]) == [334, 333, 333]
+    assert formatting.tenths([2, 1]) == [667, 333]
+    assert formatting.tenths([1, 5]) == [167, 833]
+    assert formatting.tenths([]) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([5, 3], ["62.5 %", "37.5 %"]),
+        ([1, 999_999], ["< 0.1 %", "> 99.9 %"]),
+        ([0, 7], ["0.0 %", "100.0 %"]),
+        ([0, 0], ["0.0 %", "0.0 %"]),
+        ([1, 1999], ["0.1 %", "99.9 %"]),
+    ],
+)
+def test_few_among_very_many_are_not_none_and_nearly_all_are_not_all(counts: list[int], said: list[str]) -> None:
+    assert formatting.shares(counts) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "total", "said"), [(0, 0, "0 %"), (1, 3, "33 %"), (999, 1000, "99 %"), (5, 5, "100 %")]
+)
+def test_a_percentage_is_rounded_down(part: int, total: int, said: str) -> None:
+    assert formatting.percent(part, total) == said
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [("1234.5", "USD", "$1,234.50"), ("-3.5", "USD", "-$3.50"), ("0", "GBP", "£0.00"), ("0.005", "EUR", "€0.01"), ("12", "CAD", "CA$12.00"),
+     ("-1234.5", "CHF", "-1,234.50 CHF"), ("-0.001", "USD", "$0.00")],
+)  # fmt: skip
+def test_money_is_written_with_its_sign(amount: str, currency: str, said: str) -> None:
+    assert formatting.money(Money(Decimal(amount), currency)) == said
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (date(2026, 11, 2), date(2026, 11, 2), "2 Nov 2026"),
+        (date(2026, 11, 2), date(2026, 11, 9), "2–9 Nov 2026"),
+        (date(2026, 10, 28), date(2026, 11, 2), "28 Oct – 2 Nov 2026"),
+        (date(2025, 11, 2), date(2026, 11, 9), "2 Nov 2025 – 9 Nov 2026"),
+    ],
+)
+def test_days_are_written_as_short_as_they_can_be(first: date, last: date, said: str) -> None:
+    assert formatting.span(first, last) == said
+
+
+def test_one_piece_is_no_plural() -> None:
+    assert [formatting.pieces(n) for n in (0, 1, 2, 1234)] == ["0 pieces", "1 piece", "2 pieces", "1,234 pieces"]
+
+
+def test_a_moment_is_shown_in_each_readers_zone_or_a_pictures_own() -> None:
+    moment = datetime(2026, 11, 2, 23, 30, 5, tzinfo=UTC)
+    assert formatting.moment(moment, ZoneInfo("Europe/Paris")) == "3 Nov 2026, 00:30 CET"
+    assert (
+        formatting.stamp(moment)
+        == f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|2026-11-02 23:30 UTC>"
+    )
+    assert "{time_secs}" in formatting.stamp(moment, seconds=True)
+    assert formatting.stamp_day(moment).endswith("|2026-11-02>")
+
+
+# ---- Pieces of messages -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "clipped"),
+    [
+        ("12345", 5, "12345"),
+        ("123456", 5, "1234…"),
+        ("123&amp;", 6, "123…"),
+        ("<!date^1^x|y> z", 8, "…"),
+        ("a &lt; b", 7, "a &lt;…"),
+    ],
+)
+def test_a_text_is_clipped_before_a_mark_that_would_be_cut(text: str, limit: int, clipped: str) -> None:
+    assert messages.clip(text, limit) == clipped
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "line"), [("a  b\nc", 9, "a b c"), ("", 9, "—"), ("12345", 5, "12345"), ("123456", 5, "1234…")]
+)
+def test_plain_text_is_one_line_and_never_empty(text: str, limit: int, line: str) -> None:
+    assert messages.clip_plain(text, limit) == line
+
+
+def test_what_somebody_typed_is_quoted_without_marks() -> None:
+    assert messages.quote("a *b* `c` _d_ ~e~ <f>") == "a ∗b∗ 'c' ˍdˍ ∼e∼ &lt;f&gt;"
+    assert messages.quote("x" * 80) == "x" * 80
+    assert messages.quote("x" * 81) == "x" * 79 + "…"
+
+
+def test_a_button_says_what_it_must_and_no_more() -> None:
+    plain = messages.button("Go", "go", NOTHING)
+    assert set(plain) == {"type", "text", "action_id", "value"}
+    full = messages.button(
+        "Go", "go", NOTHING, style="danger", spoken="Go there", confirm=messages.confirmation("t", "x", "y", "n")
+    )
+    assert (full["style"], full["accessibility_label"], full["confirm"]["deny"]["text"]) == ("danger", "Go there", "n")
+    assert "accessory" not in messages.section("x")
+    assert messages.section("x", plain)["accessory"] == plain
+    assert "initial_option" not in messages.select("a", "b", [])
+    assert messages.select("a", "b", [], messages.option("x", NOTHING))["initial_option"]["value"] == NOTHING
+    assert "initial_date" not in messages.date_picker("a", "b", None)
+    assert messages.date_picker("a", "b", date(2026, 11, 2))["initial_date"] == "2026-11-02"
+    assert len(messages.fields(["x"] * 12)["fields"]) == 10
+    assert len(messages.context(*["x"] * 12)["elements"]) == 10
+
+
+def test_a_picture_gives_way_to_words_with_the_reason() -> None:
+    message = Message("x", [messages.section("x")], Picture(b"", "alt", "title"))
+    assert message.without_picture().blocks == message.blocks
+    assert "why" in str(message.without_picture("why").blocks[-1])
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ({"blocks": [{"slack_file": {"id": "F1"}}, {"slack_file": {}}, {"slack_file": "x"}, "y", {}, {"slack_file": {"id": "F2"}}]}, ("F1", "F2")),
+        ({"blocks": None}, ()), ({}, ()), (None, ()), ("x", ()),
+    ],
+)  # fmt: skip
+def test_the_pictures_of_a_message_are_found_where_slack_tells_them(message: Any, found: tuple[str, ...]) -> None:
+    assert messages.pictures_in(message) == found
