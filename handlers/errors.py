@@ -34,7 +34,7 @@ class Refusal(Trouble):
 
 
 class Outdated(Refusal):
-    """This button belongs to something that is no longer there. Ask again with /mailstatus or /mailtrack."""
+    """That message is out of date. Run /mailstatus or /mailtrack again."""
 
 
 class Outage(Trouble):
@@ -42,7 +42,7 @@ class Outage(Trouble):
 
 
 class KeyRefused(Refusal):
-    """{platform} does not accept the API key. Check it, and that it is of your region."""
+    """{platform} doesn't accept the API key. Check it, and that it's for your region."""
 
 
 class PieceUnknown(Refusal):
@@ -93,7 +93,7 @@ class PayloadRefused(Refusal):
 
 
 class NotInChannel(Refusal):
-    """I am not in this channel. Type /invite @Piecewise there, then try again."""
+    """I'm not in this channel. Type /invite @Piecewise there, then try again."""
 
 
 class ChannelClosed(Refusal):

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, ParamSpec, TypeVar
 
 from bot.sandbox.limits import check_message, check_view
-from handlers.charts.drawing import Bars, Curve, Pie
+from handlers.charts.values import Curve, Pie, States
 from handlers.context.memory import Memory
 from handlers.context.ports import (
     Ability,
@@ -351,7 +351,7 @@ class FakeAccounts(Troubles):
 class FakeRenderer(Renderer):
     """Draws nothing, and remembers what it was to draw."""
 
-    drawn: list[Pie | Curve | Bars] = field(default_factory=list)
+    drawn: list[Pie | Curve | States] = field(default_factory=list)
 
     async def pie(self, pie: Pie) -> bytes:
         self.drawn.append(pie)
@@ -361,9 +361,9 @@ class FakeRenderer(Renderer):
         self.drawn.append(curve)
         return b"curve"
 
-    async def bars(self, bars: Bars) -> bytes:
-        self.drawn.append(bars)
-        return b"bars"
+    async def states(self, states: States) -> bytes:
+        self.drawn.append(states)
+        return b"states"
 
 
 @dataclass

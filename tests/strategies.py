@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bot.sandbox.limits import check_message, check_view
 from handlers.status import view as status_view
+from handlers.text import parsing
 from handlers.text.messages import Message
-from handlers.text.parsing import ALL_TIME, Range
-from storage.queries.mail import Days
+from handlers.text.parsing import ALL_TIME
 from storage.records import (
     Campaign,
     CampaignId,
@@ -110,7 +110,7 @@ told = st.builds(
 )
 
 
-spans = st.just(ALL_TIME) | st.just(Range(Days(date(2026, 11, 1), date(2026, 11, 30)), "November 2026"))
+spans = st.just(ALL_TIME) | st.just(parsing.this_month(date(2026, 11, 1)))
 
 
 standings = st.builds(

@@ -86,11 +86,15 @@ assert not heavy, f"{heavy} imported before the first picture"
 """
 
 
+#: What loads matplotlib, and is itself loaded with the first picture.
+PAINTERS = tuple(f"handlers/charts/{name}.py" for name in ("canvas", "pie", "curve", "states", "pair"))
+
+
 def test_importing_everything_does_nothing(tmp_path: Path) -> None:
     names = [
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
         for path in SOURCES
-        if "migrations" not in path.parts
+        if "migrations" not in path.parts and not path.as_posix().endswith(PAINTERS)
     ]
     bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     work = tmp_path / "empty"

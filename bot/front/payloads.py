@@ -108,6 +108,7 @@ class _Element(BaseModel):
     selected_options: list[_Option] | None = None
     selected_users: list[Text] | None = None
     selected_date: Maybe = ""
+    selected_conversation: Maybe = ""
 
     def carried(self) -> str:
         chosen = self.selected_option.value if self.selected_option else ""
@@ -116,7 +117,7 @@ class _Element(BaseModel):
     def as_field(self) -> table.Field:
         return table.Field(
             self.value,
-            self.selected_option.value if self.selected_option else "",
+            self.selected_option.value if self.selected_option else self.selected_conversation,
             tuple(one.value for one in self.selected_options or ()),
             tuple(self.selected_users or ()),
         )

@@ -22,6 +22,7 @@ ELEMENTS: Final = {
         "radio_buttons",
         "datepicker",
         "multi_users_select",
+        "conversations_select",
     },
     "context": {"mrkdwn", "plain_text", "image"},
 }
@@ -43,9 +44,10 @@ def check_view(view: Json) -> list[str]:
         return ["view: not a modal or home"]
     kind = str(view["type"])
     found = list(_blocks("modal", view.get("blocks"), SURFACE_BLOCKS[kind]))
-    if kind == "home" and any(block.get("type") == "input" for block in view.get("blocks", [])):
+    inputs = [block for block in view.get("blocks", []) if block.get("type") == "input"]
+    if kind == "home" and not all(block.get("dispatch_action") for block in inputs):
         # Slack takes them, but a Home cannot be submitted: what was typed would never reach anybody.
-        found.append("blocks: an input in a Home")
+        found.append("blocks: an input in a Home that dispatches no action")
     if kind == "modal":
         for name in ("title", "submit", "close"):
             if name in view or name == "title":
@@ -161,6 +163,8 @@ def _element(where: str, element: Json, allowed: set[str]) -> Iterator[str]:
         yield from _length(
             f"{where}/initial_value", element.get("initial_value", ""), 0, element.get("max_length", 3000)
         )
+        if "placeholder" in element:
+            yield from _plain(f"{where}/placeholder", element["placeholder"], 150)
     if "confirm" in element:
         yield from _confirm(f"{where}/confirm", element["confirm"])
 

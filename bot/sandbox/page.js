@@ -4,6 +4,8 @@
 const EMOJI = {
   inbox_tray: "📥", printer: "🖨️", handshake: "🤝", truck: "🚚", post_office: "🏣", mailbox_with_mail: "📬",
   leftwards_arrow_with_hook: "↩️", no_entry_sign: "🚫", grey_question: "❔", warning: "⚠️", mute: "🔇", checkered_flag: "🏁", calendar: "📅", dollar: "💵", rotating_light: "🚨", white_check_mark: "✅", x: "❌",
+  white_large_square: "⬜", black_large_square: "⬛", large_purple_square: "🟪", large_blue_square: "🟦", large_yellow_square: "🟨", large_green_square: "🟩",
+  large_orange_square: "🟧", large_brown_square: "🟫", white_square_button: "🔳",
 };
 const IDEAS = [
   "/mailstatus Spring", "/mailstatus", "/mailstatus last month", "/mailtrack Jane", "/mailtrack 787", "/mailalerts",
@@ -124,13 +126,22 @@ function control(element, place) {
   return select;
 }
 
-function inputBlock(block) {
+function inputBlock(block, place) {
   const element = block.element;
+  if (element.type === "conversations_select") {
+    const menu = make("select", { "aria-label": block.label.text });
+    for (const channel of state.data.channels) menu.append(make("option", { value: channel.id }, `#${channel.name}`));
+    menu.dataset.conversation = "yes";
+    return make("div", {}, make("label", {}, block.label.text), inputNamed(block, menu));
+  }
   if (element.type === "static_select") return make("div", {}, make("label", {}, block.label.text), inputNamed(block, control(element, null)));
   if (element.type === "plain_text_input") {
     const line = make("input", {
       type: "text", class: "field", "aria-label": block.label.text, placeholder: element.placeholder?.text, value: element.initial_value, maxlength: element.max_length,
-      onkeydown: (event) => { if (event.key === "Enter") submit(); },
+      onkeydown: (event) => {
+        if (event.key !== "Enter") return;
+        if (block.dispatch_action) { if (event.target.value) press(element, place, event.target.value, event.target); } else submit();
+      },
     });
     return make("div", {}, make("label", {}, block.label.text), inputNamed(block, line));
   }
@@ -251,7 +262,8 @@ function submit() {
   for (const input of $("overlay").querySelectorAll("[data-block]")) {
     const { block, action } = input.dataset;
     values[block] ??= {};
-    if (input.tagName === "SELECT") values[block][action] = { selected_option: { value: input.value } };
+    if (input.dataset.conversation) values[block][action] = { type: "conversations_select", selected_conversation: input.value };
+    else if (input.tagName === "SELECT") values[block][action] = { selected_option: { value: input.value } };
     else if (input.type === "text") values[block][action] = { type: "plain_text_input", value: input.value || null };
     else if (input.dataset.people) {
       values[block][action] ??= { type: "multi_users_select", selected_users: [] };

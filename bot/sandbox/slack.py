@@ -681,6 +681,8 @@ class SlackDouble:
             action["selected_option"] = next(o for o in element["options"] if value in (o["value"], o["text"]["text"]))
         elif element["type"] == "datepicker":
             action["selected_date"] = value
+        elif element["type"] == "plain_text_input":
+            action["value"] = value
         else:
             action["value"] = element.get("value", "")
         return self._interaction("block_actions", user) | {"actions": [action]} | self._container(user, where)
@@ -965,7 +967,11 @@ def find_element(blocks: list[Json], action_id: str, value: str | None = None) -
         for element in [block.get("accessory"), *block.get("elements", []), block.get("element")]:
             if not isinstance(element, dict) or element.get("action_id") != action_id:
                 continue
-            if element["type"] in ("static_select", "datepicker") or value is None or element.get("value") == value:
+            if (
+                element["type"] in ("static_select", "datepicker", "plain_text_input")
+                or value is None
+                or element.get("value") == value
+            ):
                 return element
     message = f"nothing here to press called {action_id} ({value})"
     raise LookupError(message)
@@ -984,6 +990,8 @@ def initial_values(view: Json) -> dict[str, Json]:
                 held["value"] = element.get("initial_value")
             elif element["type"] == "multi_users_select":
                 held["selected_users"] = element.get("initial_users", [])
+            elif element["type"] == "conversations_select":
+                held["selected_conversation"] = element.get("initial_conversation")
             else:
                 held["selected_options"] = element.get("initial_options", [])
             values[block["block_id"]] = {element["action_id"]: held}

@@ -24,7 +24,7 @@ from handlers.text.messages import (
 from storage.audit import Entry
 from storage.records import Rules
 
-WHO: Final = {"admins": "Workspace admins", "everyone": "Everyone but guests", "named": "Only these people"}
+WHO: Final = {"admins": "Workspace admins", "everyone": "Everyone except guests", "named": "Only these people"}
 #: A channel in a line of the log.
 CHANNEL: Final = re.compile(r"channel ([CGD][A-Z0-9]+)")
 MOST: Final = Decimal(1_000_000_000)
@@ -48,7 +48,7 @@ def form(rules: Rules, usual: frozenset[str], currency: str, note: str = "", amo
             f"A second person approves above ({currency})", "above", sum_ | ({"initial_value": held} if held else {}),
             optional=True,
         ),
-        context("Admins may always change settings. Everything that is done here stands in the audit log."),
+        context("Admins can always change these. Every change is logged."),
     ]  # fmt: skip
     return modal("Settings", blocks) | {
         "callback_id": Form.RULES.value,
@@ -86,12 +86,12 @@ def amount(text: str) -> Decimal | None:
 
 def saved() -> Block:
     """The settings were kept."""
-    return modal("Settings", [section(":white_check_mark: Saved. The change stands in the audit log.")])
+    return modal("Settings", [section(":white_check_mark: Saved, and logged.")])
 
 
 def log_page(lines: Sequence[Entry], older: int | None) -> Block:
     """A page of the audit log."""
-    said = [section(_line(one)) for one in lines] or [section("Nothing has been done yet.")]
+    said = [section(_line(one)) for one in lines] or [section("Nothing has been logged yet.")]
     row = [button("Export CSV", Action.AUDIT_EXPORT, NOTHING)]
     if older is not None:
         row.append(button("Older", Action.AUDIT_OLDER, write(OneRow(older))))
@@ -109,6 +109,6 @@ def _line(entry: Entry) -> str:
 def erased(ref: str, platform: str) -> list[Block]:
     """They are gone."""
     return [
-        section(f":white_check_mark: Who piece `{escape(ref)}` was sent to is no longer kept here."),
-        context(f"{platform} keeps its own copy: have it removed there as well. Backups forget it as they age."),
+        section(f":white_check_mark: Erased: I no longer know who piece `{escape(ref)}` was sent to."),
+        context(f"{platform} keeps its own copy, so have it removed there too. Backups lose it as they age."),
     ]

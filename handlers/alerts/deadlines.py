@@ -27,7 +27,7 @@ async def set_deadline(services: Services, request: Request, asked: Deadline) ->
     today = await today_of(services, request)
     day = None if asked.day.casefold() == "off" else days_ahead.read(asked.day, today)
     if day is not None and day <= today:
-        raise Refusal(f"{formatting.day(day)} is not ahead of us. Choose a later day.")
+        raise Refusal(f"{formatting.day(day)} is already over. Choose a later day.")
     below = asked.below or risks.BELOW
     await _require_told(services, request, campaign_id, name)
     async with holding(services, request.workspace.id, request.channel) as held:
@@ -43,7 +43,7 @@ async def set_deadline(services: Services, request: Request, asked: Deadline) ->
     else:
         said = (
             f"*{escape(name)}* is to be in homes by {formatting.day(day)}. This channel is told once, when the chance "
-            f"of that falls below {below} %. `/mailalerts {escape(name)} in home by off` ends it."
+            f"of that falls below {below}%. `/mailalerts {escape(name)} in home by off` ends it."
         )
     await replies.to_channel(services, request, short_answers.plain(said))
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from handlers.status.runway import Runway, runway_text
-from handlers.status.view import ESTIMATE, NO_SCAN, CampaignLine, campaign_line, counts_text
+from handlers.status.view import ESTIMATE, NO_SCAN, CampaignLine, campaign_line
 from handlers.text import formatting
 from handlers.text.buttons import NOTHING, Action, OneCampaign
 from handlers.text.codec import write
@@ -24,6 +24,7 @@ from handlers.text.messages import (
     header,
     section,
 )
+from handlers.text.mixes import counts_text, headline
 from handlers.text.status_styles import STYLES
 from storage.records import Mix, Money, StoredCampaign
 from storage.statuses import Status
@@ -60,14 +61,15 @@ def morning(told: Morning) -> Message:
         if (number := told.since.get(name, 0)) > 0
     ]
     if told.due:
-        lines.append(f":calendar: About *{formatting.count(told.due)}* expected to land today")
+        lines.append(f":calendar: About *{formatting.count(told.due)}* should arrive today")
     if told.spent.amount > 0:
         lines.append(f":dollar: *{formatting.money(told.spent)}* spent")
     if told.runway:
         lines.append(f":warning: {runway_text(told.runway)}")
     small = [ESTIMATE] if told.since.get("delivered", 0) > 0 else []
     if told.silent:
-        said = f"{formatting.pieces(told.silent)} past the expected day without a final scan"
+        verb = "is past its" if told.silent == 1 else "are past their"
+        said = f"{formatting.pieces(told.silent)} {verb} expected day without a final scan"
         lines.append(f":grey_question: *{said}*")
         small.append(NO_SCAN)
     text = "Since the last digest: " + "; ".join(line.replace("*", "") for line in lines)
@@ -80,24 +82,26 @@ SAID: Final = {
     "delivered": (STYLES[Status.DELIVERED].emoji, "delivered"),
     "returned": (STYLES[Status.RETURNED].emoji, "came back"),
     "cancelled": (STYLES[Status.CANCELLED].emoji, "cancelled"),
-    "mailed": (STYLES[Status.HANDED_OVER].emoji, "handed over to USPS"),
+    "mailed": (STYLES[Status.HANDED_OVER].emoji, "handed to USPS"),
 }
 
 
 def week(lines: Sequence[CampaignLine], mix: Mix, spent: Money, today: date) -> Message:
     """The weekly report of a channel; its picture comes beside."""
-    total = formatting.pieces(mix.total)
+    said = escape(headline(mix))
+    numbers = f"{formatting.pieces(mix.total)}: {escape(counts_text(mix))}"
     blocks: list[Block] = [
         header("Your week in mail"),
+        section(f"*{said}.*"),
+        section(numbers),
         context(
-            f"{formatting.day(today)} · everything this channel is told of · {formatting.money(spent)} spent in all"
+            f"{formatting.day(today)} · every campaign this channel follows · {formatting.money(spent)} spent in all"
         ),
-        section(f"*{total}* · {escape(counts_text(mix))}"),
         divider(),
-        *(campaign_line(line) for line in lines[:LISTED]),
+        *(campaign_line(line, today) for line in lines[:LISTED]),
         _settings(),
     ]
-    return Message(f"Your week in mail: {total}. {escape(counts_text(mix))}.", blocks)
+    return Message(f"Your week in mail: {said}. {numbers}", blocks)
 
 
 def alt(mix: Mix) -> str:
@@ -130,18 +134,18 @@ def alarm(raised: Sequence[Alarm]) -> Message:
         blocks.append(
             context(f"and {formatting.count(len(said) - LISTED)} more campaigns: *Returns* in Home lists them")
         )
-    note = "Look at the addresses before the next mailing: the desk checks them, and exports them as CSV."
+    note = "Check these addresses before the next mailing: the returns desk looks them up and exports them as CSV."
     return Message(" ".join(line.replace("*", "") for line in said[:LISTED]), [*blocks, context(note), _settings()])
 
 
 def _alarm_line(raised: Alarm) -> str:
-    share = 100 * raised.returned / raised.mailed
-    usual = "" if raised.usual is None else f" Your other mail: {100 * raised.usual:.1f} %."
+    share = formatting.share(raised.returned, raised.mailed)
+    usual = "" if raised.usual is None else f" Your other mail: {round(100 * raised.usual)}%."
     name = escape(clip_plain(raised.campaign.facts.name, NAME))
     return (
         f":rotating_light: *{name}*: {formatting.count(raised.returned)} of "
-        f"{formatting.count(raised.mailed)} mailed came back, {share:.1f} %; this channel asked to know above "
-        f"{raised.limit} %.{usual}"
+        f"{formatting.count(raised.mailed)} mailed came back ({escape(share)}).{usual} This channel asked to hear "
+        f"about more than {raised.limit}%."
     )
 
 

@@ -16,7 +16,7 @@ from handlers.alerts import digest_view, risks
 from handlers.alerts.digest_view import Alarm, Morning
 from handlers.alerts.holding import Overtaken, holding
 from handlers.alerts.state import State
-from handlers.charts.drawing import Curve, Pie
+from handlers.charts.values import Curve, Pie
 from handlers.context import replies
 from handlers.context.services import Services
 from handlers.errors import LASTING, Outage, Refusal
@@ -316,7 +316,7 @@ async def _tell_week(
     mix = queries.merge([line.mix for line in lines])
     message = digest_view.week(lines, mix, Money(mix.spent, account.currency), today)
     if mix.total:
-        pie = Pie.of("Your week in mail", f"All mail of this channel, {formatting.day(today)}", mix)
+        pie = Pie.of("Your week in mail", formatting.day(today), mix)
         message = replace(message, picture=Picture(await services.renderer.pie(pie), digest_view.alt(mix), pie.title))
     posted = await _post(services, held, message)
     if posted is None:
@@ -336,8 +336,7 @@ async def _tell_curve(
     campaign = max(under_way, key=lambda one: account.mixes[one.id].of(*UNDER_WAY))
     told = await services.memory.read(lambda _: model.worked_out(account.mail.of(campaign.id)))
     if told:
-        title = f"Delivery of {campaign.facts.name}"
-        picture = await services.renderer.curve(Curve.of(title, status_view.CURVE_CAPTION, told))
+        picture = await services.renderer.curve(Curve.of(campaign.facts.name, status_view.curve_headline(told), told))
         message = status_view.curve_answer(campaign, told, picture)
         await _post(services, held, message, thread)
 

@@ -63,8 +63,8 @@ def message(risks: Sequence[Risk]) -> Message:
 def _line(one: Risk) -> str:
     name = escape(clip_plain(one.campaign.facts.name, NAME))
     due = f" Nearly all is expected by {formatting.day(one.due)}." if one.due else ""
-    chance = "below 1 %" if one.chance < model.LEAST else f"{round(100 * one.chance)} %"
+    chance = "below 1%" if one.chance < model.LEAST else f"{round(100 * one.chance)}%"
     return (
         f":hourglass: *{name} is at risk*: the chance that nearly all is in homes by {formatting.day(one.home_by)} is "
-        f"{chance}; this channel asked to know below {one.below} %.{due}"
+        f"{chance}; this channel asked to know below {one.below}%.{due}"
     )

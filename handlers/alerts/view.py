@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from handlers.errors import Outdated
-from handlers.status.view import ESTIMATE, counts_text
+from handlers.status.view import ESTIMATE
 from handlers.text import formatting
 from handlers.text.buttons import NOTHING, Action, Form, Hours, Limit, News, OneCampaign, OneChannel, OnePiece, Word
 from handlers.text.codec import Carried, write
@@ -25,7 +25,8 @@ from handlers.text.messages import (
     section,
     select,
 )
-from handlers.text.status_styles import emoji, label
+from handlers.text.mixes import counts_text, headline
+from handlers.text.status_styles import emoji
 from handlers.track.view import short_name
 from storage.records import (
     NO_CAMPAIGN,
@@ -48,7 +49,7 @@ BOXES: Final = 10
 WANTS: Final = {
     NotifyOn.RETURNED: "Each return: who, where and when",
     NotifyOn.DELIVERED: "Each delivery, grouped",
-    NotifyOn.CANCELLED: "Pieces that Stannp cancelled without being asked here",
+    NotifyOn.CANCELLED: "Pieces Stannp cancelled on its own",
     NotifyOn.BROADCAST: "Returns in the channel, too, not only in the thread",
     NotifyOn.WEEKLY: "A weekly report with the pie, on Mondays",
 }
@@ -59,7 +60,7 @@ QUIET_HOURS: Final = ((18, 8), (19, 7), (20, 8), (22, 7))
 ALARMS: Final = (2, 3, 5, 10)
 
 
-#: How a channel is told until it says otherwise: a digest at nine, and an alarm above what is common (USPS: 4 to 7 %).
+#: How a channel is told until it says otherwise: a digest at nine, and an alarm above what is common (USPS: 4 to 7%).
 DEFAULT_DIGEST, DEFAULT_ALARM = 9, 5
 
 
@@ -113,7 +114,7 @@ def _hours(chosen: ChannelSettings) -> list[Block]:
     """The digest, the quiet hours and the alarm; "off" for each is among the choices."""
     digests = {Limit(hour): f"At {hour}:00" for hour in DIGEST_HOURS}
     quiet = {Hours(*one): f"From {one[0]}:00 to {one[1]}:00" for one in QUIET_HOURS}
-    limits = {Limit(limit): f"Above {limit} % of the mailed pieces" for limit in ALARMS}
+    limits = {Limit(limit): f"Above {limit}% of the mailed pieces" for limit in ALARMS}
     hours = Hours(*(chosen.quiet or (None, None)))
     return [
         input_block("Morning digest", "digest", _select("digest", digests, Limit(chosen.digest_hour), Limit(None))),
@@ -245,19 +246,14 @@ def confirmed(what: str, notify_on: frozenset[NotifyOn], by: str, ended: Sequenc
 def card(campaign: StoredCampaign | None, mix: Mix, currency_line: str, now: datetime) -> Message:
     """The living card of one campaign in a channel."""
     name = escape(campaign.facts.name) if campaign else "Mail sent singly"
-    total = mix.total - mix.of(Status.CANCELLED)
-    landed, returned = mix.of(Status.DELIVERED), mix.of(Status.RETURNED)
-    share = formatting.percent(landed, total)
-    text = f"{name}: {formatting.count(landed)} of {formatting.pieces(total)} delivered ({share})"
-    text += f", {formatting.count(returned)} returned" if returned else ""
-    done = is_finished(mix)
-    closing = " · :checkered_flag: All pieces have reached their end." if done else ""
+    said = escape(headline(mix))
+    closing = " :checkered_flag: All done." if is_finished(mix) else ""
     blocks = [
-        section(f"*{name}*\n{text.removeprefix(name + ': ')}{closing}", _details(campaign)),
+        section(f"*{name}*\n{said}.{closing}", _details(campaign)),
         context(escape(counts_text(mix))),
-        context(f"as of {formatting.stamp(now)} · {currency_line} · {ESTIMATE}"),
+        context(f"updated {formatting.stamp(now)} · {currency_line} · {ESTIMATE}"),
     ]
-    return Message(text, blocks)
+    return Message(f"{name}: {said}", blocks)
 
 
 def _details(campaign: StoredCampaign | None) -> Block | None:
@@ -275,34 +271,35 @@ def is_finished(mix: Mix) -> bool:
 
 
 def news(title: str, status: Status, pieces: Sequence[StoredPiece], number: int) -> Message:
-    """A group of pieces that reached a status, for a channel: recipients are shortened, *Track* shows the rest."""
+    """A group of pieces that reached a status, for a channel: a line each with its recipient shortened, one button."""
     said = f"{formatting.pieces(number)} of {escape(title)} {VERBS[status]}"
-    blocks = [section(f"{emoji(status)} *{said}*"), *(_news_line(piece, status) for piece in pieces[:LISTED])]
+    lines = [_news_line(piece, status) for piece in pieces[:LISTED]]
     if number > LISTED:
-        blocks.append(
-            context(f"and {formatting.count(number - LISTED)} more: *View details* on the card lists them all")
-        )
-    if status is Status.RETURNED and pieces[0].campaign_id != NO_CAMPAIGN:
-        campaign_id = write(OneCampaign(pieces[0].campaign_id))
-        blocks.append(
-            actions(button("Returns desk", Action.RETURNS, campaign_id, spoken="All returns of this campaign"))
-        )
-    if status is Status.RETURNED:
-        blocks.append(context("USPS could not deliver to these addresses. Check them before the next mailing."))
+        lines.append(f"and {formatting.count(number - LISTED)} more")
+    blocks = [section(f"{emoji(status)} *{said}*\n" + "\n".join(lines), _news_button(status, pieces))]
     names = "; ".join(short_name(piece.recipient) for piece in pieces[:LISTED])
     return Message(f"{said}: {names}", blocks)
+
+
+def _news_button(status: Status, pieces: Sequence[StoredPiece]) -> Block:
+    """The one next step: the piece itself, its returns desk, or the campaign's list."""
+    first = pieces[0]
+    if len(pieces) == 1 or first.campaign_id == NO_CAMPAIGN:
+        label = "Track" if len(pieces) == 1 else "Track the first"
+        return button(label, Action.TRACK, write(OnePiece(first.id)), spoken=f"Track piece {first.ref}")
+    campaign = write(OneCampaign(first.campaign_id))
+    if status is Status.RETURNED:
+        return button("Returns desk", Action.RETURNS, campaign, spoken="All returns of this campaign")
+    return button("View details", Action.VIEW_DETAILS, campaign, spoken="All pieces of this campaign")
 
 
 VERBS: Final = {
     Status.DELIVERED: "delivered (by USPS's estimate)",
     Status.RETURNED: "came back",
-    Status.CANCELLED: "cancelled by Stannp; nobody here asked for it",
+    Status.CANCELLED: "cancelled by Stannp on its own",
 }
 
 
-def _news_line(piece: StoredPiece, status: Status) -> Block:
-    when = (
-        f" · {label(status)} {formatting.stamp(piece.status_at)}" if piece.status_at and piece.status is status else ""
-    )
-    line = f"{short_name(piece.recipient)}{when} · `{escape(piece.ref)}`"
-    return section(line, button("Track", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Track piece {piece.ref}"))
+def _news_line(piece: StoredPiece, status: Status) -> str:
+    when = f" · {formatting.stamp_day(piece.status_at)}" if piece.status_at and piece.status is status else ""
+    return f"• {short_name(piece.recipient)}{when} · `{escape(piece.ref)}`"

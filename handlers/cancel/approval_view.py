@@ -37,12 +37,12 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
         worth += f", not counting {formatting.pieces(wanted.unpriced)} whose cost I don't know"
     what = f"*{escape(wanted.what)}*"
     what = what if wanted.pieces == 1 else f"{formatting.pieces(wanted.pieces)} of {what}"
-    text = f"<@{by}> asks to cancel {what} and {worth}. {_deciders(deciders)} can approve."
+    text = f"<@{by}> wants to cancel {what} and {worth}. {_deciders(deciders)} can approve."
     why = f"Cancellations above {formatting.money(Money(above, wanted.saves.currency))} need a second person"
     why += ", and so does every one whose cost isn't known." if wanted.unpriced else "."
     sure = confirmation(
         "Cancel this mail?",
-        "What Stannp can still stop is stopped. This cannot be taken back.",
+        "I'll stop every piece Stannp still can. This can't be undone.",
         "Approve",
         "Not yet",
     )
@@ -50,7 +50,7 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
         text,
         [
             section(text),
-            context(f"{why} Exactly these pieces are stopped, and no others. The request lapses after 24 hours."),
+            context(f"{why} I'll stop exactly these pieces, and no others. The request expires after 24 hours."),
             actions(
                 button("Approve", Action.APPROVE, write(OneRow(number)), style="danger", confirm=sure),
                 button("Decline", Action.DECLINE, write(OneRow(number))),
@@ -61,7 +61,7 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
 
 def _deciders(deciders: frozenset[str]) -> str:
     if "everyone" in deciders:
-        return "Everyone else here but guests"
+        return "Anyone else here except guests"
     named = [f"<@{one}>" for one in sorted(deciders - {"admins"})]
     named += ["another workspace admin"] if "admins" in deciders else []
     text = ", ".join(named[:-1]) + (" or " if named[:-1] else "") + (named[-1] if named else "nobody")

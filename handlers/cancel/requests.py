@@ -31,27 +31,27 @@ POSTED_LATER: Final = "Somebody else has to approve this. {} I post the request 
 
 
 class NobodyWouldSee(Refusal):
-    """This sum needs a second person's approval. Ask in a channel that I am in, where somebody can see the request."""
+    """This amount needs someone else's approval. Ask in a channel I'm in, where somebody can see the request."""
 
 
 class OwnRequest(Refusal):
-    """You asked for this yourself, so a second person must decide it."""
+    """You asked for this, so someone else must approve it."""
 
 
 class AlreadyDecided(Refusal):
-    """This request was decided already."""
+    """This request was already decided."""
 
 
 class Lapsed(Refusal):
-    """More than a day has passed, so this request has lapsed. Cancel it anew, and it can be approved."""
+    """This request expired after a day. Cancel again to ask for a new approval."""
 
 
 class EarlierRequest(Refusal):
-    """This request names no pieces and no sum: an earlier version of Piecewise made it. Please ask for it anew."""
+    """This request is from an earlier version of Piecewise and names no pieces. Please cancel again."""
 
 
 class Outgrown(Refusal):
-    """These pieces cost more by now than the request said. Please ask for it anew."""
+    """These pieces now cost more than the request said. Please cancel again."""
 
 
 def needs_second(request: Request, worth: Decimal, unpriced: int) -> bool:

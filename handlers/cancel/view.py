@@ -29,14 +29,13 @@ LISTED = 10
 #: `{platform}` becomes the mail platform's name.
 SENTENCES: Mapping[Outcome, str] = {
     Outcome.CANCELLED: "cancelled",
-    Outcome.TOO_LATE: "too late, it goes on",
-    Outcome.UNCLEAR: "I asked {platform} to stop it, but it does not show it as cancelled yet; I will look again",
-    Outcome.REFUSED: "{platform} refused to stop it, without saying that printing has begun; its dashboard may tell "
-    "more",
-    Outcome.DOWN: "{platform} could not be reached; nothing is known to have changed. Try again in a minute",
-    Outcome.ALREADY: "was cancelled already",
-    Outcome.ASKED_BEFORE: "somebody has asked for this already; the answer is on its way",
-    Outcome.UNSETTLED: "I asked {platform} to stop it, but after three days it still does not show it as cancelled; "
+    Outcome.TOO_LATE: "too late, it will be mailed",
+    Outcome.UNCLEAR: "I asked {platform} to stop it, but it doesn't show it as cancelled yet; I'll look again",
+    Outcome.REFUSED: "{platform} refused to stop it and didn't say why; its dashboard may tell more",
+    Outcome.DOWN: "I couldn't reach {platform}, so nothing has changed as far as I know. Try again in a minute",
+    Outcome.ALREADY: "was already cancelled",
+    Outcome.ASKED_BEFORE: "somebody already asked for this; the answer is on its way",
+    Outcome.UNSETTLED: "I asked {platform} to stop it, but after three days it still doesn't show it as cancelled; "
     "look in its dashboard",
 }
 
@@ -72,8 +71,8 @@ def piece_result(result: Result, who: Who, money: Money | None, platform: str) -
     """Who asked, when, and what really happened to the piece. Fit for a channel: the recipient is shortened."""
     said = SENTENCES[result.outcome].format(platform=platform)
     if result.outcome is Outcome.TOO_LATE and result.now_at is not None:
-        said = f"too late: it is already at {label(result.now_at)}, and goes on"
-    saved = f" {formatting.money(money)} is not spent." if money and result.outcome is Outcome.CANCELLED else ""
+        said = f"too late: it's already {label(result.now_at)}, and will be mailed"
+    saved = f" You saved {formatting.money(money)}." if money and result.outcome is Outcome.CANCELLED else ""
     text = f"Piece `{escape(result.piece.ref)}` ({short_name(result.piece.recipient)}): {said}.{saved}"
     return Message(f"{text} {who}.", [section(text), who.small_print()])
 
@@ -109,7 +108,7 @@ def dry_run(plan: DryRun) -> Block:
         _to_dashboard(plan.platform, plan.dashboard),
     ]
     if rest:
-        blocks.insert(1, section(f"The other {formatting.count(rest)} go on: {_others(mix)}."))
+        blocks.insert(1, section(f"The other {formatting.count(rest)} will be mailed: {_others(mix)}."))
     carries = Cancelling(plan.campaign.id, plan.intent_id, plan.channel)
     return _form(f"Cancel {formatting.pieces(stoppable)}", blocks, carries)
 
@@ -150,21 +149,21 @@ def begun(campaign: str, number: int, grown: int) -> Message:
 def _others(mix: Mix) -> str:
     others = [(status, number) for status, number in mix.in_order() if number and status not in CANCELLABLE]
     said = [f"{formatting.count(number)} {label(status)}" for status, number in others]
-    return ", ".join(said) if said else "with statuses that I do not know"
+    return ", ".join(said) if said else "with statuses I don't know"
 
 
 def delete_form(campaign: StoredCampaign, channel: ChannelId, platform: str) -> Block:
     """A campaign that is not booked can be removed whole."""
     name = escape(campaign.facts.name)
-    text = f"*{name}* is not booked yet. Deleting it removes it at {platform} for good; nothing was paid."
+    text = f"*{name}* isn't booked yet. Deleting it removes it from {platform} for good. Nothing was paid."
     return _form("Delete campaign", [section(text)], Cancelling(campaign.id, None, channel))
 
 
 def nothing_to_cancel(campaign: StoredCampaign, dashboard: str, platform: str) -> Block:
     """Every piece is past the point of return."""
     text = (
-        f"No piece of *{escape(campaign.facts.name)}* can be stopped any more: printing has begun or they are on their "
-        f"way. A booking that has not reached its mailing date can only be cancelled in {platform}'s dashboard."
+        f"No piece of *{escape(campaign.facts.name)}* can be stopped anymore: printing has started or they're on their "
+        f"way. A booking that hasn't reached its mailing date can only be cancelled in {platform}'s dashboard."
     )
     return modal("Nothing to cancel", [section(text), _to_dashboard(platform, dashboard)])
 
@@ -193,7 +192,7 @@ def campaign_result(
     name = escape(campaign.facts.name)
     rest = ", what was unclear" if late else ""
     text = f"Cancelling {name}{rest}: {counts or 'no piece was left to stop'}."
-    blocks = [section(f"*{text}*\n{formatting.money(saved)} is not spent.")]
+    blocks = [section(f"*{text}*\nYou saved {formatting.money(saved)}.")]
     if groups[Outcome.UNCLEAR]:
         unclear = f"Unclear: I asked, but {platform} does not show it yet. I'll look again and tell you here."
         blocks.append(context(unclear))
@@ -217,9 +216,8 @@ def _line(result: Result) -> str:
 
 def deleted(campaign: StoredCampaign, who: Who, platform: str) -> Message:
     """The unbooked campaign is gone."""
-    text = (
-        f"The campaign *{escape(campaign.facts.name)}* was deleted at {platform}. It was not booked; nothing was paid."
-    )
+    name = escape(campaign.facts.name)
+    text = f"The campaign *{name}* was deleted at {platform}. It wasn't booked, so nothing was paid."
     return Message(f"{text} {who}.", [section(text), who.small_print()])
 
 

@@ -12,7 +12,7 @@ import json
 from datetime import datetime
 from typing import Final
 
-from handlers.charts.drawing import Pie
+from handlers.charts.values import Pie
 from handlers.errors import Refusal
 from storage.statuses import BY_WORD, LIFECYCLE
 

@@ -25,15 +25,15 @@ CLOCKS: Final = timedelta(minutes=5)
 
 
 class NotAllowed(Refusal):
-    """You may not cancel mail here. Ask a workspace admin: *Settings* in Piecewise's Home says who may."""
+    """You can't cancel mail here. Ask a workspace admin: *Settings* in my *Home* shows who can."""
 
 
 class NotSteward(Refusal):
-    """You may not change settings here. Ask a workspace admin: *Settings* in Piecewise's Home says who may."""
+    """You can't change settings here. Ask a workspace admin: *Settings* in my *Home* shows who can."""
 
 
 class GuestsLook(Refusal):
-    """As a guest you can look at what Piecewise has shown in this channel, and no more. Ask somebody of the team."""
+    """As a guest you can see only what I've shown in this channel. Please ask somebody on the team."""
 
 
 class Unrecognized(Refusal):

@@ -109,7 +109,7 @@ async def refresh_piece(services: Services, workspace: Workspace, piece: StoredP
         async with asyncio.timeout(services.policy.patience):
             batch = await services.platform.piece(piece.ref, piece.kind)
     except PieceUnknown:
-        return PieceNews(piece, f"{name} does not know this piece any more; this is what was heard before.")
+        return PieceNews(piece, f"{name} no longer knows this piece. This is the last I heard.")
     except Refusal as refusal:
         log.info("refresh.refused", reason=type(refusal).__name__, code=refusal.code)
         return PieceNews(piece, f":warning: {name} did not let me read this piece; this is what was heard before.")

@@ -28,7 +28,7 @@ PICTURE_TRIES: Final = 8
 #: Beyond the patience of a single call: so often, for as long as Slack asks each time.
 BUSY_TRIES: Final = 5
 SHORTEST_PAUSE: Final = 1.0
-NO_PICTURE: Final = "The picture could not be shown; all its numbers are above."
+NO_PICTURE: Final = "Slack couldn't show the picture. All its numbers are above."
 
 
 async def to_asker(services: Services, request: Request, message: Message, *, replacing: bool = False) -> None:
@@ -51,10 +51,10 @@ async def to_channel(services: Services, request: Request, message: Message) -> 
 
 def _why_private(request: Request, refusal: Trouble) -> str:
     if isinstance(refusal, NotInChannel) and request.channel.startswith("D"):
-        return "Only you see this, without its picture: ask me in a channel that I am in to see the pie."
+        return "Only you see this, without the picture. Ask me in a channel I'm in to see the pie."
     if isinstance(refusal, NotInChannel):
-        return "Only you see this, without its picture: I am not in this channel. `/invite @Piecewise` changes that."
-    return f"Only you see this, without its picture: {escape(str(refusal))}"
+        return "Only you see this, without the picture: I'm not in this channel. Type `/invite @Piecewise` to add me."
+    return f"Only you see this, without the picture: {escape(str(refusal))}"
 
 
 async def in_place(services: Services, request: Request, message: Message) -> None:

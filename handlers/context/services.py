@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from handlers.charts.drawing import Bars, Curve, Pie, draw_bars, draw_curve, draw_pie
-from handlers.charts.pair import Pair, draw_pair
+from handlers.charts.drawing import draw_curve, draw_pair, draw_pie, draw_states
+from handlers.charts.values import Curve, Pair, Pie, States
 from handlers.context.memory import Memory
 from handlers.context.ports import Accounts, Clock, MailPlatform, Messenger
 from handlers.context.webhook_queue import WebhookQueue
@@ -34,9 +34,9 @@ class Renderer:
         """The picture as PNG."""
         return await asyncio.get_running_loop().run_in_executor(self.drawing_thread, draw_pair, pair)
 
-    async def bars(self, bars: Bars) -> bytes:
+    async def states(self, states: States) -> bytes:
         """The picture as PNG."""
-        return await asyncio.get_running_loop().run_in_executor(self.drawing_thread, draw_bars, bars)
+        return await asyncio.get_running_loop().run_in_executor(self.drawing_thread, draw_states, states)
 
 
 @dataclass(frozen=True)

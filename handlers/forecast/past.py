@@ -1,7 +1,7 @@
 """What the account's earlier campaigns say of the next: how long they took, how far apart, and what changed.
 
 Each campaign is described by three numbers: its level (the delivery days until half of what is delivered had landed),
-its spread (half of the way from the first 15 % to 85 %), and its top (the share that is delivered at all). They are
+its spread (half of the way from the first 15% to 85%), and its top (the share that is delivered at all). They are
 quantiles, so that neither a tail nor a lost truck moves them much. A campaign still under way counts for as long as it
 was watched (product-limit estimate, with returns as a competing end).
 

@@ -16,20 +16,21 @@ WIDE: Final = 2
 OFF: Final = 3
 
 
-def dates(progress: Progress) -> str:
+def dates(progress: Progress, today: date) -> str:
     """By when half, most and nearly all are expected; what is there already is left out."""
     if progress.late:
         return late(progress)
     if not progress.open:
-        return "nothing is under way any more"
-    said = [f"{name} by {_date(due)}" for name, due in zip(NAMES, progress.due, strict=True) if due.day is not None]
-    return ", ".join(said) or "nearly all is there; a few stragglers may follow"
+        return "nothing more is on its way"
+    open_ones = [(name, due) for name, due in zip(NAMES, progress.due, strict=True) if due.day is not None]
+    said = [f"{name} by {_date(due, today)}" for name, due in open_ones]
+    return ", ".join(said) or "nearly all has arrived; a few stragglers may follow"
 
 
-def _date(due: Due) -> str:
+def _date(due: Due, today: date) -> str:
     assert due.day is not None  # noqa: S101 - asked before
     off = f" (give or take {due.give_or_take} days)" if due.give_or_take >= WIDE else ""
-    return formatting.day(due.day) + off
+    return formatting.day_near(due.day, today) + off
 
 
 def late(progress: Progress) -> str:
@@ -46,9 +47,19 @@ def stands(progress: Progress) -> str:
         return ""
     usual, off = round(100 * progress.usual), round(100 * (progress.share - progress.usual))
     if abs(off) < OFF:
-        return f"as usual for day {progress.day}"
-    way = "ahead of" if off > 0 else "behind"
-    return f"{abs(off)} points {way} the usual {usual} % for day {progress.day}"
+        return f"That's usual for day {progress.day}."
+    way = "ahead" if off > 0 else "behind"
+    return f"On day {progress.day} you're usually at {usual}%. You're {way}."
+
+
+def pace(progress: Progress) -> str:
+    """The same in three words, for a first line: "ahead of usual", "behind usual"; "" where there is nothing to say."""
+    if progress.late:
+        return "unusually late"
+    off = round(100 * (progress.share - progress.usual))
+    if not progress.is_known or progress.day < 1 or not progress.open or abs(off) < OFF:
+        return ""
+    return "ahead of usual" if off > 0 else "behind usual"
 
 
 def why(progress: Progress) -> str:
@@ -74,13 +85,14 @@ def _campaigns(number: int) -> str:
     return f"{number} campaign{'s' if number > 1 else ''}"
 
 
-def expected(progress: Progress, window: tuple[date, date]) -> str:
+def expected(progress: Progress, window: tuple[date, date], today: date) -> str:
     """When it is due and how that is known; USPS's window where nothing else is."""
     if progress.late:
         return late(progress)
     if not progress.is_known and progress.open:
-        return f"{formatting.span(*window)} ({USPS_WINDOW})"
-    return f"{dates(progress)} ({why(progress)})" if progress.open else dates(progress)
+        return f"{formatting.span_near(*window, today)}, by {USPS_WINDOW}"
+    said = f"{dates(progress, today)}, {why(progress)}" if progress.open else dates(progress, today)
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def points(told: Forecast) -> list[str]:
@@ -91,15 +103,15 @@ def points(told: Forecast) -> list[str]:
 
 def _point(one: Point, today: date, known: str) -> str:
     usual = f"{known} {_between(*one.usual)}"
-    actual = "" if one.actual is None else f"*{round(100 * one.actual)} %* · "
+    actual = "" if one.actual is None else f"*{round(100 * one.actual)}%* · "
     if one.day < today:
-        return f"{formatting.day(one.day)}: {actual}{usual}"
-    return f"{formatting.day(one.day)}: {actual}expected {_between(one.low, one.high)} · {usual}"
+        return f"{formatting.day_near(one.day, today)}: {actual}{usual}"
+    return f"{formatting.day_near(one.day, today)}: {actual}expected {_between(one.low, one.high)} · {usual}"
 
 
 def _between(low: float, high: float) -> str:
     low, high = round(100 * low), round(100 * high)
-    return f"{low}–{high} %" if low < high else f"{low} %"
+    return f"{low}–{high}%" if low < high else f"{low}%"
 
 
 def moved(told: Forecast) -> str:
@@ -111,7 +123,5 @@ def moved(told: Forecast) -> str:
     if then is None or then == now:
         return ""
     off = abs((now - then).days)
-    way = "later" if now > then else "sooner"
-    return (
-        f"Nearly all is now expected {off} day{'s' if off > 1 else ''} {way} than yesterday ({formatting.day(then)})."
-    )
+    days = f"{off} day{'s' if off > 1 else ''} {'later' if now > then else 'sooner'}"
+    return f"Nearly all is now expected {days} than yesterday ({formatting.day_near(then, told.today)})."

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers.charts import addresses
-from handlers.charts.drawing import Pie
+from handlers.charts.values import Pie
 from handlers.context import asker, gaps
 from handlers.context.access import is_steward
 from handlers.context.refreshing import Freshness, refresh_account
@@ -23,7 +23,7 @@ from handlers.home.view import Report
 from handlers.status import answers
 from handlers.status.runway import runway_of, runway_text
 from handlers.status.view import CampaignLine
-from handlers.text import formatting, parsing
+from handlers.text import parsing
 from handlers.text.buttons import Action, OneRow, Word
 from handlers.text.codec import read
 from handlers.text.messages import Block
@@ -106,15 +106,14 @@ def _look(
         standing, lines, number, kept, page, note=note, runway=said, known=standing.as_of is not None,
         webhook=first_steps.handshake(workspace), gaps=gaps.sentence(workspace.gaps, name),
     )  # fmt: skip
-    return report, troubles.of(connection, key)
+    return replace(report, left_out=queries.number_left_out(connection, key, span.days)), troubles.of(connection, key)
 
 
 def _with_picture(services: Services, report: Report) -> Report:
     policy, standing = services.policy, report.standing
     if not policy.public_url or not standing.mix.total or standing.as_of is None:
         return report
-    caption = f"{home_view.title_of(standing.span)} · as of {formatting.moment(standing.as_of, policy.zone)}"
-    pie = Pie.of("Your mail", caption, standing.mix)
+    pie = Pie.of("Your mail", answers.caption(services, standing), standing.mix)
     # To the full hour, so that the same numbers have the same address, and are fetched once.
     expires = services.clock.now().replace(minute=0, second=0, microsecond=0) + 2 * PICTURE_KEPT
     address = addresses.address(policy.public_url, policy.picture_key, pie, expires)
@@ -145,7 +144,7 @@ async def _choose_day(services: Services, request: Request, which: Action, value
     try:
         chosen = date.fromisoformat(value)
     except ValueError:
-        await _show(services, request, note="That was no day. Choose one from the calendar.")
+        await _show(services, request, note="I couldn't read that as a date. Choose one from the calendar.")
         return
     days = (await _kept_range(services, request, today)).days
     first = chosen if which is Action.HOME_FIRST else (days.first or chosen)

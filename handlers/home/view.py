@@ -4,34 +4,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.status.view import CampaignLine, Standing, campaign_line, caveats, counts_text, freshness, money_line
+from handlers.status.view import (
+    CampaignLine,
+    Standing,
+    campaign_line,
+    caveats,
+    freshness,
+    left_out_text,
+    money_line,
+    nothing_ordered,
+)
 from handlers.text import formatting
-from handlers.text.buttons import NOTHING, Action, OneRow, Word, carry
-from handlers.text.codec import write
+from handlers.text.buttons import NOTHING, Action, Form, OneCampaign, OnePiece, OneRow, Word, carry
+from handlers.text.codec import Value, write
 from handlers.text.messages import (
     Block,
     actions,
     button,
-    clip,
     context,
     date_picker,
     divider,
     escape,
     header,
     image_at,
+    input_block,
+    modal,
     option,
+    quote,
     section,
     select,
 )
-from handlers.text.parsing import PRESETS, Range
-from handlers.text.status_styles import OTHER_LABEL, STYLES
-from storage.records import Mix
+from handlers.text.mixes import counts_text, headline, legend, strip
+from handlers.text.parsing import PRESETS
+from handlers.track.view import full_name, plain_standing
+from storage.records import StoredCampaign, StoredPiece
 from storage.statuses import Status
 
 #: Campaigns on one page; with what is above and below them a view stays within its hundred blocks.
 PAGE: Final = 40
-#: Characters of the longest bar.
-BAR: Final = 20
+#: Characters that a search may have.
+LONGEST_ASKED: Final = 100
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,9 @@ class Report:
     number: int
     kept: str
     page: int = 0
-    #: Where the pie can be fetched; "" where it cannot, and bars of text stand for it.
+    #: Campaigns with pieces that the range leaves out.
+    left_out: int = 0
+    #: Where the pie can be fetched; "" where it cannot, and colored squares stand for it.
     picture: str = ""
     note: str = ""
     #: How far the balance reaches, in a sentence; "" where nothing is booked.
@@ -64,16 +78,19 @@ class Report:
 def home(report: Report) -> Block:
     """The whole tab."""
     standing = report.standing
-    total = formatting.pieces(standing.mix.total)
+    said = f"{headline(standing.mix)}." if standing.mix.total else nothing_ordered(standing, report.left_out)
     blocks = [
         header("Your mail"),
         *(section(f":warning: {one}") for one in report.problems),
+        section(f"*{escape(said)}*"),
+        *_mix(report),
+        section(_money(report)),
+        freshness(standing, left_out_text(standing, report.left_out)),
+        *([context(caveats(standing.mix))] if caveats(standing.mix) else []),
+        *([context(report.runway)] if report.runway else []),
         _range_row(report),
         *([context(f":warning: {escape(report.note)}")] if report.note else []),
-        section(f"*{total}* ordered {escape(standing.span.label)}\n{money_line(standing)}"),
-        *([context(report.runway)] if report.runway else []),
-        *_mix(report),
-        freshness(standing, ""),
+        _search(),
         divider(),
         *_campaigns(report),
         divider(),
@@ -88,11 +105,28 @@ def home(report: Report) -> Block:
     return {"type": "home", "blocks": blocks}
 
 
+def _money(report: Report) -> str:
+    total = report.standing.mix.total
+    return (f"*{formatting.pieces(total)}* · " if total else "") + money_line(report.standing)
+
+
+def _search() -> Block:
+    """Campaigns by name, pieces by recipient, ZIP, address or id: answered in a modal."""
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": Action.HOME_SEARCH,
+        "max_length": LONGEST_ASKED,
+        "placeholder": {"type": "plain_text", "text": "Campaign, recipient, ZIP, address or piece id"},
+        "dispatch_action_config": {"trigger_actions_on": ["on_enter_pressed"]},
+    }
+    return input_block("Find", "home_search", element, optional=True) | {"dispatch_action": True}
+
+
 def full(most: int) -> str:
     """Why a campaign may be missing."""
     return (
-        f"Your mail account has at least {formatting.count(most)} campaigns. Piecewise knows that many and takes in no "
-        "more: the pieces of further ones are counted and told, but not by their campaign's name."
+        f"Your mail account has at least {formatting.count(most)} campaigns, and that is as many as I keep. Pieces of "
+        "newer ones are counted, but without their campaign's name."
     )
 
 
@@ -120,7 +154,7 @@ def _range_row(report: Report) -> Block:
         *([_returns(report)] if report.standing.mix.of(Status.RETURNED) else []),
     )
     # Slack keeps what was chosen in a block of the same name, whatever it is told to show.
-    return row | {"block_id": f"range {report.kept} {report.standing.span.label}"[:255]}
+    return row | {"block_id": f"range {report.kept} {report.standing.span.said}"[:255]}
 
 
 def _returns(report: Report) -> Block:
@@ -131,49 +165,30 @@ def _returns(report: Report) -> Block:
 
 def _mix(report: Report) -> list[Block]:
     mix = report.standing.mix
-    if not report.known:
-        return [section("I am reading your mail account for the first time. This page fills itself in a few minutes.")]
-    if not mix.total:
-        return [
-            section(
-                "*No pieces were ordered in this range.* Numbers low? The range may be wrong: choose *All time* above "
-                "to see everything. Days are those on which pieces were ordered, not those on which they moved."
-            )
-        ]
-    said = [context(caveats(mix))] if caveats(mix) else []
+    if not report.known or not mix.total:
+        return []
     if report.picture:
-        alt = f"Pie chart of your mail, {report.standing.span.label}. {counts_text(mix)}."
-        return [image_at(report.picture, alt), section(escape(counts_text(mix))), *said]
-    return [section(bars(mix)), *said]
+        alt = f"Pie chart of your mail. {headline(mix)}. {counts_text(mix)}."
+        return [image_at(report.picture, alt), section(escape(counts_text(mix))), actions(_post(report))]
+    value = carry(None, report.standing.span.days)
+    show = button("Show the pie", Action.SHOW_PIE, value, spoken="Send the pie to me in a direct message")
+    return [section(f"{strip(mix)}\n{legend(mix)}"), actions(show, _post(report))]
 
 
-def bars(mix: Mix) -> str:
-    """Every number of the pie, each with a bar of text."""
-    rows = [(STYLES[status].emoji, STYLES[status].label, number) for status, number in mix.in_order()]
-    rows += [(":grey_question:", OTHER_LABEL, mix.other)] if mix.other else []
-    most = max(number for _, _, number in rows) or 1
-    parts = formatting.shares([number for _, _, number in rows])
-    lines = [
-        f"{emoji} `{_bar(number, most)}` *{label}* {formatting.count(number)} ({escape(part)})"
-        for (emoji, label, number), part in zip(rows, parts, strict=True)
-        if number
-    ]
-    return "\n".join(lines)
-
-
-def _bar(number: int, most: int) -> str:
-    full = max(round(number * BAR / most), 1)
-    return "█" * full + "░" * (BAR - full)
+def _post(report: Report) -> Block:
+    value = carry(None, report.standing.span.days)
+    return button("Post pie…", Action.POST_PIE, value, spoken="Post the pie in a channel")
 
 
 def _campaigns(report: Report) -> list[Block]:
     shown, number, first = report.lines, report.number, report.page * PAGE
     if not shown:
-        return [section("*Campaigns*\nNone has pieces in this range.")]
-    head = f"*Campaigns* · {formatting.count(number)} in this range, the latest to move first"
+        return []
+    head = f"*Campaigns* ({formatting.count(number)})"
     if number > PAGE:
         head += f" · {formatting.count(first + 1)} to {formatting.count(first + len(shown))}"
-    return [section(head), *(campaign_line(line) for line in shown), *_pager(report, number)]
+    today = report.standing.today
+    return [section(head), *(campaign_line(line, today) for line in shown), *_pager(report, number)]
 
 
 def _pager(report: Report, number: int) -> list[Block]:
@@ -188,6 +203,60 @@ def _pager(report: Report, number: int) -> list[Block]:
     return [actions(one) for one in row]
 
 
-def title_of(span: Range) -> str:
-    """The line under the pie's title."""
-    return clip(f"Ordered {span.label}", 70)
+def post_form(value: Value) -> Block:
+    """Which channel the pie goes to. `value`: what is shown, as the button carried it."""
+    element: Block = {
+        "type": "conversations_select",
+        "action_id": "channel",
+        "placeholder": {"type": "plain_text", "text": "Choose a channel"},
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    return modal("Post pie", [input_block("Channel", "channel", element)], value) | {
+        "callback_id": Form.POST_PIE,
+        "submit": {"type": "plain_text", "text": "Post"},
+        "close": {"type": "plain_text", "text": "Not now"},
+    }
+
+
+def posted(channel: str) -> Block:
+    """It is there."""
+    return modal("Post pie", [section(f":white_check_mark: Posted in <#{channel}>.")])
+
+
+def not_posted(channel: str, why: str) -> Block:
+    """It is not, and why. `why` is plain text."""
+    return modal("Post pie", [section(f":warning: I couldn't post it in <#{channel}>. {escape(why)}")])
+
+
+NARROW: Final = "There are more pieces. Type the full name, the address or the id to narrow it down."
+
+
+def found(asked: str, campaigns: Sequence[StoredCampaign], pieces: Sequence[StoredPiece], *, more: bool) -> Block:
+    """What a search found. `asked` is what was typed, `more` whether not all pieces fit."""
+    blocks = [
+        *(_found_campaign(one) for one in campaigns),
+        *(_found_piece(one) for one in pieces),
+        *(
+            [context("There are more pieces. Type the full name, the address or the id to narrow it down.")]
+            if more
+            else []
+        ),
+    ]
+    nothing = (
+        f"Nothing matches “{quote(asked)}”. Try a campaign's name, a recipient's last name, a ZIP or a piece's id."
+    )
+    return modal("Find", blocks or [section(nothing)])
+
+
+def _found_campaign(campaign: StoredCampaign) -> Block:
+    name = campaign.facts.name
+    show = button(
+        "View details", Action.VIEW_DETAILS, write(OneCampaign(campaign.id)), spoken=f"View the pieces of {name}"
+    )
+    return section(f"*{escape(name)}*\nCampaign #{escape(campaign.facts.ref)}", show)
+
+
+def _found_piece(piece: StoredPiece) -> Block:
+    track = button("Tracking", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Tracking of piece {piece.ref}")
+    where = f" · {escape(piece.campaign_name)}" if piece.campaign_name else ""
+    return section(f"{full_name(piece.recipient)}\n{escape(plain_standing(piece))}{where}", track)

@@ -42,6 +42,16 @@ async def count(services: Services, workspace_id: WorkspaceId, campaign_id: Camp
     await services.memory.write(_keep, workspace_id, campaign_id, counted, places, begun)
 
 
+async def mailed_by_state(services: Services, workspace_id: WorkspaceId, campaign_id: CampaignId) -> Counter[str]:
+    """How many of a campaign's pieces were mailed to each state: counted now, in short reads, and not kept."""
+    counted, after = Counter[str](), PieceId(0)
+    while True:
+        part, last = await services.memory.read(returns.count_mailed, workspace_id, campaign_id, after)
+        if last is None:
+            return counted
+        counted, after = counted + part, last
+
+
 def _keep(
     connection: Connection,
     workspace_id: WorkspaceId,

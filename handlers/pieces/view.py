@@ -102,7 +102,7 @@ def _summary(listing: Listing) -> str:
     status = listing.only.status
     number = listing.mix.total if status is None else listing.mix.of(status)
     where = "" if status is None else f" at {STYLES[status].label}"
-    return f"{formatting.pieces(number)}{where}, in the order in which they became known"
+    return f"{formatting.pieces(number)}{where}, oldest first"
 
 
 def _nothing(listing: Listing) -> list[Block]:

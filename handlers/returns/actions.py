@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from handlers.charts.drawing import Bars
+from handlers.charts.values import States
 from handlers.context import kept, replies
 from handlers.context.lookups import campaign_of, piece_of
 from handlers.context.ports import AddressCheck
@@ -20,7 +20,6 @@ from handlers.text import buttons
 from handlers.text.buttons import OneCampaign, OnePiece, ReturnsOf, Settled, Word
 from handlers.text.codec import read
 from handlers.text.messages import Block, Picture
-from handlers.text.status_styles import STYLES
 from storage.queries import mail as queries
 from storage.queries import piece_pages, returns
 from storage.queries.piece_pages import PieceFilter
@@ -87,14 +86,13 @@ async def show_map(services: Services, request: Request, value: str) -> None:
     campaign = await campaign_of(services, request, asked.campaign)
     await counting.bring_up_to_date(services, request.workspace.id, campaign.id)
     places: Counter[Place] = await services.memory.read(returns.places_of, request.workspace.id, campaign.id)
-    rows = returns_view.by_state(places)
-    most = tuple(rows[: returns_view.BARS])
-    shown = "Returned pieces by the state they were sent to"
-    message = returns_view.map_answer(campaign, places, shown)
-    if most:
-        bars = Bars(f"Returns of {campaign.facts.name}", shown, most, STYLES[Status.RETURNED].color)
-        picture = Picture(await services.renderer.bars(bars), message.text, bars.title)
-        message = replace(message, picture=picture)
+    mailed = await counting.mailed_by_state(services, request.workspace.id, campaign.id)
+    rows = returns_view.rates_by_state(places, mailed)
+    message = returns_view.map_answer(campaign, rows)
+    if any(back for _, back, _ in rows):
+        states = States(campaign.facts.name, returns_view.map_headline(rows), tuple(rows))
+        png = await services.renderer.states(states)
+        message = replace(message, picture=Picture(png, message.text, f"Returns of {campaign.facts.name}"))
     place = replace(request, channel=asked.channel or ChannelId(request.user), thread=asked.thread or None)
     await replies.to_channel(services, place, message)
 
@@ -118,12 +116,12 @@ async def check_address(services: Services, request: Request, value: str) -> Non
     piece = await piece_of(services, request, read(OnePiece, value).piece)
     check, said = None, ""
     if not piece.recipient.address:
-        said = f"{services.platform.name} has not told this piece's address yet: open its tracking first."
+        said = "I don't know this piece's address yet. Open its tracking first."
     else:
         try:
             check = await services.platform.check_address(piece.recipient)
         except (Outage, Refusal) as trouble:
-            said = f"The address could not be checked: {trouble}"
+            said = f"The address couldn't be checked: {trouble}"
     await services.slack.update_view(request.view_id, await _piece(services, request, piece.id, check, said))
 
 

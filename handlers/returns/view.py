@@ -13,6 +13,8 @@ from handlers.text import formatting
 from handlers.text.buttons import NOTHING, NOWHERE, Action, OneCampaign, OnePiece, ReturnsOf, Settled, Word
 from handlers.text.codec import Value, write
 from handlers.text.messages import (
+    FIELD,
+    TEXT,
     Block,
     Message,
     actions,
@@ -35,7 +37,6 @@ from storage.statuses import MAILED, Status
 
 PAGE: Final = 15
 PLACES_SHOWN: Final = 8
-BARS: Final = 12
 CAMPAIGNS: Final = 50
 #: Why USPS returns a piece, with its letter (Publication 8A, ACS deliverability codes). No mail platform passes
 #: them on: they stand on the piece that came back, and a person notes them here.
@@ -96,8 +97,8 @@ def desk(shown: Returns) -> Block:
         *([] if pieces else [section("Nothing came back." if shown.after is None else "There are no more.")]),
         *_pager(shown),
         context(
-            "Marketing Mail that cannot be delivered is usually thrown away, not returned: few returns do not mean a "
-            "clean list."
+            "USPS usually throws undeliverable Marketing Mail away instead of returning it, so few returns don't mean "
+            "a clean list."
         ),
     ]
     return modal("Returns", blocks, packed(campaign.id, PieceFilter(Status.RETURNED)))
@@ -116,9 +117,9 @@ def range_desk(shown: RangeReturns) -> Block:
     """The modal: a campaign a line, each with its own desk."""
     worst = sorted(shown.lines, key=lambda one: (-_rate(one.mix), one.campaign.facts.name))[:CAMPAIGNS]
     blocks = [
-        section(f"Mail ordered {escape(shown.span.label)}: {rate_text(shown.mix, None)}"),
+        section(f"{escape(shown.span.said)}: {rate_text(shown.mix, None)}"),
         *(_campaign_line(one) for one in worst),
-        *([] if worst else [section("Nothing came back of what was ordered in this range.")]),
+        *([] if worst else [section("Nothing came back.")]),
     ]
     more = len(shown.lines) - len(worst)
     if more > 0:
@@ -140,9 +141,11 @@ def _campaign_line(line: CampaignLine) -> Block:
 def rate_text(mix: Mix, usual: float | None) -> str:
     """How much came back, beside what usually does."""
     mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
-    share = 100 * back / mailed if mailed else 0.0
-    said = f"*{formatting.count(back)}* of {formatting.count(mailed)} mailed came back (*{share:.1f} %*)."
-    return said if usual is None else f"{said} Your other mail: {100 * usual:.1f} %."
+    if not mailed:
+        return "Nothing has been mailed yet."
+    said = f"*{formatting.count(back)}* of {formatting.count(mailed)} mailed came back"
+    said += f" (*{escape(formatting.share(back, mailed))}*)."
+    return said if usual is None else f"{said} Your other mail: {round(100 * usual)}%."
 
 
 def by_state(places: Counter[Place]) -> list[tuple[str, int]]:
@@ -199,7 +202,7 @@ def returned_piece(
         *([section(check_text(check))] if check else []),
         *([context(escape(said))] if said else []),
         actions(
-            button("Check address", Action.RETURN_CHECK, this, spoken="Ask the register of addresses"),
+            button("Check address", Action.RETURN_CHECK, this, spoken="Look it up in the postal database"),
             select(Action.RETURN_REASON, "Why it came back", list(menu.values()), menu.get(note.reason)),
             button(
                 again if settled else "Mark as handled",
@@ -220,14 +223,48 @@ def returned_piece(
 def check_text(check: AddressCheck) -> str:
     """What the register of addresses says."""
     if not check.is_valid:
-        return ":x: The register of addresses does not know this address. Mail sent there again will come back again."
-    return f":white_check_mark: The register of addresses writes it so: *{full_name(check.address)}*"
+        return ":x: This address isn't in the postal database. Mail to it will probably come back."
+    return f":white_check_mark: This address is in the postal database, as: *{full_name(check.address)}*"
 
 
-def map_answer(campaign: StoredCampaign, places: Counter[Place], shown: str) -> Message:
+def rates_by_state(places: Counter[Place], mailed: Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """State, returned, mailed; the highest rate first, those of a handful of pieces last.
+
+    What was returned was mailed, whatever was counted when.
+    """
+    back = dict(by_state(places))
+    rows = [(state or UNKNOWN, back.get(state or UNKNOWN, 0), number) for state, number in mailed.items()]
+    rows += [(state, number, number) for state, number in back.items() if state not in {row[0] for row in rows}]
+    rows = [(state, number, max(number, of)) for state, number, of in rows if of or number]
+    return sorted(rows, key=lambda row: (row[2] < TELLING, -row[1] / row[2], -row[1], row[0]))
+
+
+def map_headline(rows: Sequence[tuple[str, int, int]]) -> str:
+    """What the map says: how much came back, and where the most did for what was mailed there."""
+    back, mailed = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    if not back:
+        return "Nothing came back"
+    said = f"{formatting.count(back)} of {formatting.count(mailed)} came back ({formatting.share(back, mailed)})"
+    # Of a handful of pieces one return is a high rate and says nothing.
+    known = [row for row in rows if row[2] >= TELLING and row[1]]
+    return f"{said}, most often from {known[0][0]}" if len(known) > 1 else said
+
+
+#: Pieces to a state from which on its rate says something.
+TELLING: Final = 20
+
+
+def map_answer(campaign: StoredCampaign, rows: Sequence[tuple[str, int, int]]) -> Message:
     """Returns by state, in words; the picture comes beside."""
     name = campaign.facts.name
-    rows = by_state(places)
-    said = ", ".join(f"{state} {formatting.count(number)}" for state, number in rows) or "nothing counted yet"
-    blocks = [header(f"Returns of {name}"), context(shown), section(escape(said))]
-    return Message(f"Returns of {escape(name)} by state: {clip(escape(said), 2500)}", blocks)
+    counted = [
+        f"{state} {formatting.count(back)} of {formatting.count(of)} ({formatting.share(back, of)})"
+        for state, back, of in rows
+        if back
+    ]
+    said = f"{map_headline(rows)}."
+    blocks = [header(f"Returns of {name}"), section(f"*{escape(said)}*")]
+    blocks += [context(clip(escape(" · ".join(counted)), FIELD))] if counted else []
+    return Message(
+        clip(f"Returns of {escape(name)} by state. {escape(said)} {escape('; '.join(counted))}", TEXT), blocks
+    )

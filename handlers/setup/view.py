@@ -23,12 +23,12 @@ KEY_LIMIT = 200
 
 def welcome(name: str) -> Message:
     """The direct message to whoever installed the bot."""
-    text = f"Piecewise is now in *{escape(name)}*. It answers where your mail is, and tells channels what comes back."
+    text = f"Hi! I'm now in *{escape(name)}*. I show where your mail is, and let channels know what comes back."
     steps = (
-        "Open my *Home* (at the top of this conversation): it leads through three steps.\n"
+        "Open my *Home* tab at the top of this conversation for three quick steps.\n"
         "1. Connect the mail account  ·  2. Switch on its webhook  ·  3. Tell me which channel to alert"
     )
-    return Message(text, [section(text), section(steps), context("Nothing was posted anywhere else.")])
+    return Message(text, [section(text), section(steps), context("I haven't posted anywhere else.")])
 
 
 def connect_form(platform: Profile, regions: Mapping[str, str], region: str = "", note: str = "") -> Block:

@@ -5,7 +5,7 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from handlers.charts.drawing import Curve
+from handlers.charts.values import Curve
 from handlers.context import asker, replies
 from handlers.context.access import note_shown
 from handlers.context.lookups import campaign_of
@@ -18,7 +18,7 @@ from handlers.ingest import counting
 from handlers.status import answers, choice_view, comparing
 from handlers.status import view as status_view
 from handlers.text import parsing
-from handlers.text.buttons import Comparing, MailOf, OneCampaign, carried
+from handlers.text.buttons import Comparing, OneCampaign, carried
 from handlers.text.codec import read
 from handlers.text.parsing import Range
 from storage.records import CampaignId
@@ -39,7 +39,10 @@ async def pick_campaign(services: Services, request: Request, value: str) -> Non
 async def refresh(services: Services, request: Request, value: str) -> None:
     """The same answer with fresh numbers, or with another range, in the same place."""
     campaign_id, span = carried(value)
-    await _show(services, request, campaign_id, span, await asker.today_of(services, request))
+    today = await asker.today_of(services, request)
+    if span.days.current:
+        span = parsing.now(today)
+    await _show(services, request, campaign_id, span, today)
 
 
 async def _show(
@@ -65,15 +68,15 @@ async def choose_last(services: Services, request: Request, value: str) -> None:
 
 async def _choose_day(services: Services, request: Request, value: str, *, is_first: bool) -> None:
     """The same answer of the range that this day makes with the other one; without another, of this day until today."""
-    shown, today = read(MailOf, request.block_id), await asker.today_of(services, request)
+    (campaign_id, shown), today = carried(request.block_id), await asker.today_of(services, request)
     try:
         chosen = date.fromisoformat(value)
     except ValueError:
         raise Outdated from None
-    first = chosen if is_first else (shown.first or chosen)
-    last = (shown.last or today) if is_first else chosen
+    first = chosen if is_first else (shown.days.first or chosen)
+    last = (shown.days.last or today) if is_first else chosen
     kept, note = parsing.between(first, last, today)
-    await _show(services, request, shown.campaign, parsing.kept(kept, today), today, note)
+    await _show(services, request, campaign_id, parsing.kept(kept, today), today, note)
 
 
 async def compare(services: Services, request: Request, value: str) -> None:
@@ -91,7 +94,9 @@ async def delivery_curve(services: Services, request: Request, value: str) -> No
         return model.worked_out(forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today))
 
     told = await services.memory.read(look)
-    title, caption = f"Delivery of {campaign.facts.name}", status_view.CURVE_CAPTION
-    picture = await services.renderer.curve(Curve.of(title, caption, told)) if told else None
+    picture = None
+    if told:
+        curve = Curve.of(campaign.facts.name, status_view.curve_headline(told), told)
+        picture = await services.renderer.curve(curve)
     message = status_view.curve_answer(campaign, told, picture)
     await replies.to_channel(services, replace(request, thread=request.message_ts or None), message)

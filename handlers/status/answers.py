@@ -4,7 +4,7 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from handlers.charts.drawing import Pie
+from handlers.charts.values import Pie
 from handlers.context.access import require_insider, require_shown
 from handlers.context.refreshing import Freshness, refresh_account, refresh_campaign
 from handlers.context.services import Request, Services
@@ -44,15 +44,17 @@ async def account_message(services: Services, request: Request, span: Range, tod
     require_insider(request)
     fresh = await refresh_account(services, request.workspace)
 
-    def look(connection: Connection) -> tuple[list[status_view.CampaignLine], int, status_view.Standing]:
+    def look(connection: Connection) -> tuple[list[status_view.CampaignLine], int, status_view.Standing, int]:
         mix = queries.total(connection, request.workspace.id, span.days)
         shown = queries.listed(connection, request.workspace.id, span.days, 0, status_view.LISTED)
         number = queries.number_listed(connection, request.workspace.id, span.days)
         lines = [status_view.CampaignLine(*one) for one in shown]
-        return lines, number, standing_of(connection, request, mix, span, today, fresh)
+        left_out = queries.number_left_out(connection, request.workspace.id, span.days)
+        return lines, number, standing_of(connection, request, mix, span, today, fresh), left_out
 
-    lines, number, standing = await services.memory.read(look)
-    return status_view.account_answer(lines, number, standing, await _draw(services, "Your mail", standing))
+    lines, number, standing, left_out = await services.memory.read(look)
+    picture = await _draw(services, "Your mail", standing)
+    return status_view.account_answer(lines, number, standing, picture, left_out)
 
 
 def standing_of(
@@ -65,7 +67,14 @@ def standing_of(
     return status_view.Standing(mix, span, today, workspace.currency, balance, fresh.as_of, fresh.stale)
 
 
-async def _draw(services: Services, title: str, standing: status_view.Standing) -> bytes:
-    moment = standing.as_of or services.clock.now()
-    caption = f"Ordered {standing.span.label} · as of {formatting.moment(moment, services.policy.zone)}"
-    return await services.renderer.pie(Pie.of(title, caption, standing.mix))
+async def _draw(services: Services, title: str, standing: status_view.Standing) -> bytes | None:
+    """The pie; None where there is nothing to show."""
+    if not standing.mix.total:
+        return None
+    return await services.renderer.pie(Pie.of(title, caption(services, standing), standing.mix))
+
+
+def caption(services: Services, standing: status_view.Standing) -> str:
+    """What a picture must say of itself wherever it is passed on: what is counted, and when."""
+    moment = formatting.moment(standing.as_of or services.clock.now(), services.policy.zone)
+    return f"{standing.span.said} · {moment}" if standing.span.days.first else moment

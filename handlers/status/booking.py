@@ -27,7 +27,7 @@ async def booking_message(services: Services, request: Request, asked: Planned, 
     """The answer to `when to book for Dec 12`. Raises Refusal."""
     home_by = days_ahead.read(asked.day, today)
     if home_by <= today:
-        raise Refusal(f"{formatting.day(home_by)} is not ahead of us. Ask for a later day.")
+        raise Refusal(f"{formatting.day(home_by)} is already over. Ask for a later day.")
 
     def look(connection: Connection) -> list[str]:
         account = forecast_queries.account(connection, request.workspace.id, today)
@@ -37,8 +37,8 @@ async def booking_message(services: Services, request: Request, asked: Planned, 
     lines = await services.memory.read(look)
     title = f"To be in homes by {formatting.day(home_by)}"
     note = (
-        f"With a chance of {round(100 * CHANCE)} % nearly all that is delivered at all (19 of 20 pieces) is there by "
-        "then. The mailing date is when Stannp hands over to USPS: book a working day or two before it, for printing."
+        f"Then there's an {round(100 * CHANCE)}% chance that nearly all (19 of 20 pieces) arrives in time. That's the "
+        "day Stannp hands it to USPS, so book a business day or two earlier, for printing."
     )
     return Message(f"{title}: {'; '.join(lines)}", [header(title), section("\n".join(lines)), context(note)])
 
@@ -58,5 +58,5 @@ def _line(account: Account, form: str, home_by: date, today: date) -> str:
     name = f"*{escape(form)}*"
     if found is None:
         now = model.chance_of_today(expected, home_by, today)
-        return f"{name}: too late for that; mailed today, the chance is {round(100 * now)} % ({why})"
+        return f"{name}: too late for that; mailed today, the chance is {round(100 * now)}% ({why})"
     return f"{name}: mail by *{formatting.day(found[0])}* ({why})"

@@ -47,7 +47,7 @@ async def mail_status(services: Services, request: Request) -> None:
         return
     if meant.is_account:
         require_insider(request)
-        message = await account_message(services, request, meant.span or parsing.this_month(today), today)
+        message = await account_message(services, request, meant.span or parsing.now(today), today)
         await replies.to_channel(services, request, choice_view.noted(message, _remark(meant)))
         return
     campaign = meant.found.found[0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from handlers.charts.pair import Pair, rows
+from handlers.charts.values import Pair
 from handlers.forecast import days
 from handlers.status import chance
 from handlers.text import formatting
@@ -57,7 +57,7 @@ def answer(one: Side, other: Side, today: date, picture: bytes | None) -> Messag
     """Both, with their differences in words."""
     title = f"{one.name} vs {other.name}"
     said = differences(one, other, today)
-    lines = [f"• {label}: {first} vs {second}" for label, _, (first, second) in rows(pair_of(one, other))]
+    lines = [f"• {label}: {first} vs {second}" for label, _, (first, second) in pair_of(one, other).rows()]
     numbers = "\n".join(lines) or "No pieces on either side."
     blocks = [
         header(title),
@@ -79,7 +79,7 @@ def differences(one: Side, other: Side, today: date) -> list[str]:
     """What differs, in sentences, and whether that says anything."""
     if not one.mailed or not other.mailed:
         waiting = one.name if not one.mailed else other.name
-        return [f"Nothing of {waiting} was handed over yet, so there is nothing to compare."]
+        return [f"Nothing of {waiting} has been handed to USPS yet, so there is nothing to compare."]
     said = [_share("delivered", Status.DELIVERED, one, other), _share("came back", Status.RETURNED, one, other)]
     if early := _too_early(one, other, today):
         said[0] = early
@@ -93,7 +93,7 @@ def differences(one: Side, other: Side, today: date) -> list[str]:
 
 def _share(verb: str, status: Status, one: Side, other: Side) -> str:
     first, second = one.part(status), other.part(status)
-    shares = [formatting.percent(part, side.mailed) for part, side in ((first, one), (second, other))]
+    shares = [formatting.share(part, side.mailed) for part, side in ((first, one), (second, other))]
     said = f"{shares[0]} of {one.name} {verb}, {shares[1]} of {other.name}"
     gap = chance.difference(first, one.mailed, second, other.mailed)
     if gap is None or (first == 0 and second == 0):
@@ -108,7 +108,7 @@ def _too_early(one: Side, other: Side, today: date) -> str:
         return ""
     ahead, behind = (one, other) if ages[0] > ages[1] else (other, one)
     apart = abs(ages[0] - ages[1])
-    parts = [f"{formatting.percent(side.part(Status.DELIVERED), side.mailed)} of {side.name}" for side in (one, other)]
+    parts = [f"{formatting.share(side.part(Status.DELIVERED), side.mailed)} of {side.name}" for side in (one, other)]
     return (
         f"{parts[0]} and {parts[1]} delivered, but {ahead.name} has been under way {apart} delivery days longer than "
         f"{behind.name}: compare deliveries when both are complete."

@@ -24,17 +24,18 @@ from handlers.text.messages import (
     header,
     section,
 )
+from handlers.text.mixes import counts_text, headline
 from handlers.text.parsing import Range
-from handlers.text.status_styles import OTHER_LABEL, STYLES
+from handlers.text.status_styles import OTHER_LABEL
 from storage.records import CampaignStage, Mix, Money, StoredCampaign
 from storage.statuses import CANCELLABLE, MAILED, SCANNED, UNDER_WAY, Status
 
 #: Campaigns listed in one answer; the rest are a command away.
 LISTED: Final = 8
 ESTIMATE: Final = "Delivered is USPS's estimate."
-NO_SCAN: Final = "1–4 % of letters never get a final scan; they are not lost."
-UNSCANNED: Final = f"{' and '.join(STYLES[status].label for status in SCANNED)} may never be scanned."
-WAITING: Final = "Handed Over can last a long time before USPS's first scan."
+NO_SCAN: Final = "1–4% of letters never get a final scan. That doesn't mean they're lost."
+UNSCANNED: Final = "Some letters are never scanned on their way."
+WAITING: Final = "It can take days until USPS's first scan."
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,6 @@ class CampaignLine:
     mix: Mix
 
 
-def counts_text(mix: Mix) -> str:
-    """Every number of the pie in plain words, in reading order; "No pieces" for none. Escape it in mrkdwn."""
-    rows = [(STYLES[status].label, number) for status, number in mix.in_order()]
-    if mix.other:
-        rows.append((OTHER_LABEL, mix.other))
-    parts = formatting.shares([number for _, number in rows])
-    said = [f"{label} {formatting.count(n)} ({part})" for (label, n), part in zip(rows, parts, strict=True) if n]
-    return " · ".join(said) or "No pieces"
-
-
 def caveats(mix: Mix) -> str:
     """What must be said beside these numbers so that nobody reads more into them."""
     said = []
@@ -82,46 +73,90 @@ def caveats(mix: Mix) -> str:
     elif mix.of(*MAILED) and not mix.of(*SCANNED):
         said.append(UNSCANNED)
     if mix.other:
-        said.append(f'"{OTHER_LABEL}" are pieces with a status word that I do not know.')
+        said.append(f"“{OTHER_LABEL}” is a status word that I don't know yet.")
     return " ".join(said)
 
 
 def campaign_answer(
     campaign: StoredCampaign, standing: Standing, picture: bytes | None, progress: Progress | None = None
 ) -> Message:
-    """One campaign: its pie, all its numbers, when it is due, and what can be done."""
-    name = campaign.facts.name
-    mix = standing.mix
-    total = formatting.pieces(mix.total)
-    text = f"{escape(name)}, {standing.span.label}: {total}. {escape(counts_text(mix))}."
+    """One campaign: the sentence that says how it stands, its pie, all its numbers, and what can be done."""
+    name, mix = campaign.facts.name, standing.mix
+    said = _campaign_headline(campaign, standing, progress)
+    numbers = f"{formatting.pieces(mix.total)}: {counts_text(mix)}" if mix.total else ""
     blocks = [
         header(name),
-        freshness(standing, _campaign_note(campaign, standing)),
-        section(f"*{total}* · {escape(counts_text(mix))}"),
-        section(money_line(standing) + _landing_line(campaign, mix, progress)),
+        section(f"*{escape(said)}*"),
+        *([section(escape(numbers))] if numbers else []),
+        section(money_line(standing) + _landing_line(campaign, mix, progress, standing.today)),
+        freshness(standing, _not_listed(campaign, standing)),
         *([context(caveats(mix))] if caveats(mix) else []),
         _campaign_buttons(campaign, standing),
         range_pickers(campaign.id, standing.span),
     ]
-    return Message(text, blocks, _picture(picture, f"Pie chart of {name}: {total}. {counts_text(mix)}.", name))
+    text = f"{escape(name)}: {escape(said)} {escape(numbers)}".strip()
+    return Message(text, blocks, _picture(picture, f"Pie chart of {name}. {said} {numbers}", name))
 
 
-def account_answer(lines: Sequence[CampaignLine], number: int, standing: Standing, picture: bytes | None) -> Message:
-    """The whole account: its pie, all its numbers, and the first of its so many campaigns."""
+def _campaign_headline(campaign: StoredCampaign, standing: Standing, progress: Progress | None) -> str:
+    if standing.mix.total:
+        pace = words.pace(progress) if progress and standing.span.days.first is None else ""
+        return f"{headline(standing.mix)}, {pace}." if pace else f"{headline(standing.mix)}."
+    if standing.span.days.first is not None:
+        return "Nothing of it was ordered in these days."
+    send_on = campaign.facts.send_on
+    if send_on is not None and send_on >= standing.today:
+        return f"Mails {formatting.day_near(send_on, standing.today)}."
+    return "No pieces yet. Stannp lists them once the campaign is booked."
+
+
+def account_answer(
+    lines: Sequence[CampaignLine], number: int, standing: Standing, picture: bytes | None, left_out: int = 0
+) -> Message:
+    """The whole account: how it stands, its pie, all its numbers, and the first of its so many campaigns.
+
+    `left_out`: campaigns with pieces that are not among them.
+    """
     mix = standing.mix
-    total = formatting.pieces(mix.total)
+    said = f"{headline(mix)}." if mix.total else nothing_ordered(standing, left_out)
+    numbers = f"{formatting.pieces(mix.total)}: {counts_text(mix)}" if mix.total else ""
     blocks = [
         header("Your mail"),
-        freshness(standing, ""),
-        section(f"*{total}* · {escape(counts_text(mix))}"),
+        section(f"*{escape(said)}*"),
+        *([section(escape(numbers))] if numbers else []),
         section(money_line(standing)),
+        freshness(standing, left_out_text(standing, left_out)),
         *([context(caveats(mix))] if caveats(mix) else []),
-        *_campaign_list(lines, number),
+        *_campaign_list(lines, number, standing.today),
         actions(range_menu(None, standing.span, standing.today), _refresh(None, standing)),
         range_pickers(None, standing.span),
     ]
-    text = f"Your mail, {standing.span.label}: {total}. {escape(counts_text(mix))}."
-    return Message(text, blocks, _picture(picture, f"Pie chart of all mail: {total}. {counts_text(mix)}.", "Your mail"))
+    text = f"Your mail: {escape(said)} {escape(numbers)}".strip()
+    return Message(text, blocks, _picture(picture, f"Pie chart of your mail. {said} {numbers}", "Your mail"))
+
+
+def nothing_ordered(standing: Standing, left_out: int) -> str:
+    """Why there is nothing to show, and what would show something."""
+    if standing.as_of is None:
+        return "I'm reading your account for the first time. Numbers appear in a few minutes."
+    if not left_out:
+        return "There's no mail in your account yet."
+    if standing.span.days.current:
+        return "Nothing is moving, and nothing was ordered in the last 30 days. Choose All time to see older mail."
+    return "Nothing was ordered in these days. Try another range."
+
+
+def left_out_text(standing: Standing, left_out: int) -> str:
+    """What the range leaves out, for the end of a line; "" for nothing."""
+    if not left_out or not standing.mix.total:
+        return ""
+    if standing.span.days.current:
+        return f" · {formatting.count(left_out)} older {_campaigns_are(left_out)} done and not shown"
+    return f" · {formatting.count(left_out)} other {_campaigns_are(left_out)} outside this range"
+
+
+def _campaigns_are(number: int) -> str:
+    return "campaign is" if number == 1 else "campaigns are"
 
 
 def _picture(png: bytes | None, alt: str, title: str) -> Picture | None:
@@ -129,25 +164,21 @@ def _picture(png: bytes | None, alt: str, title: str) -> Picture | None:
 
 
 def freshness(standing: Standing, note: str) -> Block:
-    """Of which moment the numbers are, and whether the platform answers."""
+    """What is counted, of which moment the numbers are, and whether the platform answers."""
     if standing.as_of is None:
-        when = "still reading your account for the first time: these numbers will grow"
+        when = "still reading your account for the first time, so these numbers will grow"
     elif standing.stale:
-        when = f":warning: Stannp is not answering; last known numbers, as of {formatting.stamp(standing.as_of)}"
+        when = f":warning: Stannp isn't answering; last updated {formatting.stamp(standing.as_of)}"
     else:
-        when = f"as of {formatting.stamp(standing.as_of)}, from Stannp"
-    return context(f"Ordered {escape(standing.span.label)} · {when}{note}")
+        when = f"updated {formatting.stamp(standing.as_of)}"
+    return context(f"{escape(standing.span.said)} · {when}{note}")
 
 
-def _campaign_note(campaign: StoredCampaign, standing: Standing) -> str:
+def _not_listed(campaign: StoredCampaign, standing: Standing) -> str:
     expected = campaign.facts.recipients or 0
-    if standing.span.days.first is None and expected > standing.mix.total:
-        return (
-            f" · Stannp lists {formatting.count(standing.mix.total)} of {formatting.count(expected)} recipients so far"
-        )
-    if standing.mix.total == 0:
-        return " · Numbers seem low? The range may be wrong: choose another below."
-    return ""
+    if standing.span.days.first is not None or not 0 < standing.mix.total < expected:
+        return ""
+    return f" · Stannp lists {formatting.count(standing.mix.total)} of {formatting.count(expected)} recipients so far"
 
 
 def money_line(standing: Standing) -> str:
@@ -156,40 +187,50 @@ def money_line(standing: Standing) -> str:
     return spent if standing.balance is None else f"{spent} · *Balance* {formatting.money(standing.balance)}"
 
 
-def _landing_line(campaign: StoredCampaign, mix: Mix, progress: Progress | None) -> str:
+def _landing_line(campaign: StoredCampaign, mix: Mix, progress: Progress | None, today: date) -> str:
     due = model.landing(campaign)
     if due is None:
         send_on = campaign.facts.send_on
-        return f"\n*Mailing date* {formatting.day(send_on)}" if send_on else ""
-    mailed = mix.of(*MAILED)
-    landed = mix.of(Status.DELIVERED)
-    actual = f"{formatting.percent(landed, mailed)} of {formatting.count(mailed)} mailed delivered so far"
-    if campaign.delivered_first is not None:
-        actual += f", the first {formatting.stamp_day(campaign.delivered_first)}"
+        return f"\n*Mailing date* {formatting.day_near(send_on, today)}" if send_on else ""
+    if not mix.total:
+        return ""
+    mailed, landed = mix.of(*MAILED), mix.of(Status.DELIVERED)
+    actual = f"{formatting.count(landed)} of {formatting.count(mailed)} mailed are delivered."
+    if landed and campaign.delivered_first is not None:
+        actual += f" First arrived {formatting.stamp_day(campaign.delivered_first)}."
     if progress is None:
-        return f"\n*Expected* {formatting.span(*due)} ({words.USPS_WINDOW}) · *Actual* {actual}"
-    stands = words.stands(progress) if progress.is_known else ""
-    return f"\n*Expected* {words.expected(progress, due)}\n*Actual* {actual}{f'; {stands}' if stands else ''}"
+        return f"\n*Expected* {formatting.span_near(*due, today)}, by {words.USPS_WINDOW}\n*Actual* {actual}"
+    stands = f" {words.stands(progress)}" if progress.is_known else ""
+    return f"\n*Expected* {words.expected(progress, due, today)}\n*Actual* {actual}{stands}"
 
 
-CURVE_CAPTION: Final = "Share of the mailed pieces delivered by the end of each day"
+def curve_headline(told: Forecast) -> str:
+    """How far it is, beside what is usual on this day. Without a full stop."""
+    progress = model.progress(told)
+    if progress is None:
+        return "Nothing has been handed to USPS yet"
+    said = f"{formatting.share(progress.landed, progress.mailed)} of the mailed pieces are delivered"
+    pace = words.pace(progress)
+    return f"{said}, {pace}" if pace else said
 
 
 def curve_answer(campaign: StoredCampaign, told: Forecast | None, picture: bytes | None) -> Message:
-    """The campaign's way day by day, beside what is expected and usual: as a picture, and every number in words."""
+    """The campaign's way day by day, beside what is expected and usual: as a picture, whose words are its alt text."""
     name = campaign.facts.name
+    said = f"{curve_headline(told)}." if told else "Nothing has been handed to USPS yet."
     lines = words.points(told) if told else []
     progress, due = model.progress(told) if told else None, model.landing(campaign)
-    summary = f"*Expected* {words.expected(progress, due)}" if progress and due else ""
+    summary = f"*Expected* {words.expected(progress, due, told.today)}" if told and progress and due else ""
     news = words.moved(told) if told else ""
     blocks = [
         header(f"Delivery of {name}"),
-        context(f"Share of the mailed pieces delivered by the end of each day. {ESTIMATE}"),
+        section(f"*{escape(said)}*"),
         *([section(f"{summary} {news}".strip())] if summary else []),
-        section("\n".join(lines) or "Nothing was handed over to USPS yet."),
+        context(f"Share of the mailed pieces delivered by the end of each day. {ESTIMATE}"),
+        *([section("\n".join(lines))] if lines and not picture else []),
     ]
-    text = f"Delivery of {escape(name)}. " + "; ".join([*([summary.replace("*", "")] if summary else []), *lines])
-    alt = f"Curve of the delivery of {name}. " + "; ".join(lines)
+    text = f"Delivery of {escape(name)}. {escape(said)} {summary.replace('*', '')}".strip()
+    alt = f"Curve of the delivery of {name}. {said} " + "; ".join(line.replace("*", "") for line in lines)
     return Message(clip(text, TEXT), blocks, _picture(picture, alt, f"Delivery of {name}"))
 
 
@@ -221,26 +262,21 @@ def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:
     return bool(mix.of(*CANCELLABLE)) or campaign.facts.stage is CampaignStage.DRAFT
 
 
-def _campaign_list(lines: Sequence[CampaignLine], number: int) -> list[Block]:
+def _campaign_list(lines: Sequence[CampaignLine], number: int, today: date) -> list[Block]:
     if not lines:
-        return [
-            section("No campaigns in this range. *Numbers seem low? The range may be wrong:* choose another below.")
-        ]
-    blocks = [divider(), *(campaign_line(line) for line in lines[:LISTED])]
+        return []
+    blocks = [divider(), *(campaign_line(line, today) for line in lines[:LISTED])]
     more = number - LISTED
     if more > 0:
-        blocks.append(context(f"and {more} more: `/mailstatus` with a name shows any of them"))
+        blocks.append(context(f"{formatting.count(more)} more: open my *Home*, or type a name after `/mailstatus`."))
     return blocks
 
 
-def campaign_line(line: CampaignLine) -> Block:
+def campaign_line(line: CampaignLine, today: date) -> Block:
     """A campaign in a list, with *View details*."""
-    name = line.campaign.facts.name
-    mix = line.mix
-    landed = formatting.percent(mix.of(Status.DELIVERED), mix.total)
-    said = f"*{escape(name)}*\n{formatting.pieces(mix.total)} · {landed} delivered"
-    returned = mix.of(Status.RETURNED)
-    said += f" · {formatting.count(returned)} returned" if returned else ""
+    name, mix = line.campaign.facts.name, line.mix
+    number = f"{formatting.pieces(mix.total)} · " if mix.total else ""
+    said = f"*{escape(name)}*\n{number}{escape(_line_said(line, today))}"
     return section(
         said,
         button(
@@ -250,3 +286,11 @@ def campaign_line(line: CampaignLine) -> Block:
             spoken=f"View the pieces of {name}",
         ),
     )
+
+
+def _line_said(line: CampaignLine, today: date) -> str:
+    send_on, mix = line.campaign.facts.send_on, line.mix
+    if send_on is not None and send_on >= today and mix.of(Status.RECEIVED) == mix.total:
+        return f"mails {formatting.day_near(send_on, today)}"
+    said = headline(mix)
+    return said[0].lower() + said[1:]

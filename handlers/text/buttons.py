@@ -11,7 +11,7 @@ from handlers.errors import Outdated
 from handlers.text import codec
 from handlers.text.codec import Carried, Value, read, write
 from handlers.text.messages import Block, actions, date_picker, option, select
-from handlers.text.parsing import PRESETS, Range
+from handlers.text.parsing import DEFAULT_PRESET, PRESETS, Range, now
 from handlers.text.ranges import name_days
 from storage.queries.mail import Days
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelId, NotifyOn, PieceId
@@ -30,6 +30,9 @@ class Action(StrEnum):
     HOME_LAST = "home_last"
     HOME_PAGE = "home_page"
     HOME_REFRESH = "home_refresh"
+    HOME_SEARCH = "home_search"
+    SHOW_PIE = "show_pie"
+    POST_PIE = "post_pie"
     TRACK = "track_piece"
     PICK_CAMPAIGN = "pick_campaign"
     PICK_PIECE = "pick_piece"
@@ -78,6 +81,7 @@ class Form(StrEnum):
     CONNECT = "save_account"
     WEBHOOK = "save_webhook"
     RULES = "save_settings"
+    POST_PIE = "send_pie"
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,16 @@ class Comparing(Carried):
     other: CampaignId | None
     other_first: date | None
     other_last: date | None
+
+
+@dataclass(frozen=True)
+class CurrentMailOf(Carried):
+    """A campaign (None: the account), and what is current on this day."""
+
+    VERSION = 2
+
+    campaign: CampaignId | None
+    on: date
 
 
 @dataclass(frozen=True)
@@ -291,11 +305,16 @@ NOTHING: Final = write(Word("1"))
 
 def carry(campaign_id: CampaignId | None, days: Days) -> Value:
     """A campaign (None: the account) and days, as a button's value."""
+    if days.current:
+        return write(CurrentMailOf(campaign_id, days.current))
     return write(MailOf(campaign_id, days.first, days.last))
 
 
 def carried(value: str) -> tuple[CampaignId | None, Range]:
     """What `carry` packed; raises Outdated."""
+    if codec.is_of(CurrentMailOf, value):
+        current = read(CurrentMailOf, value)
+        return current.campaign, now(current.on)
     one = read(MailOf, value)
     return one.campaign, name_days(Days(one.first, one.last))
 
@@ -312,6 +331,9 @@ def range_pickers(campaign_id: CampaignId | None, chosen: Range) -> Block:
 def range_menu(campaign_id: CampaignId | None, chosen: Range, today: date) -> Block:
     """The list of ranges to choose from; shows the chosen one when it is among them."""
     ranges = {label: build(today) for label, build in PRESETS.values()}
+    if campaign_id is not None:
+        # One campaign is shown whole, whether it moves or not.
+        del ranges[PRESETS[DEFAULT_PRESET][0]]
     options = {label: option(label, carry(campaign_id, one.days)) for label, one in ranges.items()}
     chosen_one = [options[label] for label, one in ranges.items() if one.days == chosen.days]
     return select(Action.CHOOSE_RANGE, "Range", list(options.values()), chosen_one[0] if chosen_one else None)

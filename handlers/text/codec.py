@@ -63,6 +63,11 @@ def read(shape: type[Carrying], value: str) -> Carrying:
     return made
 
 
+def is_of(shape: type[Carried], value: str) -> bool:
+    """Whether it has the mark of this shape's version."""
+    return value.split("|")[: len(_mark(shape))] == _mark(shape)
+
+
 def _mark(shape: type[Carried]) -> list[str]:
     return [f"{MARK}{shape.VERSION}"] if shape.VERSION > 1 else []
 

@@ -73,7 +73,7 @@ class Deadline:
 
 
 def deadline(text: str) -> Deadline | None:
-    """`Spring in home by Dec 12 below 70 %`; None for anything else."""
+    """`Spring in home by Dec 12 below 70%`; None for anything else."""
     found = _HOME.fullmatch(text)
     if not found:
         return None

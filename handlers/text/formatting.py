@@ -1,13 +1,17 @@
 """Numbers as people read them: counts, shares that add up to a hundred, money, days, moments."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from storage.records import Money
 
+UTC: Final = ZoneInfo("UTC")
+NOON: Final = 12
+#: A day so near needs no year.
+NEAR: Final = 180
 SIGNS: Final = {"USD": "$", "GBP": "£", "EUR": "€", "CAD": "CA$"}
 
 
@@ -16,40 +20,49 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def compact(number: int) -> str:
+    """ "1,234", "12k", "3.9M": for a place where the exact number does not fit."""
+    for size, sign in ((1_000_000, "M"), (1000, "k")):
+        if number >= 10 * size or (number >= size and sign == "M"):
+            return f"{number / size:.1f}".removesuffix(".0") + sign if sign == "M" else f"{number // size}k"
+    return count(number)
+
+
 def pieces(number: int) -> str:
     """ "1 piece", "1,234 pieces"."""
     return f"{count(number)} piece{'' if number == 1 else 's'}"
 
 
-def tenths(counts: Sequence[int]) -> list[int]:
-    """Shares in tenths of a per cent that add up to exactly 1,000 (or are all 0): the largest remainders round up."""
+def wholes(counts: Sequence[int]) -> list[int]:
+    """Shares in whole per cents that add up to exactly 100 (or are all 0): the largest remainders round up."""
     total = sum(counts)
     if total <= 0:
         return [0] * len(counts)
-    floors = [number * 1000 // total for number in counts]
-    by_remainder = sorted(range(len(counts)), key=lambda i: (-(counts[i] * 1000 % total), i))
-    for index in by_remainder[: 1000 - sum(floors)]:
+    floors = [number * 100 // total for number in counts]
+    by_remainder = sorted(range(len(counts)), key=lambda i: (-(counts[i] * 100 % total), i))
+    for index in by_remainder[: 100 - sum(floors)]:
         floors[index] += 1
     return floors
 
 
 def shares(counts: Sequence[int]) -> list[str]:
-    """Shares as text: "62.5 %"; "< 0.1 %" for a few among very many; "100.0 %" only for all of them."""
+    """Shares as text: "62%"; "< 1%" for a few among very many; "100%" only for all of them."""
     total = sum(counts)
-    return [_share(tenth, number, total) for tenth, number in zip(tenths(counts), counts, strict=True)]
+    return [percent(whole, number, total) for whole, number in zip(wholes(counts), counts, strict=True)]
 
 
-def _share(tenth: int, number: int, total: int) -> str:
-    if number and not tenth:
-        return "< 0.1 %"
-    if number < total and tenth == 1000:  # noqa: PLR2004 - all of it, in tenths of a per cent
-        return "> 99.9 %"
-    return f"{tenth // 10}.{tenth % 10} %"
+def percent(whole: int, number: int, total: int) -> str:
+    """A rounded share as text, true at its ends: "0%" is none, and "100%" all."""
+    if number and not whole:
+        return "< 1%"
+    if number < total and whole == 100:  # noqa: PLR2004 - all of it
+        return "> 99%"
+    return f"{whole}%"
 
 
-def percent(part: int, total: int) -> str:
-    """ "62 %", rounded down, so that 100 % means all of them."""
-    return f"{part * 100 // total} %" if total else "0 %"
+def share(part: int, total: int) -> str:
+    """ "62%" of so many; "0%" of none."""
+    return shares([part, total - part])[0] if total else "0%"
 
 
 def money(value: Money) -> str:
@@ -61,33 +74,52 @@ def money(value: Money) -> str:
 
 
 def day(value: date) -> str:
-    """ "2 Nov 2026"."""
-    return f"{value.day} {value:%b %Y}"
+    """ "Nov 2, 2026"."""
+    return f"{value:%b} {value.day}, {value.year}"
+
+
+def day_near(value: date, today: date) -> str:
+    """ "Nov 2"; with its year where that may be in doubt."""
+    return f"{value:%b} {value.day}" if abs((value - today).days) < NEAR else day(value)
 
 
 def span(first: date, last: date) -> str:
-    """ "2 Nov 2026", "2–9 Nov 2026", "28 Oct – 2 Nov 2026"."""
+    """ "Nov 2, 2026", "Nov 2–9, 2026", "Oct 28 – Nov 2, 2026"."""
     if first == last:
         return day(first)
     if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day}–{day(last)}"
+        return f"{first:%b} {first.day}–{last.day}, {last.year}"
     if first.year == last.year:
-        return f"{first.day} {first:%b} – {day(last)}"
+        return f"{first:%b} {first.day} – {day(last)}"
     return f"{day(first)} – {day(last)}"
 
 
+def span_near(first: date, last: date, today: date) -> str:
+    """ "Nov 2–9"; with its year where that may be in doubt."""
+    if max(abs((first - today).days), abs((last - today).days)) >= NEAR:
+        return span(first, last)
+    return span(first, last).removesuffix(f", {last.year}").replace(f", {first.year}", "")
+
+
+def hour(value: time) -> str:
+    """ "5:42 PM"; "9 AM" at the full hour."""
+    half = "AM" if value.hour < NOON else "PM"
+    minutes = f":{value.minute:02}" if value.minute else ""
+    return f"{(value.hour - 1) % NOON + 1}{minutes} {half}"
+
+
 def moment(value: datetime, zone: ZoneInfo) -> str:
-    """ "2 Nov 2026, 14:05 CET", for pictures, where Slack cannot show each reader their own zone."""
+    """ "Nov 2, 2026, 5:42 PM CST", for pictures, where Slack cannot show each reader their own zone."""
     local = value.astimezone(zone)
-    return f"{day(local.date())}, {local:%H:%M %Z}"
+    return f"{day(local.date())}, {hour(local.time())} {local:%Z}"
 
 
 def stamp(value: datetime, *, seconds: bool = False) -> str:
     """A moment that Slack shows to each reader in their own zone, with UTC where it cannot."""
     form = "{date_short_pretty} at {time_secs}" if seconds else "{date_short_pretty} at {time}"
-    return f"<!date^{int(value.timestamp())}^{form}|{value:%Y-%m-%d %H:%M} UTC>"
+    return f"<!date^{int(value.timestamp())}^{form}|{moment(value, UTC)}>"
 
 
 def stamp_day(value: datetime) -> str:
     """A day that Slack shows to each reader in their own zone."""
-    return f"<!date^{int(value.timestamp())}^{{date_short_pretty}}|{value:%Y-%m-%d}>"
+    return f"<!date^{int(value.timestamp())}^{{date_short_pretty}}|{day(value.date())}>"

@@ -31,7 +31,7 @@ QUOTES: Final = "\"'“”‘’«»"
 
 
 class RangeRefused(Refusal):
-    """I could not read that range."""
+    """I couldn't read that range."""
 
 
 class TooLong(Refusal):
@@ -45,8 +45,26 @@ class Range:
     days: Days
     label: str
 
+    @property
+    def said(self) -> str:
+        """What is counted, as words of their own: "All orders", "Ordered in October 2026"."""
+        if self.days.current:
+            return "Moving now, or ordered in the last 30 days"
+        if self.days == Days():
+            return "All orders"
+        if self.label.startswith(("last ", "past ")):
+            return f"Ordered in the {self.label}"
+        return f"Ordered in {self.label}" if WHOLE.fullmatch(self.label) else f"Ordered {self.label}"
 
-ALL_TIME: Final = Range(Days(), "at any time")
+
+#: A month, a quarter or a year.
+WHOLE: Final = re.compile(r"(?:[A-Z][a-z]+|Q\d) \d{4}|\d{4}")
+ALL_TIME: Final = Range(Days(), "all time")
+
+
+def now(today: date) -> Range:
+    """The default range: what still moves, and what was ordered lately."""
+    return Range(Days(current=today), "now")
 
 
 def clean(text: str) -> str:
@@ -71,7 +89,7 @@ def wants_help(text: str) -> bool:
 
 
 def this_month(today: date) -> Range:
-    """The default range, as in the platform's own dashboard."""
+    """The whole month."""
     return _month(today.year, today.month)
 
 
@@ -85,7 +103,8 @@ def last_days(number: int, today: date) -> Range:
     """Today and the days before it; raises RangeRefused for none, or more than ten years."""
     if not 1 <= number <= 3660:  # noqa: PLR2004 - ten years
         raise RangeRefused("Ask for between 1 and 3660 days, like `last 7 days`.")
-    return Range(Days(today - timedelta(days=number - 1), today), f"last {number} day{'s' if number > 1 else ''}")
+    label = "last day" if number == 1 else f"last {number} days"
+    return Range(Days(today - timedelta(days=number - 1), today), label)
 
 
 def today_only(today: date) -> Range:
@@ -101,6 +120,7 @@ def last_month(today: date) -> Range:
 
 #: Ranges that can be chosen, by the key under which a choice is kept: it moves on with the calendar.
 PRESETS: Final[dict[str, tuple[str, Callable[[date], Range]]]] = {
+    "now": ("Now", now),
     "today": ("Today", today_only),
     "last-7": ("Last 7 days", lambda today: last_days(7, today)),
     "this-month": ("This month", this_month),
@@ -109,18 +129,18 @@ PRESETS: Final[dict[str, tuple[str, Callable[[date], Range]]]] = {
 }
 
 
-DEFAULT_PRESET: Final = "this-month"
+DEFAULT_PRESET: Final = "now"
 
 
 def kept(text: str, today: date) -> Range:
-    """The range that was kept as this text: a preset's key, or two days. Anything else is this month."""
+    """The range that was kept as this text: a preset's key, or two days. Anything else is the default."""
     if text in PRESETS:
         return PRESETS[text][1](today)
     first, _, last = text.partition("..")
     try:
         days = Days(date.fromisoformat(first), date.fromisoformat(last))
     except ValueError:
-        return this_month(today)
+        return now(today)
     assert days.first is not None  # noqa: S101 - just made
     assert days.last is not None  # noqa: S101
     return Range(days, span(days.first, days.last))

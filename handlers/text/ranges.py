@@ -274,7 +274,7 @@ def read_range(text: str, today: date) -> Range | None:
         try:
             return _ranged(match, kind, today)
         except (ValueError, StopIteration, OverflowError):
-            raise RangeRefused(f"I could not read that range: no such day. These work: {RANGE_FORMS}.") from None
+            raise RangeRefused(f"I couldn't read that range: no such day. These work: {RANGE_FORMS}.") from None
     return None
 
 
@@ -363,7 +363,7 @@ def split_range(text: str, today: date) -> tuple[str, Range | None]:
     if found is not None:
         return found
     if re.search(r"\d{4}-\d\d?-\d|\.\.|\b(?:last|past)\s+-?\d", text, re.IGNORECASE):
-        raise RangeRefused(f"I could not read that range. These work: {RANGE_FORMS}.")
+        raise RangeRefused(f"I couldn't read that range. These work: {RANGE_FORMS}.")
     return parsing.unquote(text), None
 
 

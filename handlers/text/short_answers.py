@@ -31,7 +31,7 @@ def help_status(example: str) -> Message:
     """How to ask for a status, with examples that work when pasted. `example` is a real campaign's name."""
     name = escape(example)
     lines = [
-        "`/mailstatus` — all your mail, this month",
+        "`/mailstatus` — everything still moving, and the last 30 days",
         f"`/mailstatus {name}` — one campaign",
         f"`/mailstatus {name} last 7 days` — its pieces ordered in these days",
         "`/mailstatus last month` — all your mail of last month",
@@ -56,14 +56,19 @@ def help_track(example: str) -> Message:
 def help_alerts() -> Message:
     """How to be told."""
     lines = [
-        "`/mailalerts` — choose what this channel is told of",
-        "`/mailalerts on` — every return of every campaign",
-        "`/mailalerts on Spring` — of one campaign",
-        "`/mailalerts Spring in home by Dec 12` — once, when the chance of that falls below 80 % (or `below 60 %`)",
+        "`/mailalerts` — choose what this channel hears about",
+        "`/mailalerts on` — a card per campaign, and every return",
+        "`/mailalerts on Spring` — just one campaign",
+        "`/mailalerts Spring in home by Dec 12` — a warning when the chance of that falls below 80% (or `below 60%`)",
         f"{MUTE_FORMS}, `unmute` — hold the news back for a while",
         "`/mailalerts list` and `/mailalerts off`",
     ]
-    return _help("Tell this channel", lines, "One card per campaign is kept up to date; news goes into its thread.", "")
+    return _help(
+        "Alerts for this channel",
+        lines,
+        "Each campaign gets one card that stays up to date. News goes in its thread.",
+        "",
+    )
 
 
 def _help(title: str, lines: Sequence[str], note: str, more: str) -> Message:
@@ -78,38 +83,37 @@ def no_campaign(asked: str, nearest: Sequence[str]) -> str:
     """No such campaign, in plain words."""
     if nearest:
         names = ", ".join(f"`{name}`" for name in nearest)
-        return f"I found no campaign “{typed(asked)}”. The nearest names: {names}."
-    return f"I found no campaign “{typed(asked)}”. `/mailstatus` alone lists your campaigns."
+        return f"No campaign is called “{typed(asked)}”. Did you mean {names}?"
+    return f"No campaign is called “{typed(asked)}”. `/mailstatus` lists your campaigns."
 
 
 def no_piece(asked: str) -> str:
     """No such piece, in plain words."""
     return (
         f"I found no piece for “{typed(asked)}”. Try the piece's id, the recipient's name, the ZIP code, or the "
-        "beginning of the address. A piece appears here a few minutes after Stannp accepts it."
+        "beginning of the address. New pieces show up a few minutes after Stannp accepts them."
     )
 
 
 def silent(since: datetime) -> Message:
     """The platform's webhook has stopped."""
     return plain(
-        f":warning: Stannp has not called since {formatting.stamp(since)}, though mail has moved. It pauses a webhook "
-        "after five failures in a day, and does not say so. I read the account every few minutes meanwhile: nothing is "
-        "lost, but news comes later. To resume: in Stannp's dashboard open Webhooks, look whether it is paused or has "
-        "failed calls, and switch it on again. `piecewise check` tells whether our side is well."
+        f":warning: Stannp's webhook has been silent since {formatting.stamp(since)}, so updates are a few minutes "
+        "late. Nothing is lost. To switch it back on: Stannp's dashboard → Webhooks; Stannp pauses a webhook after "
+        "five failures in a day. `piecewise check` shows whether our side is well."
     )
 
 
 def no_ids(seen: int) -> Message:
     """A message in which no piece was found. `seen`: how many numbers in it might have been ids."""
     if seen:
-        return plain("None of the numbers in this message is a piece of yours. `/mailtrack` finds recipients, too.")
-    return plain("There is no piece id in this message: ids are numbers like 16818211.")
+        return plain("None of the numbers in this message is one of your pieces. `/mailtrack` finds recipients, too.")
+    return plain("I see no piece id in this message. Ids are numbers like 16818211.")
 
 
 def failed(reference: str) -> Message:
     """Something broke on our side."""
     return plain(
-        "Something went wrong on my side, and I could not answer. Please try again; if it happens again, tell your "
+        "Something went wrong on my side. Please try again. If it happens again, give your "
         f"admin this reference: `{reference}`."
     )

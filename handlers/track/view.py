@@ -85,7 +85,7 @@ def piece_answer(
 def _erase_button(piece: StoredPiece) -> Block:
     sure = confirmation(
         "Erase the recipient?",
-        "Name, address and ZIP of this piece are dropped here for good. Its scans and its cost stay.",
+        "Name, address and ZIP of this piece are erased here for good. Its scans and its cost stay.",
         "Erase",
         "Keep",
     )
@@ -102,7 +102,7 @@ def shared(piece: StoredPiece, scans: Sequence[Scan], by: str) -> Message:
     """The same for a channel, or (by "") for a guest: shortened, and nothing in it can be pressed but *Track*."""
     said = f"{emoji(piece.status)} *{_standing(piece)}* · {short_name(piece.recipient)} · `{escape(piece.ref)}`"
     track_it = button("Track", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Track piece {piece.ref}")
-    shared_by = f"Shared by <@{by}>" if by else "You are a guest here: name and address are shortened."
+    shared_by = f"Shared by <@{by}>" if by else "You're a guest here, so name and address are shortened."
     blocks = [section(said, track_it), section(_timeline(scans)), context(shared_by)]
     return Message(f"{short_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)} {shared_by}", blocks)
 
@@ -140,7 +140,7 @@ def _spoken(scans: Sequence[Scan]) -> str:
 
 def _outlook(piece: StoredPiece, scans: Sequence[Scan], expected: Outlook) -> str:
     if piece.status is None:
-        return "This is a word of the platform's that I do not know; I keep it as it is."
+        return "That's a status word I don't know yet, so I show it as it is."
     said = f"{label(piece.status)}: {piece.status.traits.meaning}."
     handed = [scan.occurred_at for scan in scans if scan.status is Status.HANDED_OVER]
     if handed and piece.status not in FINAL:
@@ -155,17 +155,19 @@ def told_text(told: Sequence[Told]) -> str:
 
 
 def _told(one: Told) -> str:
-    what = f"{label(one.status)} to <#{one.channel}>"
+    what, where = label(one.status), f"<#{one.channel}>"
     if one.refusal:
-        return f"Could not tell {what}: {escape(one.refusal)}"
-    return f"Told {what} {formatting.stamp(one.sent_at)}" if one.sent_at else f"Will tell {what} shortly"
+        return f"I couldn't post “{what}” in {where}: {escape(one.refusal)}"
+    if one.sent_at is None:
+        return f"{where} will be notified of “{what}” shortly"
+    return f"{where} was notified of “{what}” {formatting.stamp(one.sent_at)}"
 
 
 def cancel_button(piece: StoredPiece) -> Block:
     """Asks first, for it cannot be taken back."""
     request = confirmation(
         "Cancel this piece?",
-        "Stannp is asked to stop it. If printing has begun it goes on, and I will tell you so.",
+        "I'll ask Stannp to stop it. If printing has started it will still be mailed; I'll let you know.",
         "Cancel the piece",
         "Keep it",
     )

@@ -13,8 +13,8 @@ from handlers.context.intents import Hold
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal, SlackRefused
 from handlers.status import answers
-from handlers.status import view as status_view
 from handlers.text import formatting, parsing, short_answers
+from handlers.text.mixes import counts_text
 from handlers.text.parsing import ALL_TIME
 from handlers.track import view as track_view
 from storage import workspaces
@@ -50,7 +50,7 @@ def _numbers(campaign: StoredCampaign, mix: Mix) -> dict[str, str]:
         "pieces": str(mix.total),
         "delivered": str(mix.of(Status.DELIVERED)),
         "returned": str(mix.of(Status.RETURNED)),
-        "summary": f"{campaign.facts.name}: {formatting.pieces(mix.total)}. {status_view.counts_text(mix)}.",
+        "summary": f"{campaign.facts.name}: {formatting.pieces(mix.total)}. {counts_text(mix)}.",
     }
 
 

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, u
 
 from storage import details
 from storage.ledger.pieces import search_key
+from storage.queries.current import LATELY, current_campaigns
 from storage.records import (
     BOOKED_STAGES,
+    NO_CAMPAIGN,
     CampaignId,
     CampaignStage,
     KnownCampaign,
@@ -48,6 +50,8 @@ class Days:
 
     first: date | None = None
     last: date | None = None
+    #: Instead of days: what is current on this one (see `storage.queries.current`).
+    current: date | None = None
 
 
 def campaigns_of(connection: Connection, workspace_id: WorkspaceId) -> list[StoredCampaign]:
@@ -135,6 +139,10 @@ def _campaign(row: Row[Any]) -> StoredCampaign:
 
 def mixes(connection: Connection, workspace_id: WorkspaceId, days: Days | None = None) -> dict[CampaignId, Mix]:
     """The mix of each campaign (0: pieces of none) over pieces ordered in these days. From tallies alone."""
+    if days and days.current:
+        found = mixes_of(connection, workspace_id, current_campaigns(connection, workspace_id, days.current))
+        loose = mix(connection, workspace_id, NO_CAMPAIGN, Days(days.current - LATELY, days.current))
+        return {key: one for key, one in (found | {NO_CAMPAIGN: loose}).items() if one.total}
     by_campaign: dict[CampaignId, list[Any]] = {}
     for row in connection.execute(MIXES.on(connection), _span(workspace_id, days)).all():
         by_campaign.setdefault(CampaignId(row.campaign_id), []).append(row)
@@ -166,19 +174,36 @@ def total(
     connection: Connection, workspace_id: WorkspaceId, days: Days | None = None, but: Sequence[CampaignId] = ()
 ) -> Mix:
     """The mix of all pieces ordered in these days, but for those of some campaigns. From tallies alone."""
+    if days and days.current:
+        return merge([one for key, one in mixes(connection, workspace_id, days).items() if key not in but])
     values = _span(workspace_id, days) | {"but": [*but, -1]}
     return _mix(connection.execute(TOTAL.on(connection), values).all())
 
 
 def number_listed(connection: Connection, workspace_id: WorkspaceId, days: Days) -> int:
     """How many campaigns have pieces that were ordered in these days."""
+    if days.current:
+        return len(current_campaigns(connection, workspace_id, days.current))
     return int(connection.scalar(NUMBER.on(connection), _span(workspace_id, days)) or 0)
+
+
+def number_left_out(connection: Connection, workspace_id: WorkspaceId, days: Days) -> int:
+    """How many campaigns have pieces, but none that were ordered in these days."""
+    every = number_listed(connection, workspace_id, Days())
+    if not days.current:
+        return every - number_listed(connection, workspace_id, days)
+    shown = mixes_of(connection, workspace_id, current_campaigns(connection, workspace_id, days.current))
+    return every - sum(one.total > 0 for one in shown.values())
 
 
 def listed(
     connection: Connection, workspace_id: WorkspaceId, days: Days, start: int, limit: int
 ) -> list[tuple[StoredCampaign, Mix]]:
     """A page of the campaigns that have pieces ordered in these days, the most recently changed first."""
+    if days.current:
+        ids = current_campaigns(connection, workspace_id, days.current)[start : start + limit]
+        found = mixes_of(connection, workspace_id, ids)
+        return [(one, found[one.id]) for one in campaigns_by_id(connection, workspace_id, ids)]
     values = _span(workspace_id, days) | {"start": start, "limit": limit}
     ids = [CampaignId(key) for key in connection.scalars(LISTED.on(connection), values)]
     found = mixes_of(connection, workspace_id, ids, days)

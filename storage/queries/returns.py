@@ -12,7 +12,10 @@ from storage.database import upsert
 from storage.records import CampaignId, PieceId, UserId, WorkspaceId
 from storage.schema.tables import return_notes, return_places
 from storage.statements import load
-from storage.statuses import Status
+from storage.statuses import MAILED, Status
+
+#: Pieces that are counted in one read.
+PORTION: Final = 20_000
 
 
 class Place(NamedTuple):
@@ -38,6 +41,16 @@ def count_places(
     """Where the returned pieces among these, by number, were to go."""
     values = {"workspace": workspace_id, "campaign": campaign_id, "after": after, "upto": upto}
     return Counter({Place(r.region, r.zip3): int(r.n) for r in connection.execute(PLACES.on(connection), values).all()})
+
+
+def count_mailed(
+    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, after: PieceId
+) -> tuple[Counter[str], PieceId | None]:
+    """How many pieces were mailed to each state, of the next ones by number; and the last of these, None at the end."""
+    values = {"workspace": workspace_id, "campaign": campaign_id, "after": after}
+    rows = connection.execute(MAILED_TO.on(connection), values).all()
+    last = max((PieceId(row.last) for row in rows), default=None)
+    return Counter({row.region: int(row.n) for row in rows if row.n}), last
 
 
 def keep_places(
@@ -90,3 +103,4 @@ def _note(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, 
 
 
 PLACES: Final = load("places", {"back": int(Status.RETURNED)})
+MAILED_TO: Final = load("mailed_to", {"mailed": [int(status) for status in MAILED], "limit": PORTION})

@@ -118,7 +118,7 @@ def _fill(connection: Connection, workspace_id: WorkspaceId, number: int) -> Non
     connection.execute(
         text(f"""INSERT INTO pieces (workspace_id, ref, campaign_id, placed, day, status, status_at, word, cost, kind, format,
             created_at, name, name_key, surname_key, address_key, company, address, city, region, postcode, country, facts_at)
-            {series} SELECT {workspace_id}, {cast.format(f"20000000 + n * {STRIDE} % {PRIME}")},
+            {series} SELECT {workspace_id}, {cast.format(f"20000000 + n * {STRIDE}% {PRIME}")},
             CASE WHEN n % 10 = 0 THEN 1 ELSE 2 + n % {CAMPAIGNS - 1} END, true, {day}, {int(Status.RECEIVED)}, {created}, '', 8400,
             'postcard', '6x9', {created}, {first} || ' ' || {last}, lower({first} || ' ' || {last}), lower({last} || ' ' || {first}),
             lower({street}), '', {street}, 'Austin', 'TX', {cast.format("10000 + n % 89999")}, 'US', {created}

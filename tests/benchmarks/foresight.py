@@ -20,7 +20,7 @@ def bench_foresight(quick: bool) -> list[Result]:
         for when, tally in zip(("at the start", "under way"), judge(world, 10 if quick else 40), strict=True):
             share = row(world, tally)["coverage"]
             name = f"80 % band {when}, {world}: true shares inside it"
-            results.append(Result(name, share, 80.0, share / 80, "75–85 %", 75 <= share <= 85, "%"))
+            results.append(Result(name, share, 80.0, share / 80, "75–85%", 75 <= share <= 85, "%"))
     world = worlds[-1]
     before, made = draw(world, 1)
     took = []

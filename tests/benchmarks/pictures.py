@@ -13,7 +13,9 @@ from PIL import Image, ImageColor, ImageDraw
 
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
-from handlers.charts.drawing import Pie, draw_pie, slices
+from handlers.charts.drawing import draw_pie
+from handlers.charts.values import Pie
+from handlers.text.mixes import rows_of
 from storage.statuses import LIFECYCLE
 from tests.benchmarks.harness import ROOT, Result, compared, judged, timed_process, turns
 
@@ -28,10 +30,10 @@ def stock_pie(pie: Pie) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4), dpi=200)
+    figure = Figure(figsize=(5.4, 6.75), dpi=200)
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    parts = slices(pie)
+    parts = rows_of(pie.mix)
     axes.pie([p.number for p in parts], colors=[p.color for p in parts], autopct="%.1f %%", startangle=90)
     axes.set_title(pie.title)
     axes.legend([f"{p.label} {p.number:,}" for p in parts], loc="center left", bbox_to_anchor=(1, 0.5))
@@ -46,21 +48,21 @@ def pillow_pie(pie: Pie) -> bytes:
     from PIL import ImageFont
 
     font = ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), 54)
-    image = Image.new("RGB", (2560, 1600), "white")
+    image = Image.new("RGB", (2160, 2700), "white")
     drawing_thread = ImageDraw.Draw(image)
     start = -90.0
-    parts = slices(pie)
+    parts = rows_of(pie.mix)
     total = sum(p.number for p in parts) or 1
     drawing_thread.text((88, 70), pie.title, "black", font)
     for row, part in enumerate(parts):
         end = start + 360 * part.number / total
-        drawing_thread.pieslice((136, 386, 1184, 1434), start, end, part.color, "white")
-        drawing_thread.rectangle((1320, 420 + row * 116, 1380, 480 + row * 116), part.color)
-        drawing_thread.text((1416, 420 + row * 116), part.label, "black", font)
-        drawing_thread.text((2180, 420 + row * 116), f"{part.number:,}", "black", font, anchor="ra")
+        drawing_thread.pieslice((500, 360, 1660, 1520), start, end, part.color, "white")
+        drawing_thread.rectangle((100, 1600 + row * 116, 160, 1660 + row * 116), part.color)
+        drawing_thread.text((200, 1600 + row * 116), part.label, "black", font)
+        drawing_thread.text((1640, 1600 + row * 116), f"{part.number:,}", "black", font, anchor="ra")
         start = end
     out = io.BytesIO()
-    image.resize((1280, 800), Image.Resampling.LANCZOS).quantize(64).save(out, "png", compress_level=6)
+    image.resize((1080, 1350), Image.Resampling.LANCZOS).quantize(64).save(out, "png", compress_level=6)
     return out.getvalue()
 
 
@@ -78,22 +80,22 @@ def bench_pie(quick: bool) -> list[Result]:
     )
     for pie in (pies[0], pies[-1]):
         drawn = [Image.open(io.BytesIO(draw(pie))) for draw in (fresh, stock_pie, pillow_pie)]
-        assert {one.size for one in drawn} == {(1280, 800)}, "measured nothing: the three are not of one size"
+        assert {one.size for one in drawn} == {(1080, 1350)}, "measured nothing: the three are not of one size"
         colors = [{color for _, color in one.convert("RGB").getcolors(2**20) or ()} for one in drawn[:2]]
-        missing = [p.color for p in slices(pie) if any(ImageColor.getrgb(p.color) not in found for found in colors)]
+        missing = [
+            p.color for p in rows_of(pie.mix) if any(ImageColor.getrgb(p.color) not in found for found in colors)
+        ]
         assert not missing, f"measured nothing: wedges are missing: {missing}"
     heaviest = max(len(fresh(pie)) for pie in pies) / 1024
     return [
         compared("pie, warm ÷ stock matplotlib", ours, stock, 0.30),
         compared("pie, warm ÷ Pillow twin", ours, pillow, 1.0),
-        judged("pie, bytes at 1280×800 ÷ 45 KiB", heaviest, 45, heaviest / 45, 1, unit="KiB"),
+        judged("pie, bytes at 1080×1350 ÷ 45 KiB", heaviest, 45, heaviest / 45, 1, unit="KiB"),
     ]
 
 
 def bench_cold(quick: bool) -> list[Result]:
-    ours = (
-        "from handlers.charts import Pie, draw_pie; assert draw_pie(Pie('x', 'y', (1,) * 8, 0)).startswith(b'\\x89PNG')"
-    )
+    ours = "from handlers.charts.drawing import draw_pie; from handlers.charts.values import Pie; assert draw_pie(Pie('x', 'y', (1,) * 8, 0)).startswith(b'\\x89PNG')"
     floor = "import matplotlib.figure, matplotlib.backends.backend_agg"
     mine, theirs = turns(3 if quick else 9, timed_process(ours), timed_process(floor))
     return [compared("pie, cold process ÷ importing figure + Agg", mine, theirs, 1.25)]
@@ -101,7 +103,7 @@ def bench_cold(quick: bool) -> list[Result]:
 
 RENDERS = """
 import resource, sys
-from handlers.charts import Pie, draw_pie
+from handlers.charts.drawing import draw_pie; from handlers.charts.values import Pie
 def rss(): return int(open("/proc/self/statm").read().split()[1]) * 4 / 1024
 for n in range(int(sys.argv[1])):
     draw_pie.__wrapped__(Pie(f"Campaign {n}", "Ordered in November 2026", tuple((n * k) % 99991 for k in range(1, 9)), n % 7))

@@ -111,7 +111,7 @@ async def test_a_piece_is_tracked_and_cancelled(page: Page) -> None:
     await expect(page.get_by_role("alertdialog")).to_contain_text("Cancel this piece?")
     await keep(page, "confirm")
     await page.get_by_role("button", name="Cancel the piece").click()
-    await expect(page.locator("#messages")).to_contain_text("is not spent", timeout=10_000)
+    await expect(page.locator("#messages")).to_contain_text("You saved", timeout=10_000)
     await expect(page.locator("#messages")).to_contain_text("Asked by @Ana Ruiz")
     await keep(page, "cancelled")
 

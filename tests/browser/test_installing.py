@@ -64,7 +64,7 @@ async def live(made: House, team: str, both: asyncio.Barrier) -> None:
     assert (await made.say(team, "/mailalerts", "on")).text
     mail.pieces_of(222)[0].move("returned", services.clock.now())
     await polling.poll(services, key)
-    told = await made.until(lambda: [m for m in slack.messages if "1 returned" in m.text and m.channel == "C0MAIL"])
+    told = await made.until(lambda: [m for m in slack.messages if "1 came back" in m.text and m.channel == "C0MAIL"])
     assert not [m for m in slack.messages for other in TEAMS if other != team and TEAMS[other] in str(m.blocks)]
     assert told
     # Rotate: the token is about to end; a push in the background goes out with a new one, after the old one ended.

@@ -10,7 +10,7 @@ from tests.foresight.judge import judge, row
 from tests.foresight.worlds import WORLDS
 
 HEADS = ("coverage", "oracle", "width", "score", "least", "correlation", "bias", "stale", "falling", "cost")
-FORMS = ("{:.0f} %", "{:.0f} %", "{:.2f}", "{:.2f}", "{:.2f}", "{:+.2f}", "{:+.1f}", "{:.0f} %", "{:.0f}", "{:.0f}")
+FORMS = ("{:.0f}%", "{:.0f}%", "{:.2f}", "{:.2f}", "{:.2f}", "{:+.2f}", "{:+.1f}", "{:.0f}%", "{:.0f}", "{:.0f}")
 SEEDS = 40
 
 

@@ -12,7 +12,7 @@ LOOKED_AT = [one for one in WORLDS if one.name in ("plain", "December", "one cam
 @pytest.mark.parametrize("world", LOOKED_AT, ids=str)
 def test_what_is_foretold_comes_true_and_never_falls(world: World) -> None:
     start, later = (row(world, tally) for tally in judge(world, SEEDS))
-    # Of so few campaigns the share is rough: the long form holds it to 75 to 85 %.
+    # Of so few campaigns the share is rough: the long form holds it to 75 to 85%.
     assert start["coverage"] >= 60
     assert later["coverage"] >= 60
     assert later["width"] <= 3

@@ -1,6 +1,7 @@
 """The whole bot over real sockets: Slack double by Socket Mode and by signed HTTP, on SQLite and on PostgreSQL."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -198,3 +199,8 @@ def a_small_world(stannp: StannpDouble) -> World:
     world.advance(start + timedelta(days=4))
     stannp.campaigns[224] = MailCampaign(224, "New Year draft", "draft", start)
     return world
+
+
+def is_news(message: Posted) -> bool:
+    """Whether a message tells of pieces that came back, and is no card, report or answer that counts them."""
+    return re.match(r"[\d,]+ pieces? of .* came back", message.text) is not None

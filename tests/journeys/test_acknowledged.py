@@ -126,7 +126,9 @@ async def test_an_approval_outlives_a_kill_after_its_acknowledgement(company: Co
     opened.write(workspaces.keep_rules, opened.read(workspaces.every)[0].id, rules)
     opened.close()
     assert (await company.slack.submit(ANA, await dry_run(company))).ok
-    request = await company.until(lambda: next((m for m in company.slack.messages if "asks to cancel" in m.text), None))
+    request = await company.until(
+        lambda: next((m for m in company.slack.messages if "wants to cancel" in m.text), None)
+    )
     company.slack.faults.append(Fault("users.info", delay=1.0, times=10))
     assert (await company.slack.press(BEN, request, "approve_cancel")).ok
     await again(company, process)

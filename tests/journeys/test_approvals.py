@@ -38,20 +38,20 @@ async def test_a_request_that_slack_does_not_take_is_posted_later_and_the_asker_
     fault.method, fault.times = "chat.postMessage", 1
     before = await confirmed_but(stage, fault)
     assert "as soon as" in (await stage.answer(before, ANA)).text
-    request = (await stage.until(lambda: said(stage, "asks to cancel"), 40))[0]
+    request = (await stage.until(lambda: said(stage, "wants to cancel"), 40))[0]
     assert request.channel == OPS
     assert "4 pieces" in request.text
     await stage.press(request, "approve_cancel", user=BEN)
     await stage.until(lambda: stopped(stage) == 4)
     posted = [
-        given for name, given in stage.slack.calls if name == "chat.postMessage" and "asks to cancel" in given["text"]
+        given for name, given in stage.slack.calls if name == "chat.postMessage" and "wants to cancel" in given["text"]
     ]
     assert len(posted) == 1
 
 
 async def test_a_request_that_nobody_would_see_is_withdrawn(stage: Stage) -> None:
     before = await confirmed_but(stage, Fault("chat.postMessage", "not_in_channel"))
-    assert "needs a second person's approval" in (await stage.answer(before, ANA)).text
+    assert "needs someone else's approval" in (await stage.answer(before, ANA)).text
     outcome = await stage.app.services.memory.read(lambda c: c.scalar(select(approvals.c.outcome)))
     assert outcome == "withdrawn"
     await left_open(stage, 0)
@@ -65,9 +65,11 @@ async def test_a_request_that_is_posted_late_and_seen_by_nobody_is_told_to_the_a
     before = await confirmed_but(stage, fault)
     stage.slack.faults.append(closed)
     assert "as soon as" in (await stage.answer(before, ANA)).text
-    told = await stage.until(lambda: [m for m in said(stage, "second person's approval") if m.channel == f"D{ANA}"], 40)
+    told = await stage.until(
+        lambda: [m for m in said(stage, "needs someone else's approval") if m.channel == f"D{ANA}"], 40
+    )
     assert len(told) == 1
-    assert not said(stage, "asks to cancel")
+    assert not said(stage, "wants to cancel")
 
 
 def silent(monkeypatch: pytest.MonkeyPatch, act: Act) -> None:
@@ -172,7 +174,7 @@ async def test_a_piece_that_was_stopped_stands_in_the_log_though_slack_is_away(s
 async def test_a_draft_that_was_deleted_stands_in_the_log_though_slack_is_away(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "New Year draft")
     await stage.press(answer, "cancel_campaign")
-    form = await stage.modal(holding="not booked")
+    form = await stage.modal(holding="isn't booked")
     away(stage)
     assert (await stage.slack.submit(ANA, form)).ok
     assert await until_logged(stage, Act.STOPPED) == [f"{ANA}: New Year draft, the draft was deleted"]

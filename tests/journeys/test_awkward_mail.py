@@ -14,7 +14,7 @@ from storage.ledger import tallies as tally
 from storage.queries import mail as queries
 from storage.records import StoredCampaign, StoredPiece, Workspace
 from storage.statuses import Status
-from tests.journeys.conftest import ANA, Stage, everything, settings_for
+from tests.journeys.conftest import ANA, Stage, everything, is_news, settings_for
 
 #: They are rude themselves.
 pytestmark = pytest.mark.calm
@@ -140,7 +140,7 @@ async def test_no_refused_call_ends_the_poll_and_each_is_named(
     await stage.say("/mailalerts", "on")
     stage.stannp.pieces_of(222)[6].move("returned", datetime.now(UTC))
     await stage.poll()
-    await stage.until(lambda: any("came back" in m.text for m in stage.slack.messages))
+    await stage.until(lambda: any(is_news(m) for m in stage.slack.messages))
     answer = everything(await stage.say("/mailstatus"))
     assert "17 pieces" in answer
     assert "not answering" not in answer

@@ -62,7 +62,7 @@ async def test_so_does_the_curve(stage: Stage) -> None:
     before = await stage.press(answer, "delivery_curve")
     shown = await stage.answer(before)
     assert "Slack asks us to wait" in why(shown)
-    assert "expected" in shown.text
+    assert "Expected" in shown.text
 
 
 async def test_so_does_the_map_of_returns(stage: Stage) -> None:
@@ -118,7 +118,7 @@ async def test_who_installs_us_while_slack_takes_no_messages_is_welcomed_later(s
         made.slack(ACME).faults.append(Fault("chat.postMessage", "ratelimited", 429, retry_after=6, times=2))
         await made.install(ACME)
         told = await made.until(lambda: made.slack(ACME).messages, seconds=15)
-        assert "Piecewise is now in" in told[0].text
+        assert "I'm now in" in told[0].text
 
 
 #: Who posts outside the outbox's pace, and what becomes of it while Slack takes nothing.
@@ -126,7 +126,8 @@ KEPT, TOLD, WAITED = "kept until it is sent", "the asker is told", "waited for"
 POSTERS = {
     "admin/erasing.py": KEPT, "asked.py": KEPT, "cancel/actions.py": TOLD, "cancel/requests.py": KEPT,
     "cancel/stopping.py": KEPT, "context/farewells.py": KEPT, "context/installer.py": KEPT, "pieces/actions.py": KEPT,
-    "context/replies.py": TOLD, "track/actions.py": TOLD, "alerts/commands.py": TOLD, "setup/actions.py": WAITED,
+    "context/replies.py": TOLD, "home/pie.py": TOLD, "track/actions.py": TOLD,
+    "alerts/switching.py": TOLD, "setup/actions.py": WAITED,
     # The outbox itself.
     "alerts/cards.py": KEPT, "alerts/delivery.py": KEPT, "alerts/digests.py": KEPT,
 }  # fmt: skip

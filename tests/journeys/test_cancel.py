@@ -144,7 +144,7 @@ async def test_a_platform_that_cannot_be_reached_is_said_and_can_be_tried_again(
     shown = await tracked(stage, piece)
     stage.stannp.troubles.append(Trouble("postcards/", status=502, times=100))
     await stage.press(shown, "cancel_piece")
-    await stage.until(lambda: "could not be reached" in shown.text)
+    await stage.until(lambda: "couldn't reach" in shown.text)
     assert piece.status == "received"
     stage.stannp.troubles.clear()
     assert "cancelled" in (await cancelling(stage, piece)).text
@@ -154,7 +154,7 @@ async def test_a_platform_that_cannot_be_reached_is_said_and_can_be_tried_again(
 async def test_an_accepted_request_that_does_not_show_is_called_unclear(stage: Stage) -> None:
     piece = waiting(stage)
     stage.stannp.troubles.append(Trouble("postcards/cancel", status=200, body='{"success":true,"data":1}'))
-    assert "does not show it as cancelled yet" in (await cancelling(stage, piece)).text
+    assert "doesn't show it as cancelled yet" in (await cancelling(stage, piece)).text
 
 
 @pytest.mark.calm(*UNREAD)
@@ -182,7 +182,7 @@ async def test_a_piece_cancelled_elsewhere_is_called_so(stage: Stage) -> None:
     shown = await tracked(stage, piece)
     piece.move("cancelled", datetime.now(UTC))
     await stage.press(shown, "cancel_piece")
-    await stage.until(lambda: "was cancelled already" in shown.text)
+    await stage.until(lambda: "was already cancelled" in shown.text)
 
 
 async def campaign_form(stage: Stage, name: str) -> None:
@@ -208,7 +208,7 @@ async def test_a_campaign_is_dry_run_first_then_cancelled_piece_by_piece(stage: 
 
 async def test_a_draft_is_deleted_whole(stage: Stage) -> None:
     await campaign_form(stage, "New Year draft")
-    form = await stage.modal(holding="not booked yet")
+    form = await stage.modal(holding="isn't booked yet")
     assert (await stage.slack.submit(ANA, form)).ok
     await stage.until(lambda: said_in_channel(stage, "was deleted"))
     assert 224 not in stage.stannp.campaigns
@@ -217,18 +217,18 @@ async def test_a_draft_is_deleted_whole(stage: Stage) -> None:
 @pytest.mark.parametrize("carried", ["i1|C0OPS", "", "nothing of ours"])
 async def test_a_form_that_an_earlier_version_opened_is_answered_in_words(stage: Stage, carried: str) -> None:
     await campaign_form(stage, "New Year draft")
-    form = await stage.modal(holding="not booked yet")
+    form = await stage.modal(holding="isn't booked yet")
     form.view["private_metadata"] = carried
     before = len(stage.slack.messages)
     assert (await stage.slack.submit(ANA, form)).ok
     told = await stage.answer(before)
-    assert (told.channel, "no longer there" in told.text) == (f"D{ANA}", True)
+    assert (told.channel, "out of date" in told.text) == (f"D{ANA}", True)
     assert 224 in stage.stannp.campaigns
 
 
 async def test_a_draft_that_was_booked_meanwhile_is_not_deleted(stage: Stage) -> None:
     await campaign_form(stage, "New Year draft")
-    form = await stage.modal(holding="not booked yet")
+    form = await stage.modal(holding="isn't booked yet")
     stage.stannp.troubles.append(
         Trouble("campaigns/delete", status=200, body='{"success":false,"error":"This campaign has been booked"}')
     )
@@ -243,7 +243,7 @@ async def test_a_campaign_past_the_point_of_return_says_so(stage: Stage) -> None
     for piece in stage.stannp.pieces_of(223):
         piece.move("printing", datetime.now(UTC))
     await stage.press(answer, "cancel_campaign")
-    assert "Open in Stannp" in everything(await stage.modal(holding="can be stopped any more"))
+    assert "Open in Stannp" in everything(await stage.modal(holding="can be stopped anymore"))
 
 
 async def test_who_may_not_cancel_gets_no_form(stage: Stage) -> None:
@@ -275,4 +275,4 @@ async def test_a_button_of_something_gone_says_so(stage: Stage) -> None:
             if element.get("action_id") == "cancel_piece":
                 element["value"] = "987654321"
     before = await stage.press(shown, "cancel_piece")
-    assert "no longer there" in (await stage.answer(before)).text
+    assert "out of date" in (await stage.answer(before)).text

@@ -18,7 +18,7 @@ from storage.records import ChannelId
 from storage.schema.tables import outbox as outbox_rows
 from storage.secrets import SecretKind
 from tests.house import ACME, house
-from tests.journeys.conftest import ANA, OPS, Stage, everything
+from tests.journeys.conftest import ANA, OPS, Stage, everything, is_news
 
 FRESH = pytest.mark.parametrize("stage", [{"piecewise_fresh_seconds": 60}], indirect=True)
 
@@ -51,7 +51,7 @@ async def call_about_a_return(stage: Stage) -> None:
 
 
 async def is_told(stage: Stage) -> None:
-    await stage.until(lambda: [m for m in stage.slack.messages if m.channel == OPS and "came back" in m.text], 8)
+    await stage.until(lambda: [m for m in stage.slack.messages if m.channel == OPS and is_news(m)], 8)
 
 
 async def test_news_of_a_new_subscription_is_told_though_the_clock_goes_back(
@@ -161,7 +161,7 @@ async def test_a_channel_that_is_muted_beyond_what_can_be_asked_for_is_told(
     await memory.write(outbox.mute, key, ChannelId(OPS), until)
     stage.stannp.pieces_of(222)[0].move("returned", stage.world.now)
     await stage.poll()
-    await stage.until(lambda: [m for m in stage.slack.messages if "came back" in m.text], 10)
+    await stage.until(lambda: [m for m in stage.slack.messages if is_news(m)], 10)
 
 
 async def test_calls_of_the_platform_are_noted_by_a_clock_that_was_set_back(

@@ -9,6 +9,7 @@ from PIL import Image
 from bot.sandbox.slack import Fault, Posted, find_element
 from bot.sandbox.stannp import Trouble
 from handlers.ingest import silence
+from handlers.text import formatting
 from handlers.text.status_styles import STYLES
 from storage import workspaces
 from storage.statuses import Status
@@ -21,12 +22,12 @@ async def test_mailstatus_of_a_campaign_posts_the_pie_and_every_number(stage: St
     answer = await stage.say("/mailstatus", "Spring lapsed")
     assert answer.only_for is None
     assert "12 pieces" in answer.text
-    for word in ("Spent", "Balance", "$214.42", "View details", "Refresh", "Expected", "as of"):
+    for word in ("Spent", "Balance", "$214.42", "View details", "Refresh", "Expected", "updated"):
         assert word in everything(answer)
     shown = [block for block in answer.blocks if block["type"] == "image"]
     assert len(shown) == 1
     picture = Image.open(io.BytesIO(stage.slack.files[shown[0]["slack_file"]["id"]].data)).convert("RGB")
-    assert picture.size == (1280, 800)
+    assert picture.size == (1080, 1350)
     colors = {color for _, color in picture.getcolors(100_000) or []}
     present = [s for s in Status if STYLES[s].label in answer.text]
     assert present
@@ -58,7 +59,7 @@ def _choice(message: Posted, name: str) -> str:
 async def test_a_range_survives_the_choice_of_a_campaign(stage: Stage) -> None:
     choice = await stage.say("/mailstatus", "today spring")
     before = await stage.press(choice, "pick_campaign", _choice(choice, "Spring lapsed"))
-    assert "No pieces" in (await stage.answer(before)).text
+    assert "ordered in these days" in (await stage.answer(before)).text
 
 
 async def test_a_single_name_that_is_nearly_it_is_answered_and_says_so(stage: Stage) -> None:
@@ -95,7 +96,7 @@ async def test_an_unknown_name_says_what_to_try(stage: Stage) -> None:
 
 async def test_a_range_after_the_name_counts_only_those_days(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Spring lapsed today")
-    assert "No pieces" in answer.text
+    assert "ordered in these days" in answer.text
 
 
 @pytest.mark.parametrize("text", ["Spring 2026-13-40", "last 0 days", "Feb 30, 2026", "spring 2026-10-1.."])
@@ -231,7 +232,7 @@ async def test_without_the_file_permission_the_answer_stands_without_its_picture
     stage.slack.scopes.discard("files:write")
     answer = await stage.say("/mailstatus", "Spring lapsed")
     assert "12 pieces" in answer.text
-    assert "picture could not be shown" in everything(answer)
+    assert "couldn't show the picture" in everything(answer)
 
 
 async def test_a_picture_that_is_not_ready_is_waited_for(stage: Stage) -> None:
@@ -247,7 +248,7 @@ async def test_refresh_edits_the_answer_in_its_place(stage: Stage) -> None:
         piece.move("delivered", stage.world.now)
     before = len(stage.slack.messages)
     await stage.press(answer, "refresh_status")
-    await stage.until(lambda: "Delivered 12 (100.0 %)" in answer.text)
+    await stage.until(lambda: "Delivered 12 (100%)" in answer.text)
     assert len(stage.slack.messages) == before
 
 
@@ -265,18 +266,18 @@ async def test_the_picture_that_a_newer_one_replaced_is_deleted_from_slack(stage
 async def test_another_range_can_be_chosen(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Spring lapsed")
     await stage.press(answer, "choose_range", "Today")
-    await stage.until(lambda: "No pieces" in answer.text)
+    await stage.until(lambda: "ordered in these days" in answer.text)
 
 
 async def test_any_range_is_chosen_by_two_calendars_in_the_answer(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Spring lapsed")
     today = datetime.now(UTC).date()
     await stage.press(answer, "range_first", str(today - timedelta(days=2)))
-    await stage.until(lambda: "No pieces" in answer.text)
+    await stage.until(lambda: "ordered in these days" in answer.text)
     await stage.press(answer, "range_first", str(today - timedelta(days=30)))
     await stage.until(lambda: "12 pieces" in answer.text)
     await stage.press(answer, "range_last", str(today - timedelta(days=20)))
-    await stage.until(lambda: "No pieces" in answer.text)
+    await stage.until(lambda: "ordered in these days" in answer.text)
     # The other way round is put right, and said.
     await stage.press(answer, "range_first", str(today))
     await stage.until(lambda: "ended before it began" in everything(answer))
@@ -305,10 +306,10 @@ async def test_the_delivery_curve_comes_in_the_answers_thread_with_every_number_
     assert shown.thread_ts == answer.ts
     image = next(block for block in shown.blocks if block["type"] == "image")
     picture = Image.open(io.BytesIO(stage.slack.files[image["slack_file"]["id"]].data))
-    assert picture.size == (1280, 800)
+    assert picture.size == (1080, 1350)
     landed = sum(piece.status == "delivered" for piece in stage.stannp.pieces_of(222))
     mailed = sum(piece.dispatched is not None for piece in stage.stannp.pieces_of(222))
-    assert f"*{round(100 * landed / mailed)} %*" in everything(shown)
+    assert f"{formatting.share(landed, mailed)} of the mailed" in everything(shown)
     assert "expected" in image["alt_text"]
 
 
@@ -328,7 +329,7 @@ async def test_when_the_platform_is_down_the_last_known_numbers_are_shown_with_t
     stage.stannp.troubles.append(Trouble("", status=502, times=10_000))
     answer = await stage.say("/mailstatus", "Spring lapsed")
     assert "12 pieces" in answer.text
-    assert "not answering" in everything(answer)
+    assert "isn't answering" in everything(answer)
     piece = stage.stannp.pieces_of(222)[0]
     tracked = await stage.say("/mailtrack", str(piece.id))
     assert "not answering" in everything(tracked)
@@ -389,14 +390,14 @@ async def test_a_webhook_that_fell_silent_is_told_once(stage: Stage) -> None:
     called = services.clock.now() - timedelta(hours=5)
     await services.memory.write(workspaces.note, key, webhook_at=called)
     await silence.listen_for_silence(services, key)
-    assert not [m for m in stage.slack.messages if "has not called" in m.text], "a few hours are no silence"
+    assert not [m for m in stage.slack.messages if "has been silent since" in m.text], "a few hours are no silence"
     called = services.clock.now() - timedelta(hours=9)
     await services.memory.write(workspaces.note, key, webhook_at=called)
     stage.stannp.pieces_of(222)[0].move("delivered", stage.world.now)
     await stage.poll()
     for _ in range(3):
         await silence.listen_for_silence(services, key)
-    told = [m for m in stage.slack.messages if "has not called" in m.text]
+    told = [m for m in stage.slack.messages if "has been silent since" in m.text]
     assert [m.channel for m in told] == [f"D{ANA}"]
     assert "dashboard" in told[0].text
 

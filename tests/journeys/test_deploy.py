@@ -103,7 +103,7 @@ async def together(made: House, url: str, ports: dict[str, int]) -> None:
     await made.say(ACME, "/mailalerts", "on")
     await asyncio.sleep(1)
     made.mail[ACME].pieces_of(222)[0].move("returned", datetime.now(UTC))
-    await made.until(lambda: any("1 returned" in m.text for m in slack.messages), 60)
+    await made.until(lambda: any("1 came back" in m.text for m in slack.messages), 60)
     page = f"http://127.0.0.1:{ports['work-1']}/slack/install"
     async with aiohttp.ClientSession() as session, session.get(page) as answer:
         assert answer.status == 404, "who works does not serve"

@@ -54,7 +54,7 @@ async def test_after_an_erasure_no_table_holds_a_word_of_the_recipient(stage: St
     await stage.poll()
     shown = await stage.say("/mailtrack", str(piece.id))
     await stage.press(shown, "erase_recipient")
-    await stage.until(lambda: [m for m in stage.slack.messages if "no longer kept here" in m.text])
+    await stage.until(lambda: [m for m in stage.slack.messages if "I no longer know who piece" in m.text])
     await stage.poll()
     await stage.app.in_flight.drain(5)
     assert await memory.read(holding, words) == set()

@@ -148,7 +148,7 @@ async def test_a_form_of_another_version_is_answered_in_words(stage: Stage) -> N
     form.view["callback_id"] = "save_alerts_v9"
     before = len(stage.slack.messages)
     assert (await stage.slack.submit(ANA, form)).ok
-    assert "no longer there" in (await stage.answer(before)).text
+    assert "out of date" in (await stage.answer(before)).text
 
 
 async def test_a_payload_of_no_shape_of_slacks_is_named_and_no_fault_of_ours(

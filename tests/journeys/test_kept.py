@@ -96,7 +96,7 @@ async def test_what_was_kept_is_answered_by_the_rights_of_then(stage: Stage, mon
     assert len(await asked(stage)) == 1
     rules = Rules(cancellers=frozenset({BEN}))
     await stage.app.services.memory.write(workspaces.keep_rules, stage.app.workspace.id, rules)
-    await stage.until(lambda: [m for m in stage.slack.messages if "may not cancel mail here" in m.text])
+    await stage.until(lambda: [m for m in stage.slack.messages if "can't cancel mail here" in m.text])
     await answered(stage)
     assert stage.stannp.pieces_of(223)[0].status != "cancelled"
 
@@ -121,7 +121,7 @@ async def test_settings_that_were_sent_are_saved_once_and_said(stage: Stage, mon
     stage.slack.faults.append(fault)
     await stage.until(lambda: fault.times < 4)
     stage.slack.faults.clear()
-    await stage.modal(holding="Saved. The change")
+    await stage.modal(holding="Saved, and logged")
     await answered(stage)
     assert await lines(stage, "changed the settings") == 1
 
@@ -220,7 +220,7 @@ async def test_a_request_that_was_declined_is_shown_so_by_whoever_takes_it_up(
     rules = Rules(approval_above=Decimal("0.10"), cancellers=frozenset({ANA, BEN}))
     await stage.app.services.memory.write(workspaces.keep_rules, stage.app.workspace.id, rules)
     await stage.press(await tracked(stage), "cancel_piece")
-    wanted = await stage.until(lambda: next((m for m in stage.slack.messages if "asks to cancel" in m.text), None))
+    wanted = await stage.until(lambda: next((m for m in stage.slack.messages if "wants to cancel" in m.text), None))
     # Its process dies between the decision and the message that shows it.
     with monkeypatch.context() as dead:
         dead.setattr("storage.intents.LEASE", timedelta(seconds=1))
@@ -300,7 +300,7 @@ async def test_a_decision_is_shown_when_slack_takes_it_again(stage: Stage) -> No
     rules = Rules(approval_above=Decimal("0.10"), cancellers=frozenset({ANA, BEN}))
     await stage.app.services.memory.write(workspaces.keep_rules, stage.app.workspace.id, rules)
     await stage.press(await tracked(stage), "cancel_piece")
-    wanted = await stage.until(lambda: next((m for m in stage.slack.messages if "asks to cancel" in m.text), None))
+    wanted = await stage.until(lambda: next((m for m in stage.slack.messages if "wants to cancel" in m.text), None))
     stage.slack.faults.append(Fault("chat.update", status=503, times=4))
     assert (await stage.slack.press(BEN, wanted, "decline_cancel")).ok
     await stage.until(lambda: "declined" in wanted.text)

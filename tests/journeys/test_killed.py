@@ -253,6 +253,6 @@ async def test_who_erased_a_recipient_is_told_though_the_process_was_killed(comp
     fault = on_its_way(company, "response_url")
     assert (await company.slack.press(ANA, shown, "erase_recipient")).ok
     await killed_within(company, process, fault)
-    await company.until(lambda: [m for m in company.slack.messages if "no longer kept here" in everything(m)])
+    await company.until(lambda: [m for m in company.slack.messages if "I no longer know who piece" in everything(m)])
     await asyncio.sleep(3)
-    assert len([m for m in company.slack.messages if "no longer kept here" in everything(m)]) == 1
+    assert len([m for m in company.slack.messages if "I no longer know who piece" in everything(m)]) == 1

@@ -357,7 +357,7 @@ async def test_a_workspace_has_so_many_campaigns_and_a_person_sees_that_there_ar
     assert number <= 100, f"{number} campaigns are known"
     slack = two.slack(ACME)
     assert (await slack.open_home("U0ANA")).ok
-    await two.until(lambda: "takes in no more" in str(slack.homes["U0ANA"].view))
+    await two.until(lambda: "as many as I keep" in str(slack.homes["U0ANA"].view))
 
 
 @pytest.mark.parametrize("two", [3600], indirect=True)
@@ -397,4 +397,5 @@ async def test_no_question_makes_the_loop_walk_through_every_campaign(
     built["home"] = len(made)
     assert max(built.values()) < 500, f"campaigns made for each question: {built}"
     assert alike
-    assert all(number <= 300 and "reader" in where for number, where in alike), alike
+    # Of three hundred names, a few words each.
+    assert all(number <= 1200 and "reader" in where for number, where in alike), alike

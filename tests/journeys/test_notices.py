@@ -40,8 +40,8 @@ def told(stage: Stage, words: str, channel: str = OPS) -> list[Posted]:
 async def test_a_return_makes_a_card_and_is_told_in_its_thread_with_who_where_and_when(stage: Stage) -> None:
     await subscribed(stage)
     piece = (await come_back(stage))[0]
-    news = (await stage.until(lambda: told(stage, "came back")))[0]
-    card = told(stage, "returned")[0]
+    news = (await stage.until(lambda: told(stage, " of Spring lapsed came back")))[0]
+    card = told(stage, "Spring lapsed: ")[0]
     assert news.thread_ts == card.ts
     for word in (piece.firstname, piece.city, "<!date^", "Track"):
         assert word in everything(news)
@@ -54,18 +54,18 @@ async def test_a_return_makes_a_card_and_is_told_in_its_thread_with_who_where_an
 async def test_track_on_the_news_shows_the_full_timeline_to_the_presser_alone(stage: Stage) -> None:
     await subscribed(stage)
     piece = (await come_back(stage))[0]
-    news = (await stage.until(lambda: told(stage, "came back")))[0]
+    news = (await stage.until(lambda: told(stage, " of Spring lapsed came back")))[0]
     before = await stage.press(news, "track_piece", user=BEN)
     answer = await stage.answer(before, BEN)
     assert answer.only_for == BEN
     assert piece.lastname in everything(answer)
-    assert "Told Returned to" in everything(answer)
+    assert "was notified of “Returned”" in everything(answer)
 
 
 async def test_deliveries_move_the_card_and_post_nothing_more(stage: Stage) -> None:
     await subscribed(stage)
     await come_back(stage, 2, "delivered")
-    card = (await stage.until(lambda: told(stage, "of 12 pieces delivered")))[0]
+    card = (await stage.until(lambda: told(stage, "Spring lapsed: ")))[0]
     before = len(stage.slack.messages)
     await come_back(stage, 3, "delivered")
     await stage.until(lambda: card.edits == 1)
@@ -89,18 +89,18 @@ async def test_deliveries_are_told_where_the_channel_asked_for_them(stage: Stage
 async def test_a_burst_of_returns_is_one_message(stage: Stage) -> None:
     await subscribed(stage)
     pieces = await come_back(stage, 5)
-    news = await stage.until(lambda: told(stage, "came back"))
+    news = await stage.until(lambda: told(stage, " of Spring lapsed came back"))
     assert [m.text.startswith(f"{len(pieces)} pieces") for m in news] == [True]
 
 
 async def test_nobody_is_told_twice(stage: Stage) -> None:
     await subscribed(stage)
     await come_back(stage)
-    await stage.until(lambda: told(stage, "came back"))
+    await stage.until(lambda: told(stage, " of Spring lapsed came back"))
     for _ in range(3):
         await stage.poll()
         await delivery.deliver_due(stage.app.services, stage.app.tenants)
-    assert len(told(stage, "came back")) == 1
+    assert len(told(stage, " of Spring lapsed came back")) == 1
     assert len([m for m in stage.slack.messages if m.channel == OPS]) == 3
 
 
@@ -108,8 +108,8 @@ async def test_only_the_campaign_that_was_asked_for_is_told(stage: Stage) -> Non
     await subscribed(stage, "on Holiday postcards")
     await subscribed(stage, "on", SALES)
     await come_back(stage)
-    await stage.until(lambda: told(stage, "came back", SALES))
-    assert told(stage, "came back", OPS) == []
+    await stage.until(lambda: told(stage, " of Spring lapsed came back", SALES))
+    assert told(stage, " of Spring lapsed came back", OPS) == []
 
 
 async def test_a_webhook_is_told_like_a_poll_and_a_repeat_changes_nothing(stage: Stage) -> None:
@@ -119,9 +119,9 @@ async def test_a_webhook_is_told_like_a_poll_and_a_repeat_changes_nothing(stage:
     address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
     for retries in range(3):
         assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], retries)) == 200
-    await stage.until(lambda: told(stage, "came back"))
+    await stage.until(lambda: told(stage, " of Spring lapsed came back"))
     await stage.poll()
-    assert len(told(stage, "came back")) == 1
+    assert len(told(stage, " of Spring lapsed came back")) == 1
 
 
 async def test_what_the_platform_cancels_unasked_is_told(stage: Stage) -> None:
@@ -129,7 +129,7 @@ async def test_what_the_platform_cancels_unasked_is_told(stage: Stage) -> None:
     piece = stage.stannp.pieces_of(223)[0]
     piece.move("cancelled", datetime.now(UTC))
     await stage.poll()
-    await stage.until(lambda: told(stage, "nobody here asked for it"))
+    await stage.until(lambda: told(stage, "cancelled by Stannp on its own"))
 
 
 async def test_a_muted_channel_hears_later_what_happened_meanwhile(stage: Stage) -> None:
@@ -139,7 +139,7 @@ async def test_a_muted_channel_hears_later_what_happened_meanwhile(stage: Stage)
     assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
     assert "Muted" in everything(await stage.say("/mailalerts", "list"))
     await stage.say("/mailalerts", "unmute")
-    await stage.until(lambda: told(stage, "came back"))
+    await stage.until(lambda: told(stage, " of Spring lapsed came back"))
 
 
 async def test_off_ends_the_news_and_list_says_so(stage: Stage) -> None:
@@ -164,9 +164,9 @@ async def test_a_refused_message_ends_with_a_reason_that_people_can_see_and_mend
     stage.slack.channels[OPS].bot_in = False
     piece = (await come_back(stage))[0]
     await asyncio.sleep(1.5)
-    assert told(stage, "came back") == []
+    assert told(stage, " of Spring lapsed came back") == []
     tracked = await stage.say("/mailtrack", str(piece.id))
-    assert "Could not tell" in everything(tracked)
+    assert "I couldn't post" in everything(tracked)
     assert "/invite" in everything(tracked)
     assert "could not be posted" in everything(await stage.say("/mailalerts", "list"))
 
@@ -181,7 +181,7 @@ async def test_once_the_bot_is_invited_again_the_next_news_arrives_by_itself(
     await asyncio.sleep(1.5)
     stage.slack.channels[OPS].bot_in = True
     second = (await come_back(stage))[0]
-    news = await stage.until(lambda: told(stage, "came back"))
+    news = await stage.until(lambda: told(stage, " of Spring lapsed came back"))
     assert str(second.id) in everything(news[0])
     assert str(first.id) not in everything(news[0])
     assert "could not be posted" not in everything(await stage.say("/mailalerts", "list"))
@@ -195,8 +195,8 @@ async def test_rate_limits_are_waited_for_and_the_news_still_arrives(stage: Stag
     await subscribed(stage)
     stage.slack.faults.append(Fault("chat.postMessage", "ratelimited", 429, retry_after=1, times=3))
     await come_back(stage)
-    await stage.until(lambda: told(stage, "came back"))
-    assert len(told(stage, "came back")) == 1
+    await stage.until(lambda: told(stage, " of Spring lapsed came back"))
+    assert len(told(stage, " of Spring lapsed came back")) == 1
 
 
 async def test_slack_in_trouble_delays_the_news_but_loses_nothing(
@@ -206,24 +206,24 @@ async def test_slack_in_trouble_delays_the_news_but_loses_nothing(
     await subscribed(stage)
     stage.slack.faults.append(Fault("chat.postMessage", status=500, times=2))
     await come_back(stage)
-    await stage.until(lambda: told(stage, "came back"))
-    assert len(told(stage, "came back")) == 1
+    await stage.until(lambda: told(stage, " of Spring lapsed came back"))
+    assert len(told(stage, " of Spring lapsed came back")) == 1
 
 
 async def test_a_deleted_card_is_posted_anew(stage: Stage) -> None:
     await subscribed(stage)
     await come_back(stage, 1, "delivered")
-    card = (await stage.until(lambda: told(stage, "of 12 pieces delivered")))[0]
+    card = (await stage.until(lambda: told(stage, "Spring lapsed: ")))[0]
     stage.slack.messages.remove(card)
     await come_back(stage, 1, "delivered")
-    fresh = (await stage.until(lambda: told(stage, "of 12 pieces delivered")))[0]
+    fresh = (await stage.until(lambda: told(stage, "Spring lapsed: ")))[0]
     assert fresh.ts != card.ts
 
 
 async def test_the_card_closes_when_every_piece_has_reached_its_end(stage: Stage) -> None:
     await subscribed(stage)
     await come_back(stage, 12, "delivered")
-    await stage.until(lambda: [m for m in stage.slack.messages if "reached their end" in everything(m)])
+    await stage.until(lambda: [m for m in stage.slack.messages if "All done" in everything(m)])
 
 
 async def test_bare_mailalerts_opens_the_settings_with_what_is_set(stage: Stage) -> None:
@@ -260,7 +260,7 @@ async def test_old_mail_that_stannp_says_came_back_now_is_news(stage: Stage) -> 
     await subscribed(stage)
     # Stannp calls when a status changes: however old the order is, it rose now.
     await call_about_strangers(stage)
-    await stage.until(lambda: told(stage, "came back"))
+    await stage.until(lambda: told(stage, " of Spring lapsed came back"))
 
 
 @pytest.mark.parametrize("told_by", ["updated", "scanned"])

@@ -74,4 +74,4 @@ async def test_news_that_waited_long_is_not_given_up_within_seconds(stage: Stage
     await stage.until(lambda: fault.times < ENDLESS)
     await asyncio.sleep(3)
     stage.slack.faults.clear()
-    await stage.until(lambda: [m for m in stage.slack.messages if m.channel == OPS and "returned" in m.text], 20)
+    await stage.until(lambda: [m for m in stage.slack.messages if m.channel == OPS and "came back" in m.text], 20)

@@ -43,7 +43,7 @@ async def test_an_address_is_checked_a_reason_noted_and_the_return_settled(stage
     await stage.press(desk, "return_open", value)
     one = await stage.modal(holding="Returned piece")
     await stage.press(one, "return_check")
-    assert "1234 MAIN STREET" in everything(await stage.modal(holding="writes it so"))
+    assert "1234 MAIN STREET" in everything(await stage.modal(holding="in the postal database, as"))
     await stage.press(one, "return_reason", "N")
     assert f"noted by <@{ANA}>" in everything(await stage.modal(holding="No such number, noted"))
     await stage.press(one, "return_handled", None)
@@ -65,7 +65,7 @@ async def test_a_bad_address_is_said(stage: Stage) -> None:
     await stage.press(desk, "return_open")
     one = await stage.modal(holding="Returned piece")
     await stage.press(one, "return_check")
-    await stage.modal(holding="come back again")
+    await stage.modal(holding="isn't in the postal database")
 
 
 @pytest.mark.calm(*NAMELESS)
@@ -75,7 +75,7 @@ async def test_a_register_that_does_not_answer_is_no_error(stage: Stage) -> None
     one = await stage.modal(holding="Returned piece")
     stage.stannp.troubles.append(Trouble("addresses/validate", status=502, times=9))
     await stage.press(one, "return_check")
-    await stage.modal(holding="could not be checked")
+    await stage.modal(holding="couldn't be checked")
 
 
 @pytest.mark.calm(*NAMELESS)
@@ -86,7 +86,7 @@ async def test_the_picture_by_state_comes_in_the_answers_thread_with_its_words(s
     assert shown.thread_ts == answer.ts
     image = next(block for block in shown.blocks if block["type"] == "image")
     picture = Image.open(io.BytesIO(stage.slack.files[image["slack_file"]["id"]].data)).convert("RGB")
-    assert picture.size == (1280, 800)
+    assert picture.size == (1080, 1350)
     states = {piece.county for piece in stage.stannp.pieces_of(222)[:3]}
     assert all(state in image["alt_text"] and state in shown.text for state in states)
 

@@ -10,7 +10,7 @@ from handlers.alerts import delivery
 from storage import outbox
 from storage.records import ChannelId
 from storage.schema.tables import outbox as rows
-from tests.journeys.conftest import OPS, SALES, Stage
+from tests.journeys.conftest import OPS, SALES, Stage, is_news
 
 
 class Undefined(Exception):
@@ -41,7 +41,7 @@ async def test_a_statement_that_is_refused_for_one_channel_holds_up_no_other(
     monkeypatch.setattr(delivery, "STATEMENT_PATIENCE", 1.0)
     stage.stannp.pieces_of(222)[0].move("returned", stage.world.now)
     await stage.poll()
-    await stage.until(lambda: [m for m in stage.slack.messages if m.channel == SALES and "came back" in m.text])
+    await stage.until(lambda: [m for m in stage.slack.messages if m.channel == SALES and is_news(m)])
     await stage.until(lambda: "delivery.unrecorded" in caplog.text, 10)
     await stage.app.in_flight.drain(5)
     assert await unsent(stage, SALES) == 0

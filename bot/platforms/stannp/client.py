@@ -65,7 +65,7 @@ PROFILE: Final = Profile(
     webhooks_at="*Settings* → *Webhooks*",
 )
 KEY_REFUSED: Final = (
-    "Stannp does not accept the API key. Check STANNP_API_KEY, and that STANNP_API_URL is your region's address."
+    "Stannp doesn't accept the API key. Check STANNP_API_KEY, and that STANNP_API_URL is your region's address."
 )
 #: The US dashboard's own address, per facts on keys and settings; campaigns are listed there by id.
 DASHBOARDS: Final = {

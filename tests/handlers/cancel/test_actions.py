@@ -67,7 +67,7 @@ async def test_the_dry_run_says_how_many_and_what_that_saves(office: Office) -> 
     assert "$1.68" in str(shown)
     assert read(Cancelling, shown["private_metadata"]) == Cancelling(campaign.id, 1, OPS)
     assert shown["submit"]["text"] == "Cancel 2 pieces"
-    assert "The other 1 go on" in str(shown)
+    assert "The other 1 will be mailed" in str(shown)
     assert office.mail.cancelled == []
 
 
@@ -147,7 +147,7 @@ async def test_above_the_amount_a_second_person_decides_on_the_campaign(
     shown = await form(office, campaign.id)
     await confirm(office, shown["private_metadata"])
     assert (office.mail.cancelled == []) == asked
-    assert ("asks to cancel" in office.slack.last.text) == asked
+    assert ("wants to cancel" in office.slack.last.text) == asked
 
 
 async def test_a_request_that_comes_later_is_said_to(office: Office) -> None:

@@ -48,7 +48,7 @@ async def test_the_amount_itself_needs_nobody(office: Office, above: str, asked:
     office.rule(approval_above=Decimal(above))
     await actions.cancel_one(office.services, office.request(), str(office.piece().id))
     assert (office.mail.cancelled == []) == asked
-    assert ("asks to cancel" in office.slack.said[0].text) == asked
+    assert ("wants to cancel" in office.slack.said[0].text) == asked
 
 
 async def wanted(office: Office, *, above: str = "0.10", user: str = ANA, **more: Any) -> Approval:
@@ -130,7 +130,7 @@ async def test_a_request_that_is_posted_later_and_seen_by_nobody_is_told_to_who_
     await wanted(office)
     await again(office)
     assert (office.slack.last.way, office.slack.last.place) == ("post", ANA)
-    assert "needs a second person" in office.slack.last.text
+    assert "needs someone else's approval" in office.slack.last.text
 
 
 @pytest.mark.parametrize(("late", "posted"), [(timedelta(seconds=-1), True), (timedelta(0), False)])

@@ -141,7 +141,7 @@ async def test_a_cancellation_that_shows_late_is_told_and_announced(office: Offi
     await again(office, number)
     assert rows(office, number) == [("cancelled", Status.CANCELLED, 1)]
     assert [(one.way, one.place) for one in office.slack.said] == [("replace", URL), ("post", ANA), ("post", OPS)]
-    assert "$0.84 is not spent" in office.slack.last.text
+    assert "You saved $0.84" in office.slack.last.text
     assert office.piece().status is Status.CANCELLED
 
 
@@ -150,7 +150,7 @@ async def test_who_pressed_reads_it_in_place_and_the_channel_reads_it_too(office
     await begun(office, "1001", url=URL)
     assert [(one.way, one.place) for one in office.slack.said] == [("replace", URL), ("post", OPS)]
     assert office.log() == [("cancelled", "piece 1001", "cancelled")]
-    assert "$0.84 is not spent" in office.slack.last.text
+    assert "You saved $0.84" in office.slack.last.text
 
 
 async def test_what_was_not_stopped_is_not_announced(office: Office) -> None:
@@ -193,7 +193,7 @@ async def test_a_channel_that_is_closed_does_not_hold_up_the_announcement(office
 async def test_a_piece_without_a_known_cost_saves_no_known_sum(office: Office) -> None:
     await office.campaign(R, piece={"cost": None})
     await begun(office, "1001")
-    assert "is not spent" not in office.slack.last.text
+    assert "You saved" not in office.slack.last.text
 
 
 async def test_each_piece_of_a_campaign_is_read_before_and_after_and_summed_up(office: Office) -> None:
@@ -204,7 +204,7 @@ async def test_each_piece_of_a_campaign_is_read_before_and_after_and_summed_up(o
     assert outcomes == ["cancelled"] * 3 + ["too late"] + ["cancelled"] * 3
     assert [(one.way, one.place) for one in office.slack.said] == [("post", OPS)]
     assert "6 cancelled · 1 too late" in office.slack.last.text
-    assert "$5.04 is not spent" in str(office.slack.last.shown.blocks)
+    assert "You saved $5.04" in str(office.slack.last.shown.blocks)
     assert office.log() == [("cancelled", "Spring lapsed", "6 of 7 pieces stopped")]
 
 

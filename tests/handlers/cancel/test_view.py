@@ -57,12 +57,12 @@ def wanted(pieces: int, unpriced: int, deciders: frozenset[str]) -> Message:
 
 def test_a_request_says_how_many_what_is_not_known_and_who_can_decide() -> None:
     one = wanted(1, 0, frozenset({"admins"}))
-    assert "asks to cancel *Spring* and save $5.00. Another workspace admin can approve." in one.text
+    assert "wants to cancel *Spring* and save $5.00. Another workspace admin can approve." in one.text
     assert "isn't known" not in str(one.blocks)
     many = wanted(3, 2, frozenset({"admins", "U0BEN", "U0CLEO"}))
-    assert "asks to cancel 3 pieces of *Spring*" in many.text
+    assert "wants to cancel 3 pieces of *Spring*" in many.text
     assert "not counting 2 pieces" in many.text
     assert "<@U0BEN>, <@U0CLEO> or another workspace admin can approve" in many.text
     assert "isn't known" in str(many.blocks)
-    assert "Everyone else here" in wanted(1, 0, frozenset({"everyone"})).text
+    assert "Anyone else here" in wanted(1, 0, frozenset({"everyone"})).text
     assert "Nobody can approve" in wanted(1, 0, frozenset()).text

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from handlers.charts import addresses
 from handlers.charts.addresses import PictureGone
-from handlers.charts.drawing import Pie
+from handlers.charts.values import Pie
 from storage.statuses import LIFECYCLE
 
 NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)

@@ -1,19 +1,26 @@
 """The pie: shares that add up, colors that stay apart, a legend that fits at any mix."""
 
 import io
+import os
+import random
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.text import Text
 from PIL import Image
 
-from handlers.charts import drawing as charts
-from handlers.charts.drawing import Pie, draw_pie, lightness
+from handlers.charts import canvas, pie
+from handlers.charts.drawing import draw_pie
+from handlers.charts.values import Pie
 from handlers.text import formatting
-from handlers.text.status_styles import STYLES
+from handlers.text.mixes import rows_of
+from handlers.text.status_styles import STYLES, lightness
 from storage.statuses import LIFECYCLE
 
 counts = st.lists(st.integers(0, 10_000_000) | st.just(0), min_size=len(LIFECYCLE), max_size=len(LIFECYCLE)).map(tuple)
@@ -40,12 +47,12 @@ def rgb(color: str) -> tuple[int, ...]:
 
 @given(numbers=st.lists(st.integers(0, 10**9), min_size=1, max_size=9))
 def test_shares_sum_to_the_total(numbers: list[int]) -> None:
-    parts = formatting.tenths(numbers)
-    assert sum(parts) == (1000 if sum(numbers) else 0)
+    parts = formatting.wholes(numbers)
+    assert sum(parts) == (100 if sum(numbers) else 0)
     assert all(part >= 0 for part in parts)
-    # No share is a whole tenth away from the truth.
+    # No share is a whole per cent away from the truth.
     assert all(
-        abs(part * sum(numbers) - number * 1000) < sum(numbers) or not number
+        abs(part * sum(numbers) - number * 100) < sum(numbers) or not number
         for part, number in zip(parts, numbers, strict=True)
     )
 
@@ -53,36 +60,86 @@ def test_shares_sum_to_the_total(numbers: list[int]) -> None:
 @given(numbers=st.lists(st.integers(0, 10**7), min_size=2, max_size=9))
 def test_a_full_share_means_everything_and_none_means_nothing(numbers: list[int]) -> None:
     for text, number in zip(formatting.shares(numbers), numbers, strict=True):
-        assert (text == "100.0 %") == (number == sum(numbers) > 0)
-        assert (text == "0.0 %") == (number == 0)
+        assert (text == "100%") == (number == sum(numbers) > 0)
+        assert (text == "0%") == (number == 0)
 
 
 @pytest.mark.parametrize("numbers", MIXES.values(), ids=MIXES)
-def test_every_mix_draws_its_statuses_in_their_exact_colors(numbers: tuple[int, ...]) -> None:
-    png = draw_pie(Pie("Spring lapsed", "Ordered in November 2026", numbers, 0))
+def test_every_status_that_holds_a_piece_is_seen_in_its_exact_color(numbers: tuple[int, ...]) -> None:
+    drawn = Pie("Spring lapsed", "Nov 2, 2026, 5:42 PM CST", numbers, 0)
+    png = draw_pie(drawn)
     image = pixels(png)
-    assert image.size == (1280, 800)
-    assert len(png) <= 45 * 1024
-    seen = Counter(image.crop((40, 160, 620, 760)).get_flattened_data())
-    total = sum(numbers)
-    for status, number in zip(LIFECYCLE, numbers, strict=True):
-        share = seen[rgb(STYLES[status].color)] / (charts.RADIUS**2 * 3.1416)
-        expected = number / total if total else 0
+    assert image.size == (1080, 1350)
+    assert len(png) <= 60 * 1024
+    where = pie.place(*head_and_lines(drawn))
+    x, y = where.center[0], canvas.HEIGHT - where.center[1]
+    ring = [int(x - where.radius), int(y - where.radius), int(x + where.radius), int(y + where.radius)]
+    seen = Counter(image.crop((ring[0], ring[1], ring[2], ring[3])).get_flattened_data())
+    area = where.radius**2 * 3.1416 * (1 - pie.HOLE**2)
+    rows = rows_of(drawn.mix)
+    for row, sweep in zip(rows, pie.sweeps(rows) if rows else [], strict=True):
         # Labels and white lines take a little of each wedge.
-        assert share == pytest.approx(expected, abs=0.03)
+        assert seen[rgb(row.color)] / area == pytest.approx(sweep / 360, abs=0.03)
+        assert seen[rgb(row.color)] > 200, row.label
 
 
-@pytest.mark.parametrize("numbers", MIXES.values(), ids=MIXES)
-def test_the_legend_never_overlaps_the_pie_or_itself(numbers: tuple[int, ...]) -> None:
-    image = pixels(draw_pie(Pie("W" * 80, "W" * 120, numbers, 7)))
-    paper = (255, 255, 255)
-    # Between pie and legend, between names and counts of the longest name, and round the edge, there is only paper.
-    gaps = [(600, 160, 655, 800), (1106, 90, 1110, 200), (0, 0, 36, 800), (1244, 150, 1280, 800), (0, 0, 1280, 20)]
-    for gap in gaps[:1] + gaps[2:]:
-        assert set(image.crop(gap).get_flattened_data()) == {paper}
-    for row in range(len(LIFECYCLE)):
-        y = 800 - (charts.LEGEND_TOP - row * charts.ROW) + charts.ROW // 2
-        assert set(image.crop((655, y - 3, 1280, y + 3)).get_flattened_data()) == {paper}
+def head_and_lines(drawn: Pie) -> tuple[float, int]:
+    figure = canvas.sheet()
+    rows, where = pie.compose(figure, drawn)
+    return where.head, len(rows)
+
+
+@given(numbers=counts.filter(any))
+def test_no_wedge_is_too_small_to_be_seen_and_all_go_once_round(numbers: tuple[int, ...]) -> None:
+    rows = rows_of(Pie("", "", numbers, 0).mix)
+    found = pie.sweeps(rows)
+    assert sum(found) == pytest.approx(360)
+    assert min(found) >= pie.SLIVER - 1e-9 or len(rows) == 1
+
+
+NAMES = (
+    "Spring lapsed",
+    "W" * 80,
+    "i" * 400,
+    "Äpfel & Söhne <3",
+    "春のキャンペーン",
+    "🎄 Holiday 🎄",
+    "🎄" * 40,
+    "",
+    "a " * 120,
+)
+BLEED = 3
+
+
+def boxes_fit(seed: int) -> None:
+    """Whatever the title and the mix: nothing leaves the sheet, and no text runs into another."""
+    chance = random.Random(seed)
+    letters = "abcdefghij WMil.,-&ÄÖß漢字🎄\u0301\u202e$_^{}"
+    name = chance.choice([*NAMES, "".join(chance.choices(letters, k=chance.randrange(90)))])
+    numbers = tuple(chance.choice([0, 0, 1, chance.randrange(10 ** chance.randrange(1, 8))]) for _ in LIFECYCLE)
+    drawn = Pie(name, "Ordered Nov 2–9, 2026 · Nov 9, 2026, 12:42 PM CST", numbers, chance.choice([0, 0, 3]))
+    figure = canvas.easel()
+    rows, where = pie.compose(figure, drawn)
+    surface: Any = figure.canvas
+    renderer = surface.get_renderer()
+    found = [artist.get_window_extent(renderer) for artist in figure.get_children()[1:] if isinstance(artist, Text)]
+    canvas.clear(figure)
+    assert all(one.x0 >= 0 and one.y0 >= 0 and one.x1 <= canvas.WIDTH and one.y1 <= canvas.HEIGHT for one in found), (
+        drawn
+    )
+    for one, other in combinations(found, 2):
+        apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 + BLEED or other.y1 <= one.y0 + BLEED
+        assert apart, (drawn, one, other)
+    assert where.radius > 150, drawn
+    # The ring ends over the legend, and that over the foot.
+    assert where.center[1] - where.radius > where.first + pie.LINE / 2
+    assert where.first - (len(rows) - 0.5) * pie.LINE >= canvas.FOOT
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_no_text_is_clipped_or_runs_into_another(part: int) -> None:
+    for seed in range(part * 2500, part * 2500 + (2500 if os.environ.get("PIECEWISE_LONG") else 20)):
+        boxes_fit(seed)
 
 
 @given(title=st.text(max_size=60), numbers=counts, other=st.integers(0, 100))

@@ -127,7 +127,7 @@ async def test_a_balance_that_polls_miss_is_asked_for_where_that_may_be_over(
 @pytest.mark.parametrize(
     ("trouble", "note"),
     [
-        (PieceUnknown(), "does not know this piece any more"),
+        (PieceUnknown(), "no longer knows this piece"),
         (PlatformRefused(), "did not let me read"),
         (PlatformDown(), "is not answering"),
     ],

@@ -41,8 +41,8 @@ async def test_words_alone_are_uploaded_nowhere(office: Office) -> None:
 @pytest.mark.parametrize(
     ("refusal", "channel", "why"),
     [
-        (NotInChannel(), OPS, "I am not in this channel. `/invite @Piecewise` changes that."),
-        (NotInChannel(), "D0ANA", "ask me in a channel that I am in to see the pie"),
+        (NotInChannel(), OPS, "I'm not in this channel. Type `/invite @Piecewise` to add me."),
+        (NotInChannel(), "D0ANA", "Ask me in a channel I'm in to see the pie"),
         (ChannelClosed(), OPS, "The channel is archived or gone."),
         (ChannelClosed(), "D0ANA", "The channel is archived or gone."),
         (ScopeMissing(), OPS, "lacks a permission"),
@@ -56,7 +56,7 @@ async def test_what_the_channel_does_not_take_the_asker_reads_alone_with_the_rea
     await replies.to_channel(office.services, office.request(channel=channel), PICTURED)
     said = office.slack.last
     assert (said.way, said.place, images(said.shown.blocks)) == ("answer", URL, [])
-    assert "Only you see this, without its picture" in str(said.shown.blocks)
+    assert "Only you see this, without the picture" in str(said.shown.blocks)
     assert why in str(said.shown.blocks)
 
 

@@ -153,7 +153,7 @@ def test_with_nine_tenths_there_the_day_after_tomorrow_is_between_them_and_all()
     ]
     low, high = told_of(mine, history(6)).band(MONDAY + timedelta(days=2))
     assert 0.90 <= low <= high <= 1
-    # It was 43 to 94 %.
+    # It was 43 to 94%.
     assert high - low < 0.1
 
 
@@ -161,7 +161,7 @@ def test_with_nothing_after_four_weeks_no_date_is_promised() -> None:
     mine = [Transit(CampaignId(99), LETTER, MONDAY - timedelta(days=28), None, 0, 500)]
     for known in ([], history(6)):
         told = told_of(mine, known)
-        said = words.expected(model.progress(told), (MONDAY, MONDAY))
+        said = words.expected(model.progress(told), (MONDAY, MONDAY), MONDAY)
         assert said == "Unusually late: 0 of 500 scanned as delivered after 4 weeks. Ask Stannp about this drop."
         assert all(due.day is None or due.day >= MONDAY for due in told.dates)
 
@@ -171,7 +171,7 @@ def test_of_a_campaign_that_came_back_whole_nothing_more_is_expected() -> None:
     told = told_of(mine, history(6))
     assert told.band(MONDAY + timedelta(days=9)) == (0.0, 0.0)
     assert not told.is_late
-    assert words.dates(model.progress(told)) == "nothing is under way any more"
+    assert words.dates(model.progress(told), MONDAY) == "nothing more is on its way"
 
 
 def test_a_campaign_that_came_back_whole_is_part_of_the_past() -> None:
@@ -180,7 +180,7 @@ def test_a_campaign_that_came_back_whole_is_part_of_the_past() -> None:
 
 
 def test_the_end_is_never_all_of_it() -> None:
-    # 1 to 4 % are never scanned, and 2 to 6 % come back: USPS's window said 95 to 100 %.
+    # 1 to 4% are never scanned, and 2 to 6% come back: USPS's window said 95 to 100%.
     told = told_of([Transit(CampaignId(99), LETTER, MONDAY, None, 0, 1000)], [])
     low, high = told.band(MONDAY + timedelta(days=40))
     assert low < 0.93

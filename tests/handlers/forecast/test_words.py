@@ -21,14 +21,14 @@ def a_progress(
 
 
 def test_dates_name_their_spread_where_it_is_wide() -> None:
-    said = words.dates(a_progress((SURE, SURE, UNSURE)))
-    assert said == "half by 14 Nov 2026, most by 14 Nov 2026, nearly all by 14 Nov 2026 (give or take 2 days)"
+    said = words.dates(a_progress((SURE, SURE, UNSURE)), DAY)
+    assert said == "half by Nov 14, most by Nov 14, nearly all by Nov 14 (give or take 2 days)"
 
 
 def test_what_is_there_is_not_promised() -> None:
-    assert words.dates(a_progress((THERE, SURE, SURE))).startswith("most by")
-    assert words.dates(a_progress((THERE, THERE, THERE))) == "nearly all is there; a few stragglers may follow"
-    assert words.dates(a_progress(open_=0)) == "nothing is under way any more"
+    assert words.dates(a_progress((THERE, SURE, SURE)), DAY).startswith("most by")
+    assert words.dates(a_progress((THERE, THERE, THERE)), DAY) == "nearly all has arrived; a few stragglers may follow"
+    assert words.dates(a_progress(open_=0), DAY) == "nothing more is on its way"
 
 
 def test_why_names_campaigns_and_changes() -> None:
@@ -41,18 +41,18 @@ def test_why_names_campaigns_and_changes() -> None:
 
 
 def test_a_small_difference_from_the_usual_is_none() -> None:
-    assert words.stands(a_progress(share=0.61)) == "as usual for day 5"
-    assert words.stands(a_progress(share=0.7)) == "10 points ahead of the usual 60 % for day 5"
-    assert words.stands(a_progress(share=0.5)) == "10 points behind the usual 60 % for day 5"
+    assert words.stands(a_progress(share=0.61)) == "That's usual for day 5."
+    assert words.stands(a_progress(share=0.7)) == "On day 5 you're usually at 60%. You're ahead."
+    assert words.stands(a_progress(share=0.5)) == "On day 5 you're usually at 60%. You're behind."
     assert words.stands(a_progress(late=True)) == ""
 
 
 def test_the_window_of_usps_is_named_where_nothing_else_is_known() -> None:
     window = DAY, DAY + timedelta(days=3)
     unknown = a_progress(own=0, landed=0)
-    assert words.expected(unknown, window) == "14–17 Nov 2026 (USPS's 4–7 days for Marketing Mail)"
+    assert words.expected(unknown, window, DAY) == "Nov 14–17, by USPS's 4–7 days for Marketing Mail"
     # A campaign's own scans say more than a standard.
-    assert "half by" in words.expected(a_progress(own=0, landed=100), window)
+    assert "Half by" in words.expected(a_progress(own=0, landed=100), window, DAY)
 
 
 def test_what_moved_since_yesterday_is_told() -> None:
@@ -85,6 +85,6 @@ def test_where_most_may_never_come_no_straggler_is_spoken_of() -> None:
         for number in (30, 200):
             rows = [Transit(key, LETTER, handed_on, Status.DELIVERED, 2, number)]
             rows += [Transit(key, LETTER, handed_on, None, 0, 1000 - number)]
-            said = words.dates(model.progress(told_of(rows, history(8), today)))
+            said = words.dates(model.progress(told_of(rows, history(8), today)), today)
             assert "stragglers" not in said
             assert "half by" in said or "Unusually late" in said

@@ -89,7 +89,7 @@ async def test_days_are_chosen_one_by_one(office: Office) -> None:
     before = await chosen(office)
     await actions.choose_first(office.services, office.request(), "soon")
     assert await chosen(office) == before
-    assert "no day" in office.slack.last.text
+    assert "read that as a date" in office.slack.last.text
 
 
 async def test_all_time_begins_with_the_chosen_day(office: Office) -> None:

@@ -29,7 +29,7 @@ def test_home(
     address = "https://mail.example/pictures/x.png" if pictured else ""
     page = min(page, max(len(lines) - 1, 0) // home_view.PAGE)
     here = lines[page * home_view.PAGE : (page + 1) * home_view.PAGE]
-    report = home_view.Report(standing, here, len(lines), "all", page, address, note="<!here>")
+    report = home_view.Report(standing, here, len(lines), "all", page, 3, address, note="<!here>")
     shown = home_view.home(report)
     fine(shown)
     for status_, number in standing.mix.in_order():

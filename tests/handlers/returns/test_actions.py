@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from handlers.charts.drawing import Bars
+from handlers.charts.values import States
 from handlers.context.ports import AddressCheck
 from handlers.errors import NotInChannel, Outdated, PlatformDown
 from handlers.returns import actions
@@ -63,7 +63,7 @@ async def test_what_is_usual_is_of_the_other_campaigns(office: Office) -> None:
     campaign = await office.campaign(*[BACK] * 10)
     await office.campaign(BACK, *[D] * 49, ref="223", name="Autumn")
     await actions.open_desk(office.services, office.request(), write(OneCampaign(campaign.id)))
-    assert "2.0 %" in office.slack.last.text
+    assert "2%" in office.slack.last.text
 
 
 async def test_a_range_lists_the_campaigns_with_returns_alone(office: Office) -> None:
@@ -81,8 +81,8 @@ async def test_the_map_goes_to_the_thread_of_the_desk_or_to_the_person(office: O
         office.services, office.request(), write(ReturnsOf(campaign.id, None, ChannelId("C0ELSE"), "1.1"))
     )
     assert (office.slack.last.way, office.slack.last.place, office.slack.last.thread) == ("post", "C0ELSE", "1.1")
-    (bars,) = [one for one in office.drawn if isinstance(one, Bars)]
-    assert [number for _, number in bars.rows] == [3]
+    (states,) = [one for one in office.drawn if isinstance(one, States)]
+    assert [row[1:] for row in states.rows] == [(3, 4)]
     await actions.show_map(office.services, office.request(), write(ReturnsOf(campaign.id)))
     assert (office.slack.last.place, office.slack.last.thread) == (ANA, None)
 
@@ -122,7 +122,7 @@ async def test_an_address_is_checked_by_the_platform_where_it_is_known(office: O
     calls = len(office.mail.calls)
     office.write(lambda c: c.exec_driver_sql("UPDATE pieces SET address = ''"))
     await actions.check_address(office.services, pressed(office), value)
-    assert "not told this piece" in office.slack.last.text
+    assert "know this piece's address yet" in office.slack.last.text
     assert len(office.mail.calls) == calls
 
 

@@ -38,8 +38,10 @@ def test_the_returns_desk(
     notes = {piece.id: note for piece in page[::2]}
     fine(returns_view.desk(returns_view.Returns(campaign, mix, 0.02, places, page, notes, ChannelId("C0OPS"), "1.1")))
     fine(returns_view.desk(returns_view.Returns(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
-    fine(returns_view.map_answer(campaign, places, "by state"))
+    rows = returns_view.rates_by_state(places, {place: 40, "TX": 30})
+    fine(returns_view.map_answer(campaign, rows))
+    assert all(back <= mailed for _, back, mailed in rows)
     for piece in page[:3]:
         check = AddressCheck(True, piece.recipient)
         fine(returns_view.returned_piece(piece, note, check, "<!here>"), returns_view.returned_piece(piece, Note()))
-    assert "not know" in returns_view.check_text(AddressCheck(False, Recipient()))
+    assert "isn't in the postal database" in returns_view.check_text(AddressCheck(False, Recipient()))

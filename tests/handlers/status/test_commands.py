@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from handlers.charts.drawing import Curve, Pie
+from handlers.charts.values import Curve, Pie
 from handlers.context.access import GuestsLook
 from handlers.errors import NotConnected, Outdated, PlatformDown
 from handlers.status import actions, commands
@@ -46,23 +46,25 @@ async def test_a_campaign_is_answered_in_the_channel_with_its_pie_and_noted_as_s
     assert office.read(privacy.shown_campaigns, office.workspace.id, OPS) == [campaign.id]
 
 
-async def test_the_account_is_answered_for_this_month_and_a_campaign_for_all_time(office: Office) -> None:
+async def test_the_account_is_answered_for_what_is_current_and_a_campaign_for_all_time(office: Office) -> None:
     await office.campaign(D)
     await ask(office)
-    assert "November" in pie(office).caption
-    assert sum(pie(office).counts) == 0, "ordered in October"
+    assert sum(pie(office).counts) == 1, "ordered in October, within the last 30 days"
     await ask(office, "last month")
     assert sum(pie(office).counts) == 1
+    assert "October 2026" in pie(office).caption
     await ask(office, "Spring lapsed")
     assert sum(pie(office).counts) == 1
-    await ask(office, "Spring lapsed today")
-    assert sum(pie(office).counts) == 0
+    drawn = len(office.drawn)
+    _, _, text = await ask(office, "Spring lapsed today")
+    assert "Nothing of it was ordered in these days" in text
+    assert len(office.drawn) == drawn, "of nothing there is no picture"
 
 
 async def test_the_day_is_the_askers(office: Office) -> None:
     await office.campaign(D)
     office.clock.moment = office.clock.moment.replace(day=1, hour=3)
-    await ask(office)
+    await ask(office, "this month")
     assert "October" in pie(office).caption, "in Chicago it is still October"
 
 
@@ -127,7 +129,7 @@ async def test_refreshed_the_same_message_shows_new_numbers_and_days(office: Off
     assert office.slack.deleted == ["F1"]
     today = date(2026, 11, 2)
     await actions.refresh(office.services, pressed, buttons.carry(None, Days(today, today)))
-    assert sum(pie(office).counts) == 0
+    assert "Nothing was ordered in these days" in office.slack.last.text
 
 
 async def test_old_numbers_are_said_to_be_old(office: Office) -> None:

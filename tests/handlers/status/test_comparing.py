@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.charts.pair import draw_pair, rows
+from handlers.charts.drawing import draw_pair
 from handlers.status import chance, compare_view
 from handlers.status.compare_view import Side
 from handlers.text.buttons import Comparing
@@ -59,5 +59,5 @@ COMPARING = Comparing(None, None, None, None, None, None)
 
 def test_the_picture_is_square_and_says_each_share() -> None:
     pair = compare_view.pair_of(side("Spring lapsed", 91, 9), side("聖誕 🎄", 0, 0))
-    assert [label for label, _, _ in rows(pair)] == ["Delivered", "Returned"]
+    assert [label for label, _, _ in pair.rows()] == ["Delivered", "Returned"]
     assert draw_pair(pair).startswith(b"\x89PNG")

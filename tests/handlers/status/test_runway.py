@@ -59,11 +59,11 @@ def test_the_balance_covers_booked_drops_in_their_order(
         (runway.Runway(Money(Decimal(100)), 3), "$100.00 covers the next 3 booked drops."),
         (
             runway.Runway(Money(Decimal(100)), 2, Decimal(5), date(2026, 11, 9), "A & B"),
-            "$100.00 covers the next 2 booked drops, but is short $5.00 for *A &amp; B* on 9 Nov 2026.",
+            "$100.00 covers the next 2 booked drops, but is short $5.00 for *A &amp; B* on Nov 9, 2026.",
         ),
         (
             runway.Runway(Money(Decimal(1), "GBP"), 0, Decimal(5), date(2026, 11, 9), "A"),
-            "£1.00 is short £5.00 for *A* on 9 Nov 2026.",
+            "£1.00 is short £5.00 for *A* on Nov 9, 2026.",
         ),
     ],
 )

@@ -61,6 +61,6 @@ def test_choices_and_refusals(asked: str, found: list[StoredCampaign], span: Ran
 
 def test_an_estimate_is_called_one_and_unscanned_mail_is_not_called_lost() -> None:
     assert "estimate" in status_view.caveats(Mix({Status.DELIVERED: 5}))
-    assert "not lost" in status_view.caveats(Mix({Status.DELIVERED: 5, Status.HANDED_OVER: 1}))
+    assert "doesn't mean they're lost" in status_view.caveats(Mix({Status.DELIVERED: 5, Status.HANDED_OVER: 1}))
     assert "first scan" in status_view.caveats(Mix({Status.HANDED_OVER: 5}))
     assert status_view.caveats(Mix({Status.RECEIVED: 5})) == ""

@@ -16,28 +16,28 @@ from storage.records import Money
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=9))
-def test_shares_add_up_to_a_hundred_and_none_is_off_by_a_tenth(counts: list[int]) -> None:
-    tenths, total = formatting.tenths(counts), sum(counts)
-    assert sum(tenths) == (1000 if total else 0)
-    for tenth, number in zip(tenths, counts, strict=True):
-        assert not total or abs(tenth - number * 1000 / total) < 1
+def test_shares_add_up_to_a_hundred_and_none_is_off_by_one(counts: list[int]) -> None:
+    wholes, total = formatting.wholes(counts), sum(counts)
+    assert sum(wholes) == (100 if total else 0)
+    for whole, number in zip(wholes, counts, strict=True):
+        assert not total or abs(whole - number * 100 / total) < 1
 
 
 def test_the_largest_remainders_round_up_and_of_the_same_the_first() -> None:
-    assert formatting.tenths([1, 1, 1]) == [334, 333, 333]
-    assert formatting.tenths([2, 1]) == [667, 333]
-    assert formatting.tenths([1, 5]) == [167, 833]
-    assert formatting.tenths([]) == []
+    assert formatting.wholes([1, 1, 1]) == [34, 33, 33]
+    assert formatting.wholes([2, 1]) == [67, 33]
+    assert formatting.wholes([1, 5]) == [17, 83]
+    assert formatting.wholes([]) == []
 
 
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ([5, 3], ["62.5 %", "37.5 %"]),
-        ([1, 999_999], ["< 0.1 %", "> 99.9 %"]),
-        ([0, 7], ["0.0 %", "100.0 %"]),
-        ([0, 0], ["0.0 %", "0.0 %"]),
-        ([1, 1999], ["0.1 %", "99.9 %"]),
+        ([5, 3], ["63%", "37%"]),
+        ([1, 999_999], ["< 1%", "> 99%"]),
+        ([0, 7], ["0%", "100%"]),
+        ([0, 0], ["0%", "0%"]),
+        ([1, 99], ["1%", "99%"]),
     ],
 )
 def test_few_among_very_many_are_not_none_and_nearly_all_are_not_all(counts: list[int], said: list[str]) -> None:
@@ -45,10 +45,18 @@ def test_few_among_very_many_are_not_none_and_nearly_all_are_not_all(counts: lis
 
 
 @pytest.mark.parametrize(
-    ("part", "total", "said"), [(0, 0, "0 %"), (1, 3, "33 %"), (999, 1000, "99 %"), (5, 5, "100 %")]
+    ("part", "total", "said"), [(0, 0, "0%"), (1, 3, "33%"), (2, 3, "67%"), (999, 1000, "> 99%"), (5, 5, "100%")]
 )
-def test_a_percentage_is_rounded_down(part: int, total: int, said: str) -> None:
-    assert formatting.percent(part, total) == said
+def test_a_share_is_rounded_as_those_of_a_picture(part: int, total: int, said: str) -> None:
+    assert formatting.share(part, total) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "0"), (9_999, "9,999"), (10_000, "10k"), (999_999, "999k"), (1_000_000, "1M"), (3_949_999, "3.9M")],
+)
+def test_a_number_that_does_not_fit_is_shortened(number: int, said: str) -> None:
+    assert formatting.compact(number) == said
 
 
 @pytest.mark.parametrize(
@@ -63,14 +71,23 @@ def test_money_is_written_with_its_sign(amount: str, currency: str, said: str) -
 @pytest.mark.parametrize(
     ("first", "last", "said"),
     [
-        (date(2026, 11, 2), date(2026, 11, 2), "2 Nov 2026"),
-        (date(2026, 11, 2), date(2026, 11, 9), "2–9 Nov 2026"),
-        (date(2026, 10, 28), date(2026, 11, 2), "28 Oct – 2 Nov 2026"),
-        (date(2025, 11, 2), date(2026, 11, 9), "2 Nov 2025 – 9 Nov 2026"),
+        (date(2026, 11, 2), date(2026, 11, 2), "Nov 2, 2026"),
+        (date(2026, 11, 2), date(2026, 11, 9), "Nov 2–9, 2026"),
+        (date(2026, 10, 28), date(2026, 11, 2), "Oct 28 – Nov 2, 2026"),
+        (date(2025, 11, 2), date(2026, 11, 9), "Nov 2, 2025 – Nov 9, 2026"),
     ],
 )
 def test_days_are_written_as_short_as_they_can_be(first: date, last: date, said: str) -> None:
     assert formatting.span(first, last) == said
+
+
+def test_a_year_is_left_out_where_it_is_plain() -> None:
+    today = date(2026, 11, 26)
+    assert formatting.day_near(date(2026, 11, 9), today) == "Nov 9"
+    assert formatting.day_near(date(2026, 5, 30), today) == "May 30, 2026"
+    assert formatting.span_near(date(2026, 11, 8), date(2026, 11, 12), today) == "Nov 8–12"
+    assert formatting.span_near(date(2026, 12, 28), date(2027, 1, 3), today) == "Dec 28 – Jan 3"
+    assert formatting.span_near(date(2025, 11, 8), date(2025, 11, 12), today) == "Nov 8–12, 2025"
 
 
 def test_one_piece_is_no_plural() -> None:
@@ -79,13 +96,13 @@ def test_one_piece_is_no_plural() -> None:
 
 def test_a_moment_is_shown_in_each_readers_zone_or_a_pictures_own() -> None:
     moment = datetime(2026, 11, 2, 23, 30, 5, tzinfo=UTC)
-    assert formatting.moment(moment, ZoneInfo("Europe/Paris")) == "3 Nov 2026, 00:30 CET"
+    assert formatting.moment(moment, ZoneInfo("Europe/Paris")) == "Nov 3, 2026, 12:30 AM CET"
     assert (
         formatting.stamp(moment)
-        == f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|2026-11-02 23:30 UTC>"
+        == f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|Nov 2, 2026, 11:30 PM UTC>"
     )
     assert "{time_secs}" in formatting.stamp(moment, seconds=True)
-    assert formatting.stamp_day(moment).endswith("|2026-11-02>")
+    assert formatting.stamp_day(moment).endswith("|Nov 2, 2026>")
 
 
 # ---- Pieces of messages -----------------------------------------------------------------------------------------

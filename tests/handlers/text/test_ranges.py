@@ -34,5 +34,5 @@ def test_any_two_days_become_the_nearest_valid_range(first: date, last: date) ->
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "2026-13-01..2026-01-01", "..", "x" * 500])
-def test_what_was_kept_and_cannot_be_read_is_this_month(text: str) -> None:
-    assert parsing.kept(text, TODAY) == parsing.this_month(TODAY)
+def test_what_was_kept_and_cannot_be_read_is_the_default(text: str) -> None:
+    assert parsing.kept(text, TODAY) == parsing.now(TODAY)

@@ -65,11 +65,11 @@ def test_a_guess_is_said_to_be_one_and_a_campaign_may_be_meant() -> None:
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        (Told(ChannelId("C0OPS"), Status.RETURNED, NOW, ""), "Told Returned to <#C0OPS> <!date"),
-        (Told(ChannelId("C0OPS"), Status.RETURNED, None, ""), "Will tell Returned to <#C0OPS> shortly"),
+        (Told(ChannelId("C0OPS"), Status.RETURNED, NOW, ""), "<#C0OPS> was notified of “Returned” <!date"),
+        (Told(ChannelId("C0OPS"), Status.RETURNED, None, ""), "<#C0OPS> will be notified of “Returned” shortly"),
         (
             Told(ChannelId("C0OPS"), Status.RETURNED, None, "closed <x>"),
-            "Could not tell Returned to <#C0OPS>: closed &lt;x&gt;",
+            "I couldn't post “Returned” in <#C0OPS>: closed &lt;x&gt;",
         ),
     ],
 )

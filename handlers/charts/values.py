@@ -1,0 +1,74 @@
+"""What the pictures show, as values."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from handlers.forecast import model
+from handlers.forecast.model import Forecast, Point
+from handlers.text import formatting
+from handlers.text.status_styles import OTHER_COLOR, OTHER_LABEL, STYLES
+from storage.records import Mix
+from storage.statuses import LIFECYCLE
+
+
+@dataclass(frozen=True)
+class Pie:
+    """What a pie shows. `title` is whose mail it is; `caption` the line at its foot: the moment of the numbers."""
+
+    title: str
+    caption: str
+    counts: tuple[int, ...]
+    other: int
+
+    @classmethod
+    def of(cls, title: str, caption: str, mix: Mix) -> "Pie":
+        return cls(title, caption, tuple(number for _, number in mix.in_order()), mix.other)
+
+    @property
+    def mix(self) -> Mix:
+        """Its numbers by status."""
+        return Mix(dict(zip(LIFECYCLE, self.counts, strict=True)), self.other)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two names with how many pieces stand at each status, in reading order, the unknown ones last."""
+
+    names: tuple[str, str]
+    counts: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def rows(self) -> list[tuple[str, str, tuple[str, str]]]:
+        """Label, color and the two shares of each status that holds a piece on either side."""
+        looks = [(STYLES[status].label, STYLES[status].color) for status in LIFECYCLE] + [(OTHER_LABEL, OTHER_COLOR)]
+        shares = [formatting.shares(counts) for counts in self.counts]
+        found = zip(looks, zip(*self.counts, strict=True), zip(*shares, strict=True), strict=True)
+        return [(label, color, both) for (label, color), numbers, both in found if any(numbers)]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The share delivered day by day, beside what is usual, and what is expected from today on.
+
+    `message`: what it says, in a sentence.
+    """
+
+    title: str
+    message: str
+    points: tuple[Point, ...]
+    today: date
+    #: What the pale band is.
+    usual: str = "usual"
+
+    @classmethod
+    def of(cls, title: str, message: str, told: Forecast) -> "Curve":
+        usual = "usual" if told.outlook.is_own else "USPS's 4–7 days"
+        return cls(title, message, tuple(model.points(told)), told.today, usual)
+
+
+@dataclass(frozen=True)
+class States:
+    """What came back, by state: `returned` of `mailed` pieces to each. Keys are what stands in the addresses."""
+
+    title: str
+    message: str
+    rows: tuple[tuple[str, int, int], ...]

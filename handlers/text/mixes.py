@@ -1,0 +1,112 @@
+"""A mix in words: its rows with the shares that every answer and picture shows, and the one sentence that says it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from handlers.text import formatting
+from handlers.text.messages import escape
+from handlers.text.status_styles import OTHER_COLOR, OTHER_EMOJI, OTHER_LABEL, OTHER_SQUARE, STYLES
+from storage.records import Mix
+from storage.statuses import Status
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is said of one status wherever a mix is shown. `status` is None for "Other", `whole` a rounded per cent."""
+
+    status: Status | None
+    label: str
+    emoji: str
+    color: str
+    square: str
+    number: int
+    whole: int
+    share: str
+
+
+def rows_of(mix: Mix) -> list[Row]:
+    """The statuses that hold pieces, in the order of a piece's way. Their shares add up to a hundred."""
+    held: list[tuple[Status | None, int]] = [(status, number) for status, number in mix.in_order() if number]
+    held += [(None, mix.other)] if mix.other else []
+    numbers = [number for _, number in held]
+    rounded = zip(held, formatting.wholes(numbers), formatting.shares(numbers), strict=True)
+    return [_row(status, number, whole, share) for (status, number), whole, share in rounded]
+
+
+def _row(status: Status | None, number: int, whole: int, share: str) -> Row:
+    if status is None:
+        return Row(None, OTHER_LABEL, OTHER_EMOJI, OTHER_COLOR, OTHER_SQUARE, number, whole, share)
+    style = STYLES[status]
+    return Row(status, style.label, style.emoji, style.color, style.square, number, whole, share)
+
+
+def counts_text(mix: Mix) -> str:
+    """Every number of the pie in plain words, in reading order; "No pieces" for none. Escape it in mrkdwn."""
+    said = [f"{row.label} {formatting.count(row.number)} ({row.share})" for row in rows_of(mix)]
+    return " · ".join(said) or "No pieces"
+
+
+#: What is said of pieces that stand there, after their share or number.
+SAID: Final[Mapping[Status | None, str]] = {
+    Status.RECEIVED: "waiting to be printed",
+    Status.PRODUCING: "being printed",
+    Status.HANDED_OVER: "handed to USPS",
+    Status.IN_TRANSIT: "in transit",
+    Status.LOCAL_DELIVERY: "at the local post office",
+    Status.DELIVERED: "delivered",
+    Status.RETURNED: "came back",
+    Status.CANCELLED: "cancelled",
+    None: "at a status I don't know",
+}
+#: Told by their number, for each of them is somebody's loss or decision.
+COUNTED: Final = (Status.RETURNED, Status.CANCELLED)
+
+
+def headline(mix: Mix) -> str:
+    """What a colleague would say of it: "91% delivered, 14 came back". Without a full stop; plain text."""
+    rows = rows_of(mix)
+    if not rows:
+        return "No pieces"
+    if len(rows) == 1:
+        return _all(rows[0])
+    said = [f"{row.share} {SAID[row.status]}" for row in _leading(rows)]
+    said += [f"{formatting.count(row.number)} {SAID[row.status]}" for row in rows if row.status in COUNTED]
+    return ", ".join(said)
+
+
+def _all(row: Row) -> str:
+    number = formatting.count(row.number)
+    return f"1 piece, {SAID[row.status]}" if row.number == 1 else f"All {number} {SAID[row.status]}"
+
+
+def _leading(rows: list[Row]) -> list[Row]:
+    """What has arrived, and where the most are as long as that is somewhere else."""
+    told = [row for row in rows if row.status not in COUNTED]
+    most = max(told, key=lambda row: row.number, default=None)
+    arrived = [row for row in told if row.status is Status.DELIVERED]
+    return arrived + ([most] if most is not None and most not in arrived else [])
+
+
+#: Squares in a strip: each stands for four per cent.
+STRIP: Final = 25
+
+
+def strip(mix: Mix) -> str:
+    """The mix as colored squares in a row, each status that holds a piece with at least one; "" for no pieces."""
+    rows = rows_of(mix)
+    if not rows:
+        return ""
+    squares = [max(1, round(row.whole * STRIP / 100)) for row in rows]
+    while sum(squares) > STRIP:
+        squares[squares.index(max(squares))] -= 1
+    while sum(squares) < STRIP:
+        squares[squares.index(max(squares))] += 1
+    return "".join(row.square * number for row, number in zip(rows, squares, strict=True))
+
+
+def legend(mix: Mix) -> str:
+    """A line for each status that holds a piece: its square, name, number and share. Escaped."""
+    return "\n".join(
+        f"{row.square} *{row.label}* {formatting.count(row.number)} ({escape(row.share)})" for row in rows_of(mix)
+    )
