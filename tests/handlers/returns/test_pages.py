@@ -62,7 +62,7 @@ def test_places_are_named_where_they_were_counted() -> None:
 def test_a_rate_is_of_what_was_mailed() -> None:
     assert "*5* of 100 mailed came back (*5%*)." in returns_view.rate_text(MIX, None)
     assert "Nothing has been mailed yet" in returns_view.rate_text(Mix({Status.RECEIVED: 3}), None)
-    assert "2.1 %" in returns_view.rate_text(MIX, 0.021)
+    assert "Your other mail: 2%" in returns_view.rate_text(MIX, 0.021)
 
 
 def in_range(*backs: int) -> list[dict[str, Any]]:
