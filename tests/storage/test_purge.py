@@ -38,10 +38,10 @@ def furnish(connection: Connection, workspace_id: int) -> None:
         if "workspace_id" not in table.c:
             continue
         for number in range(3):
-            row = {c.name: a_value(c, workspace_id, number) for c in table.c}
+            row = {c.key: a_value(c, workspace_id, number) for c in table.c}
             connection.execute(insert(table).values(**row))
     for piece_id in connection.scalars(select(pieces.c.id).where(pieces.c.workspace_id == workspace_id)).all():
-        row = {c.name: a_value(c, workspace_id, 1) for c in changes.c} | {"piece_id": piece_id}
+        row = {c.key: a_value(c, workspace_id, 1) for c in changes.c} | {"piece_id": piece_id}
         connection.execute(insert(changes).values(**row))
     left = {"removed_at": NOW, "purge_at": NOW}
     named = {"id": workspace_id, "team_id": f"T{workspace_id}", "name": "Acme", "currency": "USD"}
