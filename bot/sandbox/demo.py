@@ -74,7 +74,7 @@ class Sandbox:
         stack = self.slack.stack_of(user)
         return {
             "version": self.slack.version,
-            "day": f"{self.world.now:%a %-d %b %Y}",
+            "day": f"{self.world.now:%a, %b %-d, %Y}",
             "caught_up": datetime.now(UTC) - self.world.now < timedelta(hours=1),
             "users": [{"id": one.id, "name": one.name, "admin": one.is_admin} for one in self.slack.users.values()],
             "channels": [

@@ -91,7 +91,9 @@ def expected(progress: Progress, window: tuple[date, date], today: date) -> str:
         return late(progress)
     if not progress.is_known and progress.open:
         return f"{formatting.span_near(*window, today)}, by {USPS_WINDOW}"
-    said = f"{dates(progress, today)}, {why(progress)}" if progress.open else dates(progress, today)
+    said = dates(progress, today)
+    if progress.open and any(due.day is not None for due in progress.due):
+        said += f", {why(progress)}"
     return f"{said[0].upper()}{said[1:]}."
 
 
