@@ -37,7 +37,7 @@ async def mail_alerts(services: Services, request: Request) -> None:
         await open_alert_settings(services, request)
     elif asked.verb == "list":
         await replies.to_asker(services, request, await switching.listing(services, request))
-    elif asked.verb == "unmute" and asked.sure:
+    elif asked.verb == "unmute" and asked.sure and not asked.target:
         await switching.mute(services, request, None)
     elif asked.verb == "mute":
         await _mute(services, request, asked, now)

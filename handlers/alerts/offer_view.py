@@ -34,10 +34,11 @@ def _verb(choice: AlertsDo) -> str:
 
 
 def campaigns(verb: str, asked: str, found: Sequence[StoredCampaign]) -> Message:
-    """Which campaign is meant. `asked` is escaped by the caller."""
+    """Which campaign is meant. A mute is of a whole channel, and so is its end. `asked` is escaped by the caller."""
+    whole = verb == "unmute"
     verb = verb if verb in ("on", "off") else "on"
+    everything = ("The whole channel", AlertsDo("unmute")) if whole else ("All campaigns", AlertsDo(verb))
     choices = [(f"*{escape(one.facts.name)}*", AlertsDo(verb, one.id)) for one in found[:OFFERED]]
-    everything = ("All campaigns", AlertsDo(verb))
     if not found:
         return offer(f"No campaign called “{asked}”.", [everything, ("What is on here", AlertsDo("list"))])
     return offer(f"No alerts changed yet: which campaign do you mean by “{asked}”?", [*choices, everything])

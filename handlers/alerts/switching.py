@@ -42,10 +42,9 @@ async def listing(services: Services, request: Request) -> Message:
 
 
 async def switch_on(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
-    """By words or by a button. What is on already stays as it was chosen."""
-    before = await current(services, request)
-    on = {one.campaign_id for one in before}
-    if (campaign_id in on or NO_CAMPAIGN in on) and not kept.was_done(request.kept):
+    """By words or by a button. What is told already stays as it was chosen; where only a card was, news comes, too."""
+    on = {one.campaign_id: one.notify_on for one in await current(services, request)}
+    if on.get(campaign_id, on.get(NO_CAMPAIGN)) and not kept.was_done(request.kept):
         message = await listing(services, request)
         note = f"Alerts for {alerts_view.named(what)} are already on here."
         await replies.to_asker(services, request, alerts_view.noted(message, note))

@@ -10,14 +10,14 @@ from handlers.alerts import view as alerts_view
 from handlers.alerts.table import TABLE
 from handlers.context.table import Field, Filled
 from handlers.errors import NotInChannel, Outdated
-from handlers.text.buttons import Form, Hours, Limit, News, OneCampaign, OneChannel
+from handlers.text.buttons import Action, AlertsDo, Form, Hours, Limit, News, OneCampaign, OneChannel
 from handlers.text.codec import write
 from storage import channel_settings, intents, workspaces
 from storage.audit import Act
 from storage.intents import Kind
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, NotifyOn, Subscription
 from storage.statuses import Status
-from tests.handlers.conftest import ANA, OPS, URL, Office
+from tests.handlers.conftest import ANA, OPS, URL, Office, pressable
 
 DEFAULT = frozenset(alerts_view.DEFAULT_WANTS)
 
@@ -91,6 +91,27 @@ async def test_a_channel_is_muted_for_a_time_and_no_longer(office: Office, words
     await say(office, "unmute")
     assert told(office)[0].muted_until is None
     assert [act for act, _, _ in office.log()] == [Act.SUBSCRIBED, Act.MUTED, Act.UNMUTED]
+
+
+async def test_one_campaign_is_resumed_by_a_button_for_a_mute_is_of_the_whole_channel(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    await say(office, "on")
+    await say(office, "mute 2h")
+    for words in ("resume Spring lapsed", "unmute Zzyzx"):
+        await say(office, words)
+        assert (office.slack.last.way, office.slack.last.place) == ("answer", URL), "asked back"
+        assert told(office)[0].muted_until is not None
+        assert (Action.ALERTS_DO, write(AlertsDo("unmute"))) in pressable(office.slack.last.shown.blocks)
+
+
+async def test_on_brings_news_to_what_had_only_a_card(office: Office) -> None:
+    campaign = await office.campaign(Status.DELIVERED)
+    await say(office, "on")
+    await actions.carry_out(office.services, office.request(), write(AlertsDo("card", campaign.id)))
+    assert {one.campaign_id: one.notify_on for one in told(office)}[campaign.id] == frozenset()
+    await say(office, "on Spring lapsed")
+    assert {one.campaign_id: one.notify_on for one in told(office)}[campaign.id] == DEFAULT
+    assert "already on" in await say(office, "on Spring lapsed")
 
 
 async def test_bare_it_opens_the_settings_and_help_is_an_answer(office: Office) -> None:
