@@ -57,7 +57,7 @@ async def _answer(
         return track_view.no_piece(asked, campaign)
     if len(found.ids) > 1 or campaign:
         return track_view.pick_piece(
-            quote(asked), found.pieces, found.ids, campaign, exact=found.exact, listed=not request.guest
+            quote(asked), found.pieces, found.ids, campaign, exact=found.exact, guest=request.guest
         )
     message = await piece_message(services, request, found.pieces[0])
     if found.exact:

@@ -45,11 +45,16 @@ def full_name(who: Recipient) -> str:
 
 def short_name(who: Recipient) -> str:
     """Enough to recognize a piece in a channel: "Jane S., Austin TX 787••". Escaped."""
+    return escape(_shortened(who))
+
+
+def _shortened(who: Recipient) -> str:
+    """The same in plain text."""
     first, _, last = who.name.strip().rpartition(" ")
     name = f"{first} {last[:1]}." if first else (f"{last[:1]}." if last else "")
     zip_code = f"{who.postcode[:3]}••" if who.postcode else ""
     place = " ".join(part for part in (who.city, who.region, zip_code) if part)
-    return escape(", ".join(part for part in (name, place) if part)) or "recipient not known yet"
+    return ", ".join(part for part in (name, place) if part) or "recipient not known yet"
 
 
 def piece_answer(
@@ -179,28 +184,28 @@ def cancel_button(piece: StoredPiece) -> Block:
 
 def pick_piece(
     asked: str, found: Sequence[StoredPiece], ids: Sequence[PieceId], campaign: StoredCampaign | None = None, *,
-    exact: bool = True, listed: bool = True,
+    exact: bool = True, guest: bool = False,
 ) -> Message:  # fmt: skip
     """Several pieces may be meant: some to choose from, and a list of all, for the asker alone.
 
-    `asked` is escaped by the caller; a `campaign` may be meant, too.
+    `asked` is escaped by the caller; a `campaign` may be meant, too. A guest reads no full name, and gets no list.
     """
     menu: Block = {
         "type": "static_select",
         "action_id": Action.PICK_PIECE,
         "placeholder": {"type": "plain_text", "text": "Choose a piece"},
-        "options": [_choice(piece) for piece in found],
+        "options": [_guests_choice(piece) if guest else _choice(piece) for piece in found],
     }
     number = f"{'At least ' if len(ids) >= COUNTED else ''}{formatting.pieces(len(ids))}"
     verb = "matches" if len(ids) == 1 else "match"
     text = f"{number} {verb} “{asked}”. Which one?" if exact else f"Nothing matches “{asked}”. Did you mean:"
     more = len(ids) - len(found)
     row = [menu]
-    if listed and len(ids) > 1:
+    if not guest and len(ids) > 1:
         spoken = "List them all with their tracking"
         row.append(button("Show the list", Action.FOUND_LIST, write(PiecesFound.of(ids)), spoken=spoken))
     blocks = [section(text), actions(*row), *([_campaign(campaign)] if campaign else [])]
-    if more > 0:
+    if more > 0 and not guest:
         left = f"{formatting.count(more)} more are in the list, newest first."
         blocks.append(context(f"{left} A full name, a street or a ZIP code narrows it down."))
     return Message(text, blocks)
@@ -226,6 +231,15 @@ def _choice(piece: StoredPiece) -> Block:
     place = " ".join(part for part in (who.city, who.postcode) if part)
     name = " · ".join(part for part in (who.name or who.company or piece.ref, who.address, place) if part)
     more = " · ".join(part for part in (piece.campaign_name or "sent singly", plain_standing(piece)) if part)
+    return _described(name, more, piece)
+
+
+def _guests_choice(piece: StoredPiece) -> Block:
+    """The same of what a guest was shown; the id stands below, where no long name pushes it out."""
+    return _described(_shortened(piece.recipient), f"{piece.ref} · {plain_standing(piece)}", piece)
+
+
+def _described(name: str, more: str, piece: StoredPiece) -> Block:
     return option(name, write(OnePiece(piece.id))) | {
         "description": {"type": "plain_text", "text": clip_plain(more, OPTION), "emoji": True}
     }

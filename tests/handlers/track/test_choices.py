@@ -30,14 +30,14 @@ CAMPAIGN = StoredCampaign(CampaignId(1), KnownCampaign("222", "Jane's drop"))
 
 
 @pytest.mark.parametrize(
-    ("known", "shown", "listed", "listing", "more"),
-    [(1, 1, True, False, False), (2, 2, True, True, False), (3, 2, True, True, True), (3, 2, False, False, True)],
+    ("known", "shown", "guest", "listing", "more"),
+    [(1, 1, False, False, False), (2, 2, False, True, False), (3, 2, False, True, True), (3, 2, True, False, False)],
 )
 def test_a_list_is_offered_where_there_are_several(
-    known: int, shown: int, listed: bool, listing: bool, more: bool
+    known: int, shown: int, guest: bool, listing: bool, more: bool
 ) -> None:
     found = [replace(PIECE, id=PieceId(n)) for n in range(1, shown + 1)]
-    message = track_view.pick_piece("jane", found, [PieceId(n) for n in range(1, known + 1)], listed=listed)
+    message = track_view.pick_piece("jane", found, [PieceId(n) for n in range(1, known + 1)], guest=guest)
     assert (Action.FOUND_LIST.value in [action for action, _ in pressable(list(message.blocks))]) == listing
     assert ("1 more are in the list" in str(message.blocks)) == more
     assert ("matches" in message.text) == (known == 1)
@@ -45,8 +45,8 @@ def test_a_list_is_offered_where_there_are_several(
 
 def test_many_are_counted_up_to_a_bound() -> None:
     few, many = ([PieceId(n) for n in range(1, number + 1)] for number in (COUNTED - 1, COUNTED))
-    assert "At least" not in track_view.pick_piece("jane", [PIECE], few, listed=False).text
-    assert "At least" in track_view.pick_piece("jane", [PIECE], many, listed=False).text
+    assert "At least" not in track_view.pick_piece("jane", [PIECE], few).text
+    assert "At least" in track_view.pick_piece("jane", [PIECE], many).text
 
 
 def test_a_guess_is_said_to_be_one_and_a_campaign_may_be_meant() -> None:
@@ -102,3 +102,10 @@ def test_a_choice_says_who_and_where_to(who: Recipient, shown: str) -> None:
     assert choice["text"]["text"] == shown
     assert choice["description"]["text"].startswith("Spring · ")
     assert track_view._choice(replace(PIECE, campaign_name=""))["description"]["text"].startswith("sent singly · ")
+
+
+def test_a_guests_choice_is_plain_and_ends_in_the_id_whatever_the_name() -> None:
+    who = Recipient("Bo O'Neil & <Sons>", "Acme", "1 Main Street", "Llanfairpwll" * 8, "TX", "78701", "US")
+    choice = track_view._guests_choice(replace(PIECE, recipient=who))
+    assert choice["text"]["text"].startswith("Bo O'Neil & <., Llanfair")
+    assert choice["description"]["text"] == "1001 · In Transit"

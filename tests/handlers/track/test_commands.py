@@ -81,6 +81,15 @@ async def test_a_guest_reads_of_what_was_shared_without_the_recipient(office: Of
         await actions.pick_piece(office.services, office.request(**guest), write(OnePiece(office.piece("1002").id)))
 
 
+async def test_of_several_pieces_a_guest_reads_shortened_names_and_ids(office: Office) -> None:
+    await office.campaign(D, T, T)
+    for ref in ("1001", "1002"):
+        await actions.share_piece(office.services, office.request(), write(OnePiece(office.piece(ref).id)))
+    seen, who = await ask(office, "jane", user=GUS, guest=True), office.piece("1001").recipient
+    assert not [told for told in ("Smith", who.address, who.postcode, "Spring lapsed", "1003") if told in seen]
+    assert all(told in seen for told in ("Jane S.", "1001 · Delivered", "1002 · In Transit"))
+
+
 async def test_without_a_channel_nothing_is_shared(office: Office) -> None:
     await office.campaign(D)
     with pytest.raises(Refusal, match="no channel"):
