@@ -23,11 +23,15 @@ FEW: Final = 50
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: what it is called, where its pieces stand, and when the first were handed over."""
+    """One of the two: what it is called, where its pieces stand, and when the first and the last were handed over.
+
+    Of a part of a campaign, or of the account, these days are not known.
+    """
 
     name: str
     mix: Mix
     handed_on: date | None = None
+    handed_last: date | None = None
 
     @property
     def mailed(self) -> int:
@@ -38,13 +42,16 @@ class Side:
         return self.mix.of(status)
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing more is expected of any piece."""
-        return self.mix.of(*FINAL) == self.mix.total
+    def under_way(self) -> int:
+        """How many of the mailed pieces may still be delivered, or come back."""
+        return self.mix.of(*(MAILED - FINAL))
 
-    def age(self, today: date) -> int | None:
-        """Delivery days since the first hand-over."""
-        return None if self.handed_on is None else days.delivery_days(self.handed_on, today)
+    def ages(self, today: date) -> tuple[int, int] | None:
+        """Delivery days since the first and the last hand-over; None where they are not known."""
+        if self.handed_on is None:
+            return None
+        last = self.handed_last or self.handed_on
+        return days.delivery_days(self.handed_on, today), days.delivery_days(last, today)
 
 
 def pair_of(one: Side, other: Side) -> Pair:
@@ -54,19 +61,20 @@ def pair_of(one: Side, other: Side) -> Pair:
 
 
 def answer(one: Side, other: Side, today: date, picture: bytes | None) -> Message:
-    """Both, with their differences in words."""
+    """Both: what of their difference matters, then the counts."""
     title = f"{one.name} vs {other.name}"
     said = differences(one, other, today)
     lines = [f"• {label}: {first} vs {second}" for label, _, (first, second) in pair_of(one, other).rows()]
     numbers = "\n".join(lines) or "No pieces on either side."
+    counts = f"{_count(one)} vs {_count(other)}"
     blocks = [
         header(title),
-        context(f"{_count(one)} vs {_count(other)}"),
-        section("\n".join(escape(line) for line in said)),
+        section(f"*{escape(said[0])}*" + "".join(f"\n{escape(line)}" for line in said[1:])),
+        context(counts),
         section(escape(numbers)),
         context("Chance: in one of twenty comparisons of like mail a difference this large comes by itself."),
     ]
-    text = clip(f"{escape(title)}. {escape(' '.join(said))}", TEXT)
+    text = clip(f"{escape(' '.join(said))} {counts}", TEXT)
     alt = f"Two pies, {title}. {'; '.join(lines)}"
     return Message(text, blocks, Picture(picture, clip(alt, 1900), clip(title, 200)) if picture else None)
 
@@ -80,9 +88,7 @@ def differences(one: Side, other: Side, today: date) -> list[str]:
     if not one.mailed or not other.mailed:
         waiting = one.name if not one.mailed else other.name
         return [f"Nothing of {waiting} has been handed to USPS yet, so there is nothing to compare."]
-    said = [_share("delivered", Status.DELIVERED, one, other), _share("came back", Status.RETURNED, one, other)]
-    if early := _too_early(one, other, today):
-        said[0] = early
+    said = [_deliveries(one, other, today), _share("came back", Status.RETURNED, one, other, today)]
     if min(one.mailed, other.mailed) < FEW:
         fewest = one if one.mailed <= other.mailed else other
         said.append(
@@ -91,28 +97,56 @@ def differences(one: Side, other: Side, today: date) -> list[str]:
     return said
 
 
-def _share(verb: str, status: Status, one: Side, other: Side) -> str:
-    first, second = one.part(status), other.part(status)
-    shares = [formatting.share(part, side.mailed) for part, side in ((first, one), (second, other))]
-    said = f"{shares[0]} of {one.name} {verb}, {shares[1]} of {other.name}"
-    gap = chance.difference(first, one.mailed, second, other.mailed)
-    if gap is None or (first == 0 and second == 0):
-        return f"{said}."
-    return f"{said}: {'more than chance explains' if gap.is_real else 'that may be chance'}."
-
-
-def _too_early(one: Side, other: Side, today: date) -> str:
-    """Where one had more days than the other, how much was delivered says nothing yet."""
-    ages = one.age(today), other.age(today)
-    if (one.is_over and other.is_over) or ages[0] is None or ages[1] is None or abs(ages[0] - ages[1]) <= APART:
-        return ""
-    ahead, behind = (one, other) if ages[0] > ages[1] else (other, one)
-    apart = abs(ages[0] - ages[1])
+def _deliveries(one: Side, other: Side, today: date) -> str:
+    if _verdict(Status.DELIVERED, one, other, today) is not None:
+        return _share("delivered", Status.DELIVERED, one, other, today)
     parts = [f"{formatting.share(side.part(Status.DELIVERED), side.mailed)} of {side.name}" for side in (one, other)]
-    return (
-        f"{parts[0]} and {parts[1]} delivered, but {ahead.name} has been under way {apart} delivery days longer than "
-        f"{behind.name}: compare deliveries when both are complete."
-    )
+    return f"{parts[0]} and {parts[1]} delivered, but {_why_early(one, other, today)}"
+
+
+def _why_early(one: Side, other: Side, today: date) -> str:
+    mine, theirs = one.ages(today), other.ages(today)
+    if mine and theirs and (apart := abs(mine[0] - theirs[0])) > APART:
+        ahead, behind = (one, other) if mine[0] > theirs[0] else (other, one)
+        return (
+            f"{ahead.name} has been under way {apart} delivery days longer than {behind.name}: "
+            f"compare deliveries when both are complete."
+        )
+    most = max((one, other), key=lambda side: side.under_way / side.mailed)
+    share = formatting.share(most.under_way, most.mailed)
+    return f"{share} of {most.name} is still on its way: too early to compare deliveries."
+
+
+def _share(verb: str, status: Status, one: Side, other: Side, today: date) -> str:
+    shares = [formatting.share(side.part(status), side.mailed) for side in (one, other)]
+    said = f"{shares[0]} of {one.name} {verb}, {shares[1]} of {other.name}"
+    verdict = _verdict(status, one, other, today)
+    if verdict is None or not (one.part(status) or other.part(status)):
+        return f"{said}{' so far' if one.under_way or other.under_way else ''}."
+    return f"{said}: {'more than chance explains' if verdict else 'that may be chance'}."
+
+
+def _verdict(status: Status, one: Side, other: Side, today: date) -> int | None:
+    """Whether more of the other (1) or of this one (-1) got there than chance explains, or neither (0).
+
+    None: too early to tell. Where one had more time than the other, or nobody knows, what is still under way is
+    thought to get there all on one side and not at all on the other, and the same the other way round: what holds both
+    ways is no matter of age.
+    """
+    mine, theirs = one.ages(today), other.ages(today)
+    if mine and theirs and all(abs(a - b) <= APART for a, b in zip(mine, theirs, strict=True)):
+        return _sign(one.part(status), one.mailed, other.part(status), other.mailed)
+    parts = one.part(status), other.part(status)
+    ways = {
+        _sign(parts[0] + one.under_way, one.mailed, parts[1], other.mailed),
+        _sign(parts[0], one.mailed, parts[1] + other.under_way, other.mailed),
+    }
+    return ways.pop() if len(ways) == 1 else None
+
+
+def _sign(part: int, total: int, other: int, other_total: int) -> int:
+    gap = chance.difference(part, total, other, other_total)
+    return 0 if gap is None or not gap.is_real else (1 if gap.low > 0 else -1)
 
 
 def choices(labeled: Sequence[tuple[str, Comparing]]) -> Message:

@@ -68,8 +68,11 @@ async def _side(services: Services, request: Request, campaign_id: CampaignId | 
 
     def look(connection: Connection) -> Side:
         mix = queries.mix(connection, request.workspace.id, campaign.id, span.days)
-        handed = campaign.handed_over_first.date() if campaign.handed_over_first else None
-        return Side(_name(campaign, span), mix, handed)
+        if span.days != Days():
+            # The campaign's days say nothing of the pieces that were ordered in these.
+            return Side(_name(campaign, span), mix)
+        handed = (campaign.handed_over_first, campaign.handed_over_last)
+        return Side(_name(campaign, span), mix, *(moment.date() if moment else None for moment in handed))
 
     return await services.memory.read(look)
 

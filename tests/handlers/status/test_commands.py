@@ -163,3 +163,15 @@ def test_what_guests_may_ask_names_nobody_and_changes_nothing() -> None:
     assert not any(press.kept for press in TABLE.actions.values())
     assert TABLE.commands["/mailstatus"].for_guests
     assert TABLE.commands["/mailstatus"].nameless
+
+
+async def test_two_ranges_of_mail_that_is_under_way_are_not_called_different(office: Office) -> None:
+    await office.campaign(*[D] * 10, *[T] * 40, piece={"created_at": office.clock.now()})
+    await office.campaign(
+        *[D] * 50, ref="223", name="Older", piece={"created_at": office.clock.now() - timedelta(days=31)}
+    )
+    _, _, text = await ask(office, "this month vs last month")
+    assert "too early to compare deliveries" in text
+    assert "chance" not in text
+    _, _, text = await ask(office, "Spring lapsed this month vs Spring lapsed last month")
+    assert "Nothing of Spring lapsed, October 2026 has been handed to USPS" in text

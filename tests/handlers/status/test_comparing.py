@@ -47,6 +47,41 @@ def test_what_was_handed_over_later_is_not_called_worse() -> None:
     assert "chance" not in said[0]
 
 
+def open_side(
+    name: str, delivered: int, under_way: int, *, handed: tuple[date | None, date | None] = (None, None)
+) -> Side:
+    return Side(name, Mix({Status.DELIVERED: delivered, Status.IN_TRANSIT: under_way}), *handed)
+
+
+def test_what_is_still_under_way_for_an_unknown_time_is_too_early_to_compare() -> None:
+    said = compare_view.differences(open_side("November 2026", 20, 80), open_side("October 2026", 95, 5), TODAY)
+    assert "80% of November 2026 is still on its way: too early to compare deliveries" in said[0]
+    assert not [one for one in said if "chance" in one]
+
+
+def test_what_cannot_change_the_verdict_does_not_hold_it_back() -> None:
+    few = Side("September 2026", Mix({Status.DELIVERED: 700, Status.RETURNED: 295, Status.IN_TRANSIT: 5}))
+    said = compare_view.differences(Side("October 2026", Mix({Status.DELIVERED: 950, Status.RETURNED: 50})), few, TODAY)
+    assert all("more than chance explains" in one for one in said)
+
+
+def test_campaigns_of_one_age_are_compared_before_they_are_complete_but_not_where_one_was_still_being_mailed() -> None:
+    day, later = date(2026, 11, 9), date(2026, 11, 23)
+    one = open_side("Spring", 200, 800, handed=(day, day))
+    said = compare_view.differences(one, open_side("Fall", 950, 50, handed=(day, day)), TODAY)
+    assert "more than chance explains" in said[0]
+    said = compare_view.differences(one, open_side("Fall", 950, 50, handed=(day, later)), TODAY)
+    assert "too early" in said[0]
+
+
+def test_what_matters_comes_before_the_counts() -> None:
+    message = compare_view.answer(side("Spring", 91, 9), side("Fall", 86, 14), TODAY, None)
+    first = "91% of Spring delivered, 86% of Fall: that may be chance."
+    assert message.text.startswith(first)
+    assert first in str(message.blocks[1]), "under the title"
+    assert "Spring: 100 pieces, 100 mailed vs Fall" in str(message.blocks[2:])
+
+
 @given(one=mixes, other=mixes, names=st.tuples(st.text(max_size=200), st.text(max_size=200)))
 @GENTLE
 def test_any_two_are_compared(one: Mix, other: Mix, names: tuple[str, str]) -> None:
