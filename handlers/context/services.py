@@ -138,7 +138,8 @@ class Request:
     guest: bool = False
     #: Taken for a guest only because Slack does not say who it is.
     unknown: bool = False
-    #: The answer names no recipient and changes nothing that is shared: who asks may be known from the last hour.
+    #: The answer names no recipient and changes nothing that is shared: who asks may be known from the last hour. What
+    #: names one after all asks Slack anew (see `access.recognized`).
     nameless: bool = False
     #: When its answering began.
     at: datetime | None = None

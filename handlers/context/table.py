@@ -19,7 +19,7 @@ class Command:
 
     handler: Callable[[Services, Request], Awaitable[None]]
     for_guests: bool = False
-    #: The answer names no recipient and changes nothing that is shared.
+    #: The answer names no recipient, unless its handler asks Slack anew before, and changes nothing that is shared.
     nameless: bool = False
     opens_page: bool = False
 

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from handlers.context import matching, replies
-from handlers.context.access import note_shown, require_insider
+from handlers.context.access import note_shown, recognized, require_insider
 from handlers.context.asker import require_account, today_of, visible_campaigns
 from handlers.context.services import Request, Services
 from handlers.status import choice_view, compare_view, comparing, understanding
@@ -43,6 +43,9 @@ async def mail_status(services: Services, request: Request) -> None:
         await _compare(services, request, pairs)
         return
     if not meant.is_clear:
+        if not (meant.found.found or request.guest):
+            # Pieces may be meant: whom they go to is shown only to whom Slack calls a member now.
+            request = await recognized(services, replace(request, nameless=False))
         await replies.to_asker(services, request, await services.memory.read(_which, request, meant))
         return
     if meant.is_account:

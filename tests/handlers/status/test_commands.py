@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -157,6 +158,27 @@ async def test_before_the_first_hand_over_there_is_no_curve(office: Office) -> N
     campaign = await office.campaign(Status.RECEIVED)
     await actions.delivery_curve(office.services, office.request(message_ts="1.1"), write(OneCampaign(campaign.id)))
     assert office.drawn == []
+
+
+async def test_before_recipients_are_named_slack_is_asked_who_asks(office: Office) -> None:
+    await office.campaign(D)
+    known_an_hour: dict[str, Any] = {"user": GUS, "nameless": True, "open_to_guests": True}
+    way, _, text = await ask(office, "Jane Smith", **known_an_hour)
+    assert way == "answer"
+    assert "Main Street" not in text + str(office.slack.last.shown.blocks)
+    assert "Spring lapsed" not in text + str(office.slack.last.shown.blocks), "nor campaigns that were not shown"
+    assert office.slack.asked_since[-1] == office.clock.now()
+    await ask(office, "Jane Smith", nameless=True, open_to_guests=True)
+    assert "Main Street" in str(office.slack.last.shown.blocks)
+
+
+async def test_what_names_nobody_asks_slack_nothing_more(office: Office) -> None:
+    await office.campaign(D)
+    await office.campaign(D, ref="223", name="Spring sale")
+    for text in ("Spring lapsed", "spring", "", "help"):
+        office.slack.asked_since.clear()
+        await ask(office, text, nameless=True, open_to_guests=True)
+        assert [since for since in office.slack.asked_since if since] == []
 
 
 def test_what_guests_may_ask_names_nobody_and_changes_nothing() -> None:
