@@ -1,6 +1,6 @@
 """A small company's mail, moving: three campaigns in flight, days that pass in seconds, missed scans and returns.
 
-The calendar begins three weeks ago and catches up with today; from then on the mail moves at today's moment. All
+The calendar begins two days ago and catches up with today; from then on the mail moves at today's moment. All
 names and addresses are made up.
 """
 
@@ -168,8 +168,17 @@ class World:
         if self.now + span < today:
             return self.advance(self.now + span)
         for step in self.steps:
-            step.at -= self.now + span - today
+            # What is booked for a later day stays where it is, and can be cancelled until then.
+            if not self._is_booked_after(step.piece, today):
+                step.at -= self.now + span - today
+        # All of this happens now, one after the other: a scan bears no moment before the last one of its piece.
+        due = sorted((step for step in self.steps if step.at <= today), key=lambda step: step.at)
+        for number, step in enumerate(due):
+            step.at = max(self.now, today - (len(due) - number) * timedelta(milliseconds=1))
         return self.advance(today)
+
+    def _is_booked_after(self, piece: Mailpiece, day: datetime) -> bool:
+        return (self.platform.campaigns[piece.campaign_id].send_date or "") > f"{day:%Y-%m-%d}"
 
     def make_return(self) -> Mailpiece | None:
         """A piece on its way comes back now."""

@@ -100,7 +100,7 @@ def log_page(lines: Sequence[Entry], older: int | None) -> Block:
 
 def _line(entry: Entry) -> str:
     who = f"<@{entry.person}>" if entry.person else "Piecewise"
-    subject = f" — {escape(entry.subject)}" if entry.subject else ""
+    subject = CHANNEL.sub(r"<#\1>", f" — {escape(entry.subject)}") if entry.subject else ""
     said = CHANNEL.sub(r"<#\1>", escape(entry.detail))
     detail = f"\n{said}" if said else ""
     return f"{formatting.stamp(entry.at)} {who} {entry.act}{subject}{detail}"

@@ -185,7 +185,7 @@ def paper() -> Image.Image:
 def png(image: Image.Image) -> bytes:
     """The picture as a file."""
     out = io.BytesIO()
-    image.save(out, "png", compress_level=6)
+    image.save(out, "png", compress_level=4)
     return out.getvalue()
 
 

@@ -82,9 +82,10 @@ def draw(pie: Pie) -> bytes:
     figure = canvas.easel()
     rows, where = compose(figure, pie)
     image = canvas.paper().copy()
-    # Between the ring and the foot stands the legend, which is set from pieces that were drawn once.
-    ring = HEIGHT - round(where.center[1] - where.radius) + 12
-    for window in ((0, 0, WIDTH, ring), (0, HEIGHT - FOOT - 12, WIDTH, HEIGHT)):
+    # The rest is paper, but for the legend, which is set from pieces that were drawn once.
+    x, y, reach = round(where.center[0]), HEIGHT - round(where.center[1]), round(where.radius) + 3
+    head, foot = HEIGHT - round(where.head) + 8, HEIGHT - FOOT - 12
+    for window in ((0, 0, WIDTH, head), (x - reach, y - reach, x + reach, y + reach), (0, foot, WIDTH, HEIGHT)):
         image.paste(canvas.pixels_of(figure, window), window[:2])
     canvas.clear(figure)
     for number, row in enumerate(rows):

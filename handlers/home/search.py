@@ -10,7 +10,7 @@ from handlers.context.asker import require_account
 from handlers.context.services import Request, Services
 from handlers.home import view as home_view
 from handlers.text import parsing
-from storage.queries import mail as queries
+from storage.queries import search as search_pieces
 from storage.records import StoredCampaign, StoredPiece
 
 CAMPAIGNS: Final = 10
@@ -27,8 +27,8 @@ async def search(services: Services, request: Request, value: str) -> None:
 
     def look(connection: Connection) -> tuple[list[StoredCampaign], list[StoredPiece]]:
         found = matching.match(connection, request.workspace.id, asked)
-        pieces = queries.find_pieces(connection, request.workspace.id, asked.removeprefix("#"), PIECES + 1)
-        return list(found.found[:CAMPAIGNS]), pieces
+        pieces = search_pieces.search(connection, request.workspace.id, parsing.wordings(asked), PIECES + 1)
+        return list(found.found[:CAMPAIGNS]), list(pieces.pieces)
 
     campaigns, pieces = await services.memory.read(look)
     view = home_view.found(asked, campaigns, pieces[:PIECES], more=len(pieces) > PIECES)

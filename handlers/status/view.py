@@ -209,7 +209,9 @@ def curve_headline(told: Forecast) -> str:
     progress = model.progress(told)
     if progress is None:
         return "Nothing has been handed to USPS yet"
-    said = f"{formatting.share(progress.landed, progress.mailed)} of the mailed pieces are delivered"
+    # In numbers: a share of the mailed ones would differ from the pie's, which is one of all.
+    landed, mailed = formatting.count(progress.landed), formatting.count(progress.mailed)
+    said = f"{landed} of {mailed} mailed pieces are delivered"
     pace = words.pace(progress)
     return f"{said}, {pace}" if pace else said
 

@@ -98,7 +98,7 @@ async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, cloc
     assert "17 pieces" in told[0].text
     assert [block["type"] for block in told[0].blocks].count("image") == 1
     thread = [m for m in stage.slack.messages if m.thread_ts == told[0].ts]
-    assert ["Delivery of Spring lapsed" in m.text and "of the mailed pieces" in m.text for m in thread] == [True]
+    assert ["Delivery of Spring lapsed" in m.text and "mailed pieces are delivered" in m.text for m in thread] == [True]
     assert [block["type"] for block in thread[0].blocks].count("image") == 1
 
 

@@ -70,7 +70,7 @@ def test_every_status_that_holds_a_piece_is_seen_in_its_exact_color(numbers: tup
     png = draw_pie(drawn)
     image = pixels(png)
     assert image.size == (1080, 1350)
-    assert len(png) <= 60 * 1024
+    assert len(png) <= 64 * 1024
     where = pie.place(*head_and_lines(drawn))
     x, y = where.center[0], canvas.HEIGHT - where.center[1]
     ring = [int(x - where.radius), int(y - where.radius), int(x + where.radius), int(y + where.radius)]
