@@ -43,7 +43,7 @@ async def mail_status(services: Services, request: Request) -> None:
         await _compare(services, request, pairs)
         return
     if not meant.is_clear:
-        if not (meant.found.found or request.guest):
+        if request.nameless and not (meant.found.found or request.guest):
             # Pieces may be meant: whom they go to is shown only to whom Slack calls a member now.
             request = await recognized(services, replace(request, nameless=False))
         await replies.to_asker(services, request, await services.memory.read(_which, request, meant))

@@ -19,7 +19,7 @@ from storage.records import PieceId, StoredPiece, WorkspaceId
 
 #: Of more pieces than this nobody chooses; they are counted so far.
 COUNTED: Final = 500
-#: Row numbers that are looked through for words, and pieces that are compared letter by letter: the newest.
+#: Pieces of a workspace that are looked through for words, and that are compared letter by letter: its newest.
 LOOKED_THROUGH: Final = 100_000
 COMPARED: Final = 20_000
 #: Words that are looked for; more say nothing more.
@@ -102,7 +102,8 @@ def _holding(connection: Connection, workspace_id: WorkspaceId, words: Sequence[
         tests.append(f"({' OR '.join(either)})")
     statement = text(f"""
         SELECT id FROM (SELECT id, {HAYSTACK} AS hay FROM pieces WHERE workspace_id = :workspace
-                        AND id > (SELECT coalesce(max(id), 0) FROM pieces) - :span) known
+                        AND id > coalesce((SELECT id FROM pieces WHERE workspace_id = :workspace
+                                           ORDER BY id DESC LIMIT 1 OFFSET :span), 0)) known
         WHERE {" AND ".join(tests)} ORDER BY id DESC LIMIT :limit""")
     return [PieceId(key) for key in connection.scalars(statement, values)]
 

@@ -1,5 +1,6 @@
 """`/mailtrack`: who reads of which piece, what is asked of the platform, and what is shared."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from handlers.track import actions, commands
 from handlers.track.table import TABLE
 from storage.records import ChannelId, PieceId
 from storage.statuses import Status
-from tests.builders import a_campaign, a_piece
+from tests.builders import JANE, a_campaign, a_piece
 from tests.handlers.conftest import BEN, GUS, OPS, URL, Office
 
 D, T = Status.DELIVERED, Status.IN_TRANSIT
@@ -41,6 +42,21 @@ async def test_a_piece_that_is_not_known_here_is_asked_of_the_platform(office: O
     await ask(office, "778", user=GUS, guest=True)
     await ask(office, "77x")
     assert office.mail.calls.count("piece") == calls, "for guests, and for what is no id, nothing is asked"
+
+
+async def test_an_id_is_asked_of_the_platform_before_it_is_read_as_a_zip_code(office: Office) -> None:
+    await office.campaign(T, piece={"recipient": replace(JANE, name="Bo Brown", postcode="78701")})
+    office.mail.add(a_campaign("300"), (a_piece("787012345", "300"), D))
+    for asked in ("787012345", "#787012345"):
+        shown = await ask(office, asked)
+        assert "Jane Smith" in shown
+        assert "Bo Brown" not in shown
+    calls = office.mail.calls.count("piece")
+    assert "Bo Brown" in await ask(office, "78701-9999")
+    assert office.mail.calls.count("piece") == calls + 1, "its scans alone, for a dash is in no id"
+    guess = await ask(office, "787019999")
+    assert "Bo Brown" in guess
+    assert "Nothing matches “787019999” to the letter" in guess
 
 
 @pytest.mark.parametrize("trouble", [PlatformDown(), PlatformRefused(), None])
