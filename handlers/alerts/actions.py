@@ -59,8 +59,13 @@ async def save_alerts(
     services: Services, request: Request, asked: OneCampaign, notify_on: frozenset[NotifyOn], told_at: ChannelSettings,
     dropped: Collection[CampaignId] = (),
 ) -> None:  # fmt: skip
-    """The settings were saved: of this campaign, beside whatever else is on and was not unticked."""
+    """The settings were saved: of this campaign, beside whatever else is on and was not unticked.
+
+    What is unticked ends, though it was this campaign's news that the form was about.
+    """
+    if asked.campaign in dropped:
+        ending = {one: await _name(services, request, one) for one in sorted(dropped)}
+        await switching.end(services, request, ending, told_at)
+        return
     what = await _name(services, request, asked.campaign)
-    await switching.subscribe(
-        services, request, asked.campaign, what, notify_on, told_at, dropped=sorted(dropped)
-    )  # fmt: skip
+    await switching.subscribe(services, request, asked.campaign, what, notify_on, told_at, dropped=sorted(dropped))

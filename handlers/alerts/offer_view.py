@@ -9,7 +9,7 @@ from handlers.errors import Outdated
 from handlers.text import formatting
 from handlers.text.buttons import Action, AlertsDo, AlertsUndo
 from handlers.text.codec import write
-from handlers.text.messages import Block, Message, actions, button, escape, section
+from handlers.text.messages import TEXT, Block, Message, actions, button, clip, escape, section
 from storage.records import CampaignId, NotifyOn, StoredCampaign, Subscription
 
 #: How long a change can be taken back.
@@ -75,9 +75,10 @@ def anything(asked: str, verb: str = "") -> Message:
     return offer(text, [choices[verb]] if verb in choices else choices.values())
 
 
-def switched_off(by: str, what: str, undo: AlertsUndo | None, left: str = "") -> Message:
+def switched_off(by: str, ended: Iterable[str], undo: AlertsUndo | None, left: str = "") -> Message:
     """Said to everyone, as switching on is."""
-    text = f"<@{by}> turned off mail alerts for {alerts_view.named(what)}.{left} `/mailalerts on` turns them on again."
+    what = ", ".join(alerts_view.named(one) for one in ended)
+    text = clip(f"<@{by}> turned off mail alerts for {what}.{left} `/mailalerts on` turns them on again.", TEXT)
     return Message(text, [section(text), *_undo(undo, "Turn these alerts on again")])
 
 

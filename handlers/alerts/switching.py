@@ -1,6 +1,6 @@
 """A channel's alerts are turned on and off, muted and taken back, and everybody there reads of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -94,31 +94,49 @@ async def _zone(services: Services, request: Request, before: Sequence[Subscript
 
 async def switch_off(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
     """One campaign, or (0) everything. All there read of it, and can take it back for a while."""
-    before = await current(services, request)
-    on = {one.campaign_id for one in before}
-    every = campaign_id == NO_CAMPAIGN
-    if not every and campaign_id not in on and NO_CAMPAIGN in on:
+    on = {one.campaign_id for one in await current(services, request)}
+    if NO_CAMPAIGN in on and campaign_id not in on and not kept.was_done(request.kept):
         await replies.to_asker(services, request, offer_view.covered(what, campaign_id))
         return
-    ending = [one for one in before if every or one.campaign_id == campaign_id]
+    await end(services, request, {campaign_id: what})
+
+
+async def end(
+    services: Services, request: Request, ended: Mapping[CampaignId, str], chosen: ChannelSettings | None = None
+) -> None:
+    """These campaigns, by their names, or (0, alone and without `chosen`) everything. All there read of it, and can
+    take it back for a while: not where another process ended them, for how it was before is not known any more.
+
+    `chosen`: of the rest, when; a zone of "" keeps the channel's.
+    """
+    before = await current(services, request)
+    every = chosen is None and NO_CAMPAIGN in ended
+    ending = [one for one in before if every or one.campaign_id in ended]
+    if chosen is not None and not chosen.zone:
+        chosen = replace(chosen, zone=await _zone(services, request, before))
     key, channel = request.workspace.id, request.channel
-    work = partial(
-        workspaces.unsubscribe, workspace_id=key, channel=channel, campaign_id=None if every else campaign_id
-    )
-    done = await record_audit(
-        services, request, Act.UNSUBSCRIBED, what, f"channel {channel}", work=lambda connection: bool(work(connection))
-    )
-    if not done:
-        text = f"Alerts for {alerts_view.named(what)} weren't on in this channel. `/mailalerts on` turns them on."
+
+    def work(connection: Connection) -> bool:
+        number = sum(workspaces.unsubscribe(connection, key, channel, None if every else one) for one in ended)
+        if chosen is not None and number:
+            channel_settings.keep(connection, key, channel, chosen)
+        return number > 0
+
+    subject = ", ".join(ended.values())
+    if not await record_audit(services, request, Act.UNSUBSCRIBED, subject, f"channel {channel}", work=work):
+        names = ", ".join(alerts_view.named(one) for one in ended.values())
+        text = f"Alerts for {names} weren't on in this channel. `/mailalerts on` turns them on."
         await replies.to_asker(services, request, short_answers.plain(text))
         return
-    left = " All campaigns stay on, this one as the others." if not every and NO_CAMPAIGN in on else ""
+    stays = NO_CAMPAIGN not in ended and NO_CAMPAIGN in {one.campaign_id for one in before}
+    left = f" All campaigns stay on, {'this one' if len(ended) == 1 else 'these'} as the others." if stays else ""
     undo = AlertsUndo("off", _seconds(services.clock.now()), offer_view.packed(ending))
-    await replies.to_channel(services, request, offer_view.switched_off(request.user, what, undo, left))
+    taken_back = None if kept.was_done(request.kept) else undo
+    await replies.to_channel(services, request, offer_view.switched_off(request.user, ended.values(), taken_back, left))
 
 
 async def mute(services: Services, request: Request, until: datetime | None) -> None:
-    """Until then, or (None) no longer. All there read of it, and can take it back for a while."""
+    """Until then, or (None) no longer. All there read of it, and can take it back for a while (see `end`)."""
     before = await current(services, request)
     if not before:
         await replies.to_asker(services, request, await listing(services, request))
@@ -128,7 +146,8 @@ async def mute(services: Services, request: Request, until: datetime | None) -> 
     await record_audit(services, request, Act.MUTED if until else Act.UNMUTED, f"channel {request.channel}", work=work)
     verb = "mute" if until else "unmute"
     undo = AlertsUndo(verb, _seconds(services.clock.now()), str(_seconds(was)) if was else "")
-    await replies.to_channel(services, request, offer_view.muted(request.user, until, undo))
+    taken_back = None if kept.was_done(request.kept) else undo
+    await replies.to_channel(services, request, offer_view.muted(request.user, until, taken_back))
 
 
 async def undo(services: Services, request: Request, change: AlertsUndo) -> None:

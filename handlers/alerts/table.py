@@ -4,7 +4,7 @@ from handlers.alerts import actions, commands
 from handlers.alerts.view import chosen_hours
 from handlers.context.services import Request, Services
 from handlers.context.table import Command, Filled, Press, Submission, Table
-from handlers.text.buttons import Action, Form, Hours, Limit, News, OneCampaign, OneChannel, Word
+from handlers.text.buttons import Action, AlertsForm, Form, Hours, Limit, News, OneCampaign, Word
 from handlers.text.codec import read
 from storage.records import CampaignId
 
@@ -29,16 +29,15 @@ def _zone(filled: Filled) -> str:
 
 
 def _dropped(filled: Filled) -> set[CampaignId]:
-    """What the form showed as on, and was unticked. A form of another version showed nothing."""
-    if "keep" not in filled.fields:
+    """What the form showed as on, and was unticked."""
+    shown = read(AlertsForm, filled.metadata).shown
+    if not shown:
         return set()
-    blocks = [one for one in filled.view.get("blocks", []) if one.get("block_id") == "keep"]
-    shown = {str(one["value"]) for block in blocks for one in block["element"]["options"]}
-    return {read(OneCampaign, one).campaign for one in shown - set(filled.fields["keep"].several)}
+    return {read(OneCampaign, one).campaign for one in set(shown.split(";")) - set(filled["keep"].several)}
 
 
 def _channel(filled: Filled) -> str:
-    return read(OneChannel, filled.metadata).channel
+    return read(AlertsForm, filled.metadata).channel
 
 
 TABLE = Table(

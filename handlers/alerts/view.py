@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from handlers.errors import Outdated
 from handlers.status.view import ESTIMATE
 from handlers.text import formatting
-from handlers.text.buttons import NOTHING, Action, Form, Hours, Limit, News, OneCampaign, OneChannel, OnePiece, Word
+from handlers.text.buttons import NOTHING, Action, AlertsForm, Form, Hours, Limit, News, OneCampaign, OnePiece, Word
 from handlers.text.codec import Carried, write
 from handlers.text.messages import (
     TEXT,
@@ -86,10 +86,11 @@ def settings_form(
     ticked = [box for want, box in boxes.items() if want in notify_on]
     checkboxes: Block = {"type": "checkboxes", "action_id": "wants", "options": list(boxes.values())}
     menu = select("campaign", "Campaign", list(choices.values()), initial)
+    kept = _kept(current)
     return {
         "type": "modal",
         "callback_id": Form.ALERTS,
-        "private_metadata": write(OneChannel(channel)),
+        "private_metadata": write(AlertsForm(channel, ";".join(box["value"] for box in kept))),
         "title": {"type": "plain_text", "text": clip_plain("Mail alerts", VIEW_TITLE)},
         "submit": {"type": "plain_text", "text": "Save"},
         "close": {"type": "plain_text", "text": "Leave as it is"},
@@ -102,7 +103,7 @@ def settings_form(
                 checkboxes | ({"initial_options": ticked} if ticked else {}),
                 optional=True,
             ),
-            *_kept(current),
+            *_stays_on(kept),
             *_hours(hours),
             *_zone(zone, own_zone),
             context(_now(current)),
@@ -133,16 +134,18 @@ def place_of(zone: str) -> str:
 
 
 def _kept(current: Sequence[Subscription]) -> list[Block]:
-    """What is on: unticked, it ends; nothing else does."""
+    """What is on, as boxes: unticked, it ends, and be it what the menu stands on; nothing else does."""
     if len(current) < 2:  # noqa: PLR2004 - one alone is what the form is about
         return []
-    boxes = [option(one.campaign_name or "All campaigns", write(OneCampaign(one.campaign_id))) for one in current]
-    element: Block = {
-        "type": "checkboxes",
-        "action_id": "keep",
-        "options": boxes[:BOXES],
-        "initial_options": boxes[:BOXES],
-    }
+    return [
+        option(one.campaign_name or "All campaigns", write(OneCampaign(one.campaign_id))) for one in current[:BOXES]
+    ]
+
+
+def _stays_on(boxes: list[Block]) -> list[Block]:
+    if not boxes:
+        return []
+    element: Block = {"type": "checkboxes", "action_id": "keep", "options": boxes, "initial_options": boxes}
     return [input_block("Stays on", "keep", element, optional=True)]
 
 

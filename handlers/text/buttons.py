@@ -106,10 +106,14 @@ class OneRow(Carried):
 
 
 @dataclass(frozen=True)
-class OneChannel(Carried):
-    """A channel."""
+class AlertsForm(Carried):
+    """Whose settings a form holds, and which campaigns it showed as on (";" between them): unticked, those end."""
+
+    VERSION = 2
+    LONGEST = codec.FORM
 
     channel: ChannelId
+    shown: str
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,21 @@ from typing import Any
 
 import pytest
 
+from handlers import asked, work
 from handlers.alerts import actions, commands
 from handlers.alerts import view as alerts_view
 from handlers.alerts.table import TABLE
+from handlers.asked import Given
 from handlers.context.table import Field, Filled
 from handlers.errors import NotInChannel, Outdated
-from handlers.text.buttons import Action, AlertsDo, Form, Hours, Limit, News, OneCampaign, OneChannel
+from handlers.text.buttons import Action, AlertsDo, AlertsForm, Form, Hours, Limit, News, OneCampaign
 from handlers.text.codec import write
 from storage import channel_settings, intents, workspaces
 from storage.audit import Act
 from storage.intents import Kind
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, NotifyOn, Subscription
 from storage.statuses import Status
+from storage.vault import Vault
 from tests.handlers.conftest import ANA, OPS, URL, Office, pressable
 
 DEFAULT = frozenset(alerts_view.DEFAULT_WANTS)
@@ -133,7 +136,7 @@ async def saved(office: Office, campaign: CampaignId = NO_CAMPAIGN, digest: int 
         "alarm": Field(chosen=write(Limit(alarm))),
     }  # fmt: skip
     await TABLE.forms[Form.ALERTS].handler(
-        office.services, office.request(**facts), Filled(write(OneChannel(OPS)), fields)
+        office.services, office.request(**facts), Filled(write(AlertsForm(OPS, "")), fields)
     )
 
 
@@ -164,3 +167,69 @@ async def test_the_same_request_subscribes_and_says_so_once(office: Office) -> N
     await saved(office, digest=None, kept=office.read(intents.of, office.workspace.id, kept.id))
     assert len(office.slack.of("post")) == 1
     assert settings(office).digest_hour == 8
+
+
+def filled(form: Any, menu: CampaignId, *unticked: CampaignId) -> Filled:
+    """The settings as they were shown, with this campaign chosen and these unticked."""
+    kept = next(block["element"]["options"] for block in form["blocks"] if block.get("block_id") == "keep")
+    gone = {write(OneCampaign(one)) for one in unticked}
+    fields = {
+        "campaign": Field(chosen=write(OneCampaign(menu))), "wants": Field(several=(write(News(NotifyOn.DELIVERED)),)),
+        "digest": Field(chosen=write(Limit(8))), "quiet": Field(chosen=write(Hours(None, None))),
+        "alarm": Field(chosen=write(Limit(None))),
+        "keep": Field(several=tuple(one["value"] for one in kept if one["value"] not in gone)),
+    }  # fmt: skip
+    return Filled(form["private_metadata"], fields, form)
+
+
+async def both_on(office: Office) -> CampaignId:
+    """All campaigns and one by itself; the settings are open."""
+    campaign = await office.campaign(Status.DELIVERED)
+    await say(office, "on")
+    await saved(office, campaign.id)
+    await say(office, "")
+    return campaign.id
+
+
+@pytest.mark.parametrize("both", [False, True])
+async def test_what_the_menu_stands_on_ends_when_it_is_unticked_and_that_is_said(office: Office, both: bool) -> None:
+    campaign = await both_on(office)
+    unticked = [NO_CAMPAIGN, campaign] if both else [NO_CAMPAIGN]
+    form = filled(office.slack.last.shown, NO_CAMPAIGN, *unticked)
+    await TABLE.forms[Form.ALERTS].handler(office.services, office.request(response_url=""), form)
+    assert [one.campaign_id for one in told(office)] == ([] if both else [campaign])
+    assert (office.slack.last.way, office.slack.last.place) == ("post", OPS)
+    assert "turned off mail alerts for all campaigns" in office.slack.last.text
+    assert ("Spring lapsed" in office.slack.last.text) == both
+    assert (office.log()[-1][0], settings(office).digest_hour) == (Act.UNSUBSCRIBED, 8)
+
+
+async def resumed(office: Office, given: Given) -> None:
+    """It was taken by a process that died then."""
+    vault = Vault([*office.services.policy.sealing_keys])
+    now = office.clock.now()
+    kept = office.write(asked.keeping(vault, office.request(), given, "k", now, lambda: False))
+    assert kept is not None
+    office.write(lambda c: c.exec_driver_sql("UPDATE intents SET next_at = made_at, lease_until = 0"))
+    await work.resume(office.services, office.workspace.id, kept.id)
+
+
+async def test_after_a_crash_a_form_still_knows_what_was_unticked(office: Office) -> None:
+    campaign = await both_on(office)
+    form = filled(office.slack.last.shown, campaign, NO_CAMPAIGN)
+    await resumed(office, Given(Form.ALERTS.value, filled=form))
+    assert [one.campaign_id for one in told(office)] == [campaign]
+
+
+@pytest.mark.parametrize("words", ["off", "off Spring lapsed", "mute 2h"])
+async def test_what_another_process_did_offers_no_undo_that_would_restore_nothing(office: Office, words: str) -> None:
+    await both_on(office)
+    kept = office.write(intents.keep_taken, office.workspace.id, Kind.ASKED, {"by": ANA}, "", "k")
+    assert kept is not None
+    await say(office, words, kept=kept)
+    first = office.slack.of("post")[-1]
+    assert [action for action, _ in pressable(first.shown.blocks)] == [Action.ALERTS_UNDO]
+    await say(office, words, kept=office.read(intents.of, office.workspace.id, kept.id))
+    again = office.slack.of("post")[-1]
+    assert again is not first
+    assert (again.text, pressable(again.shown.blocks)) == (first.text, [])

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from handlers.errors import Outdated
 from handlers.text import buttons, codec
 from handlers.text.buttons import (
+    AlertsForm,
     AtStatus,
     Cancelling,
     MailOf,
     News,
     OneCampaign,
-    OneChannel,
     OnePiece,
     OneRow,
     PiecesShown,
@@ -26,7 +26,7 @@ from handlers.text.buttons import (
     Word,
 )
 from handlers.text.codec import Carried, read, write
-from storage.records import CampaignId, ChannelId, NotifyOn, PieceId
+from storage.records import CampaignId, NotifyOn, PieceId
 from storage.statuses import Status
 
 SHAPES = sorted(Carried.__subclasses__(), key=lambda shape: shape.__name__)
@@ -81,7 +81,6 @@ def test_the_longest_search_fits_its_form() -> None:
         ("5", OneCampaign(CampaignId(5))),
         ("5", OnePiece(PieceId(5))),
         ("5", OneRow(5)),
-        ("C1", OneChannel(ChannelId("C1"))),
         ("5|2026-01-01|2026-01-31", MailOf(CampaignId(5), date(2026, 1, 1), date(2026, 1, 31))),
         ("||", MailOf(None, None, None)),
         ("last_month", Word("last_month")),
@@ -101,6 +100,7 @@ def test_the_messages_that_stand_in_channels_are_still_understood(value: str, ca
         (Cancelling, "7|C1"),
         (Settled, "5|done"),
         (AtStatus, "4"),
+        (AlertsForm, "C1"),
         # Of a version after this one, after a step back.
         (OneCampaign, "~2|5"),
         (PiecesShown, "~3|5|RETURNED|Jane"),
