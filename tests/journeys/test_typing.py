@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -179,7 +180,7 @@ def require_no_dead_ends(counted: Counter[str]) -> None:
 async def test_what_people_type_behind_mailstatus_is_answered_or_one_click_away(stage: Stage, seed: int | None) -> None:
     await furnish(stage)
     judge = await judge_of(stage)
-    today = stage.app.services.clock.now().astimezone(stage.app.services.policy.zone).date()
+    today = stage.app.services.clock.now().astimezone(ZoneInfo(stage.slack.users[ANA].zone)).date()
     found = []
     for text, meant, days in lines_of(today) if seed is None else typed.status_by_chance(random.Random(seed), today):
         seen = await typing(stage, "/mailstatus", text)

@@ -27,6 +27,7 @@ def empty_url(postgres: str) -> str:
     """The address of a PostgreSQL database without any table."""
     admin = open_database(postgres)
     with admin.reader.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS upgraded WITH (FORCE)"))
         connection.execute(text("CREATE DATABASE upgraded"))
     admin.close()
     return postgres.replace("/postgres?", "/upgraded?")
