@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TOOLS := .venv-tools
 LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
-WORKERS ?= 4
+WORKERS ?= 6
 
 .PHONY: demo test lint chaos soak rude fuzz foresight mutants audit bench coverage digests lock clean
 

@@ -60,8 +60,8 @@ class Status(IntEnum):
     HANDED_OVER = 40, Traits(Phase.HANDED, "given to USPS; can stay here a long time until the first scan")
     IN_TRANSIT = 50, Traits(Phase.SCANNED, "scanned by USPS on its way; may never be scanned")
     LOCAL_DELIVERY = 60, Traits(Phase.SCANNED, "at the local post office; may never be scanned")
-    DELIVERED = 70, Traits(Phase.LANDED, "delivered, by USPS's estimate", is_notable=True)
-    RETURNED = 80, Traits(Phase.BACK, "came back: USPS could not deliver it to this address", is_notable=True)
+    DELIVERED = 70, Traits(Phase.LANDED, "USPS reports it delivered (an estimate)", is_notable=True)
+    RETURNED = 80, Traits(Phase.BACK, "USPS couldn't deliver it to this address", is_notable=True)
 
     @property
     def word(self) -> str:
