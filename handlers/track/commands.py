@@ -31,14 +31,28 @@ async def mail_track(services: Services, request: Request) -> None:
         return
     require_account(request)
     found, campaign = await services.memory.read(_look, request, asked)
-    ref = asked.strip(" #")
-    if not found.ids and ref.isascii() and ref.isdigit() and not request.guest:
-        fetched = await _fetch_unknown(services, request, ref)
+    ref = _id_in(asked)
+    fetch = not request.guest and _may_be_unknown(services, ref, found)
+    # Before it is read as a ZIP code or a house number: somebody else's piece would be the answer.
+    if fetch and (fetched := await _fetch_unknown(services, request, ref)):
         found = Found([one.id for one in fetched], True, fetched)
     if request.guest:
         seen = [one for one in found.pieces if await may_see(services, request, one.campaign_id, one.id)]
         found = Found([one.id for one in seen], found.exact, seen)
     await replies.to_asker(services, request, await _answer(services, request, asked, found, campaign))
+
+
+def _id_in(asked: str) -> str:
+    """The one number that is asked for, without the words around it; "" where it is none, or has a dash."""
+    numbers = [one for one in parsing.wordings(asked) if one.isascii() and one.isdigit()]
+    return numbers[0] if numbers and "-" not in asked else ""
+
+
+def _may_be_unknown(services: Services, ref: str, found: Found) -> bool:
+    """Whether this may be the id of a piece that we have not met."""
+    if not ref or any(one.ref == ref for one in found.pieces):
+        return False
+    return not found.ids or bool(services.platform.find_refs(ref))
 
 
 def _look(connection: Connection, request: Request, asked: str) -> tuple[Found, StoredCampaign | None]:

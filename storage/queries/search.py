@@ -57,7 +57,8 @@ def search(connection: Connection, workspace_id: WorkspaceId, wordings: Sequence
         if ids := _literal(connection, workspace_id, asked, shown):
             return Found(ids, True, queries.pieces_by_id(connection, workspace_id, ids[:shown]))
     for words in filter(None, map(words_of, reversed(wordings))):
-        if ids := _nearly(connection, workspace_id, words):
+        ids = _holding(connection, workspace_id, words) if _is_zip_plus_4(words[0]) else []
+        if ids := ids or _nearly(connection, workspace_id, words):
             return Found(ids, False, queries.pieces_by_id(connection, workspace_id, ids[:shown]))
     return Found()
 
@@ -65,7 +66,9 @@ def search(connection: Connection, workspace_id: WorkspaceId, wordings: Sequence
 def _literal(connection: Connection, workspace_id: WorkspaceId, asked: str, shown: int) -> list[PieceId]:
     ids, words = queries.alike(connection, workspace_id, asked), words_of(asked)
     if words and len(ids) <= shown and not _is_exact(connection, ids, asked):
-        ids = list(dict.fromkeys([*ids, *_holding(connection, workspace_id, words)]))
+        # Nine digits alone may be an id as well: what lies in the short ZIP code is no more than a guess.
+        shortened = len(words) > 1 or "-" in asked
+        ids = list(dict.fromkeys([*ids, *_holding(connection, workspace_id, words, shortened=shortened)]))
     return ids[:COUNTED]
 
 
@@ -89,13 +92,18 @@ def _haystack() -> str:
 HAYSTACK: Final = _haystack()
 
 
-def _holding(connection: Connection, workspace_id: WorkspaceId, words: Sequence[str]) -> list[PieceId]:
-    """The pieces that hold each of these words, or the beginning of one, the newest first."""
+def _holding(
+    connection: Connection, workspace_id: WorkspaceId, words: Sequence[str], *, shortened: bool = True
+) -> list[PieceId]:
+    """The pieces that hold each of these words, or the beginning of one, the newest first.
+
+    `shortened`: of a long ZIP code the first five digits do.
+    """
     values: dict[str, Any] = {"workspace": workspace_id, "limit": COUNTED + 1, "span": LOOKED_THROUGH}
     tests = []
     for number, word in enumerate(words):
         either = []
-        for place, pattern in enumerate(_patterns(word)):
+        for place, pattern in enumerate(_patterns(word, shortened=shortened)):
             name = f"w{number}_{place}"
             values[name] = pattern
             either.append(f"hay LIKE :{name}")
@@ -108,12 +116,16 @@ def _holding(connection: Connection, workspace_id: WorkspaceId, words: Sequence[
     return [PieceId(key) for key in connection.scalars(statement, values)]
 
 
-def _patterns(word: str) -> Iterator[str]:
+def _is_zip_plus_4(word: str) -> bool:
+    return word.isdigit() and len(word) == 9  # noqa: PLR2004 - five and four
+
+
+def _patterns(word: str, *, shortened: bool) -> Iterator[str]:
     """The word as the beginning of one, its other spellings as a whole, and of a long ZIP code the short one."""
     yield f"% {word}%"
     for other in sorted(other_spellings(word)):
         yield f"% {other} %"
-    if word.isdigit() and len(word) == 9:  # noqa: PLR2004 - ZIP+4
+    if shortened and _is_zip_plus_4(word):
         yield f"% {word[:5]} %"
     if word == "po":
         yield "% p o %"

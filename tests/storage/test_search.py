@@ -1,4 +1,4 @@
-"""What is typed for a piece is looked for in a workspace's own newest mail."""
+"""What is typed for a piece is looked for in a workspace's own newest mail, and nine digits alone are no ZIP code for sure."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -47,3 +47,16 @@ def test_of_ones_own_mail_the_newest_is_looked_through(database: Database, monke
         learn(database, mine, range(start, start + 5))
         learn(database, other, range(start, start + 5))
     assert refs(database, mine, "austin") == ([str(ref) for ref in range(1024, 1004, -1)], True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "exact"),
+    [("78701-2345", True), ("787012345", False), ("787012345?", False), ("austin 787012345", True), ("78701", True)],
+)
+def test_nine_digits_alone_are_a_zip_code_only_as_a_guess(database: Database, asked: str, exact: bool) -> None:
+    mine, _ = teams(database)
+    learn(database, mine, [1000], postcode="78701")
+    assert refs(database, mine, asked) == (["1000"], exact)
+    learn(database, mine, [1001], postcode="78701-2345")
+    assert refs(database, mine, "787012345") == (["1001"], True), "typed to the letter"
+    assert refs(database, mine, "987012345") == ([], True)

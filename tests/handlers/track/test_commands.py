@@ -47,16 +47,16 @@ async def test_a_piece_that_is_not_known_here_is_asked_of_the_platform(office: O
 async def test_an_id_is_asked_of_the_platform_before_it_is_read_as_a_zip_code(office: Office) -> None:
     await office.campaign(T, piece={"recipient": replace(JANE, name="Bo Brown", postcode="78701")})
     office.mail.add(a_campaign("300"), (a_piece("787012345", "300"), D))
-    for asked in ("787012345", "#787012345"):
+    for asked in ("where is piece 787012345?", "787012345", "#787012345"):
         shown = await ask(office, asked)
         assert "Jane Smith" in shown
         assert "Bo Brown" not in shown
     calls = office.mail.calls.count("piece")
     assert "Bo Brown" in await ask(office, "78701-9999")
-    assert office.mail.calls.count("piece") == calls + 1, "its scans alone, for a dash is in no id"
+    assert office.mail.calls.count("piece") == calls, "a dash is in no id"
     guess = await ask(office, "787019999")
     assert "Bo Brown" in guess
-    assert "Nothing matches “787019999” to the letter" in guess
+    assert "Nothing matches “787019999”" in guess
 
 
 @pytest.mark.parametrize("trouble", [PlatformDown(), PlatformRefused(), None])
