@@ -1,6 +1,5 @@
 """`/mailstatus`, and what was meant by what somebody typed behind it."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Final
@@ -14,13 +13,14 @@ from handlers.context.services import Request, Services
 from handlers.status import choice_view, compare_view, comparing, understanding
 from handlers.status.answers import account_message, campaign_message
 from handlers.status.booking import booking_message
+from handlers.status.comparing import Asked
 from handlers.status.understanding import Meant
 from handlers.text import days_ahead, parsing, short_answers
-from handlers.text.buttons import Comparing
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
 from storage.queries import mail as queries
+from storage.records import StoredCampaign
 
 EXAMPLE: Final = "Spring"
 
@@ -39,8 +39,8 @@ async def mail_status(services: Services, request: Request) -> None:
         await replies.to_asker(services, request, await booking_message(services, request, asked_when, today))
         return
     meant = await services.memory.read(_understand, request, asked, today)
-    if meant.other is not None and (pairs := comparing.asked(meant, meant.other)):
-        await _compare(services, request, pairs)
+    if meant.others:
+        await _compare(services, request, meant)
         return
     if not meant.is_clear:
         if request.nameless and not (meant.found.found or request.guest):
@@ -59,12 +59,36 @@ async def mail_status(services: Services, request: Request) -> None:
     await note_shown(services, request, campaign.id)
 
 
-async def _compare(services: Services, request: Request, pairs: Sequence[tuple[str, Comparing]]) -> None:
-    """Two side by side, or the pairs that may be meant."""
-    if len(pairs) == 1:
-        await replies.to_channel(services, request, await comparing.message(services, request, pairs[0][1]))
-    else:
-        await replies.to_asker(services, request, compare_view.choices(pairs))
+async def _compare(services: Services, request: Request, meant: Meant) -> None:
+    """Two side by side where it is clear which; else the pairs that may be meant, to the asker alone."""
+    asked = comparing.asked(meant, await services.memory.read(_instead, request, meant))
+    if not asked.clear:
+        await replies.to_asker(services, request, compare_view.choices(asked.pairs, _why(asked)))
+        return
+    title, those = asked.pairs[0]
+    message = await comparing.message(services, request, those)
+    sides = (meant, *meant.others)
+    inferred = asked.inferred or any(one.mended for one in sides)
+    said = [f"I read that as {escape(title)}."] if inferred else []
+    said += [_remark(replace(one, mended=False)) for one in sides]
+    await replies.to_channel(services, request, choice_view.noted(message, " ".join(filter(None, said))))
+
+
+def _instead(connection: Connection, request: Request, meant: Meant) -> list[StoredCampaign]:
+    """Campaigns to offer for one that nobody knows: those nearly called so, then the latest."""
+    names = [] if request.guest else [name for one in (meant, *meant.others) for name in one.found.near]
+    near = matching.named(connection, request.workspace.id, names) if names else []
+    latest = visible_campaigns(connection, request, comparing.OFFERED)
+    return list({one.id: one for one in (*near, *latest)}.values())[: comparing.OFFERED]
+
+
+def _why(asked: Asked) -> str:
+    """Why it is asked."""
+    if asked.unknown:
+        return f"No campaign is called {' or '.join(f'“{quote(parsing.unquote(one))}”' for one in asked.unknown)}."
+    if asked.more_than_two:
+        return "I compare two at a time."
+    return "" if asked.pairs else "Both sides of that are the same."
 
 
 def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:

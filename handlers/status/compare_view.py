@@ -20,6 +20,8 @@ APART: Final = 1
 #: Below so many mailed pieces on one side nearly every difference is chance.
 FEW: Final = 50
 
+FORMS: Final = "`/mailstatus Spring vs Fall` or `/mailstatus this month vs last month`"
+
 
 @dataclass(frozen=True)
 class Side:
@@ -149,9 +151,10 @@ def _sign(part: int, total: int, other: int, other_total: int) -> int:
     return 0 if gap is None or not gap.is_real else (1 if gap.low > 0 else -1)
 
 
-def choices(labeled: Sequence[tuple[str, Comparing]]) -> Message:
-    """Which two are meant."""
-    text = "Which do you want to compare?"
+def choices(labeled: Sequence[tuple[str, Comparing]], why: str = "") -> Message:
+    """Which two are meant, or what to type where none can be offered. `why` is escaped by the caller."""
+    asked = "Which do you want to compare?" if labeled else f"Type two campaigns or two ranges, like {FORMS}."
+    text = f"{why} {asked}".strip()
     return Message(text, [section(text), *(_choice(label, value) for label, value in labeled)])
 
 

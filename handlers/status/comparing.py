@@ -1,7 +1,9 @@
 """Two campaigns or spans side by side: `/mailstatus Spring vs Fall`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from itertools import product
+from itertools import combinations, product
 from typing import Final
 
 from sqlalchemy import Connection
@@ -23,25 +25,79 @@ from storage.records import CampaignId, StoredCampaign
 
 #: Pairs that are offered where it is not clear what is meant.
 OFFERED: Final = 6
+#: Campaigns that one side may be.
 CANDIDATES: Final = 3
 
 
-def asked(one: Meant, other: Meant) -> list[tuple[str, Comparing]]:
-    """The comparisons that may be meant, named: one where it is clear, none where a side is nothing we know."""
-    sides = [_candidates(side) for side in (one, other)]
+@dataclass(frozen=True)
+class Asked:
+    """The comparisons that may be meant, named. `clear`: it is the only one, and was typed so or nearly so.
+
+    `inferred`: one side took its name or its days from the other. `unknown`: the words that are nothing we know.
+    """
+
+    pairs: Sequence[tuple[str, Comparing]]
+    clear: bool
+    inferred: bool
+    unknown: Sequence[str]
+    more_than_two: bool
+
+
+def asked(meant: Meant, instead: Sequence[StoredCampaign] = ()) -> Asked:
+    """What may be compared. `instead` are offered for a side that is nothing we know."""
+    sides = [meant, *meant.others]
+    unknown = [one.name for one in sides if not one.is_account and not one.found.found]
+    instead = instead if len(unknown) == 1 else ()
+    read = [reading for one, other in combinations(sides, 2) for reading in _filled(one, other)]
+    pairs = [pair for one, other in read for pair in _pairs(one, other, instead)]
+    clear = len(sides) == 2 and len(pairs) == 1 and all(one.is_clear for one in sides)  # noqa: PLR2004 - of two
+    return Asked(pairs[:OFFERED], clear, read != [(sides[0], sides[1])], unknown, len(sides) > 2)  # noqa: PLR2004
+
+
+def _filled(one: Meant, other: Meant) -> list[tuple[Meant, Meant]]:
+    """How two sides may be read: what one lacks is the other's, its name or its days.
+
+    A name beside days alone may be compared with all mail of these days, or with its own.
+    """
+    if one.bare and other.bare:
+        return [(one, other)]
+    if other.bare and not one.is_account:
+        own = (one, _of_same(one, other))
+        return [own] if one.span is not None else [(one, other), own]
+    if one.bare and not other.is_account:
+        own = (_of_same(other, one), other)
+        return [own] if other.span is not None else [(one, other), own]
+    if (one.span is None) != (other.span is None) and not _is_same(one, other):
+        span = one.span or other.span
+        return [(replace(one, span=span), replace(other, span=span))]
+    return [(one, other)]
+
+
+def _of_same(named: Meant, days: Meant) -> Meant:
+    return replace(named, span=days.span, mended=days.mended, others=())
+
+
+def _is_same(one: Meant, other: Meant) -> bool:
+    """Whether both are of the same campaign, or of the account."""
+    return [found.id for found in one.found.found] == [found.id for found in other.found.found] and (
+        one.is_account == other.is_account
+    )
+
+
+def _pairs(one: Meant, other: Meant, instead: Sequence[StoredCampaign]) -> list[tuple[str, Comparing]]:
     return [
         (f"{first[0]} vs {second[0]}", Comparing(first[1], *_ends(first[2]), second[1], *_ends(second[2])))
-        for first, second in product(*sides)
-        if first != second
-    ][:OFFERED]
+        for first, second in product(_candidates(one, instead), _candidates(other, instead))
+        if (first[1], first[2].days) != (second[1], second[2].days)
+    ]
 
 
-def _candidates(meant: Meant) -> list[tuple[str, CampaignId | None, Range]]:
+def _candidates(meant: Meant, instead: Sequence[StoredCampaign]) -> list[tuple[str, CampaignId | None, Range]]:
     span = meant.span or ALL_TIME
     if meant.is_account:
-        return [(f"All mail {span.label}", None, span)]
-    found = [meant.found.one] if meant.found.one else meant.found.found[:CANDIDATES]
-    return [(one.facts.name, one.id, span) for one in found]
+        return [(_titled("All mail", span), None, span)]
+    found = [meant.found.one] if meant.found.one else meant.found.found[:CANDIDATES] or instead
+    return [(_titled(one.facts.name, span), one.id, span) for one in found]
 
 
 def _ends(span: Range) -> tuple[date | None, date | None]:
@@ -62,7 +118,7 @@ async def _side(services: Services, request: Request, campaign_id: CampaignId | 
     if campaign_id is None:
         require_insider(request)
         mix = await services.memory.read(queries.total, request.workspace.id, span.days)
-        return Side("All mail" if span.days.first is None else f"All mail, {span.label}", mix)
+        return Side(_titled("All mail", span), mix)
     campaign = await campaign_of(services, request, campaign_id)
     await require_shown(services, request, campaign.id)
 
@@ -70,12 +126,13 @@ async def _side(services: Services, request: Request, campaign_id: CampaignId | 
         mix = queries.mix(connection, request.workspace.id, campaign.id, span.days)
         if span.days != Days():
             # The campaign's days say nothing of the pieces that were ordered in these.
-            return Side(_name(campaign, span), mix)
+            return Side(_titled(campaign.facts.name, span), mix)
         handed = (campaign.handed_over_first, campaign.handed_over_last)
-        return Side(_name(campaign, span), mix, *(moment.date() if moment else None for moment in handed))
+        return Side(_titled(campaign.facts.name, span), mix, *(moment.date() if moment else None for moment in handed))
 
     return await services.memory.read(look)
 
 
-def _name(campaign: StoredCampaign, span: Range) -> str:
-    return campaign.facts.name if span.days.first is None else f"{campaign.facts.name}, {span.label}"
+def _titled(name: str, span: Range) -> str:
+    # Days are carried by buttons without their words, and are named alike with and without one.
+    return name if span.days.first is None else f"{name}, {ranges.name_days(span.days).label}"

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from handlers.context import matching
 from handlers.context.matching import Match
+from handlers.status import sides
 from handlers.text import parsing, ranges
-from handlers.text.parsing import Range
+from handlers.text.parsing import Range, RangeRefused
 from storage.queries.mail import Named
 from storage.records import WorkspaceId
 
@@ -37,15 +38,6 @@ EVERYTHING: Final = frozenset(
     {"", "mail", "our mail", "my mail", "all mail", "campaigns", "all campaigns", "my campaigns", "our campaigns",
      "list", "list campaigns", "account", "overview", "summary", "balance", "spend", "spent", "budget", "money"}
 )  # fmt: skip
-VERSUS: Final = re.compile(
-    r" (?:vs\.?|versus|v\.|against|v|compared (?:to|with)|in comparison (?:to|with)) ", re.IGNORECASE
-)
-COMPARE: Final = re.compile(
-    r"(?:compare|comparison of|comparing|difference between|diff) (?P<a>.+?)"
-    r"(?: (?:with|to|and|vs\.?|versus|against|&) |, ?| ?/ ?)(?P<b>.+)",
-    re.IGNORECASE,
-)
-
 NO_MATCH: Final = Match()
 
 
@@ -53,14 +45,17 @@ NO_MATCH: Final = Match()
 class Meant:
     """One reading: the campaign's name as typed ("" for the account), its days (None: none typed), and who is meant.
 
-    `mended`: the range was mistyped, and is read as this. `other`: what it is compared with.
+    `mended`: the range was mistyped, and is read as this. `bare`: days alone were typed. `typed`: the words of a side.
+    `others`: what it is compared with.
     """
 
     name: str = ""
     span: Range | None = None
     found: Match = NO_MATCH
     mended: bool = False
-    other: "Meant | None" = None
+    bare: bool = False
+    typed: str = ""
+    others: "tuple[Meant, ...]" = ()
 
     @property
     def is_account(self) -> bool:
@@ -86,19 +81,21 @@ class Reader:
 
     def understand(self, asked: str) -> Meant:
         """The first reading that fits. Raises RangeRefused for what is plainly meant as a range but is none."""
+        compared = None if matching.exactly(parsing.unquote(asked), self.names) else self._compared(asked)
+        return self._alone(asked) if compared is None else compared
+
+    def _alone(self, asked: str, *, is_side: bool = False) -> Meant:
+        """The same where nothing is compared."""
         if matching.exactly(parsing.unquote(asked), self.names):
             return Meant(asked, None, self.match(asked))
-        compared = self._compared(asked)
-        if compared is not None:
-            return compared
         literal = list(self._readings(asked))
         for reading in literal:
             if reading.is_account or reading.found.sure:
                 return reading
         bare = without_words_around(asked)
         if bare != asked:
-            again = self.understand(bare) if bare else Meant()
-            if again.is_account or again.found.found:
+            again = Meant() if not bare else self._alone(bare, is_side=True) if is_side else self.understand(bare)
+            if again.is_account or again.found.found or again.others:
                 return again
         return self._guessed(asked, literal)
 
@@ -119,7 +116,7 @@ class Reader:
             return
         whole = parsing.unquote(asked)
         if whole == asked and (span := ranges.read_range(asked, self.today)) is not None:
-            yield Meant("", span)
+            yield Meant("", span, bare=True)
             return
         if matching.contains(whole, self.names):
             yield Meant(asked, None, self.match(asked))
@@ -130,14 +127,39 @@ class Reader:
         yield Meant(asked, None, self.match(asked)) if refused is None else Meant(asked)
 
     def _compared(self, asked: str) -> Meant | None:
-        match = COMPARE.fullmatch(asked.strip(" ?."))
-        sides = [match["a"], match["b"]] if match else VERSUS.split(asked.strip(" ?."))
-        if len(sides) != 2:  # noqa: PLR2004 - a comparison is of two
+        """The sides, where the text is best parted: in two that are known; else in more; else at the first place."""
+        ways = [sides.spelled_out(way) for way in sides.parted(asked)]
+        if not ways:
             return None
-        if match and (halves := VERSUS.split(f"{match['a']} vs {match['b']}")) and len(halves) == 2:  # noqa: PLR2004
-            sides = halves
-        one, other = (self.understand(side.strip()) for side in sides)
-        return replace(one, other=other)
+        known: dict[str, Meant | RangeRefused] = {}
+        for way in ways:
+            for side in way:
+                known[side] = known.get(side) or self._side(side)
+            found = [one for one in (known[side] for side in way) if isinstance(one, Meant)]
+            if len(found) == len(way) and all(one.is_account or one.found.sure for one in found):
+                return self._beside(way, found)
+        first = [known[side] for side in ways[0]]
+        for one in first:
+            if isinstance(one, RangeRefused):
+                raise one
+        return self._beside(ways[0], [one for one in first if isinstance(one, Meant)])
+
+    def _side(self, typed: str) -> Meant | RangeRefused:
+        try:
+            return replace(self._alone(typed, is_side=True), typed=typed)
+        except RangeRefused as refused:
+            return refused
+
+    def _beside(self, way: Sequence[str], found: Sequence[Meant]) -> Meant:
+        """The first with its others; "Summer Sale 2025 vs 2026" are two names where both are known."""
+        if len(found) == 2 and found[1].bare and not found[0].is_account:  # noqa: PLR2004 - of two
+            words = way[0].split()
+            for size in range(len(words) - 1, 0, -1):
+                if ranges.read_range(" ".join(words[size:]), self.today) is not None:
+                    name = f"{' '.join(words[:size])} {way[1]}"
+                    if matching.exactly(name, self.names):
+                        found = [found[0], Meant(name, None, self.match(name), typed=name)]
+        return replace(found[0], others=tuple(found[1:]))
 
 
 def _plain(text: str) -> str:
