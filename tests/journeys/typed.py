@@ -185,6 +185,10 @@ def compared_lines() -> list[tuple[str, str, object]]:
         ("compare fall and holiday", "221+223", ANY),
         ("this month vs last month", "+", ANY),
         ("Fall catalog vs last year", "221+", ANY),
+        ("this month vs last", "+", ANY),
+        ("Fall catalog 2025 vs 2026", "221+221", ANY),
+        ("Fall catalog vs Holiday postcards last month", "221+223", ANY),
+        ("compare Spring lapsed to Fall catalog to Holiday postcards", "222+221", ANY),
     ]
 
 
