@@ -11,6 +11,7 @@ from handlers.context.access import note_shown, recognized, require_insider
 from handlers.context.asker import require_account, today_of, visible_campaigns
 from handlers.context.services import Request, Services
 from handlers.status import choice_view, compare_view, comparing, understanding
+from handlers.status import view as status_view
 from handlers.status.answers import account_message, campaign_message
 from handlers.status.booking import booking_message
 from handlers.status.comparing import Asked
@@ -55,7 +56,10 @@ async def mail_status(services: Services, request: Request) -> None:
         return
     campaign = meant.found.found[0]
     message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today)
-    await replies.to_channel(services, request, choice_view.noted(message, _remark(meant)))
+    remark = _remark(meant)
+    if parsing.asks_to_stop(asked, campaign.facts.name):
+        remark = f"{status_view.not_stopped(message)} {remark}".strip()
+    await replies.to_channel(services, request, choice_view.noted(message, remark))
     await note_shown(services, request, campaign.id)
 
 

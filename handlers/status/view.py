@@ -259,6 +259,14 @@ def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
     return actions(*row)
 
 
+def not_stopped(answer: Message) -> str:
+    """Said to who typed that a campaign is to stop: typing stops nothing, the button does, where there is one."""
+    rows = [one for block in answer.blocks for one in block.get("elements", [])]
+    if any(one.get("action_id") == Action.CANCEL_CAMPAIGN for one in rows):
+        return "Nothing was stopped yet. Press *Cancel…* below to see what can be."
+    return "Nothing was stopped: none of these pieces can be cancelled anymore."
+
+
 def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:
     """Whether anything of it may still be stopped: unbooked, or with pieces not yet in production."""
     return bool(mix.of(*CANCELLABLE)) or campaign.facts.stage is CampaignStage.DRAFT

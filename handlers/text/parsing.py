@@ -88,6 +88,16 @@ def wants_help(text: str) -> bool:
     return text.casefold().strip(" ?!.-") in ("help", "help me", "how", "how does this work", "usage") or text == "?"
 
 
+#: How people begin who want mail stopped, and think that typing does it.
+STOPPING: Final = re.compile(r"(?:please |pls |can you |could you )*(?P<verb>stop|cancel|halt|kill)\b", re.IGNORECASE)
+
+
+def asks_to_stop(text: str, name: str) -> bool:
+    """Whether somebody asks to stop this campaign, and does not only type a name that begins so."""
+    match = STOPPING.match(text)
+    return match is not None and not name.casefold().startswith(match["verb"].casefold())
+
+
 def this_month(today: date) -> Range:
     """The whole month."""
     return _month(today.year, today.month)

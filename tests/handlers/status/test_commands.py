@@ -197,3 +197,12 @@ async def test_two_ranges_of_mail_that_is_under_way_are_not_called_different(off
     assert "chance" not in text
     _, _, text = await ask(office, "Spring lapsed this month vs Spring lapsed last month")
     assert "Nothing of Spring lapsed, October 2026 has been handed to USPS" in text
+
+
+async def test_typing_stop_stops_nothing_and_says_so(office: Office) -> None:
+    await office.campaign(Status.RECEIVED, name="Holiday postcards")
+    await ask(office, "stop Holiday postcards")
+    assert "Nothing was stopped yet" in str(office.slack.last.shown.blocks)
+    await office.campaign(D, ref="223", name="Fall catalog")
+    await ask(office, "please cancel Fall catalog")
+    assert "none of these pieces can be cancelled anymore" in str(office.slack.last.shown.blocks)

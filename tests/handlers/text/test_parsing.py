@@ -130,3 +130,17 @@ def test_what_is_too_long_is_refused_in_one_sentence(text: str) -> None:
 @given(name=st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=30))
 def test_a_quoted_name_is_read_back(name: str) -> None:
     assert split_range(f'"{name}" yesterday', TODAY)[0] == name
+
+
+@pytest.mark.parametrize(
+    ("typed", "name", "asks"),
+    [
+        ("stop the Holiday drop", "Holiday postcards", True),
+        ("please cancel Holiday", "Holiday postcards", True),
+        ("Stop smoking", "Stop smoking 2026", False),
+        ("Holiday", "Holiday postcards", False),
+        ("stopwatch", "Spring", False),
+    ],
+)
+def test_who_types_that_a_campaign_is_to_stop_is_noticed(typed: str, name: str, asks: bool) -> None:
+    assert parsing.asks_to_stop(typed, name) is asks
