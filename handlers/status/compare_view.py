@@ -34,6 +34,12 @@ class Side:
     mix: Mix
     handed_on: date | None = None
     handed_last: date | None = None
+    #: What it is called within a sentence, where that is not its name.
+    spoken: str = ""
+
+    @property
+    def said(self) -> str:
+        return self.spoken or self.name
 
     @property
     def mailed(self) -> int:
@@ -88,7 +94,7 @@ def _count(side: Side) -> str:
 def differences(one: Side, other: Side, today: date) -> list[str]:
     """What differs, in sentences, and whether that says anything."""
     if not one.mailed or not other.mailed:
-        waiting = one.name if not one.mailed else other.name
+        waiting = one.said if not one.mailed else other.said
         return [f"Nothing of {waiting} has been handed to USPS yet, so there is nothing to compare."]
     said = [_deliveries(one, other, today), _share("came back", Status.RETURNED, one, other, today)]
     if min(one.mailed, other.mailed) < FEW:
@@ -102,7 +108,7 @@ def differences(one: Side, other: Side, today: date) -> list[str]:
 def _deliveries(one: Side, other: Side, today: date) -> str:
     if _verdict(Status.DELIVERED, one, other, today) is not None:
         return _share("delivered", Status.DELIVERED, one, other, today)
-    parts = [f"{formatting.share(side.part(Status.DELIVERED), side.mailed)} of {side.name}" for side in (one, other)]
+    parts = [f"{formatting.share(side.part(Status.DELIVERED), side.mailed)} of {side.said}" for side in (one, other)]
     return f"{parts[0]} and {parts[1]} delivered, but {_why_early(one, other, today)}"
 
 
@@ -111,21 +117,21 @@ def _why_early(one: Side, other: Side, today: date) -> str:
     if mine and theirs and (apart := abs(mine[0] - theirs[0])) > APART:
         ahead, behind = (one, other) if mine[0] > theirs[0] else (other, one)
         return (
-            f"{ahead.name} has been under way {apart} delivery days longer than {behind.name}: "
+            f"{ahead.said} has been under way {apart} delivery days longer than {behind.said}: "
             f"compare deliveries when both are complete."
         )
     most = max((one, other), key=lambda side: side.under_way / side.mailed)
     share = formatting.share(most.under_way, most.mailed)
-    return f"{share} of {most.name} is still on its way: too early to compare deliveries."
+    return f"{share} of {most.said} is still on its way: too early to compare deliveries."
 
 
 def _share(verb: str, status: Status, one: Side, other: Side, today: date) -> str:
     shares = [formatting.share(side.part(status), side.mailed) for side in (one, other)]
-    said = f"{shares[0]} of {one.name} {verb}, {shares[1]} of {other.name}"
+    said = f"{shares[0]} of {one.said} {verb}, {shares[1]} of {other.said}"
     verdict = _verdict(status, one, other, today)
     if verdict is None or not (one.part(status) or other.part(status)):
         return f"{said}{' so far' if one.under_way or other.under_way else ''}."
-    return f"{said}: {'more than chance explains' if verdict else 'that may be chance'}."
+    return f"{said}: {'that is more than chance explains' if verdict else 'that may be chance'}."
 
 
 def _verdict(status: Status, one: Side, other: Side, today: date) -> int | None:

@@ -118,7 +118,8 @@ async def _side(services: Services, request: Request, campaign_id: CampaignId | 
     if campaign_id is None:
         require_insider(request)
         mix = await services.memory.read(queries.total, request.workspace.id, span.days)
-        return Side(_titled("All mail", span), mix)
+        spoken = "all mail" if span.days == Days() else f"the mail {span.said[:1].lower()}{span.said[1:]}"
+        return Side(_titled("All mail", span), mix, spoken=spoken)
     campaign = await campaign_of(services, request, campaign_id)
     await require_shown(services, request, campaign.id)
 
@@ -127,8 +128,10 @@ async def _side(services: Services, request: Request, campaign_id: CampaignId | 
         if span.days != Days():
             # The campaign's days say nothing of the pieces that were ordered in these.
             return Side(_titled(campaign.facts.name, span), mix)
-        handed = (campaign.handed_over_first, campaign.handed_over_last)
-        return Side(_titled(campaign.facts.name, span), mix, *(moment.date() if moment else None for moment in handed))
+        first, last = campaign.handed_over_first, campaign.handed_over_last
+        return Side(
+            _titled(campaign.facts.name, span), mix, first.date() if first else None, last.date() if last else None
+        )
 
     return await services.memory.read(look)
 

@@ -193,6 +193,9 @@ async def test_two_ranges_of_mail_that_is_under_way_are_not_called_different(off
         *[D] * 50, ref="223", name="Older", piece={"created_at": office.clock.now() - timedelta(days=31)}
     )
     _, _, text = await ask(office, "this month vs last month")
+    assert text.startswith(
+        "20% of the mail ordered in November 2026 and 100% of the mail ordered in October 2026 delivered"
+    )
     assert "too early to compare deliveries" in text
     assert "chance" not in text
     _, _, text = await ask(office, "Spring lapsed this month vs Spring lapsed last month")
