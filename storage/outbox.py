@@ -328,6 +328,14 @@ def mute(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, 
     _set_channel(connection, workspace_id, channel, muted_until=until)
 
 
+def reopen(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, reason: str, age: timedelta) -> None:
+    """Rows of the channel that ended for this reason within this time are to be told after all."""
+    mine = outbox.c.workspace_id == workspace_id, outbox.c.channel == channel, outbox.c.refusal == reason
+    # Rows end by the database's clock, which need not be that of whoever knows how long ago it was.
+    ended = outbox.c.message_ts.is_(None), outbox.c.sent_at >= database_time(connection) - age
+    connection.execute(update(outbox).where(*mine, *ended).values(sent_at=None, refusal=""))
+
+
 def told_of(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> list[Told]:
     """Where this piece's news went, oldest first: "was I told, and if not, why?"."""
     rows = select(outbox).where(outbox.c.workspace_id == workspace_id, outbox.c.piece_id == piece_id)

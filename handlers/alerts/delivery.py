@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from handlers.alerts import cards
 from handlers.alerts import view as alerts_view
 from handlers.alerts.facts import Facts, gather, handfuls
-from handlers.alerts.notices import Plan, plan
+from handlers.alerts.notices import SWITCHED_OFF, Plan, plan
 from handlers.context.grouped_commits import Group, Queued, settled
 from handlers.context.services import Services, Tenants
 from handlers.errors import (
@@ -82,9 +82,6 @@ UNRECORDED: Final = (
     "This may have been told, but what became of it could not be written down (reference {}). Whoever runs Piecewise "
     "finds the cause in its log."
 )
-
-
-SWITCHED_OFF: Final = "Alerts were switched off in this channel before this was told."
 
 
 def _uptime() -> float:

@@ -15,6 +15,8 @@ ASKED: Final = {
     Status.CANCELLED: NotifyOn.CANCELLED,
     Status.DELIVERED: NotifyOn.DELIVERED,
 }
+#: Why a row ends that nobody asks for any more; an *Undo* opens it again.
+SWITCHED_OFF: Final = "Alerts were switched off in this channel before this was told."
 
 
 @dataclass(frozen=True)

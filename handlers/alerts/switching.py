@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from handlers.alerts import offer_view
 from handlers.alerts import view as alerts_view
+from handlers.alerts.notices import SWITCHED_OFF
 from handlers.context import kept, replies
 from handlers.context.asker import zone_of
 from handlers.context.audit import record_audit
@@ -19,6 +20,7 @@ from handlers.text.buttons import AlertsUndo
 from handlers.text.messages import Message
 from storage import channel_settings, outbox, workspaces
 from storage.audit import Act
+from storage.ledger import missed
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, NotifyOn, Subscription
 
 
@@ -151,9 +153,10 @@ async def mute(services: Services, request: Request, until: datetime | None) -> 
 
 
 async def undo(services: Services, request: Request, change: AlertsUndo) -> None:
-    """As it was before, within ten minutes; news from in between is not lost."""
+    """As it was before, within ten minutes. News that waited then, or came in between, is told after all."""
     at = datetime.fromtimestamp(change.at, UTC)
-    if services.clock.now() - at > offer_view.UNDO and not kept.was_done(request.kept):
+    age = services.clock.now() - at
+    if age > offer_view.UNDO and not kept.was_done(request.kept):
         raise TooLateToUndo
     key, channel = request.workspace.id, request.channel
 
@@ -162,12 +165,17 @@ async def undo(services: Services, request: Request, change: AlertsUndo) -> None
             for campaign_id, wants in offer_view.unpacked(change.before):
                 # As of the moment when it was turned off: what happened since is news.
                 workspaces.subscribe(connection, key, channel, campaign_id, wants, request.user, at)
+            outbox.reopen(connection, key, channel, SWITCHED_OFF, age)
         else:
             until = datetime.fromtimestamp(int(change.before), UTC) if change.before.isdigit() else None
             outbox.mute(connection, key, channel, until)
 
     act = {"off": Act.SUBSCRIBED, "mute": Act.UNMUTED}.get(change.verb, Act.MUTED)
     await record_audit(services, request, act, "undo", f"channel {channel}", work=work)
+    if change.verb == "off":
+        # After the subscription stands, so that nothing comes in between unseen. Done twice it adds nothing.
+        found = await services.memory.read(missed.since, key, at)
+        await services.memory.write(missed.tell, key, found)
     await replies.in_place(services, request, offer_view.undone(request.user, change.verb))
 
 

@@ -302,6 +302,7 @@ async def test_what_was_turned_off_by_mistake_is_undone_for_ten_minutes_with_the
     await stage.press(off, "alerts_undo", user=BEN)
     await stage.until(lambda: "turned mail alerts on again" in off.text)
     assert await alerts_of(stage) == before
+    await stage.until(lambda: told(stage, " of Spring lapsed came back"))
     off = await stage.say("/mailalerts", "stop")
     monkeypatch.setattr(offer_view, "UNDO", timedelta(0))
     heard = await stage.press(off, "alerts_undo", user=BEN)

@@ -57,7 +57,7 @@ GLOBAL = {
     "workspaces.by_team": "finds a workspace", "workspaces.by_webhook": "finds a workspace", "workspaces.due": "ids alone",
     "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "secrets.renewals": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
     "ledger.changes.stage_changes": "the batch of mailings.apply", "ledger.changes.move": "the batch of mailings.apply",
-    "ledger.changes.widen_dates": "the batch of mailings.apply", "ledger.stage.begin": "a batch", "ledger.stage.load": "a batch",
+    "ledger.changes.widen_dates": "the batch of mailings.apply", "ledger.stage.begin": "a batch", "ledger.missed.tell": "what ledger.missed.since found", "ledger.stage.load": "a batch",
 }  # fmt: skip
 #: Parts of `mailings.apply`, which is tried as a whole.
 PARTS = {

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from handlers.alerts import cards, delivery
+from handlers.alerts import actions, cards, delivery, switching
 from handlers.alerts.delivery import BUSY_REST, LONGEST_REST, REST, OutboxSender, Turn, _put_off, _unknown
+from handlers.alerts.notices import SWITCHED_OFF
 from handlers.errors import (
     ChannelClosed,
     MessageGone,
@@ -28,7 +29,7 @@ from storage.records import NO_CAMPAIGN, CampaignId, NotifyOn, PieceId, Workspac
 from storage.schema.tables import outbox as table
 from storage.statuses import Status, status_of
 from tests.fakes import FakeTenants
-from tests.handlers.conftest import ANA, OPS, Office
+from tests.handlers.conftest import ANA, OPS, Office, pressable
 
 WANTS = frozenset({NotifyOn.RETURNED, NotifyOn.CANCELLED})
 R, RETURNED = Status.RECEIVED, Status.RETURNED
@@ -105,7 +106,25 @@ async def test_what_was_switched_off_before_it_was_told_is_not_told(office: Offi
     office.write(workspaces.unsubscribe, office.workspace.id, OPS, None)
     await serve(office)
     assert office.slack.said == []
-    assert rows(office) == [("RETURNED", False, delivery.SWITCHED_OFF)]
+    assert rows(office) == [("RETURNED", False, SWITCHED_OFF)]
+
+
+async def test_undone_what_waited_at_the_off_and_what_came_after_it_is_told(office: Office) -> None:
+    await news(office, RETURNED, R)
+    await switching.switch_off(office.services, office.request(), NO_CAMPAIGN, "all campaigns")
+    ((_, value),) = pressable(office.slack.last.shown.blocks)
+    await serve(office)
+    assert rows(office) == [("RETURNED", False, SWITCHED_OFF)]
+    office.clock.pass_time(minutes=2)
+    await office.campaign(RETURNED, Status.CANCELLED)
+    assert len(rows(office)) == 1, "nobody is subscribed"
+    office.clock.pass_time(minutes=2)
+    await actions.undo(office.services, office.request(), value)
+    await serve(office)
+    assert rows(office) == [("RETURNED", True, ""), ("CANCELLED", True, "")]
+    await actions.undo(office.services, office.request(), value)
+    await serve(office)
+    assert len(rows(office)) == 2, "and once"
 
 
 @pytest.mark.parametrize("refusal", [NotInChannel(), ChannelClosed()])
