@@ -14,7 +14,7 @@ demo: $(STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -31,7 +31,7 @@ chaos: $(STAMP)
 # `RUDE=slack:busy` for one switch. `make test` meets a sample that changes by the day.
 RUDE ?= each
 rude: $(STAMP)
-	@PIECEWISE_RUDE=$(RUDE) $(BIN)/python -m pytest -n $(WORKERS) tests/journeys $(ARGS)
+	@PIECEWISE_RUDE=$(RUDE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/journeys $(ARGS)
 
 # The long form of what `make test` does in short: a campaign of 100,000 pieces, told from its first day to its last.
 soak: $(STAMP)
@@ -74,7 +74,7 @@ bench: $(STAMP)
 
 # The whole suite once more, with what it runs; fails below the share that pyproject.toml names. CI runs the same.
 coverage: lint
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (once; about a minute) …"
