@@ -33,7 +33,7 @@ def empty_url(postgres: str) -> str:
     return postgres.replace("/postgres?", "/upgraded?")
 
 
-@pytest.mark.timeout(300)  # eight processes, one after the other: seconds, but on a busy machine minutes
+@pytest.mark.timeout(600)  # eight processes, one after the other: seconds, but on a busy machine minutes
 @pytest.mark.skipif(bool(pair.why_not()), reason=pair.why_not())
 async def test_the_version_before_and_this_one_share_a_database_and_take_turns_on_it(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
