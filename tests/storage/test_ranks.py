@@ -1,6 +1,9 @@
 """Every stored rank was multiplied by ten once, so that there is room between two: nothing else of what is known changes."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 import storage.schema.account_tables  # noqa: F401
 from storage import intents
-from storage.database import Database
+from storage.database import Database, sole_user
 from storage.dialects import is_postgresql
 from storage.intents import Kind, PieceRow
 from storage.ledger import tallies as tally
@@ -22,6 +25,7 @@ from storage.statuses import Status
 from tests.builders import START, a_campaign, a_change, a_piece
 from tests.storage.test_mailings import apply, workspace  # noqa: F401
 
+ROOT = Path(__file__).parents[2]
 #: Every small number that a column of this name holds is a rank.
 COLUMNS = [
     (table.name, column.name)
@@ -95,7 +99,15 @@ def test_the_ranks_of_before_become_those_of_now_in_every_column_and_back(
 
 def test_a_process_of_before_that_still_runs_writes_no_rank_of_before(filled: Database) -> None:
     if not filled.read(is_postgresql):
-        pytest.skip("one file serves one process")
+        # A file serves one process: who migrates holds it, and no other gets to write in it.
+        url = str(filled.writer.url)
+        second = f"from storage.database import sole_user\nwith sole_user({url!r}): pass"
+        assert subprocess.run([sys.executable, "-c", second], cwd=ROOT, check=False).returncode == 0
+        with sole_user(url):
+            done = subprocess.run([sys.executable, "-c", second], cwd=ROOT, check=False, capture_output=True, text=True)
+        assert done.returncode != 0
+        assert "DatabaseBusyError" in done.stderr
+        return
     for table, column in COLUMNS:
         with pytest.raises(IntegrityError), filled.writer.begin() as connection:
             connection.exec_driver_sql(f"UPDATE {table} SET {column} = 8 WHERE {column} > 0")
