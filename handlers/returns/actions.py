@@ -3,29 +3,31 @@
 from collections import Counter
 from dataclasses import replace
 
+import structlog
 from sqlalchemy import Connection
 
 from handlers.charts.values import States
 from handlers.context import kept, replies
 from handlers.context.lookups import campaign_of, piece_of
-from handlers.context.ports import AddressCheck
 from handlers.context.services import Request, Services
-from handlers.errors import Outage, Outdated, Refusal
+from handlers.errors import Outage, Outdated, Refusal, Trouble
 from handlers.forecast import queries as forecast_queries
 from handlers.ingest import counting
 from handlers.returns import view as returns_view
 from handlers.returns.view import RangeReturns, Returns
 from handlers.status.view import CampaignLine
 from handlers.text import buttons
-from handlers.text.buttons import OneCampaign, OnePiece, ReturnsOf, Settled, Word
+from handlers.text.buttons import OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import read
 from handlers.text.messages import Block, Picture
 from storage.queries import mail as queries
 from storage.queries import piece_pages, returns
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import Place
-from storage.records import NO_CAMPAIGN, ChannelId, PieceId
+from storage.records import NO_CAMPAIGN, ChannelId
 from storage.statuses import Status
+
+log = structlog.get_logger()
 
 
 async def open_desk(services: Services, request: Request, value: str) -> None:
@@ -75,7 +77,8 @@ async def _returns(services: Services, request: Request, asked: ReturnsOf) -> Bl
         )
         notes = returns.notes_of(connection, workspace_id, [piece.id for piece in page])
         places = returns.places_of(connection, workspace_id, campaign.id)
-        return Returns(campaign, mix, usual, places, page, notes, asked.channel, asked.thread, asked.after)
+        handled = returns.count_handled(connection, workspace_id, campaign.id)
+        return Returns(campaign, mix, usual, places, page, notes, asked.channel, asked.thread, asked.after, handled)
 
     return returns_view.desk(await services.memory.read(look))
 
@@ -99,35 +102,45 @@ async def show_map(services: Services, request: Request, value: str) -> None:
 
 async def open_piece(services: Services, request: Request, value: str) -> None:
     """One returned piece, over the list."""
-    piece = await piece_of(services, request, read(OnePiece, value).piece)
-    await services.slack.push_view(request.trigger_id, await _piece(services, request, piece.id))
+    shown = replace(read(OneReturn, value), desk=request.view_id)
+    await services.slack.push_view(request.trigger_id, await _piece(services, request, shown))
 
 
-async def _piece(
-    services: Services, request: Request, piece_id: PieceId, check: AddressCheck | None = None, said: str = ""
-) -> Block:
-    piece = await piece_of(services, request, piece_id)
-    notes = await services.memory.read(returns.notes_of, request.workspace.id, [piece_id])
-    return returns_view.returned_piece(piece, notes.get(piece_id, returns.Note()), check, said, services.clock.now())
+async def _piece(services: Services, request: Request, shown: OneReturn, said: str = "") -> Block:
+    piece = await piece_of(services, request, shown.piece)
+    notes = await services.memory.read(returns.notes_of, request.workspace.id, [piece.id])
+    return returns_view.returned_piece(piece, notes.get(piece.id, returns.Note()), shown, said, services.clock.now())
+
+
+async def _show_noted(services: Services, request: Request, shown: OneReturn) -> None:
+    """The piece with what was noted, and the list under it, where that is still open."""
+    await services.slack.update_view(request.view_id, await _piece(services, request, shown))
+    if not shown.desk:
+        return
+    try:
+        await services.slack.update_view(shown.desk, await _returns(services, request, shown.listed))
+    except Trouble as trouble:
+        log.info("returns.list_not_renewed", reason=type(trouble).__name__, code=trouble.code)
 
 
 async def check_address(services: Services, request: Request, value: str) -> None:
     """Asks the platform's register of addresses."""
     piece = await piece_of(services, request, read(OnePiece, value).piece)
-    check, said = None, ""
+    shown, said = read(OneReturn, request.metadata), ""
     if not piece.recipient.address:
         said = "I don't know this piece's address yet. Open its tracking first."
     else:
         try:
-            check = await services.platform.check_address(piece.recipient)
+            shown = returns_view.checked(shown, await services.platform.check_address(piece.recipient))
         except (Outage, Refusal) as trouble:
             said = f"The address couldn't be checked: {trouble}"
-    await services.slack.update_view(request.view_id, await _piece(services, request, piece.id, check, said))
+    await services.slack.update_view(request.view_id, await _piece(services, request, shown, said))
 
 
 async def note_reason(services: Services, request: Request, value: str) -> None:
     """Why it came back, as it stands on the piece."""
-    piece = await piece_of(services, request, read(OnePiece, request.metadata).piece)
+    shown = read(OneReturn, request.metadata)
+    piece = await piece_of(services, request, shown.piece)
     reason = read(Word, value).word
     if reason not in returns_view.REASONS:
         raise Outdated
@@ -137,12 +150,12 @@ async def note_reason(services: Services, request: Request, value: str) -> None:
             returns.note_reason(connection, request.workspace.id, piece.id, reason, request.user)
 
     await services.memory.write(note)
-    await services.slack.update_view(request.view_id, await _piece(services, request, piece.id))
+    await _show_noted(services, request, shown)
 
 
 async def mark_handled(services: Services, request: Request, value: str) -> None:
     """Settled, or open again."""
-    asked = read(Settled, value)
+    asked, shown = read(Settled, value), read(OneReturn, request.metadata)
     piece = await piece_of(services, request, asked.piece)
     moment = services.clock.now() if asked.done else None
 
@@ -151,4 +164,4 @@ async def mark_handled(services: Services, request: Request, value: str) -> None
             returns.settle(connection, request.workspace.id, piece.id, request.user, moment)
 
     await services.memory.write(settle)
-    await services.slack.update_view(request.view_id, await _piece(services, request, piece.id))
+    await _show_noted(services, request, shown)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,7 +10,7 @@ from handlers.context.ports import AddressCheck
 from handlers.pieces.view import packed
 from handlers.status.view import CampaignLine
 from handlers.text import formatting
-from handlers.text.buttons import NOTHING, NOWHERE, Action, OneCampaign, OnePiece, ReturnsOf, Settled, Word
+from handlers.text.buttons import NOTHING, NOWHERE, Action, OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import Value, write
 from handlers.text.messages import (
     FIELD,
@@ -77,6 +77,8 @@ class Returns:
     channel: ChannelId = NOWHERE
     thread: str = ""
     after: PieceId | None = None
+    #: How many of all its returns are settled.
+    handled: int = 0
 
     def carried(self, after: PieceId | None = None) -> Value:
         """This desk, or its page after a piece, for a button."""
@@ -87,13 +89,13 @@ def desk(shown: Returns) -> Block:
     """The modal."""
     campaign, pieces = shown.campaign, shown.page[:PAGE]
     blocks = [
-        section(rate_text(shown.mix, shown.usual)),
+        section(rate_text(shown.mix, shown.usual) + handled_text(shown.handled, shown.mix.of(Status.RETURNED))),
         *_places(shown),
         actions(
             button("Show by state", Action.RETURNS_MAP, shown.carried(), spoken="Post the picture by state"),
             button("Export CSV", Action.DETAILS_EXPORT, NOTHING, spoken="Send me these addresses as a CSV file"),
         ),
-        *(_line(piece, shown.notes.get(piece.id, Note())) for piece in pieces),
+        *(_line(shown, piece) for piece in pieces),
         *([] if pieces else [section("Nothing came back." if shown.after is None else "There are no more.")]),
         *_pager(shown),
         context(
@@ -148,6 +150,11 @@ def rate_text(mix: Mix, usual: float | None) -> str:
     return said if usual is None else f"{said} Your other mail: {round(100 * usual)}%."
 
 
+def handled_text(handled: int, back: int) -> str:
+    """How many are settled, as a sentence to follow another; "" before anything came back."""
+    return f" *{formatting.count(min(handled, back))} of {formatting.count(back)}* handled." if back else ""
+
+
 def by_state(places: Counter[Place]) -> list[tuple[str, int]]:
     """Counts by state, the most first."""
     states: Counter[str] = Counter()
@@ -165,14 +172,15 @@ def _places(shown: Returns) -> list[Block]:
     return [section(f"*By state:* {states}" + (f"\n*By ZIP area:* {near}" if near else ""))]
 
 
-def _line(piece: StoredPiece, note: Note) -> Block:
+def _line(shown: Returns, piece: StoredPiece) -> Block:
+    note = shown.notes.get(piece.id, Note())
     when = f" · came back {formatting.stamp_day(piece.status_at)}" if piece.status_at else ""
     said = f"{full_name(piece.recipient)}{when}"
     if note.reason:
         said += f"\n_{REASONS.get(note.reason, note.reason)}_"
     if note.handled_at is not None:
         said += f"\n:white_check_mark: handled by <@{note.handled_by}> {formatting.stamp_day(note.handled_at)}"
-    value = write(OnePiece(piece.id))
+    value = write(OneReturn(piece.id, shown.campaign.id, shown.after, shown.channel, shown.thread))
     return section(said, button("Open", Action.RETURN_OPEN, value, spoken=f"Open returned piece {piece.ref}"))
 
 
@@ -183,12 +191,21 @@ def _pager(shown: Returns) -> list[Block]:
     return [actions(button("Next page", Action.RETURNS_NEXT, value, spoken="Next page of returns"))]
 
 
+#: Characters of an address as the register writes it. Escaped for Slack and for the form they are three times as many.
+WRITTEN: Final = 600
+
+
 #: How long *Undo* is called so; later a return is opened again.
 UNDO: Final = timedelta(minutes=10)
 
 
+def checked(shown: OneReturn, check: AddressCheck) -> OneReturn:
+    """The same, with what the register says of the address."""
+    return replace(shown, is_valid=check.is_valid, written=clip(full_name(check.address), WRITTEN))
+
+
 def returned_piece(
-    piece: StoredPiece, note: Note, check: AddressCheck | None = None, said: str = "", now: datetime | None = None
+    piece: StoredPiece, note: Note, shown: OneReturn, said: str = "", now: datetime | None = None
 ) -> Block:
     """One returned piece: its address, whether it is good, why it came back, and whether that is settled."""
     menu = {code: option(f"{code}: {text}", write(Word(code))) for code, text in REASONS.items()}
@@ -199,7 +216,7 @@ def returned_piece(
             f"*{full_name(piece.recipient)}*\nPiece `{escape(piece.ref)}`"
             + (f" of {escape(piece.campaign_name)}" if piece.campaign_name else "")
         ),
-        *([section(check_text(check))] if check else []),
+        *([] if shown.is_valid is None else [section(check_text(shown.is_valid, shown.written))]),
         *([context(escape(said))] if said else []),
         actions(
             button("Check address", Action.RETURN_CHECK, this, spoken="Look it up in the postal database"),
@@ -217,14 +234,14 @@ def returned_piece(
         blocks.append(context(f"{REASONS.get(note.reason, note.reason)}, noted by <@{note.reason_by}>"))
     if note.handled_at is not None:
         blocks.append(context(f"Handled by <@{note.handled_by}> {formatting.stamp(note.handled_at)}"))
-    return modal("Returned piece", blocks, this)
+    return modal("Returned piece", blocks, write(shown))
 
 
-def check_text(check: AddressCheck) -> str:
-    """What the register of addresses says."""
-    if not check.is_valid:
+def check_text(is_valid: bool, written: str) -> str:
+    """What the register of addresses says; `written` is escaped."""
+    if not is_valid:
         return ":x: This address isn't in the postal database. Mail to it will probably come back."
-    return f":white_check_mark: This address is in the postal database, as: *{full_name(check.address)}*"
+    return f":white_check_mark: This address is in the postal database, as: *{written}*"
 
 
 def rates_by_state(places: Counter[Place], mailed: Mapping[str, int]) -> list[tuple[str, int, int]]:

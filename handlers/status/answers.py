@@ -1,5 +1,6 @@
 """What `/mailstatus` answers: a campaign's mix, or the account's, with its picture and how fresh it is."""
 
+from dataclasses import replace
 from datetime import date
 
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from handlers.text.messages import Message
 from handlers.text.parsing import Range
 from storage import workspaces
 from storage.queries import mail as queries
+from storage.queries import piece_pages
 from storage.records import Mix, StoredCampaign
 
 
@@ -32,7 +34,9 @@ async def campaign_message(
         again = queries.campaign(connection, request.workspace.id, campaign.id) or campaign
         told = forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today)
         progress = model.progress(told) if told else None
-        return again, standing_of(connection, request, mix, span, today, fresh), progress
+        standing = standing_of(connection, request, mix, span, today, fresh)
+        met = piece_pages.foreign_words(connection, request.workspace.id, campaign.id) if mix.other else []
+        return again, replace(standing, words=met), progress
 
     again, standing, progress = await services.memory.read(look)
     picture = await _draw(services, again.facts.name, standing)

@@ -22,6 +22,7 @@ from handlers.text.messages import (
     divider,
     escape,
     header,
+    quote,
     section,
 )
 from handlers.text.mixes import counts_text, headline
@@ -51,6 +52,8 @@ class Standing:
     as_of: datetime | None
     #: The platform does not answer: these are the last known numbers.
     stale: bool = False
+    #: The words that the platform says of pieces at "Other".
+    words: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,22 @@ class CampaignLine:
     mix: Mix
 
 
-def caveats(mix: Mix) -> str:
-    """What must be said beside these numbers so that nobody reads more into them."""
+#: Words that are named, and how much of each.
+WORDS, LONGEST_WORD = 3, 40
+
+
+def _other(foreign: Sequence[str]) -> str:
+    """What "Other" is. Escaped."""
+    if not foreign:
+        return f"“{OTHER_LABEL}” is a status word that I don't know yet."
+    named = ", ".join(f"“{quote(word, LONGEST_WORD)}”" for word in foreign[:WORDS])
+    more = f" and {formatting.count(len(foreign) - WORDS)} more" if len(foreign) > WORDS else ""
+    one = len(foreign) == 1
+    return f"“{OTHER_LABEL}” is {'a status word' if one else 'status words'} that I don't know yet: {named}{more}."
+
+
+def caveats(mix: Mix, foreign: Sequence[str] = ()) -> str:
+    """What must be said beside these numbers so that nobody reads more into them. `foreign`: the words of "Other"."""
     said = []
     if mix.of(Status.DELIVERED):
         said.append(ESTIMATE)
@@ -73,7 +90,7 @@ def caveats(mix: Mix) -> str:
     elif mix.of(*MAILED) and not mix.of(*SCANNED):
         said.append(UNSCANNED)
     if mix.other:
-        said.append(f"“{OTHER_LABEL}” is a status word that I don't know yet.")
+        said.append(_other(foreign))
     return " ".join(said)
 
 
@@ -90,7 +107,7 @@ def campaign_answer(
         *([section(escape(numbers))] if numbers else []),
         section(money_line(standing) + _landing_line(campaign, mix, progress, standing.today)),
         freshness(standing, _not_listed(campaign, standing)),
-        *([context(caveats(mix))] if caveats(mix) else []),
+        *([context(caveats(mix, standing.words))] if caveats(mix) else []),
         _campaign_buttons(campaign, standing),
         range_pickers(campaign.id, standing.span),
     ]

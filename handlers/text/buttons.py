@@ -260,6 +260,32 @@ class ReturnsOf(Carried):
 
 
 @dataclass(frozen=True)
+class OneReturn(Carried):
+    """A returned piece, and the page of its campaign's returns over which it is shown (see `ReturnsOf`).
+
+    In the modal itself also the list's own id, and what the register said of the address (None: not asked yet; as the
+    register writes it, "" for a bad one). That never leaves Slack's view of it.
+    """
+
+    VERSION = 2
+    LONGEST = codec.FORM
+
+    piece: PieceId
+    campaign: CampaignId
+    after: PieceId | None = None
+    channel: ChannelId = NOWHERE
+    thread: str = ""
+    desk: str = ""
+    is_valid: bool | None = None
+    written: str = ""
+
+    @property
+    def listed(self) -> ReturnsOf:
+        """The page of the list."""
+        return ReturnsOf(self.campaign, self.after, self.channel, self.thread)
+
+
+@dataclass(frozen=True)
 class Settled(Carried):
     """A returned piece, and whether it is to be settled or open again."""
 

@@ -10,7 +10,7 @@ from storage.queries import mail as queries
 from storage.queries.mail import LAST
 from storage.records import CampaignId, PieceId, StoredPiece, WorkspaceId
 from storage.statements import load
-from storage.statuses import Status
+from storage.statuses import OTHER, Status
 
 #: Pieces that are alike and looked at in each index; more than this nobody pages through.
 ALIKE: Final = 500
@@ -47,6 +47,12 @@ def page(
     return queries.pieces_by_id(connection, workspace_id, [PieceId(key) for key in rows])
 
 
+def foreign_words(connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId) -> list[str]:
+    """The platform's words for pieces at no status that we know, in the order of the alphabet."""
+    values = {"workspace": workspace_id, "campaign": campaign_id}
+    return [str(word) for word in connection.scalars(FOREIGN.on(connection), values)]
+
+
 def _alike(connection: Connection, only: PieceFilter, values: dict[str, Any]) -> list[int]:
     key, zipped = search_key(only.asked), only.asked.strip().upper()
     if not key:
@@ -58,4 +64,5 @@ def _alike(connection: Connection, only: PieceFilter, values: dict[str, Any]) ->
 
 WALK: Final = {True: load("walk_campaign"), False: load("walk_status")}
 _MOST: Final = {"most": ALIKE}
+FOREIGN: Final = load("foreign_words", {"other": OTHER, "most": ALIKE})
 FIND: Final = {True: load("alike_in_campaign", _MOST), False: load("alike_at_status", _MOST)}

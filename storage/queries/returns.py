@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from storage.database import upsert
 from storage.records import CampaignId, PieceId, UserId, WorkspaceId
-from storage.schema.tables import return_notes, return_places
+from storage.schema.tables import pieces, return_notes, return_places
 from storage.statements import load
 from storage.statuses import MAILED, Status
 
@@ -72,6 +72,15 @@ def places_of(connection: Connection, workspace_id: WorkspaceId, campaign_id: Ca
     mine = return_places.c.workspace_id == workspace_id, return_places.c.campaign_id == campaign_id
     rows = connection.execute(select(return_places).where(*mine)).all()
     return Counter({Place(row.region, row.zip3): row.pieces for row in rows})
+
+
+def count_handled(connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId) -> int:
+    """How many of a campaign's returns are settled."""
+    mine = pieces.c.workspace_id == workspace_id, pieces.c.campaign_id == campaign_id
+    settled = return_notes.c.workspace_id == workspace_id, return_notes.c.handled_at.is_not(None)
+    joined = return_notes.join(pieces, pieces.c.id == return_notes.c.piece_id)
+    back = pieces.c.status == int(Status.RETURNED)
+    return int(connection.scalar(select(func.count()).select_from(joined).where(*settled, *mine, back)) or 0)
 
 
 def notes_of(connection: Connection, workspace_id: WorkspaceId, piece_ids: Sequence[PieceId]) -> dict[PieceId, Note]:

@@ -103,6 +103,7 @@ async def test_a_word_that_nobody_knows_is_other_and_cannot_be_stopped(stage: St
     answer = everything(await stage.say("/mailstatus", "Holiday postcards"))
     assert f"Received {len(others)} " in answer
     assert "Other 2 " in answer
+    assert "status words that I don't know yet: “error”" in answer
     memory, workspace = stage.app.services.memory, stage.app.workspace
     campaign = await campaign_of(stage, "223")
     stoppable = await memory.read(stopping.stoppable, workspace.id, campaign.id)

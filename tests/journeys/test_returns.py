@@ -49,7 +49,11 @@ async def test_an_address_is_checked_a_reason_noted_and_the_return_settled(stage
     await stage.press(one, "return_handled", None)
     await stage.modal(holding=f"Handled by <@{ANA}>")
     assert "Undo" in everything(one)
+    assert "1234 MAIN STREET" in everything(one), "what the register said stays"
+    await stage.until(lambda: "*1 of 3* handled." in everything(desk))
+    assert "No such number" in everything(desk)
     await stage.press(one, "return_handled", None, user=ANA)
+    await stage.until(lambda: "*0 of 3* handled." in everything(desk))
     await stage.modal(holding="Mark as handled")
     stage.slack.close_views(ANA)
     answer = await stage.say("/mailstatus", "Spring lapsed", user=BEN)

@@ -6,12 +6,12 @@ import pytest
 
 from handlers.charts.values import States
 from handlers.context.ports import AddressCheck
-from handlers.errors import NotInChannel, Outdated, PlatformDown
+from handlers.errors import NotInChannel, Outdated, PlatformDown, SlackRefused
 from handlers.returns import actions
 from handlers.returns import view as returns_view
 from handlers.returns.table import TABLE
 from handlers.text import buttons
-from handlers.text.buttons import Action, OneCampaign, OnePiece, ReturnsOf, Settled, Word
+from handlers.text.buttons import Action, OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import write
 from storage import intents
 from storage.intents import Kind
@@ -97,13 +97,19 @@ async def test_a_map_of_nothing_is_not_drawn(office: Office) -> None:
 
 
 def pressed(office: Office, **facts: Any) -> Any:
-    return office.request(view_id="V1", metadata=write(OnePiece(office.piece().id)), **facts)
+    piece = office.piece()
+    shown = OneReturn(piece.id, piece.campaign_id, desk="V0")
+    return office.request(**{"view_id": "V1", "metadata": write(shown)} | facts)
 
 
 async def test_a_piece_opens_over_the_list(office: Office) -> None:
-    await returned(office)
-    await actions.open_piece(office.services, office.request(), write(OnePiece(office.piece().id)))
+    campaign = await returned(office)
+    value = write(OneReturn(office.piece().id, campaign.id, None, OPS, "1.1"))
+    await actions.open_piece(office.services, office.request(view_id="V0"), value)
     assert office.slack.last.way == "push"
+    assert office.slack.last.shown["private_metadata"] == write(
+        OneReturn(office.piece().id, campaign.id, None, OPS, "1.1", "V0")
+    )
     assert "1234 Main Street" in office.slack.last.text
 
 
@@ -113,7 +119,7 @@ async def test_an_address_is_checked_by_the_platform_where_it_is_known(office: O
     office.mail.verdict = AddressCheck(False, Recipient())
     await actions.check_address(office.services, pressed(office), value)
     assert (
-        returns_view.check_text(office.mail.verdict) in office.slack.last.shown["blocks"].__str__()
+        returns_view.check_text(False, "") in office.slack.last.shown["blocks"].__str__()
         or "not know" in office.slack.last.text
     )
     office.mail.fail("check_address", PlatformDown("gone fishing"))
@@ -151,6 +157,36 @@ async def test_a_return_is_settled_and_opened_again(office: Office) -> None:
     assert note(office).handled_at is None
     with pytest.raises(Outdated):
         await actions.mark_handled(office.services, pressed(office), write(Settled(PieceId(99), True)))
+
+
+async def test_the_list_under_a_piece_shows_at_once_what_was_done_with_it(office: Office) -> None:
+    await returned(office, 3)
+    piece = office.piece().id
+    await actions.mark_handled(office.services, pressed(office), write(Settled(piece, True)))
+    own, listed = office.slack.of("update")
+    assert (own.place, listed.place) == ("V1", "V0")
+    assert "*1 of 3* handled." in listed.text
+    assert f"handled by <@{ANA}>" in listed.text
+    await actions.note_reason(office.services, pressed(office), write(Word("N")))
+    assert (office.slack.last.place, "No such number" in office.slack.last.text) == ("V0", True)
+    await actions.mark_handled(office.services, pressed(office), write(Settled(piece, False)))
+    assert "*0 of 3* handled." in office.slack.last.text
+    office.slack.fail("update_view", None, SlackRefused("not_found"))
+    await actions.mark_handled(office.services, pressed(office), write(Settled(piece, True)))
+    assert note(office).handled_by == ANA, "the list was closed meanwhile: that is no error"
+
+
+async def test_what_the_register_said_stays_while_the_piece_is_shown(office: Office) -> None:
+    await returned(office)
+    office.mail.verdict = AddressCheck(True, Recipient(name="A & B", address="12 MAIN ST"))
+    value = write(OnePiece(office.piece().id))
+    await actions.check_address(office.services, pressed(office), value)
+    kept = office.slack.last.shown["private_metadata"]
+    await actions.mark_handled(office.services, pressed(office, metadata=kept), write(Settled(office.piece().id, True)))
+    own = next(one for one in office.slack.of("update")[1:] if one.place == "V1")
+    assert "12 MAIN ST" in own.text
+    assert "A &amp; B" in own.text
+    assert own.shown["private_metadata"] == kept
 
 
 def test_what_people_note_is_kept() -> None:

@@ -11,7 +11,7 @@ from handlers.context.ports import AddressCheck
 from handlers.returns import view as returns_view
 from handlers.returns.view import RangeReturns, Returns
 from handlers.status.view import CampaignLine
-from handlers.text.buttons import Action, OnePiece, ReturnsOf, Settled
+from handlers.text.buttons import Action, OneReturn, ReturnsOf, Settled
 from handlers.text.codec import write
 from handlers.text.parsing import ALL_TIME
 from storage.queries.returns import Note, Place
@@ -25,6 +25,7 @@ CAMPAIGN = StoredCampaign(CampaignId(1), KnownCampaign("222", "Spring"))
 PIECE = StoredPiece(
     PieceId(1), "1001", Status.RETURNED, NOW, "postcard", "6x9", NOW, None, None, CampaignId(1), "Spring", Recipient("Jane"),
 )  # fmt: skip
+ONE = OneReturn(PIECE.id, CAMPAIGN.id)
 MIX = Mix({Status.DELIVERED: 95, Status.RETURNED: 5, Status.RECEIVED: 900})
 
 
@@ -41,7 +42,7 @@ def test_a_page_leads_on_where_there_is_more(number: int, more: bool) -> None:
     turned = [value for action, value in pressed if action == Action.RETURNS_NEXT]
     assert turned == ([write(ReturnsOf(CampaignId(1), PieceId(PAGE)))] if more else [])
     opened = [value for action, value in pressed if action == Action.RETURN_OPEN]
-    assert opened == [write(OnePiece(PieceId(n))) for n in range(1, min(number, PAGE) + 1)]
+    assert opened == [write(OneReturn(PieceId(n), CampaignId(1))) for n in range(1, min(number, PAGE) + 1)]
 
 
 def test_an_empty_desk_says_whether_there_was_anything() -> None:
@@ -94,7 +95,7 @@ def test_the_worst_campaigns_come_first_and_the_rest_is_counted() -> None:
 )
 def test_what_was_settled_can_be_undone_for_a_while_and_opened_again(ago: timedelta | None, label: str) -> None:
     note = Note() if ago is None else Note(handled_by="U0ANA", handled_at=NOW - ago)
-    view = returns_view.returned_piece(PIECE, note, now=NOW)
+    view = returns_view.returned_piece(PIECE, note, ONE, now=NOW)
     (button,) = [
         one
         for block in view["blocks"]
@@ -108,11 +109,17 @@ def test_what_was_settled_can_be_undone_for_a_while_and_opened_again(ago: timede
 
 
 def test_what_is_known_of_a_piece_is_said_and_nothing_else() -> None:
-    plain = returns_view.returned_piece(replace(PIECE, campaign_name=""), Note())
+    plain = returns_view.returned_piece(replace(PIECE, campaign_name=""), Note(), ONE)
     assert "Spring" not in str(plain)
     assert "noted by" not in str(plain)
-    full = str(returns_view.returned_piece(PIECE, Note("UTF", "U0ANA"), AddressCheck(False, Recipient()), "a remark"))
+    full = str(returns_view.returned_piece(PIECE, Note("UTF", "U0ANA"), replace(ONE, is_valid=False), "a remark"))
     for word in ("Spring", "noted by <@U0ANA>", "a remark", "not know"):
         assert word in full
-    good = AddressCheck(True, Recipient("Jane", city="Austin"))
-    assert "Austin" in returns_view.check_text(good)
+    good = returns_view.checked(ONE, AddressCheck(True, Recipient("Jane", city="Austin")))
+    assert "Austin" in str(returns_view.returned_piece(PIECE, Note(), good))
+    assert ":white_check_mark:" not in str(plain)
+
+
+def test_how_many_are_settled_is_said_of_what_came_back() -> None:
+    assert returns_view.handled_text(3, 14) == " *3 of 14* handled."
+    assert returns_view.handled_text(0, 0) == ""

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from handlers.context.ports import AddressCheck
 from handlers.returns import view as returns_view
+from handlers.text.buttons import OneReturn
 from storage.queries.returns import Note, Place
 from storage.records import (
     ChannelId,
     Mix,
     PieceId,
-    Recipient,
     StoredCampaign,
     StoredPiece,
 )
@@ -42,6 +42,10 @@ def test_the_returns_desk(
     fine(returns_view.map_answer(campaign, rows))
     assert all(back <= mailed for _, back, mailed in rows)
     for piece in page[:3]:
-        check = AddressCheck(True, piece.recipient)
-        fine(returns_view.returned_piece(piece, note, check, "<!here>"), returns_view.returned_piece(piece, Note()))
-    assert "isn't in the postal database" in returns_view.check_text(AddressCheck(False, Recipient()))
+        one = OneReturn(piece.id, campaign.id)
+        checked = returns_view.checked(one, AddressCheck(True, piece.recipient))
+        fine(
+            returns_view.returned_piece(piece, note, checked, "<!here>"),
+            returns_view.returned_piece(piece, Note(), one),
+        )
+    assert "isn't in the postal database" in returns_view.check_text(False, "")

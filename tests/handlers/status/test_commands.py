@@ -16,8 +16,9 @@ from handlers.text.buttons import OneCampaign
 from handlers.text.codec import write
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
+from storage.queries import piece_pages
 from storage.queries.mail import Days
-from storage.records import CampaignId, Money
+from storage.records import CampaignId, Money, WorkspaceId
 from storage.statuses import Status
 from tests.handlers.conftest import GUS, OPS, URL, Office
 
@@ -209,3 +210,12 @@ async def test_typing_stop_stops_nothing_and_says_so(office: Office) -> None:
     await office.campaign(D, ref="223", name="Fall catalog")
     await ask(office, "please cancel Fall catalog")
     assert "none of these pieces can be cancelled anymore" in str(office.slack.last.shown.blocks)
+
+
+async def test_the_words_behind_other_are_named(office: Office) -> None:
+    await office.campaign(Status.DELIVERED, Status.RECEIVED, Status.RECEIVED)
+    met = "UPDATE pieces SET status = 0, word = ref || ' on hold' WHERE ref <> '1001'"
+    office.write(lambda c: c.exec_driver_sql(met))
+    campaign = office.piece().campaign_id
+    assert office.read(piece_pages.foreign_words, office.workspace.id, campaign) == ["1002 on hold", "1003 on hold"]
+    assert office.read(piece_pages.foreign_words, WorkspaceId(99), campaign) == []

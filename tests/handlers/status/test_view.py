@@ -64,3 +64,13 @@ def test_an_estimate_is_called_one_and_unscanned_mail_is_not_called_lost() -> No
     assert "doesn't mean they're lost" in status_view.caveats(Mix({Status.DELIVERED: 5, Status.HANDED_OVER: 1}))
     assert "first scan" in status_view.caveats(Mix({Status.HANDED_OVER: 5}))
     assert status_view.caveats(Mix({Status.RECEIVED: 5})) == ""
+
+
+def test_what_other_is_is_named_by_the_words_that_were_met() -> None:
+    some = Mix({Status.RECEIVED: 5}, 3)
+    assert status_view.caveats(some) == "“Other” is a status word that I don't know yet."
+    assert "a status word that I don't know yet: “On *hold".replace("*", "∗") in status_view.caveats(
+        some, ["On *hold*"]
+    )
+    said = status_view.caveats(some, ["a", "b", "c", "d<!here>"])
+    assert said == "“Other” is status words that I don't know yet: “a”, “b”, “c” and 1 more."
