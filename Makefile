@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RUN_STAMP := $(VENV)/.installed-run
 TOOLS := .venv-tools
 LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
@@ -10,7 +11,7 @@ WORKERS ?= 6
 
 .PHONY: demo test lint chaos soak rude fuzz foresight mutants audit bench coverage digests lock clean
 
-demo: $(STAMP)
+demo: $(RUN_STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
 
 test: lint
@@ -76,13 +77,16 @@ bench: $(STAMP)
 coverage: lint
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
-$(STAMP): requirements.lock pyproject.toml
-	@echo "Setting up $(VENV) (once; about a minute) …"
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $(STAMP)
+# The demo needs half of what the tests need, and waits for no more. Who has all has that half.
+$(RUN_STAMP): requirements-run.lock pyproject.toml scripts/install.py
+	@$(call need_python)
+	@$(PYTHON) scripts/install.py run
+
+$(STAMP): requirements.lock pyproject.toml scripts/install.py
+	@$(call need_python)
+	@$(PYTHON) scripts/install.py all
+
+need_python = command -v $(PYTHON) >/dev/null || { echo "✗ There is no $(PYTHON). Install Python 3.11 or newer, or name yours: make PYTHON=python3.12 …" >&2; exit 1; }
 
 # Extras are kept: else pip looks for the newest of what is asked for with one, and refuses its hash.
 # Rewrites the locks from pyproject.toml: all of it, and what the bot itself runs on. They carry hashes and no addresses.

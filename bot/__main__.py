@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import errno
 import json
+import os
 import signal
 import sys
+import webbrowser
 from collections.abc import Coroutine, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -283,14 +285,30 @@ def manifest(
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(help="Where the page listens.")] = 8765,
+    port: Annotated[
+        int | None, typer.Option(help="Where the page listens. Left out: 8765, or the next free one.")
+    ] = None,
     day_seconds: Annotated[float, typer.Option(help="How long a day of the story takes.")] = 6.0,
+    browser: Annotated[
+        bool | None, typer.Option("--browser/--no-browser", help="Open it in your browser. Left out: on a screen.")
+    ] = None,
 ) -> None:
     """Try everything in a browser: a small company, its Slack and its mail, all on this machine."""
-    from bot.sandbox.demo import serve  # noqa: PLC0415 - `--help` needs none of it
+    from bot.cli.opening import free_port, has_screen  # noqa: PLC0415 - `--help` needs none of it
+    from bot.sandbox.demo import serve  # noqa: PLC0415
 
     set_up_logging("console", level=30)
-    carry_out(serve(port, day_seconds, wait_for_a_signal))
+    chosen = free_port() if port is None else port
+    shown = has_screen(os.environ, sys.platform, is_terminal=sys.stdout.isatty()) if browser is None else browser
+
+    async def wait() -> None:
+        if shown:
+            # In a thread: a browser may be a program that takes its time.
+            await asyncio.to_thread(webbrowser.open, f"http://127.0.0.1:{chosen}")
+        await wait_for_a_signal()
+
+    out.print("Starting the sandbox …", style="dim")
+    carry_out(serve(chosen, day_seconds, wait))
 
 
 def main() -> None:
