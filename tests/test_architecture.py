@@ -18,6 +18,7 @@ import pytest
 import tests.benchmarks
 import tests.chaos
 import tests.fuzz
+import tests.simulation
 from bot.platforms.registry import PLATFORMS
 from handlers.alerts import notices
 from handlers.alerts import view as alerts_view
@@ -127,9 +128,9 @@ def test_one_module_asks_which_database_it_is() -> None:
 
 
 def test_what_only_long_runs_use_can_be_imported() -> None:
-    for package in (tests.benchmarks, tests.chaos, tests.fuzz):
+    for package in (tests.benchmarks, tests.chaos, tests.fuzz, tests.simulation):
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            if not found.name.endswith("__main__"):
+            if not found.name.endswith(("__main__", "test_simulation")):
                 importlib.import_module(found.name)
 
 

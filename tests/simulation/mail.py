@@ -1,0 +1,201 @@
+"""The mail house as it is from outside: accounts with campaigns and pieces that move; and the port that asks it."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from bot.platforms.registry import USUAL
+from handlers.context.ports import AddressCheck, Delivery, Profile, ReportPage
+from handlers.errors import CampaignUnknown, KeyRefused, PayloadRefused, PieceUnknown, PlatformDown, TooLate
+from storage.records import Batch, Campaign, CampaignStage, Change, Piece, Recipient, Source
+from storage.statuses import Status
+from tests.simulation.weather import Weather
+
+#: What a report page holds.
+PAGE = 50
+
+
+@dataclass
+class Letter:
+    """A piece, and what truly became of it: each status with its moment, in the order in which they came."""
+
+    ref: str
+    campaign: str
+    ordered_at: datetime
+    cost: Decimal | None
+    recipient: Recipient
+    way: list[tuple[datetime, Status]] = field(default_factory=list)
+
+    @property
+    def status(self) -> Status:
+        """Where it is: the furthest that it came."""
+        return max(status for _, status in self.way)
+
+    def described(self, *, whole: bool = False) -> Piece:
+        return Piece(
+            self.ref, self.ordered_at, "postcard", "6x9", cost=self.cost, campaign_ref=self.campaign,
+            recipient=self.recipient, detailed=whole,
+        )  # fmt: skip
+
+
+@dataclass
+class Books:
+    """One account at the mail house."""
+
+    key: str
+    owner: str
+    balance: Decimal = Decimal(500)
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
+    letters: dict[str, Letter] = field(default_factory=dict)
+    #: How an order to cancel goes: at once, later, or not at all.
+    cancels: str = "at once"
+    asked_to_cancel: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class MailWorld:
+    """The mail house."""
+
+    weather: Weather
+    story: Any
+    books: dict[str, Books] = field(default_factory=dict)
+    #: Webhook calls by the number that is their body.
+    calls: dict[int, Batch] = field(default_factory=dict)
+
+
+@dataclass
+class MailLine:
+    """`MailAccount` of one process, with the key that it has."""
+
+    world: MailWorld
+    key: str
+    moment: Any
+
+    @property
+    def profile(self) -> Profile:
+        return USUAL.profile
+
+    @property
+    def name(self) -> str:
+        return self.profile.name
+
+    def find_refs(self, text: str) -> list[str]:
+        return USUAL.find_refs(text)
+
+    async def _ask(self, work: Any) -> Any:
+        def arrive() -> Any:
+            if self.key not in self.world.books:
+                raise KeyRefused
+            return work(self.world.books[self.key])
+
+        return (await self.world.weather.call("mail", PlatformDown, arrive))[0]
+
+    async def introduce(self) -> tuple[str, Decimal | None, list[str]]:
+        found: Books = await self._ask(lambda books: books)
+        return found.owner, found.balance, []
+
+    async def account(self) -> str:
+        return str(await self._ask(lambda books: books.owner))
+
+    async def balance(self) -> Decimal:
+        return Decimal(await self._ask(lambda books: books.balance))
+
+    async def campaigns(self) -> list[Campaign]:
+        return list(await self._ask(lambda books: list(books.campaigns.values())))
+
+    async def campaign(self, ref: str) -> Campaign:
+        def work(books: Books) -> Campaign:
+            if ref not in books.campaigns:
+                raise CampaignUnknown
+            return books.campaigns[ref]
+
+        found: Campaign = await self._ask(work)
+        return found
+
+    def _reported(self, letters: list[Letter]) -> Batch:
+        """A report says where a piece is, and not since when."""
+        now = self.moment()
+        changes = [Change(one.ref, one.status, now, exact=False, source=Source.POLL) for one in letters]
+        return Batch(pieces=tuple(one.described() for one in letters), changes=tuple(changes))
+
+    async def campaign_pieces(self, ref: str) -> Batch:
+        def work(books: Books) -> Batch:
+            return self._reported([one for one in books.letters.values() if one.campaign == ref])
+
+        found: Batch = await self._ask(work)
+        return found
+
+    async def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
+        start = 0
+        while True:
+
+            def work(books: Books, start: int = start) -> Batch:
+                those = [one for one in books.letters.values() if first <= one.ordered_at.date() <= last]
+                return self._reported(those[start : start + PAGE])
+
+            batch: Batch = await self._ask(work)
+            yield ReportPage(batch, "newer")
+            if len(batch.pieces) < PAGE:
+                return
+            start += PAGE
+
+    async def piece(self, ref: str, kind: str) -> Batch:
+        def work(books: Books) -> Batch:
+            if ref not in books.letters:
+                raise PieceUnknown
+            letter = books.letters[ref]
+            changes = [Change(ref, status, at, source=Source.POLL) for at, status in letter.way]
+            return Batch(pieces=(letter.described(whole=True),), changes=tuple(changes))
+
+        found: Batch = await self._ask(work)
+        return found
+
+    async def check_address(self, who: Recipient) -> AddressCheck:
+        return AddressCheck(await self._ask(lambda _: True), who)
+
+    async def cancel_piece(self, ref: str, kind: str) -> None:
+        def work(books: Books) -> None:
+            letter = books.letters.get(ref)
+            if letter is None:
+                raise PieceUnknown
+            books.asked_to_cancel.append((ref, letter.status.word))
+            if letter.status is not Status.RECEIVED or books.cancels == "never":
+                raise TooLate
+            self.world.story.note(f"the mail house takes the order to stop {ref}")
+            if books.cancels == "at once":
+                letter.way.append((self.world.story.now(), Status.CANCELLED))
+            else:
+                self.world.weather.loop.call_later(
+                    3600.0, self._late, letter, context=self.world.weather.loop.outdoors()
+                )
+
+        await self._ask(work)
+
+    def _late(self, letter: Letter) -> None:
+        if letter.status is Status.RECEIVED:
+            letter.way.append((self.world.story.now(), Status.CANCELLED))
+
+    async def delete_campaign(self, ref: str) -> None:
+        def work(books: Books) -> None:
+            if books.campaigns.pop(ref, None) is None:
+                raise CampaignUnknown
+
+        await self._ask(work)
+
+    def read_delivery(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
+        try:
+            return Delivery(self.world.calls[int(raw)], "mailpiece_status")
+        except (ValueError, KeyError):
+            raise PayloadRefused from None
+
+    def dashboard(self, campaign_ref: str) -> str:
+        return f"https://dash.stannp.example/campaigns/{campaign_ref}"
+
+
+def booked(ref: str, name: str, made: datetime, number: int) -> Campaign:
+    """A campaign as the mail house tells of it."""
+    return Campaign(
+        ref, name, CampaignStage.RUNNING, "6x9-postcard", made, made, made.date(), recipients=number, cost=None
+    )

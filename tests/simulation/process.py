@@ -1,0 +1,178 @@
+"""A process of the bot: the real tenants, dispatcher, jobs and delivery, on the simulation's loop, database and outside."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any
+
+from bot.front.dispatcher import Dispatcher, InFlight
+from bot.platforms.kinds import Region
+from bot.platforms.registry import USUAL
+from bot.platforms.unconnected import Unconnected
+from bot.scheduler import Timetable
+from bot.tenants import AppCredentials, Many
+from handlers.context.memory import Memory
+from handlers.context.services import Policy, Services
+from handlers.context.webhook_queue import WebhookQueue
+from handlers.setup.leaving import Leaving
+from storage.vault import Vault
+from tests.fakes import AtOnce, FakeRenderer
+from tests.simulation.loop import Lane, Loop, Thread
+from tests.simulation.store import Line
+
+#: How often each job is chosen, beside the others, when a process's clock ticks.
+WEIGHTS = {
+    "deliver": 12, "intents": 8, "poll": 4, "watch": 4, "cards": 3, "tidy": 1, "settle": 1, "survey": 1, "silence": 1,
+    "leaving": 2, "purge": 1, "renewals": 1, "erase": 1, "recount": 1,
+}  # fmt: skip
+
+
+@dataclass
+class ProcessClock:
+    """The time of one process: what people set (`skew` off the world's), and what nobody sets."""
+
+    loop: Loop
+    start: datetime
+    skew: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return self.start + timedelta(seconds=self.loop.time()) + self.skew
+
+    def elapsed(self) -> float:
+        return self.loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass
+class Job:
+    """One line of the timetable. `last`: when it was begun last."""
+
+    name: str
+    every: float
+    work: Callable[[], Awaitable[None]]
+    last: float = -1e9
+
+
+@dataclass
+class Ticker:
+    """Stands for APScheduler: holds what the timetable adds, and is asked what may be begun."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+
+    def add_job(self, work: Callable[[], Awaitable[None]], _trigger: str, *, seconds: float, **more: Any) -> None:
+        self.jobs[more["id"]] = Job(more["id"], seconds, work)
+
+    async def begun(self, name: str, now: float) -> None:
+        """Begins a job, whether or not its time has come."""
+        job = self.jobs[name]
+        job.last = now
+        await job.work()
+
+    def ready(self, now: float) -> list[Job]:
+        """What may be begun again: no job comes more often than its interval."""
+        return [job for job in self.jobs.values() if now - job.last >= job.every]
+
+
+@dataclass(eq=False)
+class Process:
+    """One process of the bot. It is started by `start`, and ends by `kill` alone: nothing here stops gently."""
+
+    name: str
+    loop: Loop
+    clock: ProcessClock
+    lane: Lane
+    context: Context
+    services: Services
+    tenants: Many
+    dispatcher: Dispatcher
+    leaving: Leaving
+    timetable: Timetable
+    ticker: Ticker
+    dice: Random
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Begins this in the process."""
+        return self.loop.create_task(work, context=self.context.copy())
+
+    async def tick(self) -> None:
+        """Begins some of the jobs whose time has come."""
+        ready = self.ticker.ready(self.loop.time())
+        if not ready:
+            return
+        for job in sorted(set(self._chosen(ready)), key=lambda one: list(WEIGHTS).index(one.name)):
+            job.last = self.loop.time()
+            await job.work()
+
+    def _chosen(self, ready: list[Job]) -> list[Job]:
+        return [] if not ready else self.dice.choices(ready, [WEIGHTS[job.name] for job in ready], k=2)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def start(name: str, loop: Loop, dice: Random, began: datetime, parts: "Parts") -> Process:
+    """A process as `bot.app` puts it together, on the simulation's ports."""
+    lane, context = loop.lane(name)
+    return context.run(partial(_put_together, name, loop, dice, began, parts, lane, context))
+
+
+@dataclass
+class Parts:
+    """What all processes share: the database, Slack, the mail house, and the keys."""
+
+    store: Any
+    weather: Any
+    make_slack: Callable[[ProcessClock, str, str], Any]
+    make_mail: Callable[[ProcessClock, str], Any]
+    refresh: Callable[..., Any]
+    keys: tuple[str, ...]
+
+
+@dataclass
+class Token:
+    """What stands for Slack's client where only its token counts, and where a new token is asked for."""
+
+    token: str
+    parts: Parts
+
+    async def oauth_v2_access(self, **asked: str) -> Any:
+        return await self.parts.refresh(asked["refresh_token"])
+
+    async def auth_test(self) -> None:
+        return
+
+
+def _put_together(
+    name: str, loop: Loop, dice: Random, began: datetime, parts: Parts, lane: Lane, context: Context
+) -> Process:
+    clock = ProcessClock(loop, began)
+    memory = Memory(Line(parts.store, parts.weather, lane), Thread(), Thread())
+    nobody: Any = Unconnected(USUAL)
+    policy = Policy(public_url="https://mail.example.com", picture_key=b"simulated", sealing_keys=parts.keys)
+    template = Services(
+        memory, WebhookQueue(memory, clock), FakeRenderer(AtOnce(), []), clock, policy, nobody, nobody
+    )  # fmt: skip
+    tenants = Many(
+        template,
+        Vault(parts.keys),
+        AppCredentials("client", "secret"),
+        {"us": (USUAL, Region("https://mail.invalid/", "USD"))},
+        lambda token: Token(token, parts),  # type: ignore[arg-type, return-value]
+        lambda _platform, keys: parts.make_mail(clock, keys.key),
+        lambda client, team: parts.make_slack(clock, team, client.token or ""),
+    )
+    template = replace(template)
+    in_flight = InFlight()
+    leaving = Leaving(template, tenants)
+    dispatcher = Dispatcher(tenants, memory, clock, in_flight, Vault(parts.keys))
+    timetable = Timetable(template, tenants, in_flight, leaving, many=True, owner=name)
+    ticker: Any = timetable.build()
+    return Process(
+        name, loop, clock, lane, context, template, tenants, dispatcher, leaving, timetable, ticker, dice
+    )  # fmt: skip
