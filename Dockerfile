@@ -12,7 +12,7 @@ COPY --from=libraries /opt/libraries /opt/libraries
 COPY bot /opt/piecewise/bot
 COPY handlers /opt/piecewise/handlers
 COPY storage /opt/piecewise/storage
-COPY manifest.yml /opt/piecewise/
+COPY manifest.yml .env.example pyproject.toml /opt/piecewise/
 ENV PATH=/opt/libraries/bin:$PATH \
     PYTHONPATH=/opt/piecewise \
     PYTHONDONTWRITEBYTECODE=1 \

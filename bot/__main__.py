@@ -1,4 +1,4 @@
-"""The command line: run, check, migrate, import, sync, recount, forget, new-key, rotate-keys, manifest, demo."""
+"""The command line: one function for each command; what it does beside running the bot is in `bot/cli/`."""
 
 import asyncio
 import contextlib
@@ -7,9 +7,11 @@ import json
 import os
 import signal
 import sys
+import tomllib
 import webbrowser
 from collections.abc import Coroutine, Iterator
 from datetime import UTC, date, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Never
 
@@ -29,7 +31,9 @@ from storage.vault import VaultError
 from storage.workspaces import WorkspaceUnknownError
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Where is our mail? A Slack bot."
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    help="Where is our mail? A Slack bot.",
 )
 out = Console(highlight=False, soft_wrap=True)
 log = structlog.get_logger()
@@ -38,6 +42,58 @@ WorkspaceOption = Annotated[str, typer.Option("--workspace", help="With many wor
 #: No mail is older than that.
 EARLIEST = date(2000, 1, 1)
 MANIFEST = Path(__file__).parent / "manifest.yml"
+
+
+EXAMPLE = Path(__file__).parent / "env.example"
+
+
+def version() -> str:
+    """Which version this is: as it was installed, or as its sources say where they run uninstalled (in a container)."""
+    try:
+        return metadata.version("piecewise")
+    except metadata.PackageNotFoundError:
+        sources = Path(__file__).parent.parent / "pyproject.toml"
+        return str(tomllib.loads(sources.read_text(encoding="utf-8"))["project"]["version"])
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"piecewise {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def first_words(
+    ask: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Where is our mail? A Slack bot."""
+    if ask.invoked_subcommand is None:
+        typer.echo(READY if Path(".env").exists() or "SLACK_BOT_TOKEN" in os.environ else NEW)
+
+
+NEW = """\
+Piecewise is a Slack bot that says where your mail is.
+
+  piecewise demo               try it: a made-up company in your browser, nothing to set up
+
+Then, for your own Slack:
+
+  piecewise manifest           1. print the Slack app, to paste at api.slack.com/apps
+  piecewise settings > .env    2. a file to fill in: two tokens from Slack, a key from your mail account
+  piecewise check              3. see whether everything is in place
+  piecewise run                4. run it
+
+piecewise --help lists every command."""
+READY = """\
+Piecewise is set up here. Next:
+
+  piecewise check    see whether everything is in place
+  piecewise run      run it until Ctrl-C
+
+piecewise --help lists every command."""
 
 
 def refuse(text: str) -> Never:
@@ -115,9 +171,13 @@ def check(
 ) -> None:
     """Look whether everything is in place: settings, Slack, database, mail account."""
     from bot.cli.check import check as look  # noqa: PLC0415 - `--help` needs none of it
+    from bot.cli.check import misspelt_lines, refused  # noqa: PLC0415
 
-    settings = settings_or_refuse()
-    lines = asyncio.run(look(settings))
+    lines = misspelt_lines(os.environ)
+    try:
+        lines += asyncio.run(look(load_settings()))
+    except SettingsError as error:
+        lines += refused(error)
     well = all(line.ok for line in lines)
     if as_json:
         found = [{"what": line.what, "ok": line.ok, "text": line.text} for line in lines]
@@ -281,6 +341,12 @@ def manifest(
     if not url.startswith("https://"):
         refuse("--url must begin with https://: Slack calls nothing else")
     typer.echo(for_http(text, url.rstrip("/"), many=many), nl=False)
+
+
+@app.command()
+def settings() -> None:
+    """Print every setting with its meaning, to fill in: piecewise settings > .env"""
+    typer.echo(EXAMPLE.read_text(encoding="utf-8"), nl=False)
 
 
 @app.command()

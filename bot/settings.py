@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
@@ -246,6 +249,8 @@ def _begins(value: SecretStr, prefix: str, where: str) -> SecretStr:
     text = value.get_secret_value()
     if text and not text.startswith(prefix):
         raise ValueError(f"must begin with {prefix}: it is {where}")
+    if text and not text.removeprefix(prefix).strip("xX.…-"):
+        raise ValueError(f"still holds the example's placeholder: put {where} there")
     return value
 
 
@@ -261,7 +266,61 @@ def _line(error: dict[str, object]) -> str:
     place = error["loc"]
     name = ".".join(str(part) for part in place).upper() if isinstance(place, tuple) else ""
     text = str(error["msg"]).removeprefix("Value error, ")
+    if in_words := WORDS.get(str(error["type"])):
+        context = error.get("ctx")
+        limits = context if isinstance(context, dict) else {}
+        text = in_words.format(**{key: PATTERNS.get(value, value) for key, value in limits.items()})
     return f"{name} {text}" if name else text
+
+
+#: What is said of a value of the wrong form, by the library's name for that.
+WORDS: Final = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_pattern_mismatch": "must be {pattern}",
+}
+#: What a pattern means.
+PATTERNS: Final = {"^(console|json)$": "console or json", "^[A-Z]{3}$": "three capital letters, like USD"}
+#: Names in `.env` that are others', and beside ours: those of compose.yaml.
+BESIDE: Final = frozenset(
+    {
+        "PIECEWISE_DOMAIN",
+        "PIECEWISE_DATABASE_PASSWORD",
+        "POSTGRES_PASSWORD",
+        "PYTHON_IMAGE",
+        "POSTGRES_IMAGE",
+        "CADDY_IMAGE",
+    }
+)
+OURS: Final = ("PIECEWISE_", "SLACK_", "STANNP_", "DATABASE_")
+
+
+#: How like a known setting a name must be to be taken for it. In `.env` everything is ours; the environment is shared.
+ALIKE, VERY_ALIKE = 0.82, 0.9
+
+
+def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
+    """The names in `.env` and the environment that nothing reads, each with the nearest that is read.
+
+    That is "" where none is near, which is said of names in `.env` that begin as ours do.
+    """
+    known = {_told_apart(name.upper()): name.upper() for name in Settings.model_fields}
+    in_file = [name.upper() for name in dotenv_values(".env")]
+    found = {}
+    for name in dict.fromkeys([*in_file, *(one for one in environment if one.startswith(OURS))]):
+        own = _told_apart(name)
+        near = get_close_matches(own, known, n=1, cutoff=ALIKE if name in in_file else VERY_ALIKE)
+        if own not in known and name not in BESIDE and (near or (name in in_file and name.startswith(OURS[0]))):
+            found[name] = known[near[0]] if near else ""
+    return found
+
+
+def _told_apart(name: str) -> str:
+    """The part by which our names differ: what all begin with would make any two alike."""
+    return name.removeprefix(OURS[0])
 
 
 def reference() -> list[tuple[str, str, str]]:

@@ -1,9 +1,13 @@
 """What is built holds all that runs: the commands work from the wheel alone, in an empty folder."""
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import tomllib
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -21,7 +25,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
     for name in ("bot", "handlers", "storage"):
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "manifest.yml"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "manifest.yml", ".env.example"):
         shutil.copy(ROOT / name, source)
     build = "from setuptools.build_meta import build_wheel; print(build_wheel('.'))"
     subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
@@ -55,6 +59,43 @@ def test_the_manifest_is_printed_from_a_wheel(installed: Path, tmp_path: Path) -
     assert say(installed, tmp_path, "-m", "bot", "manifest") == (0, (ROOT / "manifest.yml").read_text())
     code, said = say(installed, tmp_path, "-m", "bot", "manifest", "--many", "--url", "https://mail.example")
     assert (code, "https://mail.example/slack/oauth_redirect" in said) == (0, True)
+
+
+def test_what_a_newcomer_meets_is_in_the_wheel(installed: Path, tmp_path: Path) -> None:
+    code, said = say(installed, tmp_path, "-m", "bot")
+    assert code == 0
+    for step in ("demo", "manifest", "settings > .env", "check", "run"):
+        assert f"piecewise {step}" in said
+    assert say(installed, tmp_path, "-m", "bot", "settings") == (0, (ROOT / ".env.example").read_text())
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert say(installed, tmp_path, "-m", "bot", "--version") == (0, f"piecewise {version}\n")
+    (tmp_path / ".env").write_text("")
+    assert "set up here" in say(installed, tmp_path, "-m", "bot")[1]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_the_commands(installed: Path, tmp_path: Path, shell: str) -> None:
+    code, said = say(
+        installed, tmp_path, "-c", f"import sys; sys.argv[0] = 'piecewise'; sys.argv[1:] = ['--show-completion', {shell!r}]; "
+        "import bot.__main__ as m; m.main()",
+    )  # fmt: skip
+    assert (code, "piecewise" in said) == (0, True), said
+
+
+def test_the_demo_runs_from_the_wheel_and_ends_by_a_signal(installed: Path, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(installed)}
+    words = [sys.executable, "-u", "-m", "bot", "demo", "--no-browser"]
+    with subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        said = ""
+        assert run.stdout is not None
+        while "Ctrl-C ends it" not in said and (line := run.stdout.readline()):
+            said += line
+        address = re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert address is not None, said
+        with urllib.request.urlopen(address[0], timeout=20) as page:  # noqa: S310 - our own, on this machine
+            assert page.status == 200
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=60) == 0
 
 
 def test_a_fresh_folder_is_checked_without_leaving_anything_in_it_and_then_migrated(

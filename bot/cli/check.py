@@ -1,7 +1,8 @@
 """`piecewise check`: is everything in place? Each line is ok, or says what to do. Changes nothing anywhere."""
 
 import contextlib
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -15,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.app import SystemClock, build_client
 from bot.platforms import registry
-from bot.settings import Settings, SettingsError
+from bot.settings import Settings, SettingsError, misspelt
 from bot.slack import client as slack
 from handlers.context import gaps
 from handlers.errors import Trouble
@@ -43,7 +44,7 @@ class Finding:
 
 async def check(settings: Settings) -> list[Finding]:
     """Looks at settings, Slack, the database and the mail account, and goes on after each failure."""
-    lines = [_settings(settings)]
+    lines = _settings(settings)
     async with aiohttp.ClientSession() as session:
         if settings.is_for_many():
             lines.append(_database(settings))
@@ -56,11 +57,24 @@ async def check(settings: Settings) -> list[Finding]:
     return lines
 
 
-def _settings(settings: Settings) -> Finding:
+def refused(error: SettingsError) -> list[Finding]:
+    """What is wrong with the settings, a line each."""
+    return [Finding("Settings", False, line) for line in str(error).splitlines()]
+
+
+def misspelt_lines(environment: Mapping[str, str]) -> list[Finding]:
+    """Names that nothing reads: most often a known one, mistyped."""
+    return [
+        Finding("Settings", False, f"nothing reads {name}: did you mean {near}?" if near else f"nothing reads {name}")
+        for name, near in misspelt(environment).items()
+    ]
+
+
+def _settings(settings: Settings) -> list[Finding]:
     try:
-        return Finding("Settings", True, f"complete, for {settings.require_run().value}")
+        return [Finding("Settings", True, f"complete, for {settings.require_run().value}")]
     except SettingsError as error:
-        return Finding("Settings", False, str(error).replace("\n", "; "))
+        return refused(error)
 
 
 def _vault(settings: Settings) -> list[Finding]:
@@ -104,7 +118,20 @@ async def _guarded(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
     except Trouble as trouble:
         return Finding(what, False, str(trouble))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Finding(what, False, f"cannot be reached ({type(error).__name__}). Is this machine online?")
+        return Finding(what, False, f"cannot be reached ({_why(error)}). Is this machine online?")
+
+
+def _why(error: Exception) -> str:
+    """What kept us from a place, in words and without its address, which may hold a key."""
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name was not found"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "its certificate was not accepted"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return "the connection broke"
 
 
 async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
@@ -168,9 +195,24 @@ def _database(settings: Settings) -> Finding:
     except schema.SchemaError as error:
         return Finding("Database", False, f"{kind}: {error}")
     except (SQLAlchemyError, OSError) as error:
-        # The driver's text may hold the password: only its kind is shown.
-        return Finding("Database", False, f"{kind} cannot be opened ({type(error).__name__}). Check DATABASE_URL")
+        return Finding("Database", False, f"{kind} cannot be opened: {_unopened(error)}. Check DATABASE_URL")
     return Finding("Database", True, f"{kind}, schema {found.revision}")
+
+
+def _unopened(error: SQLAlchemyError | OSError) -> str:
+    """Why, in words. The driver's own may hold the password: they are searched, and not repeated."""
+    text = str(error)
+    known = {
+        "password authentication failed": "the password or the user is wrong",
+        "does not exist": "there is no such database or user",
+        "refused": "nobody listens there",
+        "resolve": "its host's name was not found",
+        "timeout": "it did not answer in time",
+        "not a database": "that file is no database",
+        "denied": "we may not read it",
+        "unable to open": "we may not read or write it",
+    }
+    return next((said for mark, said in known.items() if mark in text), "it refused")
 
 
 def _look(settings: Settings, work: Callable[[Connection], T]) -> T:

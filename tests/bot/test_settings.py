@@ -1,8 +1,11 @@
 """Each wrong or missing setting is refused by its name, before anything starts, and without repeating its value."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from bot.settings import Mode, Settings, SettingsError, load_settings
+from bot.settings import PATTERNS, WORDS, Mode, Settings, SettingsError, load_settings, misspelt
 from bot.telemetry import redact
 
 FULL = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "STANNP_API_KEY": "key"}
@@ -76,3 +79,68 @@ def test_cancellers_are_a_list(environment: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 def test_secrets_do_not_reach_the_log(text: str) -> None:
     assert "planted" not in redact(text)
+
+
+EXAMPLE = Path(__file__).parent.parent.parent / ".env.example"
+
+
+def test_the_examples_placeholders_are_refused_by_name(environment: pytest.MonkeyPatch) -> None:
+    for name in FULL:
+        environment.delenv(name)
+    Path(".env").write_text(EXAMPLE.read_text(), encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    lines = str(caught.value).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"]
+    assert all("placeholder" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("SLACK_BOT_TOKE", "SLACK_BOT_TOKEN"), ("PIECEWISE_TIME_ZONE", "PIECEWISE_TIMEZONE"), ("SLACK_TOKEN", "SLACK_BOT_TOKEN"),
+     ("STANNP_KEY", "STANNP_API_KEY"), ("DATABSE_URL", "DATABASE_URL"), ("PIECEWISE_COLOR", "")],
+)  # fmt: skip
+def test_a_misspelt_setting_is_named_with_the_nearest(environment: pytest.MonkeyPatch, name: str, near: str) -> None:
+    Path(".env").write_text(f"{name}=1\nPOSTGRES_PASSWORD=x\nTZ=UTC\nPIECEWISE_PORT=3000\n", encoding="utf-8")
+    assert misspelt({"PATH": "/bin", "SLACK_WEBHOOK_OF_OTHERS": "1", "SLACK_BOT_TOKEN": "x"}) == {name: near}
+
+
+def test_the_environment_is_shared_and_only_near_names_in_it_are_ours(environment: pytest.MonkeyPatch) -> None:
+    assert misspelt({"PIECEWISE_TIMEZON": "1", "PIECEWISE_OTHER": "1", "SLACK_TOKEN": "1"}) == {
+        "PIECEWISE_TIMEZON": "PIECEWISE_TIMEZONE"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PIECEWISE_PORT", "x", "PIECEWISE_PORT must be a whole number"),
+        ("PIECEWISE_POLL_SECONDS", "x", "PIECEWISE_POLL_SECONDS must be a number"),
+        ("PIECEWISE_HISTORY_DAYS", "0", "PIECEWISE_HISTORY_DAYS must be at least 1"),
+        ("PIECEWISE_HISTORY_DAYS", "99999", "PIECEWISE_HISTORY_DAYS must be at most 3650"),
+        ("PIECEWISE_LOG_FORMAT", "xml", "PIECEWISE_LOG_FORMAT must be console or json"),
+        ("STANNP_CURRENCY", "dollars", "STANNP_CURRENCY must be three capital letters, like USD"),
+    ],
+)
+def test_a_wrong_value_is_told_in_plain_words(
+    environment: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == said
+
+
+def test_every_rule_of_a_setting_has_words() -> None:
+    def rules(annotated: Any) -> set[str]:
+        return {
+            name for one in annotated.metadata for name in ("ge", "le", "gt", "lt", "pattern") if hasattr(one, name)
+        }
+
+    used = set().union(*(rules(field) for field in Settings.model_fields.values()))
+    assert used == {"ge", "le", "pattern"}
+    patterns = {
+        one.pattern for field in Settings.model_fields.values() for one in field.metadata if hasattr(one, "pattern")
+    }
+    assert patterns == set(PATTERNS)
+    assert {"greater_than_equal", "less_than_equal", "string_pattern_mismatch"} <= set(WORDS)

@@ -1,7 +1,9 @@
 """`piecewise` as a process: runs, checks, refuses, and stops cleanly."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -127,6 +129,24 @@ async def test_check_says_what_to_do(
     for remedy in ("missing: files:write", "STANNP_API_KEY", "token", "DATABASE_URL"):
         assert remedy in said
     assert "planted" not in said
+
+
+async def test_check_gives_each_problem_its_line_and_no_name_of_a_class(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    wrong = {"PIECEWISE_PORT": "x", "STANNP_CURRENCY": "?", "PIECEWISE_TIMEZON": "UTC"}
+    code, said = await piecewise(environment | wrong, tmp_path, "check")
+    assert code == 1
+    for name in ("PIECEWISE_PORT", "STANNP_CURRENCY", "PIECEWISE_TIMEZON: did you mean PIECEWISE_TIMEZONE?"):
+        assert sum(name in line for line in said.splitlines()) == 1, said
+    away = {"SLACK_API_URL": "http://127.0.0.1:1/api/", "STANNP_API_URL": "http://127.0.0.1:1/v1"}
+    away |= {"DATABASE_URL": "postgresql://u:planted@127.0.0.1:1/x"}
+    code, said = await piecewise(environment | away, tmp_path, "check")
+    assert (code, re.findall(r"\w*(?:Error|Exception|Refused|Down)\b", said)) == (1, []), said
+    assert said.count("(connection refused)") >= 2, said
+    assert "nobody listens there" in said
+    found = json.loads((await piecewise(environment | {"PIECEWISE_PORT": "x"}, tmp_path, "check", "--json"))[1])
+    assert (found["ok"], found["findings"][0]["text"]) == (False, "PIECEWISE_PORT must be a whole number")
 
 
 @pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "STANNP_API_KEY"])
