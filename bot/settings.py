@@ -80,7 +80,8 @@ class Settings(PlatformSettings):
     )
     piecewise_installer: str = Field(
         "",
-        description="The Slack user id to tell of a silent webhook or a refused key; else who first subscribed",
+        description="The Slack user id to greet, and to tell of a silent webhook or a refused key; else who first "
+        "opens Home as an admin, or subscribes",
     )
     piecewise_encryption_keys: SecretStr = Field(
         NOTHING, description="Many workspaces: keys of stored secrets, comma-separated; the first seals, all open"

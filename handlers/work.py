@@ -11,6 +11,7 @@ from handlers.cancel.stopping import delete_draft, stop_pieces
 from handlers.context import intents as working
 from handlers.context.intents import Work
 from handlers.context.services import Services
+from handlers.home import hello
 from handlers.pieces import actions as pieces_actions
 from handlers.workflow import steps as workflow_steps
 from storage import intents
@@ -27,6 +28,7 @@ WORK: Final[Mapping[Kind, Work]] = {
     Kind.LOG: send_log,
     Kind.ERASE: tell_erased,
     Kind.REQUEST: requests.post_request,
+    Kind.HELLO: hello.say_hello,
 }
 
 

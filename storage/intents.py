@@ -50,6 +50,7 @@ class Kind(StrEnum):
     LOG = "log"
     ERASE = "erase"
     REQUEST = "request"
+    HELLO = "hello"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ async def say(services: Services, intent: Intent, secrets: Mapping[str, Any], wh
     if intent.kind is Kind.STEP:
         await services.slack.fail_step(intent.payload["execution"], secrets.get("token") or None, STEP_BROKE)
         return
+    if intent.kind is Kind.HELLO:
+        # Nobody asked for it: it is simply not said.
+        return
     what = await services.memory.read(_subject, intent)
     await services.slack.post(
         intent.payload["by"], short_answers.refusal(_sentence(intent.kind, what, why, services.platform.name))

@@ -17,7 +17,7 @@ from handlers.context.access import is_steward
 from handlers.context.refreshing import Freshness, refresh_account
 from handlers.context.services import Request, Services
 from handlers.errors import HomeChanged, Outdated
-from handlers.home import first_steps, problem_view
+from handlers.home import first_steps, hello, problem_view
 from handlers.home import view as home_view
 from handlers.home.view import Report
 from handlers.status import answers
@@ -72,6 +72,7 @@ async def look(services: Services, request: Request, value: str = "") -> None:
         await services.slack.publish_home(request.user, await _build(services, request, fresh, page, ""), shown)
     except HomeChanged:
         log.info("home.overtaken")
+    await hello.greet_first(services, request)
 
 
 async def _build(services: Services, request: Request, fresh: Freshness, page: int, note: str) -> Block:

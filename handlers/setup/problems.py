@@ -5,7 +5,7 @@ import structlog
 from handlers.context.installer import tell
 from handlers.context.services import Services
 from handlers.errors import KeyRefused, Trouble
-from handlers.home import problem_view
+from handlers.home import hello, problem_view
 from handlers.ingest import poll as polling
 from handlers.ingest import silence
 from storage import troubles, workspaces
@@ -26,6 +26,7 @@ async def poll(services: Services, workspace_id: WorkspaceId) -> None:
         raise
     if any(one.kind is Kind.KEY for one in await services.memory.read(troubles.of, workspace_id)):
         await services.memory.write(troubles.end, workspace_id, Kind.KEY)
+    await hello.greet_named(services, workspace_id)
 
 
 async def _is_refused(services: Services) -> bool:

@@ -105,6 +105,7 @@ async def test_what_cannot_be_done_in_home_is_said_when_slack_takes_messages_aga
     stage.slack.homes.clear()
     assert (await stage.slack.open_home(ANA)).ok
     shown = await stage.until(lambda: stage.slack.homes.get(ANA))
+    await stage.until(lambda: any(one.text.startswith("Hi!") for one in stage.slack.messages))
     # Longer than a call waits by itself.
     stage.slack.faults.append(Fault("chat.postMessage", "ratelimited", 429, retry_after=6, times=1))
     stage.slack.faults.append(Fault("views.publish", error="not_enabled", times=9))
@@ -126,7 +127,7 @@ KEPT, TOLD, WAITED = "kept until it is sent", "the asker is told", "waited for"
 POSTERS = {
     "admin/erasing.py": KEPT, "asked.py": KEPT, "cancel/actions.py": TOLD, "cancel/requests.py": KEPT,
     "cancel/stopping.py": KEPT, "context/farewells.py": KEPT, "context/installer.py": KEPT, "pieces/actions.py": KEPT,
-    "context/replies.py": TOLD, "home/pie.py": TOLD, "track/actions.py": TOLD,
+    "context/replies.py": TOLD, "home/hello.py": KEPT, "home/pie.py": TOLD, "track/actions.py": TOLD,
     "alerts/switching.py": TOLD, "setup/actions.py": WAITED,
     # The outbox itself.
     "alerts/cards.py": KEPT, "alerts/delivery.py": KEPT, "alerts/digests.py": KEPT,

@@ -1,15 +1,18 @@
 """Home, View details, Tracking and Export, pressed by a person over real sockets."""
 
+import asyncio
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import aiohttp
 import pytest
 from PIL import Image
 
-from bot.sandbox.slack import Fault, View, find_element
+from bot.sandbox.slack import Fault, Posted, View, find_element
+from handlers.home import hello
 from handlers.text.buttons import AtStatus, OnePiece, PiecesPage
 from handlers.text.codec import read, write
 from handlers.text.status_styles import STYLES
@@ -89,7 +92,7 @@ async def test_a_choice_whose_answer_slack_lost_is_shown_and_nobody_is_told_of_t
         await stage.press(old, "home_range", "All time" if after else "Today")
         await home(stage, "17 pieces" if after else "today, ")
         await stage.until(lambda: not stage.app.in_flight.tasks)
-    assert stage.slack.messages == []
+    assert [one.text for one in stage.slack.messages if not one.text.startswith("Hi!")] == []
 
 
 async def test_the_last_of_quick_choices_is_shown_though_it_was_chosen_a_moment_ago(stage: Stage) -> None:
@@ -250,3 +253,21 @@ async def test_a_modal_of_another_version_is_outdated_not_an_error(stage: Stage,
     await stage.press(listed, "details_filter", write(AtStatus(None)))
     shown = await stage.modal(holding="out of date")
     assert "reference" not in json.dumps(shown.view)
+
+
+async def test_who_opens_home_first_is_greeted_once_also_by_two_processes_and_after_a_restart(stage: Stage) -> None:
+    await open_home(stage)
+
+    def found() -> list[Posted]:
+        return [one for one in stage.slack.messages if one.text.startswith("Hi!")]
+
+    await stage.until(found)
+    services, key = stage.app.services, stage.app.workspace.id
+    # Another process, or this one after a restart, knows nothing but what is kept.
+    again = replace(services, policy=replace(services.policy, installer=ANA))
+    await asyncio.gather(*(hello.greet_named(again, key) for _ in range(3)))
+    await open_home(stage)
+    await stage.until(lambda: not stage.app.in_flight.tasks)
+    (told,) = found()
+    assert told.channel == f"D{ANA}"
+    assert "still moving" in told.text
