@@ -7,7 +7,8 @@ RUN python -m venv /opt/libraries \
  && /opt/libraries/bin/pip install --no-cache-dir --require-hashes -r requirements-run.lock
 
 FROM ${PYTHON_IMAGE}
-RUN useradd --system --uid 10001 --no-create-home piecewise
+# /data is for a volume that holds a SQLite file: a new volume takes over whose the folder is.
+RUN useradd --system --uid 10001 --no-create-home piecewise && install -d -o 10001 /data
 COPY --from=libraries /opt/libraries /opt/libraries
 COPY bot /opt/piecewise/bot
 COPY handlers /opt/piecewise/handlers

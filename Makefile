@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN_STAMP := $(VENV)/.installed-run
 TOOLS := .venv-tools
+DOCS := .venv-docs
 LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 6
 
-.PHONY: demo test lint chaos simulate soak rude fuzz foresight mutants audit bench coverage digests lock clean
+.PHONY: demo test lint docs reference pictures chaos simulate soak rude fuzz foresight mutants audit bench coverage digests lock clean
 
 demo: $(RUN_STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -59,7 +60,7 @@ mutants: $(STAMP)
 # not be looked up is no good news: it fails then.
 audit: $(STAMP) $(TOOLS)/.installed
 	@$(BIN)/zizmor --offline --quiet .github
-	@for lock in requirements.lock requirements-tools.lock; do \
+	@for lock in requirements.lock requirements-tools.lock requirements-docs.lock; do \
 	  $(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r $$lock || { \
 	    echo "✗ $$lock: something in it is unsafe, or the register (pypi.org) could not be asked about it: see above." >&2; exit 1; }; \
 	done
@@ -74,6 +75,19 @@ digests:
 # (some minutes). ARGS="seeds=10 only=December,rare" for less; `make test` does three worlds in short.
 foresight: $(STAMP)
 	@$(BIN)/python -m tests.foresight $(ARGS)
+
+# The site of docs/, in build/site: a warning, a link that leads nowhere or a stale reference fails it.
+docs: $(DOCS)/.installed
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@echo "build/site/index.html is the site."
+
+# docs/reference.md, from the program itself: a test compares it.
+reference: $(STAMP)
+	@$(BIN)/python scripts/reference.py
+
+# The pictures of README and docs, from the running sandbox and from the benchmarks' table. Needs a Chromium.
+pictures: $(STAMP)
+	@$(BIN)/python -m scripts.pictures $(ARGS)
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -99,6 +113,7 @@ lock: $(TOOLS)/.installed
 	@$(LOCK) --group dev pyproject.toml -o requirements.lock
 	@$(LOCK) pyproject.toml -o requirements-run.lock
 	@$(LOCK) --group tools -o requirements-tools.lock
+	@$(LOCK) --group docs -o requirements-docs.lock
 
 # By hashes, too: what makes the locks could write anything into them.
 $(TOOLS)/.installed: requirements-tools.lock
@@ -106,5 +121,10 @@ $(TOOLS)/.installed: requirements-tools.lock
 	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.lock
 	@touch $@
 
+$(DOCS)/.installed: requirements-docs.lock
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-docs.lock
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(TOOLS) build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) $(DOCS) build *.egg-info .mypy_cache .ruff_cache .hypothesis

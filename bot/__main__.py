@@ -328,11 +328,14 @@ def _database_in_words() -> Iterator[None]:
 def manifest(
     url: Annotated[str, typer.Option(help="For HTTP: your public https address. Left out: Socket Mode.")] = "",
     many: Annotated[bool, typer.Option("--many", help="For many workspaces, which install from your page.")] = False,
+    steps: Annotated[bool, typer.Option("--steps", help="With steps for Workflow Builder (paid plans).")] = False,
 ) -> None:
     """Print the Slack app manifest to paste at api.slack.com/apps."""
     text = MANIFEST.read_text(encoding="utf-8")
     if many and not url:
         refuse("--many needs --url: Slack leads browsers back to it")
+    if steps and not url:
+        refuse("--steps needs --url: this app takes steps by HTTP")
     if not url:
         typer.echo(text, nl=False)
         return
@@ -340,7 +343,7 @@ def manifest(
 
     if not url.startswith("https://"):
         refuse("--url must begin with https://: Slack calls nothing else")
-    typer.echo(for_http(text, url.rstrip("/"), many=many), nl=False)
+    typer.echo(for_http(text, url.rstrip("/"), many=many, steps=steps), nl=False)
 
 
 @app.command()

@@ -325,7 +325,7 @@ def _told_apart(name: str) -> str:
 
 
 def reference() -> list[tuple[str, str, str]]:
-    """Every setting as (name, default, help), for the README and `piecewise check`."""
+    """Every setting as (name, default, help), for docs/reference.md."""
     rows = []
     for name, field in Settings.model_fields.items():
         default = field.default

@@ -11,7 +11,7 @@ import yaml
 from bot.front.listeners import COMMANDS, EVENTS
 from bot.sandbox.methods import METHODS
 from bot.slack.client import HTTP_SCOPES, SCOPES
-from bot.slack.manifest import HTTP_EVENTS, LEAVING, for_http
+from bot.slack.manifest import HTTP_EVENTS, LEAVING, STEP_EVENTS, for_http
 from handlers.workflow.steps import STEPS
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +29,18 @@ def http() -> Any:
 
 def many() -> Any:
     return yaml.safe_load(for_http((ROOT / "manifest.yml").read_text(), "https://mail.example", many=True))
+
+
+def with_steps() -> Any:
+    return yaml.safe_load(for_http((ROOT / "manifest.yml").read_text(), "https://mail.example", steps=True))
+
+
+@pytest.mark.parametrize("app", [socket_mode(), http(), many()], ids=["socket", "http", "many"])
+def test_without_steps_it_asks_for_nothing_that_the_free_plan_lacks(app: Any) -> None:
+    assert "functions" not in app
+    assert "function_runtime" not in app["settings"]
+    assert app["settings"]["org_deploy_enabled"] is False
+    assert not set(STEP_EVENTS) & set(app["settings"]["event_subscriptions"]["bot_events"])
 
 
 def test_many_workspaces_install_from_our_page_with_tokens_that_end() -> None:
@@ -57,7 +69,9 @@ def test_commands_and_events_are_exactly_those_that_are_answered() -> None:
 
 
 def test_the_steps_of_workflows_are_exactly_those_that_are_done() -> None:
-    assert set(http()["functions"]) == set(STEPS)
+    assert set(with_steps()["functions"]) == set(STEPS)
+    assert set(with_steps()["settings"]["event_subscriptions"]["bot_events"]) == {*EVENTS, *HTTP_EVENTS, *STEP_EVENTS}
+    assert with_steps()["settings"]["org_deploy_enabled"] is True
 
 
 def test_texts_are_within_slacks_limits() -> None:
@@ -75,6 +89,6 @@ def test_http_has_addresses_and_socket_mode_has_none() -> None:
 
 
 @pytest.mark.skipif(not SCHEMA.exists(), reason="Slack's manifest schema does not lie beside this checkout")
-@pytest.mark.parametrize("app", [socket_mode(), http(), many()], ids=["socket", "http", "many"])
+@pytest.mark.parametrize("app", [socket_mode(), http(), many(), with_steps()], ids=["socket", "http", "many", "steps"])
 def test_slacks_schema_accepts_it(app: Any) -> None:
     jsonschema.validate(app, json.loads(SCHEMA.read_text()))

@@ -400,7 +400,7 @@ HTTP_SCOPES: Final = {
     "links:read": "HTTP: sees links to the mail platform's dashboard, and no others",
     "links:write": "HTTP: shows a campaign's numbers under such a link",
 }
-#: The bot scopes, each with its reason. `manifest.yml`, the README and `piecewise check` are tested against it.
+#: The bot scopes, each with its reason. `manifest.yml`, docs/approve.md and `piecewise check` are tested against it.
 SCOPES: Final = {
     "app_mentions:read": "answers `@Piecewise status …` in threads, where slash commands cannot be used",
     "chat:write": "posts answers and news",

@@ -8,7 +8,9 @@ from bot.platforms.registry import dashboards
 from bot.slack.client import HTTP_SCOPES
 
 #: What Slack sends only by HTTP to an app like this one.
-HTTP_EVENTS: Final = ("function_executed", "link_shared")
+HTTP_EVENTS: Final = ("link_shared",)
+#: What it sends when a workflow reaches a step of ours.
+STEP_EVENTS: Final = ("function_executed",)
 #: How Slack says that a workspace is gone.
 LEAVING: Final = ("app_uninstalled", "tokens_revoked")
 #: The dashboards whose links are shown with numbers.
@@ -51,10 +53,11 @@ FUNCTIONS: Final[dict[str, Any]] = {
 }
 
 
-def for_http(text: str, url: str, *, many: bool = False) -> str:
+def for_http(text: str, url: str, *, many: bool = False, steps: bool = False) -> str:
     """`manifest.yml` with this public address (https, without a slash at its end) wherever Slack wants one.
 
-    `many`: for many workspaces, which install from our page, and whose tokens end.
+    `many`: for many workspaces, which install from our page, and whose tokens end. `steps`: with steps for Workflow
+    Builder, which make it an app that Slack's free plan does not take.
     """
     events = f"{url}/slack/events"
     app = yaml.safe_load(text)
@@ -62,16 +65,18 @@ def for_http(text: str, url: str, *, many: bool = False) -> str:
         command["url"] = events
     app["features"]["unfurl_domains"] = list(DOMAINS)
     app["oauth_config"]["scopes"]["bot"] = sorted({*app["oauth_config"]["scopes"]["bot"], *HTTP_SCOPES})
-    app["functions"] = FUNCTIONS
     settings = app["settings"]
     settings["interactivity"]["request_url"] = events
     settings["event_subscriptions"]["request_url"] = events
     events_of = settings["event_subscriptions"]
     events_of["bot_events"] = sorted([*events_of["bot_events"], *HTTP_EVENTS])
-    # Steps of workflows need both (docs.slack.dev, custom steps).
-    settings["org_deploy_enabled"] = True
-    settings["function_runtime"] = "remote"
     settings["socket_mode_enabled"] = False
+    if steps:
+        app["functions"] = FUNCTIONS
+        # Steps of workflows need both (docs.slack.dev, custom steps).
+        settings["org_deploy_enabled"] = True
+        settings["function_runtime"] = "remote"
+        events_of["bot_events"] = sorted([*events_of["bot_events"], *STEP_EVENTS])
     if many:
         app["oauth_config"]["redirect_urls"] = [f"{url}/slack/oauth_redirect"]
         settings["token_rotation_enabled"] = True
