@@ -296,7 +296,9 @@ BESIDE: Final = frozenset(
         "CADDY_IMAGE",
     }
 )
-OURS: Final = ("PIECEWISE_", "SLACK_", "STANNP_", "DATABASE_")
+#: How names begin that are for us alone, and how all names of settings begin.
+OWN: Final = "PIECEWISE_"
+OURS: Final = tuple({name.partition("_")[0].upper() + "_" for name in Settings.model_fields})
 
 
 #: How like a known setting a name must be to be taken for it. In `.env` everything is ours; the environment is shared.
@@ -314,14 +316,14 @@ def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     for name in dict.fromkeys([*in_file, *(one for one in environment if one.startswith(OURS))]):
         own = _told_apart(name)
         near = get_close_matches(own, known, n=1, cutoff=ALIKE if name in in_file else VERY_ALIKE)
-        if own not in known and name not in BESIDE and (near or (name in in_file and name.startswith(OURS[0]))):
+        if own not in known and name not in BESIDE and (near or (name in in_file and name.startswith(OWN))):
             found[name] = known[near[0]] if near else ""
     return found
 
 
 def _told_apart(name: str) -> str:
     """The part by which our names differ: what all begin with would make any two alike."""
-    return name.removeprefix(OURS[0])
+    return name.removeprefix(OWN)
 
 
 def reference() -> list[tuple[str, str, str]]:

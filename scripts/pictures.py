@@ -1,0 +1,167 @@
+"""Takes the pictures of README and docs anew: of the running sandbox by a browser, and of the benchmarks' table.
+
+`make pictures`; ARGS=chart draws the chart alone. Needs a Chromium: PIECEWISE_CHROMIUM names
+another than /usr/bin/chromium.
+"""
+
+import asyncio
+import io
+import os
+import re
+import sys
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from playwright.async_api import async_playwright
+
+from bot.sandbox.demo import sandbox
+from scripts.icon import TARGET as ICON
+from scripts.icon import draw
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+WIDTH, HEIGHT = 1280, 800
+#: The moving picture is as wide as a README shows it.
+SHOWN = 960
+#: So many colors suit flat pages, and halve the file.
+COLORS = 128
+#: Seconds of a day while pictures are taken.
+DAY = 6.0
+
+
+class Story:
+    """The frames of the moving picture, each with the time that it stays."""
+
+    def __init__(self, page):
+        self.page, self.frames = page, []
+
+    async def frame(self, seconds):
+        """What is on the screen now."""
+        await self.page.wait_for_timeout(150)
+        picture = Image.open(io.BytesIO(await self.page.screenshot())).convert("RGB")
+        small = picture.resize((SHOWN, HEIGHT * SHOWN // WIDTH), Image.Resampling.LANCZOS)
+        self.frames.append((small, int(seconds * 1000)))
+
+    def save(self, path):
+        """As an APNG, with one palette for all frames."""
+        palette = max((picture for picture, _ in self.frames), key=lambda one: len(one.getcolors(1 << 24))).quantize(
+            COLORS
+        )
+        pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture, _ in self.frames]
+        stays = [stay for _, stay in self.frames]
+        first, *others = pictures
+        first.save(path, save_all=True, append_images=others, duration=stays, loop=0, optimize=True)
+
+
+async def say(page, story, text):
+    """Types it in the channel, and waits for an answer with its pictures."""
+    box, messages = page.locator("#text"), page.locator("#messages article")
+    before = await messages.count()
+    for length in range(len(text) // 2, len(text) + 1, max(1, len(text) // 4)):
+        await box.fill(text[:length])
+        await story.frame(0.25)
+    await box.fill(text)
+    await story.frame(0.5)
+    await box.press("Enter")
+    await page.wait_for_function(
+        "before => document.querySelectorAll('#messages article').length > before", arg=before, timeout=30_000
+    )
+    await page.wait_for_function("() => [...document.images].every(one => one.complete)", timeout=30_000)
+    await page.wait_for_timeout(1200)
+
+
+async def newest_picture(page):
+    """The bytes of the picture that was posted last."""
+    source = await page.locator("#messages article img").last.get_attribute("src")
+    return await (await page.request.get(page.url.rstrip("/") + "/" + source.lstrip("/"))).body()
+
+
+async def tell(page):
+    """The whole story; leaves docs/story.png, docs/sandbox.png and docs/pie.png."""
+    story = Story(page)
+    await page.wait_for_function("() => document.querySelector('#day').textContent !== '…'")
+    await page.wait_for_timeout(1500)
+    await close_welcome(page)
+    await story.frame(1.5)
+    await say(page, story, "/mailstatus Spring")
+    await page.locator("#messages article img").last.scroll_into_view_if_needed()
+    await story.frame(3.0)
+    await page.screenshot(path=DOCS / "sandbox.png")
+    (DOCS / "pie.png").write_bytes(await newest_picture(page))
+    await page.locator("#messages article").last.evaluate("one => one.scrollIntoView({block: 'end'})")
+    await story.frame(3.0)
+    await say(page, story, "/mailtrack Jane")
+    await page.locator("#messages article").last.evaluate("one => one.scrollIntoView({block: 'end'})")
+    await story.frame(3.0)
+    for _ in range(4):
+        await page.wait_for_timeout(int(DAY * 1000))
+        await story.frame(0.8)
+    await story.frame(2.0)
+    story.save(DOCS / "story.png")
+
+
+async def close_welcome(page):
+    """Closes what greets a newcomer, where something does."""
+    for name in ("Skip", "Close", "Got it", "Close the welcome"):
+        button = page.get_by_role("button", name=name, exact=True)
+        if await button.count() and await button.first.is_visible():
+            await button.first.click()
+            return
+
+
+async def take():
+    """Starts the sandbox and a browser, and takes what they show."""
+    binary = os.environ.get("PIECEWISE_CHROMIUM", "/usr/bin/chromium")
+    async with sandbox(0, DAY) as made, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+        page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        await page.goto(getattr(made, "base", "") or made.slack.base)
+        await tell(page)
+        await browser.close()
+
+
+def measured():
+    """The rows of the benchmarks' table that have a goal: (promise, what of the goal was used, held?)."""
+    rows = []
+    columns = 7
+    for line in (DOCS / "benchmarks.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        goal = re.match(r"([≤≥]) ([\d.]+)$", cells[5]) if len(cells) == columns else None
+        if goal and re.match(r"[\d.]+$", cells[4]) and float(goal[2]) and float(cells[4]):
+            used = float(cells[4]) / float(goal[2])
+            rows.append((cells[0].replace("`", ""), used if goal[1] == "≤" else 1 / used, cells[6] == "held"))
+    return sorted(rows, key=lambda row: row[1])
+
+
+def chart():
+    """Draws docs/benchmarks.png: each promise beside its goal, the best on top."""
+    rows = measured()
+    figure = Figure(figsize=(10, 0.27 * len(rows) + 1), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    places = range(len(rows))
+    axes.barh(places, [row[1] for row in rows], color=["#0B5D4E" if row[2] else "#D1495B" for row in rows], height=0.7)
+    axes.set_yticks(places, [row[0][:74] for row in rows], fontsize=8)
+    axes.set_xscale("log")
+    axes.axvline(1, color="#222222", linewidth=1)
+    axes.set_xticks(
+        [0.1, 0.25, 0.5, 1, 2, 4], ["a tenth", "a quarter", "half", "the goal", "twice", "four times"], fontsize=8
+    )
+    axes.set_xlim(0.1, max(4, *(row[1] * 1.1 for row in rows)))
+    axes.minorticks_off()
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title("What each promise takes of its goal: green is held, red falls short", fontsize=10, loc="left")
+    FigureCanvasAgg(figure).print_png(DOCS / "benchmarks.png")
+
+
+def main():
+    """All of it, or the chart alone."""
+    chart()
+    if sys.argv[1:] != ["chart"]:
+        draw().save(ICON, optimize=True)
+        asyncio.run(take())
+
+
+if __name__ == "__main__":
+    main()
