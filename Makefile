@@ -10,7 +10,7 @@ LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 6
 
-.PHONY: demo test lint docs reference pictures chaos simulate soak rude fuzz foresight mutants audit bench coverage digests lock clean
+.PHONY: demo test lint chaos simulate soak rude fuzz foresight mutants audit bench coverage digests lock clean
 
 demo: $(RUN_STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -76,6 +76,7 @@ digests:
 foresight: $(STAMP)
 	@$(BIN)/python -m tests.foresight $(ARGS)
 
+.PHONY: docs reference pictures
 # The site of docs/, in build/site: a warning, a link that leads nowhere or a stale reference fails it.
 docs: $(DOCS)/.installed
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
