@@ -40,6 +40,7 @@ from bot.tenants import AppCredentials, Many, Sole
 from handlers.charts.drawing import warm_up
 from handlers.context.intents import vault_of
 from handlers.context.memory import Memory
+from handlers.context.ports import Clock
 from handlers.context.services import Renderer, Services
 from handlers.context.webhook_queue import WebhookQueue
 from handlers.errors import SlackDown, Trouble
@@ -167,13 +168,17 @@ async def await_database(database: Database) -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[App]:
-    """Starts everything, and stops it in order: no new work, finish what is under way, close what is open."""
+async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None = None) -> AsyncIterator[App]:
+    """Starts everything, and stops it in order: no new work, finish what is under way, close what is open.
+
+    `told`: a clock in place of the real one, never behind it, also for a SQLite file.
+    """
+    clock: Clock = told or SystemClock()
     mode = settings.require_run()
     room = Room.of(open_files())
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.database_url))
-        database = open_database(settings.database_url)
+        database = open_database(settings.database_url, told.now if told else None)
         stack.callback(database.close)
         await await_database(database)
         await asyncio.to_thread(require_schema, database)
@@ -184,7 +189,7 @@ async def running(settings: Settings, part: Part = Part.ALL) -> AsyncIterator[Ap
             await memory.write(outbox.free_leases)
         sessions = await _connect_out(stack, room, many=settings.is_for_many())
         metrics = Metrics(memory)
-        tenants, services = await _tenants(settings, sessions, memory, renderer, metrics)
+        tenants, services = await _tenants(settings, sessions, memory, renderer, metrics, clock)
         if isinstance(tenants, Many):
             stack.push_async_callback(tenants.drain, DRAIN)
         in_flight = InFlight()
@@ -255,7 +260,9 @@ async def _warm_up(services: Services) -> None:
     await asyncio.get_running_loop().run_in_executor(services.renderer.drawing_thread, warm_up)
 
 
-async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: Memory) -> tuple[Workspace, str, str]:
+async def _enter_workspace(
+    settings: Settings, client: AsyncWebClient, memory: Memory, now: datetime
+) -> tuple[Workspace, str, str]:
     """Whose bot this is, by its token, and the bot's own ids; raises Trouble when Slack refuses it."""
     try:
         team = await client.auth_test()
@@ -263,8 +270,6 @@ async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: M
         raise slack.named(error) from None
     except (aiohttp.ClientError, TimeoutError):
         raise SlackDown from None
-    now = datetime.now(UTC)
-
     _, currency = registry.named(settings).account(settings)
 
     def work(connection: Connection) -> Workspace:
@@ -278,10 +283,9 @@ async def _enter_workspace(settings: Settings, client: AsyncWebClient, memory: M
 
 
 async def _tenants(
-    settings: Settings, sessions: Sessions, memory: Memory, renderer: Renderer, metrics: Metrics
+    settings: Settings, sessions: Sessions, memory: Memory, renderer: Renderer, metrics: Metrics, clock: Clock
 ) -> tuple[Sole | Many, Services]:
     """Whose requests are answered: the settings' own workspace, or every one that installed us."""
-    clock = SystemClock()
 
     def make_slack(client: AsyncWebClient, team: str) -> Slack:
         poster = build_client(settings, sessions.telling, client.token or "")
@@ -312,7 +316,7 @@ async def _tenants(
         )
         return made, template
     client = make_client(settings.slack_bot_token.get_secret_value())
-    workspace, bot_id, bot_user = await _enter_workspace(settings, client, memory)
+    workspace, bot_id, bot_user = await _enter_workspace(settings, client, memory, clock.now())
     chosen = registry.named(settings)
     platform, messenger = open_account(chosen, chosen.account(settings)[0]), make_slack(client, workspace.team_id)
     services = Services(memory, WebhookQueue(memory, clock), renderer, clock, policy, platform, messenger)

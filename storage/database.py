@@ -204,11 +204,14 @@ class Database:
         self.writer.dispose()
 
 
-def open_database(text: str) -> Database:
-    """Engines for this URL. Nothing is connected yet."""
+def open_database(text: str, now: Callable[[], datetime] | None = None) -> Database:
+    """Engines for this URL. Nothing is connected yet.
+
+    `now` takes the place of the clock of a SQLite file (see `database_time`): in a story whose days pass in seconds.
+    """
     url = parse_url(text)
     if url.get_backend_name() == "sqlite":
-        return _open_sqlite(url)
+        return _open_sqlite(url, now)
     url, watchdog = _with_limits(url), Watchdog(_hang_up)
     # Reads run in autocommit: that saves two of three round trips, and each read is one statement.
     reader = create_engine(url, pool_size=READERS, isolation_level="AUTOCOMMIT", hide_parameters=True)
@@ -285,10 +288,11 @@ def _hang_up(connection: Any) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _open_sqlite(url: URL) -> Database:
+def _open_sqlite(url: URL, now: Callable[[], datetime] | None) -> Database:
+    told = {} if now is None else {TOLD: now}
     # Errors must not carry the values: they are names and addresses.
-    reader = create_engine(url, pool_size=READERS, hide_parameters=True)
-    writer = create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
+    reader = create_engine(url, pool_size=READERS, hide_parameters=True, execution_options=told)
+    writer = create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True, execution_options=told)
     watchdog = Watchdog(sqlite3.Connection.interrupt)
     file = SameFile(url.database) if url.database and url.database != ":memory:" else None
     for engine, begin in ((reader, "BEGIN"), (writer, "BEGIN IMMEDIATE")):
@@ -354,6 +358,8 @@ def rows_changed(connection: Connection, statement: Executable, values: Mapping[
     return connection.execute(statement.execution_options(preserve_rowcount=True), values or {}).rowcount
 
 
+#: The option under which a connection carries the clock that it was told to use instead.
+TOLD: Final = "piecewise_now"
 #: Not `now()`, which stands still in a transaction.
 TIME: Final = Sql(text("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"), text("SELECT clock_timestamp()"))
 
@@ -363,6 +369,9 @@ def database_time(connection: Connection) -> datetime:
 
     Leases are compared by it alone: of several machines one may have a wrong clock, or may have been paused.
     """
+    told: Callable[[], datetime] | None = connection.get_execution_options().get(TOLD)
+    if told is not None:
+        return told()
     moment = connection.scalar(TIME.on(connection))
     return (datetime.fromisoformat(moment) if isinstance(moment, str) else moment).astimezone(UTC)
 

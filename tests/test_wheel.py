@@ -50,7 +50,7 @@ def say(installed: Path, folder: Path, *words: str) -> tuple[int, str]:
 def test_the_program_that_is_tried_here_is_the_wheels(installed: Path, tmp_path: Path) -> None:
     code, said = say(installed, tmp_path, "-c", "import bot, storage; print(bot.__file__, storage.__file__)")
     assert (code, said.count(str(installed))) == (0, 2)
-    assert {"page.html", "page.css", "page.js"} <= {file.name for file in (installed / "bot/sandbox").iterdir()}
+    assert {"page.html", "page.css", "page.js"} <= {file.name for file in (installed / "bot/sandbox/assets").iterdir()}
     statements = {file.name for file in (ROOT / "storage/sql").iterdir()}
     assert {file.name for file in (installed / "storage/sql").iterdir()} == statements
 

@@ -15,7 +15,8 @@ import json
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -30,6 +31,8 @@ Json = Any
 BOT_USER: Final = "U0BOT"
 ACK_SECONDS: Final = 3.0
 TRIGGER_SECONDS: Final = 3.0
+#: In which of a person's windows something is done now: a modal opens there, and in no other.
+WINDOW: Final[ContextVar[str]] = ContextVar("window", default="")
 ANSWERS: Final = 5
 ANSWER_SECONDS: Final = 1800
 BURST: Final = 5
@@ -101,6 +104,8 @@ class View:
     root: str
     #: Changes with each change of it; a Home is published against it.
     hash: str = ""
+    #: Which of the person's windows shows it.
+    window: str = ""
 
 
 @dataclass
@@ -249,7 +254,7 @@ class SlackDouble:
     unfurled: dict[str, Json] = field(default_factory=dict)
     homes: dict[str, View] = field(default_factory=dict)
     answers: dict[str, Answering] = field(default_factory=dict)
-    triggers: dict[str, tuple[str, float]] = field(default_factory=dict)
+    triggers: dict[str, tuple[str, float, str]] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -258,6 +263,8 @@ class SlackDouble:
     waiting: dict[str, asyncio.Future[Json]] = field(default_factory=dict)
     recent: dict[str, deque[float]] = field(default_factory=dict)
     version: int = 0
+    #: What messages and events are dated by, in seconds since 1970.
+    now: Callable[[], float] = time.time
     base: str = ""
     _later: list[asyncio.Task[None]] = field(default_factory=list)
     _count: Any = field(default_factory=lambda: itertools.count(1))
@@ -314,7 +321,29 @@ class SlackDouble:
 
     def next_ts(self) -> str:
         """A message's id: seconds and a running number, as Slack's."""
-        return f"{time.time():.0f}.{next(self._count):06d}"
+        return f"{self.now():.0f}.{next(self._count):06d}"
+
+    def forget(self, most: int) -> None:
+        """Drops what is older than the newest `most` messages, and what only a test looks at: a story has no end."""
+        del self.messages[:-most], self.calls[:], self.problems[:-100]
+        self.unfurled.clear()
+        for key in list(self.views)[:-20]:
+            del self.views[key]
+        now = time.monotonic()
+        self.triggers = {key: one for key, one in self.triggers.items() if now - one[1] <= TRIGGER_SECONDS}
+        self.answers = {
+            key: one for key, one in self.answers.items() if one.used < ANSWERS and now - one.born <= ANSWER_SECONDS
+        }
+        shown = json.dumps([one.blocks for one in self.messages] + [one.view for one in self.views.values()])
+        shared = {key for one in self.messages for key in one.files}
+        newest = list(self.files)[-20:]
+        self.files = {key: one for key, one in self.files.items() if key in shared or key in newest or key in shown}
+
+    def say(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Posted:
+        """Somebody writes something that is not for the bot."""
+        self.messages.append(Posted(self.next_ts(), channel, user, text, [], thread_ts=thread_ts))
+        self.changed()
+        return self.messages[-1]
 
     def find(self, ts: str) -> Posted | None:
         return next((message for message in self.messages if message.ts == ts), None)
@@ -542,28 +571,30 @@ class SlackDouble:
         assert isinstance(place, Channel)  # noqa: S101 - a person can always be written to
         return {"ok": True, "channel": {"id": place.id}}
 
-    def _spend_trigger(self, arguments: dict[str, Json]) -> str:
+    def _spend_trigger(self, arguments: dict[str, Json]) -> tuple[str, str]:
+        """Whose it is, or Slack's word for why it is nobody's; and in which window."""
         trigger = self.triggers.pop(arguments.get("trigger_id", ""), None)
         if trigger is None:
-            return "invalid_trigger_id"
-        return trigger[0] if time.monotonic() - trigger[1] <= TRIGGER_SECONDS else "expired_trigger_id"
+            return "invalid_trigger_id", ""
+        user, born, window = trigger
+        return (user, window) if time.monotonic() - born <= TRIGGER_SECONDS else ("expired_trigger_id", "")
 
     def _views_open(self, arguments: dict[str, Json]) -> dict[str, Json]:
-        user = self._spend_trigger(arguments)
+        user, window = self._spend_trigger(arguments)
         if user not in self.users:
             return {"ok": False, "error": user}
-        return self._keep_view(user, arguments["view"], "")
+        return self._keep_view(user, arguments["view"], "", window)
 
     def _views_push(self, arguments: dict[str, Json]) -> dict[str, Json]:
-        user = self._spend_trigger(arguments)
+        user, window = self._spend_trigger(arguments)
         if user not in self.users:
             return {"ok": False, "error": user}
-        stack = self.stack_of(user)
+        stack = self.stack_of(user, window)
         if not stack:
             return {"ok": False, "error": "invalid_trigger_id"}
         if len(stack) >= 3:  # noqa: PLR2004 - docs.slack.dev, surfaces/modals
             return {"ok": False, "error": "push_limit_reached"}
-        return self._keep_view(user, arguments["view"], stack[0].id)
+        return self._keep_view(user, arguments["view"], stack[0].id, window)
 
     def _views_publish(self, arguments: dict[str, Json]) -> dict[str, Json]:
         user, view, known = arguments["user_id"], arguments["view"], self.homes.get(arguments["user_id"])
@@ -582,24 +613,24 @@ class SlackDouble:
         self.homes[user] = View(key, user, view, key, hash=uuid.uuid4().hex[:8])
         return {"ok": True, "view": {**view, "id": key, "hash": self.homes[user].hash}}
 
-    def stack_of(self, user: str) -> list[View]:
-        """The modals that this person has open, the topmost last."""
-        return [view for view in self.views.values() if view.user == user]
+    def stack_of(self, user: str, window: str = "") -> list[View]:
+        """The modals that this person has open in a window, the topmost last."""
+        return [view for view in self.views.values() if (view.user, view.window) == (user, window)]
 
-    def _keep_view(self, user: str, view: dict[str, Json], root: str) -> dict[str, Json]:
+    def _keep_view(self, user: str, view: dict[str, Json], root: str, window: str) -> dict[str, Json]:
         wrong = check_view(view)
         if wrong:
             self.problems += wrong
             return {"ok": False, "error": "invalid_arguments", "response_metadata": {"messages": wrong}}
         key = f"V{next(self._count):06d}"
         if not root:
-            self.close_views(user)
-        self.views[key] = View(key, user, view, root or key)
+            self.close_views(user, window)
+        self.views[key] = View(key, user, view, root or key, window=window)
         return {"ok": True, "view": {**view, "id": key}}
 
-    def close_views(self, user: str, *, topmost: bool = False) -> None:
-        """Closes a person's modals, or only the topmost."""
-        stack = self.stack_of(user)
+    def close_views(self, user: str, window: str = "", *, topmost: bool = False) -> None:
+        """Closes a person's modals in a window, or only the topmost."""
+        stack = self.stack_of(user, window)
         for view in stack[-1:] if topmost else stack:
             del self.views[view.id]
         self.changed()
@@ -640,7 +671,7 @@ class SlackDouble:
 
     def _trigger(self, user: str) -> str:
         trigger = uuid.uuid4().hex
-        self.triggers[trigger] = (user, time.monotonic())
+        self.triggers[trigger] = (user, time.monotonic(), WINDOW.get())
         return trigger
 
     def _address(self, answering: Answering) -> str:
@@ -720,9 +751,9 @@ class SlackDouble:
             self.problems += wrong
             view.view = answer["view"]
         elif answer.get("response_action") == "clear":
-            self.close_views(user)
+            self.close_views(user, view.window)
         else:
-            self.close_views(user, topmost=True)
+            self.close_views(user, view.window, topmost=True)
         self.changed()
 
     async def open_home(self, user: str, tab: str = "home") -> Acked:
@@ -812,7 +843,7 @@ class SlackDouble:
             "team_id": self.team,
             "api_app_id": "A0",
             "event_id": event_id or f"Ev{uuid.uuid4().hex}",
-            "event_time": int(time.time() if at is None else at),
+            "event_time": int(self.now() if at is None else at),
             "event": event,
         }
         return await self.deliver("events_api", body)

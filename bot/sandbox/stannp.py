@@ -116,6 +116,8 @@ class StannpDouble:
     refused_once: set[str] = field(default_factory=set)
     #: How often a webhook was called.
     posts: int = 0
+    #: The moment by which it dates what it does.
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     base: str = ""
     _runner: web.AppRunner | None = None
 
@@ -217,7 +219,7 @@ class StannpDouble:
     async def _balance(self, _request: web.Request) -> web.Response:
         return self._answer({"balance": f"{self.balance:.4f}"})
 
-    def _campaign_row(self, campaign: MailCampaign) -> dict[str, Json]:
+    def campaign_row(self, campaign: MailCampaign) -> dict[str, Json]:
         mine = self.pieces_of(campaign.id)
         return {
             "id": str(campaign.id),
@@ -237,14 +239,14 @@ class StannpDouble:
         return [piece for piece in self.pieces.values() if piece.campaign_id == campaign_id]
 
     async def _campaign_list(self, request: web.Request) -> web.Response:
-        rows = [self._campaign_row(campaign) for campaign in self.campaigns.values()]
+        rows = [self.campaign_row(campaign) for campaign in self.campaigns.values()]
         return self._answer(
             rows if self.rude.no_offset else _page(rows, request)[: SHORT_PAGE if self.rude.short_pages else None]
         )
 
     async def _campaign(self, request: web.Request) -> web.Response:
         campaign = self.campaigns.get(int(request.match_info["id"]))
-        return self._answer(self._campaign_row(campaign)) if campaign else self._refuse("Campaign not found", 404)
+        return self._answer(self.campaign_row(campaign)) if campaign else self._refuse("Campaign not found", 404)
 
     async def _delete_campaign(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -361,7 +363,7 @@ class StannpDouble:
             self.on_cancel(piece)
         if piece.status != "received":
             return self._refuse("This item has already been processed")
-        piece.move("cancelled", datetime.now(UTC))
+        piece.move("cancelled", self.now())
         self.balance += piece.cost
         return self._answer(1)
 
@@ -372,12 +374,11 @@ class StannpDouble:
 
     def campaign_delivery(self, campaigns: list[MailCampaign]) -> bytes:
         """A webhook call about these campaigns. Its objects have no name and no count (API reference, "Objects")."""
-        rows = [self.rude.campaign(self._campaign_row(campaign)) for campaign in campaigns]
+        rows = [self.rude.campaign(self.campaign_row(campaign)) for campaign in campaigns]
         return self._call("campaign_status", campaigns=rows)
 
-    @staticmethod
-    def _call(event: str, webhook_id: int = 1234, retries: int = 0, **more: Json) -> bytes:
-        body = {"webhook_id": webhook_id, "event": event, "created": _naive(datetime.now(UTC)), "retries": retries}
+    def _call(self, event: str, webhook_id: int = 1234, retries: int = 0, **more: Json) -> bytes:
+        body = {"webhook_id": webhook_id, "event": event, "created": _naive(self.now()), "retries": retries}
         return json.dumps({**body, **more}).encode()
 
     async def shake_hands(self, address: str) -> int:

@@ -1,7 +1,6 @@
-"""A small company's mail, moving: three campaigns in flight, days that pass in seconds, missed scans and returns.
+"""A small company's mail, moving: each piece's way, with missed scans and returns.
 
-The calendar begins two days ago and catches up with today; from then on the mail moves at today's moment. All
-names and addresses are made up.
+All names and addresses are made up.
 """
 
 import random
@@ -56,8 +55,6 @@ PLACES: Final = (
     ("Austin", "TX", "787"), ("Denver", "CO", "802"), ("Portland", "OR", "972"), ("Chicago", "IL", "606"),
     ("Madison", "WI", "537"), ("Tucson", "AZ", "857"), ("Raleigh", "NC", "276"), ("Boise", "ID", "837"),
 )  # fmt: skip
-#: The story begins so many days ago: further back, its mail would look late to who knows what day it is.
-DAYS_BACK: Final = 2
 
 
 @dataclass
@@ -77,24 +74,13 @@ class World:
 
     platform: StannpDouble
     seed: int = 7
-    now: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(days=DAYS_BACK))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
     steps: list[Step] = field(default_factory=list)
     _dice: random.Random = field(init=False)
     _next_id: int = 16818211
 
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)  # noqa: S311 - a story, not a secret
-
-    def begin(self) -> None:
-        """The three campaigns of the story: one nearly home, one just handed over, one still to be printed."""
-        start = self.now
-        self.add_campaign(221, "Fall catalog", start - timedelta(days=9), 180, leaves=timedelta(days=2))
-        self.add_campaign(222, "Spring lapsed", start - timedelta(days=3), 240, leaves=timedelta(days=4))
-        self.add_campaign(223, "Holiday postcards", start + timedelta(hours=1), 60, leaves=timedelta(days=30))
-        self.platform.campaigns[223].send_date = f"{start + timedelta(days=30):%Y-%m-%d}"
-        draft = MailCampaign(224, "New Year draft", "draft", start + timedelta(hours=2))
-        self.platform.campaigns[224] = draft
-        self.advance(self.now)
 
     def add_campaign(self, key: int, name: str, created: datetime, size: int, leaves: timedelta) -> MailCampaign:
         """A booked campaign of this many pieces, handed to the carrier after `leaves`."""
@@ -163,22 +149,20 @@ class World:
                 moved.append(step.piece)
         return moved
 
-    def pass_time(self, span: timedelta, today: datetime) -> list[Mailpiece]:
-        """Moves on by this much; once the calendar has caught up, what is next happens today instead."""
-        if self.now + span < today:
-            return self.advance(self.now + span)
-        for step in self.steps:
-            # What is booked for a later day stays where it is, and can be cancelled until then.
-            if not self._is_booked_after(step.piece, today):
-                step.at -= self.now + span - today
-        # All of this happens now, one after the other: a scan bears no moment before the last one of its piece.
-        due = sorted((step for step in self.steps if step.at <= today), key=lambda step: step.at)
-        for number, step in enumerate(due):
-            step.at = max(self.now, today - (len(due) - number) * timedelta(milliseconds=1))
-        return self.advance(today)
+    def forget(self, campaign: MailCampaign) -> None:
+        """Drops a campaign and its pieces."""
+        del self.platform.campaigns[campaign.id]
+        for piece in self.platform.pieces_of(campaign.id):
+            del self.platform.pieces[piece.id]
+        self.steps = [step for step in self.steps if step.piece.campaign_id != campaign.id]
 
-    def _is_booked_after(self, piece: Mailpiece, day: datetime) -> bool:
-        return (self.platform.campaigns[piece.campaign_id].send_date or "") > f"{day:%Y-%m-%d}"
+    def cancel(self, campaign: MailCampaign) -> list[Mailpiece]:
+        """The mail house stops a campaign by itself; gives the pieces that it stopped."""
+        stopped = [piece for piece in self.platform.pieces_of(campaign.id) if piece.status == "received"]
+        for piece in stopped:
+            piece.move("cancelled", self.now)
+        campaign.status = "cancelled"
+        return stopped
 
     def make_return(self) -> Mailpiece | None:
         """A piece on its way comes back now."""

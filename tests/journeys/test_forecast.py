@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from PIL import Image
 
-from bot.sandbox.world import World
 from handlers.alerts import digests
 from handlers.charts.curve import LIKELY
 from tests.fakes import FakeClock
@@ -135,20 +134,3 @@ async def test_when_to_book_is_answered_backwards_from_the_day(stage: Stage) -> 
 async def test_when_to_book_without_a_past_comes_from_uspss_standards(stage: Stage) -> None:
     said = everything(await stage.say("/mailstatus", f"when to book for {day(60)}"))
     assert "USPS's standards" in said
-
-
-async def test_the_mail_of_the_sandboxs_story_is_on_time(stage: Stage) -> None:
-    # Much is asked within a moment.
-    stage.slack.paced = False
-    world = World(stage.stannp, _next_id=17_000_000)
-    world.begin()
-    # The first minute of a visit.
-    for _ in range(5):
-        world.pass_time(timedelta(days=1), datetime.now(UTC))
-        await stage.poll()
-        for name in ("Fall catalog", "Spring lapsed"):
-            assert "Unusually late" not in everything(await stage.say("/mailstatus", name))
-    shown = await stage.answer(await stage.press(await stage.say("/mailstatus", "Fall catalog"), "delivery_curve"))
-    landed = sum(piece.status == "delivered" for piece in stage.stannp.pieces_of(221))
-    mailed = sum(piece.dispatched is not None for piece in stage.stannp.pieces_of(221))
-    assert f"{landed} of {mailed} mailed pieces are delivered" in everything(shown)

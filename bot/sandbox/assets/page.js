@@ -12,7 +12,7 @@ const IDEAS = [
   "/mailstatus Holiday postcards", "/mailstatus help", "@Piecewise status Fall",
 ];
 const HOME = "home";
-const state = { me: "U0ANA", channel: "C0OPS", data: null, read: {}, modal: "" };
+const state = { me: "U0ANA", channel: "C0OPS", data: null, read: {}, modal: "", window: crypto.randomUUID() };
 const $ = (id) => document.getElementById(id);
 
 function make(tag, attributes = {}, ...children) {
@@ -32,8 +32,8 @@ const channelOf = (id) => state.data.channels.find((channel) => channel.id === i
 
 function slackDate(seconds, form) {
   const moment = new Date(Number(seconds) * 1000);
-  const day = moment.toLocaleDateString("en-US", { month: "short", day: "numeric", year: "numeric" });
-  const time = moment.toLocaleTimeString("en-US", { hour: "numeric", minute: "2-digit" });
+  const day = moment.toLocaleDateString("en-US", { timeZone: state.data.zone, month: "short", day: "numeric", year: "numeric" });
+  const time = moment.toLocaleTimeString("en-US", { timeZone: state.data.zone, hour: "numeric", minute: "2-digit" });
   return form.replace("{date_short_pretty}", day).replace("{time}", time).replace("{time_secs}", time);
 }
 
@@ -78,9 +78,9 @@ function mrkdwn(text) {
 const textOf = (object) => (object.type === "mrkdwn" ? mrkdwn(object.text) : document.createTextNode(object.text));
 
 async function act(wish) {
-  const answer = await fetch("/do", { method: "POST", body: JSON.stringify({ user: state.me, ...wish }) });
-  const { ok, error } = await answer.json();
-  $("note").textContent = ok ? "" : `Slack says: ${error}`;
+  const answer = await fetch("/do", { method: "POST", body: JSON.stringify({ user: state.me, window: state.window, ...wish }) });
+  const { ok, error, said } = await answer.json();
+  $("note").textContent = ok ? said : `Slack says: ${error}`;
 }
 
 function confirmed(question) {
@@ -182,7 +182,7 @@ const blocks = (list, place) => list.map((block) => BLOCKS[block.type](block, pl
 
 function message(one, replies) {
   const bot = one.user === state.data.bot;
-  const time = new Date(Number(one.ts.split(".")[0]) * 1000).toLocaleTimeString("en-US", { hour: "numeric", minute: "2-digit" });
+  const time = new Date(Number(one.ts.split(".")[0]) * 1000).toLocaleTimeString("en-US", { timeZone: state.data.zone, hour: "numeric", minute: "2-digit" });
   const content = one.blocks.length ? blocks(one.blocks, { ts: one.ts }) : [make("div", { class: "block" }, mrkdwn(one.text))];
   for (const file of one.files) {
     content.push(make("div", { class: "block" }, make("a", { href: `/files/${file.id}`, download: file.name, class: "file" }, `📄 ${file.name}`)));
@@ -277,8 +277,7 @@ function submit() {
 }
 
 function show() {
-  $("day").textContent = state.data.day;
-  $("pace").textContent = state.data.caught_up ? "the mail has caught up with today" : "days are passing";
+  tell();
   const who = $("who");
   if (!who.options.length) who.append(...state.data.users.map((user) => make("option", { value: user.id }, `${user.name}${user.admin ? " (admin)" : ""}`)));
   $("composer").hidden = state.channel === HOME;
@@ -287,14 +286,21 @@ function show() {
   showModal();
 }
 
+function tell() {
+  const moment = new Date(state.data.now * 1000);
+  $("day").textContent = moment.toLocaleString("en-US", { timeZone: state.data.zone, weekday: "short", month: "short", day: "numeric", year: "numeric", hour: "numeric", minute: "2-digit" });
+  $("pace").textContent = state.data.paused ? "paused" : `a day every ${state.data.day_seconds} seconds`;
+}
+
 async function follow() {
-  let since = -1;
+  let since = "";
   let me = state.me;
   for (;;) {
     try {
-      const answer = await fetch(`/state?user=${state.me}&since=${me === state.me ? since : -1}`);
+      const answer = await fetch(`/state?user=${state.me}&window=${state.window}&since=${me === state.me ? since : ""}`);
       me = state.me;
-      state.data = await answer.json();
+      state.data = { ...state.data, ...(await answer.json()) };
+      if (since === state.data.version) { tell(); continue; }
       since = state.data.version;
       show();
     } catch {
@@ -311,7 +317,7 @@ $("composer").addEventListener("submit", (event) => {
   $("text").value = "";
   if (text.trim()) act({ kind: "say", channel: state.channel, text });
 });
-$("return").addEventListener("click", () => act({ kind: "return" }));
-$("who").addEventListener("change", (event) => { state.me = event.target.value; $("messages").dataset.key = ""; state.modal = "?"; if (state.channel === HOME) act({ kind: "home" }); fetch(`/state?user=${state.me}&since=-1`).then((a) => a.json()).then((data) => { state.data = data; show(); }); });
+$("return").addEventListener("click", () => act({ kind: "event", name: "return" }));
+$("who").addEventListener("change", (event) => { state.me = event.target.value; $("messages").dataset.key = ""; state.modal = "?"; if (state.channel === HOME) act({ kind: "home" }); fetch(`/state?user=${state.me}&window=${state.window}`).then((a) => a.json()).then((data) => { state.data = data; show(); }); });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape" && state.data?.modal && state.modal !== "confirm") act({ kind: "close" }); });
 follow();

@@ -1,0 +1,132 @@
+"""Lets the story's days pass: the mail moves, Stannp calls its webhook, and the bot does what it does once a day."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import aiohttp
+import structlog
+
+from bot.app import App
+from bot.sandbox.clock import StoryClock
+from bot.sandbox.slack import BOT_USER, Posted, SlackDouble
+from bot.sandbox.stannp import Mailpiece
+from bot.sandbox.story import ZONE, Story
+from handlers.alerts import digests
+from handlers.errors import Trouble
+from handlers.setup import problems
+from handlers.text.buttons import Action
+
+log = structlog.get_logger()
+
+#: Seconds between two looks at the calendar.
+TICK: Final = 0.5
+#: No day of the story passes faster.
+FASTEST: Final = 0.05
+#: So long the story waits for what the bot has under way: a jump of the clock would end its leases.
+PATIENCE: Final = 10.0
+#: And so long for a reading of the account, which loses its turn then, and may be made twice.
+READING: Final = 2.0
+#: A request for approval lapses after a day, which is over in seconds: the story waits so long for somebody to decide.
+DECIDING: Final = 120.0
+#: Pieces in a call of the webhook.
+CALLED: Final = 100
+#: Messages that are kept, and how often (in ticks) the rest is dropped.
+KEPT, DROPPED_EVERY = 400, 60
+
+
+@dataclass
+class Calendar:
+    """The time of one story. It passes while nobody pauses it."""
+
+    slack: SlackDouble
+    story: Story
+    clock: StoryClock
+    app: App
+    #: Where Stannp's webhook leads.
+    webhook: str
+    day_seconds: float
+    paused: bool = False
+    #: Whether Stannp calls.
+    calls: bool = True
+    looked_on: date | None = None
+    #: The request for approval that is waited for, and since when.
+    asked: tuple[str, float] = ("", 0.0)
+    ticks: int = 0
+
+    async def turn(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(TICK)
+            self.ticks += 1
+            if self.ticks % DROPPED_EVERY == 0:
+                self.slack.forget(KEPT)
+                self.story.platform.requests.clear()
+            if not self.paused and not self.is_deciding():
+                await self.pass_time(timedelta(days=TICK / max(self.day_seconds, FASTEST)))
+
+    def is_deciding(self) -> bool:
+        """Whether the story waits for an approval."""
+        open_ones = [one.ts for one in self.slack.messages[-50:] if one.user == BOT_USER and _asks(one)]
+        if not open_ones:
+            return False
+        if self.asked[0] != open_ones[-1]:
+            self.asked = open_ones[-1], time.monotonic()
+        return time.monotonic() - self.asked[1] < DECIDING
+
+    async def pass_time(self, span: timedelta) -> None:
+        """So much of the story passes at once."""
+        await self._wait_for_the_bot()
+        self.clock.jump(span)
+        await self.tell(self.story.go_on(self.clock.now()))
+        await self._look()
+
+    async def _wait_for_the_bot(self) -> None:
+        begun = time.monotonic()
+        while any(
+            time.monotonic() - begun < (READING if task.get_name() == "tick:poll" else PATIENCE)
+            for task in self.app.in_flight.tasks
+            if not task.get_name().startswith("tick:") or task.get_name() == "tick:poll"
+        ):
+            await asyncio.sleep(TICK / 10)
+
+    async def tell(self, moved: list[Mailpiece]) -> None:
+        """Stannp calls its webhook about pieces that moved."""
+        moved = list({piece.id: piece for piece in moved}.values())
+        if not moved:
+            return
+        self.slack.changed()
+        if not self.calls:
+            return
+        for first in range(0, len(moved), CALLED):
+            raw = self.story.platform.delivery(moved[first : first + CALLED])
+            # Who is not heard calls again: the polls bring the same.
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                await self.story.platform.call_webhook(self.webhook, raw)
+
+    async def _look(self) -> None:
+        """What the bot looks at by its own timetable in minutes would come too late here."""
+        local = self.clock.now().astimezone(ZONE)
+        services, workspace = self.app.services, self.app.workspace.id
+        try:
+            if local.hour >= digests_at(local.date() == self.looked_on):
+                self.looked_on = local.date()
+                await digests.watch(services, workspace)
+            if not self.calls:
+                await problems.watch(services, workspace)
+        except Trouble as trouble:
+            log.info("sandbox.not_looked", reason=type(trouble).__name__)
+
+
+def digests_at(looked: bool) -> int:
+    """The hour from which the day is looked at; none once it was."""
+    return 24 if looked else 9
+
+
+def _asks(message: Posted) -> bool:
+    return any(
+        element.get("action_id") == Action.APPROVE for block in message.blocks for element in block.get("elements", [])
+    )

@@ -1,0 +1,173 @@
+"""The page's buttons: what one may want to see happen, at once. Each gives what to say, and where to look."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from bot.sandbox.calendar import Calendar
+from bot.sandbox.people import OPS
+from bot.sandbox.slack import Fault
+from bot.sandbox.stannp import Trouble
+from bot.sandbox.story import next_hour
+from handlers.alerts import digests
+from storage import workspaces
+
+#: How long trouble lasts, in seconds; and by how much every answer of a slow Slack is late.
+LASTS, LATE = 20.0, 1.5
+#: Often enough for everything that is asked in that time.
+OFTEN: Final = 1_000_000
+MONDAY: Final = 0
+#: Above this sum a second person must approve, once that was asked for.
+LIMIT: Final = Decimal(25)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a wish: a sentence, the channel where to look, and what failed instead ("" for nothing)."""
+
+    text: str = ""
+    channel: str = OPS
+    error: str = ""
+    #: Who to be from now on.
+    person: str = ""
+
+
+@dataclass
+class Events:
+    """What can be made to happen in a story."""
+
+    calendar: Calendar
+    _later: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def make(self, name: str) -> Told:
+        """One of `names()`; anything else is refused."""
+        work = self._all().get(name)
+        if work is None:
+            return Told(error="unknown")
+        told = await work()
+        self.calendar.slack.changed()
+        return told
+
+    def names(self) -> list[str]:
+        return list(self._all())
+
+    def state(self) -> dict[str, Any]:
+        """What is going on, for the page."""
+        calendar = self.calendar
+        return {
+            "down": bool(calendar.story.platform.troubles),
+            "slow": bool(calendar.slack.faults),
+            "silent": not calendar.calls,
+            "waits": calendar.is_deciding(),
+        }
+
+    def _all(self) -> dict[str, Callable[[], Awaitable[Told]]]:
+        return {
+            "return": self._return, "digest": self._digest, "report": self._report, "down": self._down,
+            "slow": self._slow, "silent": self._silent, "cancel": self._cancel, "approvals": self._approvals,
+            "workflow": self._workflow, "next": self._next,
+        }  # fmt: skip
+
+    async def _return(self) -> Told:
+        piece = self.calendar.story.world.make_return()
+        if piece is None:
+            return Told(error="no piece is on its way right now")
+        await self.calendar.tell([piece])
+        name = f"{piece.firstname} {piece.lastname}"
+        return Told(f"The piece to {name}, {piece.city}, just came back. #mail-ops is told in a second or two.")
+
+    async def _next(self) -> Told:
+        await self.calendar.pass_time(timedelta(days=1))
+        return Told("A day has passed.")
+
+    async def _digest(self) -> Told:
+        calendar = self.calendar
+        # What the second digest says is what happened since the first.
+        if calendar.looked_on is None:
+            await self._until(None)
+        before = len(calendar.slack.messages)
+        await self._until(None)
+        return self._posted(before, "The morning digest is in #mail-ops.", "It is 9 AM, and there is nothing to say.")
+
+    async def _report(self) -> Told:
+        before = len(self.calendar.slack.messages)
+        await self._until(MONDAY)
+        return self._posted(before, "Monday's report is in #mail-ops.", "It is Monday, and the report is on its way.")
+
+    async def _until(self, weekday: int | None) -> None:
+        """Lets the story pass until it is 9 AM, and a minute more, and the bot look at its clock."""
+        calendar = self.calendar
+        now = calendar.clock.now()
+        await calendar.pass_time(next_hour(now, 9, weekday) + timedelta(minutes=1) - now)
+        await digests.watch(calendar.app.services, calendar.app.workspace.id)
+
+    def _posted(self, before: int, done: str, instead: str) -> Told:
+        here = [one for one in self.calendar.slack.messages[before:] if one.channel == OPS and one.thread_ts is None]
+        return Told(done if here else instead)
+
+    async def _down(self) -> Told:
+        troubles = self.calendar.story.platform.troubles
+        if not troubles:
+            troubles.append(Trouble("", status=503, times=OFTEN))
+            self._end(troubles.clear)
+        return Told(
+            "Stannp is down for 20 seconds. Ask /mailstatus Spring: it shows the last known numbers, and says so."
+        )
+
+    async def _slow(self) -> Told:
+        faults = self.calendar.slack.faults
+        if not faults:
+            faults.append(Fault("*", delay=LATE, times=OFTEN))
+            self._end(faults.clear)
+        return Told("Slack is slow for 20 seconds: every answer is late, and none is lost.")
+
+    def _end(self, over: Callable[[], None]) -> None:
+        async def end() -> None:
+            await asyncio.sleep(LASTS)
+            over()
+            self.calendar.slack.changed()
+
+        task = asyncio.create_task(end())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _silent(self) -> Told:
+        self.calendar.calls = not self.calendar.calls
+        if self.calendar.calls:
+            return Told("The webhook works again.")
+        return Told(
+            "Stannp's webhook fell silent. News comes a little later, by reading the account; and whoever turned "
+            "alerts on first is told in a direct message.",
+            channel="DU0ANA",
+        )  # fmt: skip
+
+    async def _cancel(self) -> Told:
+        chosen = self.calendar.story.cancel_a_drop()
+        if chosen is None:
+            return Told(error="nothing is booked right now: wait a day or two")
+        stopped = [one for one in self.calendar.story.platform.pieces_of(chosen.id) if one.status == "cancelled"]
+        await self.calendar.tell(stopped)
+        return Told(f"Stannp cancelled {chosen.name} by itself. #mail-ops is told in a second or two.")
+
+    async def _approvals(self) -> Told:
+        memory, key = self.calendar.app.services.memory, self.calendar.app.workspace.id
+        workspace = await memory.read(workspaces.by_id, key)
+        await memory.write(workspaces.keep_rules, key, replace(workspace.rules, approval_above=LIMIT))
+        return Told(
+            f"From now on a second person must approve cancellations above ${LIMIT}. As Ana, ask /mailstatus Holiday "
+            "and press Cancel…; then be Dana, and approve it in the channel."
+        )  # fmt: skip
+
+    async def _workflow(self) -> Told:
+        slack = self.calendar.slack
+        step = await slack.run_step("get_campaign_status", {"campaign": "Spring lapsed"})
+        end = asyncio.get_running_loop().time() + 5
+        while step.outputs is None and not step.error and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.05)
+        if step.outputs is None:
+            return Told(error=step.error or "the step took too long")
+        slack.say("UWORKFLOW", OPS, str(step.outputs.get("summary") or step.outputs))
+        return Told("A workflow asked for Spring lapsed, and posted the answer in #mail-ops.")

@@ -1,0 +1,229 @@
+"""The page of the sandbox: what a person's window shows of the team, and what a person does there."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from bot.sandbox.calendar import Calendar
+from bot.sandbox.events import Events, Told
+from bot.sandbox.people import ANA
+from bot.sandbox.slack import BOT_USER, WINDOW, Posted, SlackDouble, View
+from bot.sandbox.story import ZONE
+
+HERE: Final = Path(__file__).parent / "assets"
+KINDS: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+SHOWN: Final = 300
+#: A window that has nothing new is told the time so often, in seconds.
+BREATH: Final = 1.0
+COMMANDS: Final = ("/mailstatus", "/mailtrack", "/mailalerts")
+
+
+class Page:
+    """Serves one story after the other."""
+
+    def __init__(self) -> None:
+        self.calendar: Calendar | None = None
+        self.events: Events | None = None
+        self.restart: Callable[[], Awaitable[None]] | None = None
+        #: Which story is shown: windows of an earlier one begin anew.
+        self.number = 0
+
+    def show(self, calendar: Calendar, events: Events, restart: Callable[[], Awaitable[None]]) -> None:
+        self.calendar, self.events, self.restart, self.number = calendar, events, restart, self.number + 1
+
+    def hide(self) -> None:
+        self.calendar = None
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/", self._page),
+            web.get("/assets/{name}", self._asset),
+            web.get("/state", self._state),
+            web.get("/files/{file}", self._file),
+            web.post("/do", self._do),
+        ]
+
+    @property
+    def now(self) -> Calendar:
+        """The calendar of the story; HTTP 503 between two stories."""
+        if self.calendar is None:
+            raise web.HTTPServiceUnavailable
+        return self.calendar
+
+    @property
+    def slack(self) -> SlackDouble:
+        return self.now.slack
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        return _asset("page.html")
+
+    async def _asset(self, request: web.Request) -> web.Response:
+        return _asset(request.match_info["name"])
+
+    async def _file(self, request: web.Request) -> web.Response:
+        file = self.slack.files.get(request.match_info["file"])
+        if file is None:
+            raise web.HTTPNotFound
+        picture = file.data.startswith(b"\x89PNG")
+        return web.Response(body=file.data, content_type="image/png" if picture else "text/csv")
+
+    async def _state(self, request: web.Request) -> web.Response:
+        """Everything that this window can see, or, when there was nothing new for a second, only the time."""
+        asked = request.query
+        known, user, window = asked.get("since", ""), asked.get("user", ANA), asked.get("window", "")
+        end = time.monotonic() + BREATH
+        while self._version() == known and time.monotonic() < end:
+            await asyncio.sleep(0.05)  # an Event would have to be told by every double
+        if self._version() == known:
+            return web.json_response(self._time())
+        return web.json_response(self._time() | self.seen_by(user, window))
+
+    def _version(self) -> str:
+        return f"{self.number}.{self.now.slack.version}"
+
+    def _time(self) -> dict[str, Any]:
+        """When it is, and how fast it passes."""
+        assert self.events is not None  # noqa: S101 - there is a story
+        calendar = self.now
+        return {
+            "story": self.number,
+            "now": calendar.clock.stamp(),
+            "zone": str(ZONE),
+            "paused": calendar.paused,
+            "day_seconds": calendar.day_seconds,
+            "going_on": self.events.state(),
+        }
+
+    def seen_by(self, user: str, window: str = "") -> dict[str, Any]:
+        """The team as this person sees it."""
+        slack = self.slack
+        visible = [m for m in slack.messages if m.only_for in (None, user)]
+        stack = slack.stack_of(user, window)
+        return {
+            "version": self._version(),
+            "users": [
+                {"id": one.id, "name": one.name, "admin": one.is_admin, "guest": one.restricted}
+                for one in slack.users.values()
+            ],
+            "channels": [
+                {"id": one.id, "name": one.name, "bot": one.bot_in, "direct": one.direct}
+                for one in slack.channels.values()
+                if not one.direct or one.id == f"D{user}"
+            ],
+            "messages": [self._shown(message) for message in visible[-SHOWN:]],
+            "home": _modal(slack.homes[user]) if user in slack.homes else None,
+            "modal": _modal(stack[-1]) if stack else None,
+            "bot": BOT_USER,
+        }
+
+    def _shown(self, message: Posted) -> dict[str, Any]:
+        return {
+            "ts": message.ts,
+            "channel": message.channel,
+            "user": message.user,
+            "text": message.text,
+            "blocks": message.blocks,
+            "thread": message.thread_ts,
+            "private": message.only_for is not None,
+            "edits": message.edits,
+            "files": [
+                {"id": key, "name": self.slack.files[key].name} for key in message.files if key in self.slack.files
+            ],
+        }
+
+    async def _do(self, request: web.Request) -> web.Response:
+        """A person types, presses, submits or closes something."""
+        wish = await request.json()
+        WINDOW.set(str(wish.get("window", "")))
+        try:
+            told = await self._carry_out(wish, str(wish["user"]))
+        except LookupError:
+            # What was pressed was replaced in the same moment.
+            told = Told(error="this has just changed: look again")
+        return web.json_response(
+            {"ok": not told.error, "error": told.error, "said": told.text, "channel": told.channel}
+        )
+
+    async def _carry_out(self, wish: dict[str, Any], user: str) -> Told:
+        kind = wish["kind"]
+        if kind == "event":
+            assert self.events is not None  # noqa: S101 - there is a story
+            return await self.events.make(str(wish["name"]))
+        if kind == "story":
+            return await self._steer(str(wish["name"]), wish.get("value"))
+        return Told(error=await self._as_person(kind, wish, user))
+
+    async def _steer(self, name: str, value: Any) -> Told:
+        """Pauses the story, lets it go on, changes its speed, or begins it anew."""
+        if name == "restart" and self.restart is not None:
+            await self.restart()
+        elif name in ("pause", "play"):
+            self.now.paused = name == "pause"
+        elif name == "speed":
+            self.now.day_seconds = min(max(float(value), 0.2), 3600.0)
+        else:
+            return Told(error="unknown")
+        self.slack.changed()
+        return Told()
+
+    async def _as_person(self, kind: str, wish: dict[str, Any], user: str) -> str:
+        """Gives what Slack would say instead of doing it; "" when it was done."""
+        if kind == "say":
+            return await self._say(user, str(wish["channel"]), str(wish["text"]).strip(), wish.get("thread"))
+        if kind == "close":
+            self.slack.close_views(user, WINDOW.get(), topmost=True)
+            return ""
+        if kind == "home":
+            return (await self.slack.open_home(user)).error
+        return await self._use(kind, wish, user)
+
+    async def _use(self, kind: str, wish: dict[str, Any], user: str) -> str:
+        where = self._where(user, wish)
+        if where is None:
+            return "this is gone"
+        if kind == "press":
+            return (await self.slack.press(user, where, str(wish["action"]), wish.get("value"))).error
+        if kind == "submit" and isinstance(where, View):
+            return (await self.slack.submit(user, where, wish["values"])).error
+        if kind == "shortcut" and isinstance(where, Posted):
+            return (await self.slack.shortcut(user, where, str(wish["name"]))).error
+        return "unknown"
+
+    def _where(self, user: str, wish: dict[str, Any]) -> Posted | View | None:
+        if wish.get("home"):
+            return self.slack.homes.get(user)
+        if wish.get("ts"):
+            return self.slack.find(str(wish["ts"]))
+        stack = self.slack.stack_of(user, WINDOW.get())
+        return stack[-1] if stack else None
+
+    async def _say(self, user: str, channel: str, text: str, thread: str | None) -> str:
+        name, _, rest = text.partition(" ")
+        if text.startswith("/") and thread:
+            return "slash commands can't be used in threads. Write @Piecewise status Spring instead."
+        if name in COMMANDS:
+            return (await self.slack.command(user, channel, name, rest.strip())).error
+        if text.startswith("/"):
+            return f"{name} is not a command here. Try /mailstatus, /mailtrack or /mailalerts."
+        if text.casefold().startswith("@piecewise"):
+            asked = f"<@{BOT_USER}>{text[len('@piecewise') :]}"
+            return (await self.slack.mention(user, channel, asked, thread)).error
+        if text:
+            self.slack.say(user, channel, text, thread)
+        return ""
+
+
+def _asset(name: str) -> web.Response:
+    known = {one.name for one in HERE.iterdir()}
+    if name not in known:
+        raise web.HTTPNotFound
+    found = HERE / name
+    return web.Response(text=found.read_text(encoding="utf-8"), content_type=KINDS[found.suffix])
+
+
+def _modal(view: View) -> dict[str, Any]:
+    return {"id": view.id, **view.view}

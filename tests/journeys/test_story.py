@@ -1,0 +1,153 @@
+"""The sandbox's story: its clock, its past, its mail, and that it does not end."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import pytest
+
+from bot.sandbox.clock import StoryClock
+from bot.sandbox.demo import Demo, sandbox
+from bot.sandbox.people import ANA, OPS
+from bot.sandbox.slack import Posted
+from bot.sandbox.stannp import StannpDouble
+from bot.sandbox.story import ZONE, Story, next_hour
+from handlers.ingest import poll
+
+T = TypeVar("T")
+NOW = datetime(2026, 11, 25, 17, 0, tzinfo=UTC)
+
+
+def stages(story: Story) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in story.platform.campaigns.values():
+        found.setdefault(one.status, []).append(one.name)
+    return found
+
+
+def begun() -> Story:
+    story = Story(StannpDouble(), NOW)
+    list(story.past())
+    return story
+
+
+def test_six_campaigns_are_finished_and_three_move_and_one_waits() -> None:
+    found = stages(begun())
+    assert len(found["complete"]) == 6
+    assert set(found["running"]) | set(found["booked"]) == {
+        "Fall catalog", "Spring lapsed", "Welcome back", "Holiday postcards",
+    }  # fmt: skip
+
+
+def test_the_booked_campaign_can_be_cancelled_until_its_day() -> None:
+    story = begun()
+    story.go_on(NOW + timedelta(days=28))
+    assert {one.status for one in story.platform.pieces_of(223)} == {"received"}
+    story.go_on(NOW + timedelta(days=33))
+    assert "received" not in {one.status for one in story.platform.pieces_of(223)}
+
+
+def test_after_a_year_there_is_as_much_mail_as_after_a_quarter() -> None:
+    story = begun()
+    for day in range(90):
+        story.go_on(NOW + timedelta(days=day))
+    early = len(story.platform.pieces), len(story.world.steps), len(story.platform.campaigns)
+    for day in range(90, 455):
+        story.go_on(NOW + timedelta(days=day))
+        assert {"booked", "running"} <= set(stages(story)), day
+    late = len(story.platform.pieces), len(story.world.steps), len(story.platform.campaigns)
+    assert all(one < 1.5 * other for one, other in zip(late, early, strict=True)), (early, late)
+    assert story.platform.balance > 0
+
+
+def test_what_stannp_cancels_is_what_goes_next() -> None:
+    story = begun()
+    chosen = story.cancel_a_drop()
+    assert chosen is not None
+    assert chosen.name == "Welcome back"
+    assert {one.status for one in story.platform.pieces_of(chosen.id)} == {"printing", "cancelled"}
+
+
+def test_the_next_morning_and_the_next_monday() -> None:
+    morning = next_hour(NOW, 9).astimezone(ZONE)
+    assert (morning.hour, morning.date()) == (9, datetime(2026, 11, 25, tzinfo=ZONE).date() + timedelta(days=1))
+    assert next_hour(NOW, 9, 0).astimezone(ZONE).weekday() == 0
+    assert next_hour(NOW, 12).astimezone(ZONE).date() == NOW.date()
+
+
+def test_the_clock_runs_and_jumps() -> None:
+    clock = StoryClock()
+    before = clock.now()
+    clock.jump(timedelta(days=3))
+    assert timedelta(days=3) <= clock.now() - before < timedelta(days=3, minutes=1)
+
+
+@pytest.fixture
+async def demo() -> AsyncIterator[Demo]:
+    async with sandbox(0, day_seconds=3600) as made:
+        yield made
+        assert made.slack.problems == []
+
+
+async def answer_to(demo: Demo, text: str, user: str = ANA) -> Posted:
+    before = len(demo.slack.messages)
+    name, _, rest = text.partition(" ")
+    assert (await demo.slack.command(user, OPS, name, rest)).ok
+    return await until(lambda: next((m for m in demo.slack.messages[before:] if m.only_for in (None, user)), None))
+
+
+async def until(what: Callable[[], T | None], seconds: float = 15) -> T:
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        if found := what():
+            return found
+        await asyncio.sleep(0.02)
+    raise AssertionError("in vain")
+
+
+async def test_the_forecast_is_the_accounts_own_and_nothing_is_late(demo: Demo) -> None:
+    for name in ("Fall catalog", "Spring lapsed"):
+        said = str((await answer_to(demo, f"/mailstatus {name}")).blocks)
+        assert "from your last" in said
+        assert "Unusually late" not in said
+
+
+async def test_everything_goes_by_the_storys_clock(demo: Demo) -> None:
+    await demo.calendar.pass_time(timedelta(days=10))
+    today = demo.calendar.clock.now().astimezone(ZONE)
+    shown = await answer_to(demo, "/mailstatus Spring")
+    assert abs(float(shown.ts) - demo.calendar.clock.stamp()) < 60
+    stamp = re.search(r"<!date\^(\d+)", str(shown.blocks))
+    if stamp:
+        assert abs(int(stamp[1]) - demo.calendar.clock.stamp()) < 60
+    else:
+        assert f"{today:%b} {today.day}" in str(shown.blocks) or "today" in str(shown.blocks)
+    services = demo.calendar.app.services
+    await poll.poll(services, demo.calendar.app.workspace.id)
+    said = str((await answer_to(demo, "/mailstatus Spring")).blocks)
+    assert "delivered" in said
+
+
+async def test_a_muted_channel_hears_again_when_the_story_has_come_so_far(demo: Demo) -> None:
+    await answer_to(demo, "/mailalerts mute 2h")
+    for _ in range(6):
+        await demo.calendar.pass_time(timedelta(hours=12))
+    await until(lambda: [one for one in demo.slack.messages if "came back" in one.text])
+
+
+async def test_the_morning_brings_a_digest(demo: Demo) -> None:
+    assert demo.page.events is not None
+    told = await demo.page.events.make("digest")
+    assert "digest is in #mail-ops" in told.text
+    assert [one for one in demo.slack.messages if one.channel == OPS and "Good morning" in str(one.blocks) + one.text]
+
+
+async def test_the_story_can_begin_anew(demo: Demo) -> None:
+    await demo.calendar.pass_time(timedelta(days=20))
+    number = demo.page.number
+    await demo.restart()
+    assert demo.page.number == number + 1
+    assert demo.calendar.clock.jumped < timedelta(minutes=1)
+    assert "from your last" in str((await answer_to(demo, "/mailstatus Spring")).blocks)
