@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
@@ -12,6 +13,7 @@ import structlog
 
 from bot.app import App
 from bot.sandbox.clock import StoryClock
+from bot.sandbox.second import Second, open_second
 from bot.sandbox.slack import BOT_USER, Posted, SlackDouble
 from bot.sandbox.stannp import Mailpiece
 from bot.sandbox.story import ZONE, Story
@@ -56,6 +58,9 @@ class Calendar:
     #: The request for approval that is waited for, and since when.
     asked: tuple[str, float] = ("", 0.0)
     ticks: int = 0
+    #: Once somebody asked for it; ended with the story.
+    second: Second | None = None
+    ending: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def turn(self) -> None:
         """For ever."""
@@ -64,6 +69,8 @@ class Calendar:
             self.ticks += 1
             if self.ticks % DROPPED_EVERY == 0:
                 self.slack.forget(KEPT)
+                if self.second:
+                    self.second.slack.forget(KEPT)
                 self.story.platform.requests.clear()
             if not self.paused and not self.is_deciding():
                 await self.pass_time(timedelta(days=TICK / max(self.day_seconds, FASTEST)))
@@ -77,6 +84,13 @@ class Calendar:
             self.asked = open_ones[-1], time.monotonic()
         return time.monotonic() - self.asked[1] < DECIDING
 
+    async def meet_second(self) -> Second:
+        """The second workspace. The story waits: what is begun in a browser lapses in minutes, and is over at once."""
+        self.paused = True
+        if self.second is None:
+            self.second = await open_second(self.ending, self.clock)
+        return self.second
+
     async def pass_time(self, span: timedelta) -> None:
         """So much of the story passes at once."""
         await self._wait_for_the_bot()
@@ -88,7 +102,7 @@ class Calendar:
         begun = time.monotonic()
         while any(
             time.monotonic() - begun < (READING if task.get_name() == "tick:poll" else PATIENCE)
-            for task in self.app.in_flight.tasks
+            for task in (*self.app.in_flight.tasks, *(self.second.app.in_flight.tasks if self.second else ()))
             if not task.get_name().startswith("tick:") or task.get_name() == "tick:poll"
         ):
             await asyncio.sleep(TICK / 10)

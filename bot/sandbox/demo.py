@@ -67,6 +67,7 @@ class Demo:
             await counting.survey(app.services, app.workspace.id)
             webhook = f"http://127.0.0.1:{app.port}/webhooks/stannp"
             calendar = Calendar(slack, story, clock, app, webhook, self.day_seconds)
+            await stack.enter_async_context(calendar.ending)
             turning = asyncio.create_task(calendar.turn())
             stack.callback(turning.cancel)
             self.slack, self.story, self.calendar = slack, story, calendar

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bot.sandbox.calendar import Calendar
 from bot.sandbox.people import OPS
+from bot.sandbox.second import KEY
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import Trouble
 from bot.sandbox.story import next_hour
@@ -31,8 +32,8 @@ class Told:
     text: str = ""
     channel: str = OPS
     error: str = ""
-    #: Who to be from now on.
-    person: str = ""
+    #: A page to open beside this one.
+    link: str = ""
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Events:
         return {
             "return": self._return, "digest": self._digest, "report": self._report, "down": self._down,
             "slow": self._slow, "silent": self._silent, "cancel": self._cancel, "approvals": self._approvals,
-            "workflow": self._workflow, "next": self._next,
+            "workflow": self._workflow, "second": self._second, "next": self._next,
         }  # fmt: skip
 
     async def _return(self) -> Told:
@@ -159,6 +160,16 @@ class Events:
         return Told(
             f"From now on a second person must approve cancellations above ${LIMIT}. As Ana, ask /mailstatus Holiday "
             "and press Cancel…; then be Dana, and approve it in the channel."
+        )  # fmt: skip
+
+    async def _second(self) -> Told:
+        found = await self.calendar.meet_second()
+        if found.slack.scopes:
+            return Told("Bolt Bikes has Piecewise. Be Bob, in the list of people at the top.")
+        return Told(
+            "Bolt Bikes wants Piecewise, too. Install it, then be Bob and open Piecewise (Home) to connect the mail "
+            f"account: its key is {KEY}. The story waits meanwhile.",
+            link=found.install,
         )  # fmt: skip
 
     async def _workflow(self) -> Told:

@@ -1,6 +1,7 @@
 """The page of the sandbox: what a person's window shows of the team, and what a person does there."""
 
 import asyncio
+import struct
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,11 +12,13 @@ from aiohttp import web
 from bot.sandbox.calendar import Calendar
 from bot.sandbox.events import Events, Told
 from bot.sandbox.people import ANA
-from bot.sandbox.slack import BOT_USER, WINDOW, Posted, SlackDouble, View
+from bot.sandbox.second import TEAM as SECOND
+from bot.sandbox.slack import BOT_USER, WINDOW, Posted, SlackDouble, User, View
 from bot.sandbox.story import ZONE
 
 HERE: Final = Path(__file__).parent / "assets"
 KINDS: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+PNG: Final = b"\x89PNG"
 SHOWN: Final = 300
 #: A window that has nothing new is told the time so often, in seconds.
 BREATH: Final = 1.0
@@ -54,9 +57,10 @@ class Page:
             raise web.HTTPServiceUnavailable
         return self.calendar
 
-    @property
-    def slack(self) -> SlackDouble:
-        return self.now.slack
+    def slack(self, team: str = "") -> SlackDouble:
+        """The first workspace, or the second one, if it is there and named."""
+        second = self.now.second
+        return second.slack if second is not None and team == second.slack.team else self.now.slack
 
     async def _page(self, _request: web.Request) -> web.Response:
         return _asset("page.html")
@@ -65,25 +69,26 @@ class Page:
         return _asset(request.match_info["name"])
 
     async def _file(self, request: web.Request) -> web.Response:
-        file = self.slack.files.get(request.match_info["file"])
+        file = self.slack(request.query.get("team", "")).files.get(request.match_info["file"])
         if file is None:
             raise web.HTTPNotFound
-        picture = file.data.startswith(b"\x89PNG")
+        picture = file.data.startswith(PNG)
         return web.Response(body=file.data, content_type="image/png" if picture else "text/csv")
 
     async def _state(self, request: web.Request) -> web.Response:
         """Everything that this window can see, or, when there was nothing new for a second, only the time."""
         asked = request.query
         known, user, window = asked.get("since", ""), asked.get("user", ANA), asked.get("window", "")
+        team = asked.get("team", "")
         end = time.monotonic() + BREATH
-        while self._version() == known and time.monotonic() < end:
+        while self._version(team) == known and time.monotonic() < end:
             await asyncio.sleep(0.05)  # an Event would have to be told by every double
-        if self._version() == known:
+        if self._version(team) == known:
             return web.json_response(self._time())
-        return web.json_response(self._time() | self.seen_by(user, window))
+        return web.json_response(self._time() | self.seen_by(user, window, team))
 
-    def _version(self) -> str:
-        return f"{self.number}.{self.now.slack.version}"
+    def _version(self, team: str) -> str:
+        return f"{self.number}.{self.slack(team).version}"
 
     def _time(self) -> dict[str, Any]:
         """When it is, and how fast it passes."""
@@ -96,43 +101,32 @@ class Page:
             "paused": calendar.paused,
             "day_seconds": calendar.day_seconds,
             "going_on": self.events.state(),
+            "people": [
+                {"id": one.id, "team": slack.team, "name": one.name, "note": _note(one, slack)}
+                for slack in (calendar.slack, *((calendar.second.slack,) if calendar.second else ()))
+                for one in slack.users.values()
+            ],
         }
 
-    def seen_by(self, user: str, window: str = "") -> dict[str, Any]:
+    def seen_by(self, user: str, window: str = "", team: str = "") -> dict[str, Any]:
         """The team as this person sees it."""
-        slack = self.slack
+        slack = self.slack(team)
         visible = [m for m in slack.messages if m.only_for in (None, user)]
         stack = slack.stack_of(user, window)
         return {
-            "version": self._version(),
-            "users": [
-                {"id": one.id, "name": one.name, "admin": one.is_admin, "guest": one.restricted}
-                for one in slack.users.values()
-            ],
+            "version": self._version(team),
+            "team": slack.team_name,
+            "users": [{"id": one.id, "name": one.name} for one in slack.users.values()],
             "channels": [
                 {"id": one.id, "name": one.name, "bot": one.bot_in, "direct": one.direct}
                 for one in slack.channels.values()
                 if not one.direct or one.id == f"D{user}"
             ],
-            "messages": [self._shown(message) for message in visible[-SHOWN:]],
+            "messages": [_shown(message, slack) for message in visible[-SHOWN:]],
+            "sizes": {key: size for key, file in slack.files.items() if (size := _size(file.data))},
             "home": _modal(slack.homes[user]) if user in slack.homes else None,
             "modal": _modal(stack[-1]) if stack else None,
             "bot": BOT_USER,
-        }
-
-    def _shown(self, message: Posted) -> dict[str, Any]:
-        return {
-            "ts": message.ts,
-            "channel": message.channel,
-            "user": message.user,
-            "text": message.text,
-            "blocks": message.blocks,
-            "thread": message.thread_ts,
-            "private": message.only_for is not None,
-            "edits": message.edits,
-            "files": [
-                {"id": key, "name": self.slack.files[key].name} for key in message.files if key in self.slack.files
-            ],
         }
 
     async def _do(self, request: web.Request) -> web.Response:
@@ -145,7 +139,7 @@ class Page:
             # What was pressed was replaced in the same moment.
             told = Told(error="this has just changed: look again")
         return web.json_response(
-            {"ok": not told.error, "error": told.error, "said": told.text, "channel": told.channel}
+            {"ok": not told.error, "error": told.error, "said": told.text, "channel": told.channel, "link": told.link}
         )
 
     async def _carry_out(self, wish: dict[str, Any], user: str) -> Told:
@@ -155,7 +149,7 @@ class Page:
             return await self.events.make(str(wish["name"]))
         if kind == "story":
             return await self._steer(str(wish["name"]), wish.get("value"))
-        return Told(error=await self._as_person(kind, wish, user))
+        return Told(error=await _as_person(self.slack(str(wish.get("team", ""))), wish, user))
 
     async def _steer(self, name: str, value: Any) -> Told:
         """Pauses the story, lets it go on, changes its speed, or begins it anew."""
@@ -167,54 +161,78 @@ class Page:
             self.now.day_seconds = min(max(float(value), 0.2), 3600.0)
         else:
             return Told(error="unknown")
-        self.slack.changed()
+        self.slack().changed()
         return Told()
 
-    async def _as_person(self, kind: str, wish: dict[str, Any], user: str) -> str:
-        """Gives what Slack would say instead of doing it; "" when it was done."""
-        if kind == "say":
-            return await self._say(user, str(wish["channel"]), str(wish["text"]).strip(), wish.get("thread"))
-        if kind == "close":
-            self.slack.close_views(user, WINDOW.get(), topmost=True)
-            return ""
-        if kind == "home":
-            return (await self.slack.open_home(user)).error
-        return await self._use(kind, wish, user)
 
-    async def _use(self, kind: str, wish: dict[str, Any], user: str) -> str:
-        where = self._where(user, wish)
-        if where is None:
-            return "this is gone"
-        if kind == "press":
-            return (await self.slack.press(user, where, str(wish["action"]), wish.get("value"))).error
-        if kind == "submit" and isinstance(where, View):
-            return (await self.slack.submit(user, where, wish["values"])).error
-        if kind == "shortcut" and isinstance(where, Posted):
-            return (await self.slack.shortcut(user, where, str(wish["name"]))).error
-        return "unknown"
-
-    def _where(self, user: str, wish: dict[str, Any]) -> Posted | View | None:
-        if wish.get("home"):
-            return self.slack.homes.get(user)
-        if wish.get("ts"):
-            return self.slack.find(str(wish["ts"]))
-        stack = self.slack.stack_of(user, WINDOW.get())
-        return stack[-1] if stack else None
-
-    async def _say(self, user: str, channel: str, text: str, thread: str | None) -> str:
-        name, _, rest = text.partition(" ")
-        if text.startswith("/") and thread:
-            return "slash commands can't be used in threads. Write @Piecewise status Spring instead."
-        if name in COMMANDS:
-            return (await self.slack.command(user, channel, name, rest.strip())).error
-        if text.startswith("/"):
-            return f"{name} is not a command here. Try /mailstatus, /mailtrack or /mailalerts."
-        if text.casefold().startswith("@piecewise"):
-            asked = f"<@{BOT_USER}>{text[len('@piecewise') :]}"
-            return (await self.slack.mention(user, channel, asked, thread)).error
-        if text:
-            self.slack.say(user, channel, text, thread)
+async def _as_person(slack: SlackDouble, wish: dict[str, Any], user: str) -> str:
+    """Gives what Slack would say instead of doing it; "" when it was done."""
+    kind = wish["kind"]
+    if kind == "say":
+        return await _say(slack, user, str(wish["channel"]), str(wish["text"]).strip(), wish.get("thread"))
+    if kind == "close":
+        slack.close_views(user, WINDOW.get(), topmost=True)
         return ""
+    if kind == "home":
+        return (await slack.open_home(user)).error
+    return await _use(slack, wish, user)
+
+
+async def _use(slack: SlackDouble, wish: dict[str, Any], user: str) -> str:
+    where, kind = _where(slack, user, wish), wish["kind"]
+    if where is None:
+        return "this is gone"
+    if kind == "press":
+        return (await slack.press(user, where, str(wish["action"]), wish.get("value"))).error
+    if kind == "submit" and isinstance(where, View):
+        return (await slack.submit(user, where, wish["values"])).error
+    if kind == "shortcut" and isinstance(where, Posted):
+        return (await slack.shortcut(user, where, str(wish["name"]))).error
+    return "unknown"
+
+
+def _where(slack: SlackDouble, user: str, wish: dict[str, Any]) -> Posted | View | None:
+    if wish.get("home"):
+        return slack.homes.get(user)
+    if wish.get("ts"):
+        return slack.find(str(wish["ts"]))
+    stack = slack.stack_of(user, WINDOW.get())
+    return stack[-1] if stack else None
+
+
+async def _say(slack: SlackDouble, user: str, channel: str, text: str, thread: str | None) -> str:
+    name, _, rest = text.partition(" ")
+    if text.startswith("/") and thread:
+        return "slash commands can't be used in threads. Write @Piecewise status Spring instead."
+    if name in COMMANDS:
+        return (await slack.command(user, channel, name, rest.strip())).error
+    if text.startswith("/"):
+        return f"{name} is not a command here. Try /mailstatus, /mailtrack or /mailalerts."
+    if text.casefold().startswith("@piecewise"):
+        return (await slack.mention(user, channel, f"<@{BOT_USER}>{text[len('@piecewise') :]}", thread)).error
+    if text:
+        slack.say(user, channel, text, thread)
+    return ""
+
+
+def _shown(message: Posted, slack: SlackDouble) -> dict[str, Any]:
+    return {
+        "ts": message.ts,
+        "channel": message.channel,
+        "user": message.user,
+        "text": message.text,
+        "blocks": message.blocks,
+        "thread": message.thread_ts,
+        "private": message.only_for is not None,
+        "edits": message.edits,
+        "files": [{"id": key, "name": slack.files[key].name} for key in message.files if key in slack.files],
+    }
+
+
+def _note(user: User, slack: SlackDouble) -> str:
+    if slack.team == SECOND:
+        return f"admin, {slack.team_name}"
+    return "admin" if user.is_admin else "guest" if user.restricted else ""
 
 
 def _asset(name: str) -> web.Response:
@@ -223,6 +241,14 @@ def _asset(name: str) -> web.Response:
         raise web.HTTPNotFound
     found = HERE / name
     return web.Response(text=found.read_text(encoding="utf-8"), content_type=KINDS[found.suffix])
+
+
+def _size(picture: bytes) -> tuple[int, int] | None:
+    """Width and height of a PNG, so that the page keeps its place free; None for any other file."""
+    if not picture.startswith(PNG):
+        return None
+    width, height = struct.unpack(">II", picture[16:24])
+    return width, height
 
 
 def _modal(view: View) -> dict[str, Any]:

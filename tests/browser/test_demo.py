@@ -1,17 +1,20 @@
-"""A stranger tries the demo in a real browser: asks, sees the picture, tracks, cancels, subscribes, sees a return."""
+"""A stranger tries the demo in a real browser: the welcome, a campaign's whole way, each button, each person, each theme."""
 
+import importlib.util
 import io
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
-from bot.sandbox.demo import sandbox
+from bot.sandbox.demo import Demo, sandbox
 from handlers.text.status_styles import STYLES
 
 CHROMIUM = (
@@ -21,7 +24,7 @@ CHROMIUM = (
     or shutil.which("google-chrome")
 )
 FORBID_SKIP = os.environ.get("PIECEWISE_BROWSER") == "required"
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=20_000)
 SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -30,23 +33,48 @@ SWITCHES = [
 pytestmark = pytest.mark.skipif(
     not CHROMIUM and not FORBID_SKIP, reason="no Chromium found: install it, or name it in PIECEWISE_CHROMIUM"
 )
+WIDE, NARROW = (1280, 860), (390, 800)
 
 
-@pytest.fixture(params=[(1200, 860), (390, 800)], ids=["desktop", "phone"])
-async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
-    """The demo's page, open in Chromium. An error in its script fails the test."""
-    width, height = request.param
-    troubles: list[str] = []
+@dataclass
+class Visit:
+    """Somebody's browser on a running demo."""
+
+    demo: Demo
+    browser: Browser
+    troubles: list[str]
+
+    async def open(self, size: tuple[int, int], theme: str = "light", *, greeted: bool = True) -> Page:
+        """Another window of the same person's, its welcome closed unless that is what it is about."""
+        context = await self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if theme == "dark" else "light",
+            reduced_motion="reduce",
+        )  # fmt: skip
+        if greeted:
+            await context.add_init_script("localStorage.setItem('welcomed', 'yes')")
+        page = await context.new_page()
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        await page.goto(self.demo.base)
+        await expect(page.locator("#day")).not_to_have_text("…")
+        await expect(page.get_by_role("button", name="# mail-ops")).to_be_visible()
+        return page
+
+
+@pytest.fixture
+async def visit() -> AsyncIterator[Visit]:
+    """The demo, whose days pass as slowly as ours. An error in a page's script fails the test."""
     async with sandbox(0, day_seconds=86_400) as running, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        opened = await browser.new_page(viewport={"width": width, "height": height})
-        opened.on("pageerror", lambda error: troubles.append(str(error)))
-        await opened.goto(running.base)
-        await expect(opened.locator("#day")).not_to_have_text("…")
-        yield opened
+        made = Visit(running, browser, [])
+        yield made
         await browser.close()
-        assert troubles == []
+        assert made.troubles == []
         assert running.slack.problems == []
+
+
+@pytest.fixture(params=[WIDE, NARROW], ids=["desktop", "phone"])
+async def page(request: pytest.FixtureRequest, visit: Visit) -> Page:
+    return await visit.open(request.param)
 
 
 async def say(page: Page, text: str) -> Locator:
@@ -54,7 +82,7 @@ async def say(page: Page, text: str) -> Locator:
     before = await page.locator("#messages > article").count()
     await page.fill("#text", text)
     await page.press("#text", "Enter")
-    await expect(page.locator("#messages > article")).not_to_have_count(before, timeout=20_000)
+    await expect(page.locator("#messages > article")).not_to_have_count(before)
     return page.locator("#messages > article").last
 
 
@@ -64,11 +92,44 @@ def width_of(page: Page) -> int:
     return size["width"]
 
 
+async def fits(page: Page) -> bool:
+    """Whether nothing reaches beyond the window."""
+    return bool(
+        await page.evaluate(
+            "document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight"
+        )
+    )
+
+
 async def keep(page: Page, name: str) -> None:
     """A screenshot, where somebody wants to look at it."""
     folder = os.environ.get("PIECEWISE_SCREENSHOTS")
     if folder:
         await page.screenshot(path=str(Path(folder) / f"{name}-{width_of(page)}.png"))
+
+
+async def complaints(page: Page) -> list[str]:
+    """What axe-core finds wrong with the page as it stands."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    assert found is not None
+    assert found.submodule_search_locations
+    script = Path(found.submodule_search_locations[0]) / "axe.min.js"
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(script.read_text(encoding="utf-8"))
+    told = await page.evaluate(
+        "axe.run().then(({violations}) => violations.map(one => `${one.id}: ${one.nodes.map(n => n.html).join(' ')}`))"
+    )
+    return [str(one) for one in told]
+
+
+async def make(page: Page, label: str) -> None:
+    """Presses one of the buttons that make something happen."""
+    events = page.locator("#events")
+    if not await events.evaluate("box => box.open"):
+        await events.locator("summary").click()
+    await events.get_by_role("button", name=label).click()
+    if width_of(page) < 720:
+        await events.locator("summary").click()
 
 
 async def test_asking_shows_a_real_picture_that_fits_the_page(page: Page) -> None:
@@ -88,9 +149,7 @@ async def test_asking_shows_a_real_picture_that_fits_the_page(page: Page) -> Non
     box = await picture.bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= width_of(page)
-    assert await page.evaluate(
-        "document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight"
-    )
+    assert await fits(page)
     await keep(page, "status")
 
 
@@ -100,9 +159,8 @@ async def test_a_piece_is_tracked_and_cancelled(page: Page) -> None:
     modal = page.get_by_role("dialog")
     await expect(modal).to_contain_text("Received")
     await keep(page, "details")
-    ref = (await modal.get_by_role("button", name="Tracking of piece").first.get_attribute("aria-label") or "").split()[
-        -1
-    ]
+    tracking = modal.get_by_role("button", name="Tracking of piece").first
+    ref = (await tracking.get_attribute("aria-label") or "").split()[-1]
     await page.keyboard.press("Escape")
     await expect(modal).to_be_hidden()
     tracked = await say(page, f"/mailtrack {ref}")
@@ -111,7 +169,7 @@ async def test_a_piece_is_tracked_and_cancelled(page: Page) -> None:
     await expect(page.get_by_role("alertdialog")).to_contain_text("Cancel this piece?")
     await keep(page, "confirm")
     await page.get_by_role("button", name="Cancel the piece").click()
-    await expect(page.locator("#messages")).to_contain_text("You saved", timeout=10_000)
+    await expect(page.locator("#messages")).to_contain_text("You saved")
     await expect(page.locator("#messages")).to_contain_text("Asked by @Ana Ruiz")
     await keep(page, "cancelled")
 
@@ -125,17 +183,223 @@ async def test_a_channel_is_subscribed_and_watches_a_return_arrive(page: Page) -
     await keep(page, "settings")
     await modal.get_by_role("button", name="Save").click()
     await expect(page.locator("#messages")).to_contain_text("switched mail alerts on")
-    await page.evaluate("document.getElementById('return').click()")
-    await expect(page.locator("#messages")).to_contain_text("came back", timeout=20_000)
-    await expect(page.locator(".replies")).to_contain_text("Track")
-    await keep(page, "return")
+    await make(page, "A piece comes back")
+    await expect(page.locator("#toasts")).to_contain_text("just came back")
+    thread = page.locator("#messages .replies")
+    await expect(thread).to_contain_text("1 reply")
+    await thread.click()
+    await expect(page.locator("#replies")).to_contain_text("came back")
+    await keep(page, "thread")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#thread")).to_be_hidden()
+    await expect(thread).to_be_focused()
+
+
+async def test_a_toast_jumps_to_what_happened(page: Page) -> None:
+    await page.get_by_role("button", name="# sales").click()
+    await make(page, "A piece comes back")
+    toast = page.locator(".toast", has_text="(thread)")
+    await expect(toast).to_be_visible()
+    await toast.get_by_role("button", name="Jump").click()
+    await expect(page.locator("#replies")).to_contain_text("came back")
+    await expect(page.get_by_role("button", name="# mail-ops")).to_have_attribute("aria-current", "page")
+
+
+async def test_the_welcome_leads_through_three_steps_and_stays_closed(visit: Visit) -> None:
+    page = await visit.open(NARROW, greeted=False)
+    welcome = page.get_by_role("region", name="Welcome")
+    await expect(welcome).to_contain_text("1 of 3")
+    await keep(page, "welcome")
+    await welcome.get_by_role("button", name="Ask /mailstatus Spring").click()
+    await expect(page.locator("#messages img")).to_be_visible()
+    await welcome.get_by_role("button", name="Next").click()
+    await welcome.get_by_role("button", name="A piece comes back").click()
+    await expect(page.locator("#messages")).to_contain_text("1 reply")
+    await welcome.get_by_role("button", name="Next").click()
+    await welcome.get_by_role("button", name="Ask /mailstatus Holiday").click()
+    await expect(page.get_by_role("button", name="Cancel what can be in Holiday postcards")).to_be_visible()
+    await welcome.get_by_role("button", name="Done").click()
+    await expect(welcome).to_be_hidden()
+    await page.reload()
+    await expect(page.get_by_role("button", name="# mail-ops")).to_be_visible()
+    await expect(welcome).to_be_hidden()
+
+
+async def test_a_cancellation_is_approved_by_a_second_person(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    await make(page, "Approvals by a second person")
+    answer = await say(page, "/mailstatus Holiday postcards")
+    await answer.get_by_role("button", name="Cancel what can be in Holiday postcards").click()
+    modal = page.get_by_role("dialog")
+    await expect(modal).to_contain_text("60")
+    await modal.locator(".foot .primary").click()
+    await expect(page.locator("#messages")).to_contain_text("wants to cancel")
+    await expect(page.locator("#pace")).to_have_text("waits for an approval")
+    await page.select_option("#who", ":U0DANA")
+    await page.get_by_role("button", name="Approve").click()
+    confirm = page.get_by_role("alertdialog")
+    if await confirm.count():
+        await confirm.locator(".danger").click()
+    await expect(page.locator("#messages")).to_contain_text(re.compile("cancelled|stopped"))
+    assert {one.status for one in visit.demo.story.platform.pieces_of(223)} == {"cancelled"}
+
+
+async def test_a_guest_sees_what_the_channel_was_shown(visit: Visit) -> None:
+    page = await visit.open(NARROW)
+    await make(page, "Be a guest")
+    await expect(page.locator("#who")).to_have_value(":U0GUS")
+    answer = await say(page, "/mailstatus Spring")
+    await expect(answer).not_to_contain_text("Something went wrong")
+    await expect(page.get_by_role("button", name="Cancel what can be")).to_have_count(0)
 
 
 async def test_a_person_without_rights_is_refused_kindly(page: Page) -> None:
-    await page.select_option("#who", "U0BEN")
+    await page.select_option("#who", ":U0BEN")
     answer = await say(page, "/mailstatus Holiday postcards")
     await answer.get_by_role("button", name="Cancel what can be in Holiday postcards").click()
     await expect(page.locator("#messages")).to_contain_text("Ask a workspace admin")
+
+
+async def test_one_windows_modal_is_in_no_other(visit: Visit) -> None:
+    one, other = await visit.open(WIDE), await visit.open(WIDE)
+    await other.select_option("#who", ":U0DANA")
+    third = await visit.open(WIDE)
+    await one.fill("#text", "/mailalerts")
+    await one.press("#text", "Enter")
+    await expect(one.get_by_role("dialog", name="Mail alerts")).to_be_visible()
+    answer = await say(other, "/mailstatus Holiday")
+    await expect(answer).to_be_visible()
+    await expect(third.get_by_role("dialog")).to_have_count(0)
+    await expect(other.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_a_dialog_keeps_the_focus_and_gives_it_back(page: Page) -> None:
+    answer = await say(page, "/mailstatus Holiday postcards")
+    button = answer.get_by_role("button", name="View the pieces of Holiday postcards")
+    await button.focus()
+    await page.keyboard.press("Enter")
+    modal = page.get_by_role("dialog")
+    await expect(modal).to_contain_text("Received")
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        assert await page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        )
+    await page.keyboard.press("Escape")
+    await expect(modal).to_have_count(0)
+    await expect(button).to_be_focused()
+
+
+async def test_commands_are_offered_and_what_was_typed_comes_again(page: Page) -> None:
+    await page.locator("#text").press_sequentially("/mailt")
+    await expect(page.locator("#offers").get_by_role("option")).to_have_count(1)
+    await page.keyboard.press("Tab")
+    await expect(page.locator("#text")).to_have_value("/mailtrack ")
+    await page.fill("#text", "")
+    await say(page, "/mailstatus help")
+    await page.locator("#text").press("ArrowUp")
+    await expect(page.locator("#text")).to_have_value("/mailstatus help")
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator("#text")).to_have_value("")
+
+
+async def test_a_messages_menu_tracks_the_pieces_in_it(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    ref = next(iter(visit.demo.story.platform.pieces_of(222))).id
+    said = await say(page, f"Where is {ref}?")
+    await said.hover()
+    await said.get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Track pieces here").press("Enter")
+    await expect(page.locator("#messages")).to_contain_text(re.compile(f"Spring lapsed|{ref}.*Handed", re.DOTALL))
+    await expect(page.locator("#messages > article")).to_have_count(2)
+
+
+async def test_who_reads_further_up_stays_there(page: Page, visit: Visit) -> None:
+    for text in ("/mailstatus Spring", "/mailstatus Fall", "/mailstatus help"):
+        await say(page, text)
+    box = page.locator("#messages")
+    await expect(box.locator("img").last).to_be_visible()
+    await box.evaluate("box => { box.scrollTop = 200 }")
+    await page.wait_for_timeout(200)
+    visit.demo.slack.say("U0BEN", "C0OPS", "Morning!")
+    await expect(box).to_contain_text("Morning!")
+    assert abs(await box.evaluate("box => box.scrollTop") - 200) < 3
+
+
+async def test_each_event_says_what_happened(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    for label, said in (
+        ("Stannp cancels a drop", "cancelled Welcome back by itself"), ("The morning digest", "digest is in #mail-ops"),
+        ("Monday's report", "report is in #mail-ops"), ("A workflow asks", "A workflow asked"),
+        ("The webhook falls silent", "fell silent"), ("Stannp is down", "Stannp is down for 20 seconds"),
+    ):  # fmt: skip
+        await make(page, label)
+        await expect(page.locator("#toasts")).to_contain_text(said)
+    answer = await say(page, "/mailstatus Spring")
+    await expect(answer).to_contain_text(re.compile("Stannp", re.IGNORECASE))
+    await expect(page.locator("#messages")).to_contain_text("Morning workflow")
+    await keep(page, "events")
+
+
+async def test_a_second_workspace_installs_the_bot_and_connects_its_mail(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    await make(page, "A second workspace installs it")
+    async with page.context.expect_page() as opened:
+        await page.get_by_role("link", name="Install").click()
+    slack = await opened.value
+    await slack.get_by_role("radio", name="Bolt Bikes").check()
+    await slack.get_by_role("button", name="Allow").click()
+    await expect(slack.locator("body")).to_contain_text("Piecewise")
+    await slack.close()
+    await page.select_option("#who", "T0BOLT:U0BOB")
+    await expect(page.get_by_role("heading", name="Bolt Bikes")).to_be_visible()
+    await page.get_by_role("button", name="Piecewise (Home)").click()
+    await page.locator(".home").get_by_role("button", name=re.compile("Connect")).first.click()
+    modal = page.get_by_role("dialog")
+    await modal.locator("input[type=text]").first.fill("bolt-key")
+    await keep(page, "connect")
+    await modal.locator(".foot .primary").click()
+    await expect(modal).to_contain_text("Connected to")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="# bolt-mail").click()
+    answer = await say(page, "/mailstatus Bike season")
+    await expect(answer).to_contain_text("70 pieces")
+
+
+async def test_slack_may_be_slow_and_loses_nothing(visit: Visit) -> None:
+    page = await visit.open(NARROW)
+    await make(page, "Slack is slow")
+    answer = await say(page, "/mailtrack Jane")
+    await expect(answer).to_contain_text("Jane")
+
+
+async def test_the_story_is_steered(visit: Visit) -> None:
+    page = await visit.open(NARROW)
+    day = await page.locator("#day").inner_text()
+    await page.get_by_role("button", name="Next day").click()
+    await expect(page.locator("#day")).not_to_have_text(day)
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.locator("#pace")).to_have_text("paused")
+    await page.get_by_role("button", name="Play").click()
+    await page.select_option("#speed", "2")
+    later = await page.locator("#day").inner_text()
+    await expect(page.locator("#day")).not_to_have_text(later)
+    await page.get_by_role("button", name="Restart").click()
+    await expect(page.locator("#day")).to_have_text(day, timeout=60_000)
+
+
+async def test_a_campaign_goes_its_whole_way_at_speed(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    await page.select_option("#speed", "0.5")
+    await expect(page.locator("#messages")).to_contain_text("Spring lapsed", timeout=60_000)
+    calendar = visit.demo.calendar
+    while calendar.clock.jumped.days < 30:
+        await page.wait_for_timeout(500)
+    calendar.paused = True
+    await say(page, "/mailstatus Spring lapsed")
+    answer = page.locator("article", has=page.locator("img[src*=files]"), has_text="Spring lapsed")
+    await expect(answer.last).to_contain_text(re.compile(r"(8|9)\d% delivered"))
+    assert [one for one in visit.demo.story.platform.campaigns.values() if one.id > 224]
 
 
 async def test_words_that_are_no_command_are_answered_by_the_page(page: Page) -> None:
@@ -156,9 +420,9 @@ async def test_home_leads_through_a_range_to_details_tracking_and_export(page: P
     modal = page.get_by_role("dialog")
     await expect(modal).to_contain_text("180 pieces")
     status = modal.locator("select[name=details_filter]")
-    returned = status.locator("option", has_text="Delivered")
-    label = await returned.inner_text()
-    await status.select_option(await returned.get_attribute("value"))
+    delivered = status.locator("option", has_text="Delivered")
+    label = await delivered.inner_text()
+    await status.select_option(await delivered.get_attribute("value"))
     await expect(modal).to_contain_text("at Delivered")
     await keep(page, "filtered")
     await modal.get_by_role("button", name="Tracking of piece").first.click()
@@ -179,3 +443,30 @@ async def test_home_leads_through_a_range_to_details_tracking_and_export(page: P
     rows = Path(await (await download.value).path()).read_text("utf-8-sig").splitlines()
     assert f"({len(rows) - 1})" in label
     await keep(page, "export")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["desktop", "phone"])
+async def test_axe_finds_nothing_to_complain_about(visit: Visit, size: tuple[int, int], theme: str) -> None:
+    page = await visit.open(size, theme, greeted=False)
+    assert await complaints(page) == []
+    await keep(page, f"first-{theme}")
+    await say(page, "/mailstatus Spring")
+    await expect(page.locator("#messages img")).to_be_visible()
+    await make(page, "A piece comes back")
+    await page.locator("#messages .replies").click()
+    await expect(page.locator("#replies")).to_contain_text("came back")
+    assert await complaints(page) == []
+    assert await fits(page)
+    await keep(page, f"talk-{theme}")
+    await page.locator("#unthread").click()
+    answer = page.locator("article", has=page.locator("img"))
+    await answer.get_by_role("button", name="View the pieces of Spring lapsed").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("240 pieces")
+    assert await complaints(page) == []
+    await keep(page, f"dialog-{theme}")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Piecewise (Home)").click()
+    await expect(page.locator(".home")).to_contain_text("Your mail")
+    assert await complaints(page) == []
+    await keep(page, f"home-{theme}")

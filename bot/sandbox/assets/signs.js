@@ -1,0 +1,69 @@
+// Signs of what happens elsewhere: toasts that jump there, and the welcome.
+import { act, channelOf, make, placeName, state, HOME, $ } from "/assets/state.js";
+import { short } from "/assets/mrkdwn.js";
+import { jump } from "/assets/talk.js";
+
+const MOST = 3;
+const STAYS = 9_000;
+
+// `go`: what its button does; `key`: a later toast of the same key takes its place.
+export function toast(text, go, key = text, link = "") {
+  for (const old of $("toasts").children) if (old.dataset.key === key) old.remove();
+  const box = make("div", { class: "toast", "data-key": key }, make("span", {}, text));
+  const leave = () => { if (box.matches(":hover, :focus-within")) setTimeout(leave, STAYS); else box.remove(); };
+  if (go) box.append(make("button", { type: "button", class: "btn", onclick: () => { box.remove(); go(); } }, "Jump"));
+  if (link) box.append(make("a", { class: "btn", href: link, target: "_blank" }, "Install"));
+  box.append(make("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => box.remove() }, "✕"));
+  $("toasts").append(box);
+  while ($("toasts").children.length > MOST) $("toasts").firstChild.remove();
+  // What leads on stays until it is closed.
+  if (!link) setTimeout(leave, STAYS);
+}
+
+const known = new Set();
+let begun = "";
+
+const isSeen = (one) => one.channel === state.channel && (!one.thread || one.thread === state.thread);
+
+// Points at the bot's new messages that this window does not show, for a while after somebody did something here.
+export function pointAtNews() {
+  const story = `${state.data.story} ${state.me}`;
+  const fresh = state.data.messages.filter((one) => !known.has(one.ts));
+  if (begun === story && Date.now() < state.watching) {
+    for (const one of fresh) {
+      if (one.user === state.me || isSeen(one)) continue;
+      const place = channelOf(one.channel);
+      if (place) toast(`${placeName(place)}${one.thread ? " (thread)" : ""}: ${short(one.text)}`, () => jump(one), one.thread ?? one.channel);
+    }
+  }
+  begun = story;
+  known.clear();
+  for (const one of state.data.messages) known.add(one.ts);
+}
+
+// ---- The welcome --------------------------------------------------------------------------------------------------
+
+const say = (text) => {
+  if (state.channel === HOME) { state.channel = "C0OPS"; document.dispatchEvent(new Event("moved")); }
+  state.sent = true;
+  act({ kind: "say", channel: state.channel, text });
+};
+const STEPS = [
+  ["Ask where your mail is", "You're Ana, in Acme Outdoors' Slack. Their postcards are on the way, and Piecewise knows where.", "Ask /mailstatus Spring", () => say("/mailstatus Spring")],
+  ["See news arrive", "#mail-ops has mail alerts on. Let a piece come back, and watch the bot tell the channel.", "A piece comes back", () => happen("return")],
+  ["Stop what can still be stopped", "Holiday postcards isn't printed yet. Ask for it, then press Cancel…", "Ask /mailstatus Holiday", () => say("/mailstatus Holiday")],
+];
+export const happen = (name) => { state.watching = Date.now() + 30_000; return act({ kind: "event", name }); };
+
+export function welcome(step = 0) {
+  const box = $("welcome");
+  const end = () => { localStorage.setItem("welcomed", "yes"); box.hidden = true; $("text").focus(); };
+  if (localStorage.getItem("welcomed") || step >= STEPS.length) { if (step) end(); box.hidden = true; return; }
+  const [title, text, label, work] = STEPS[step];
+  box.hidden = false;
+  const next = make("button", { type: "button", class: "btn", onclick: () => { welcome(step + 1); box.querySelector(".btn")?.focus(); } }, step + 1 < STEPS.length ? "Next" : "Done");
+  box.replaceChildren(
+    make("div", {}, make("strong", {}, `${step + 1} of ${STEPS.length}: ${title}. `), text),
+    make("div", { class: "ways" }, make("button", { type: "button", class: "btn primary", onclick: work }, label), next,
+      make("button", { type: "button", class: "plain", "aria-label": "Close the welcome", onclick: end }, "✕")));
+}
