@@ -361,6 +361,10 @@ async def test_a_second_workspace_installs_the_bot_and_connects_its_mail(visit: 
     await modal.locator(".foot .primary").click()
     await expect(modal).to_contain_text("Connected to")
     await page.keyboard.press("Escape")
+    second = visit.demo.calendar.second
+    assert second is not None
+    while not any("campaignSingles/502" in one for one in second.mail.requests):
+        await page.wait_for_timeout(300)
     await page.get_by_role("button", name="# bolt-mail").click()
     answer = await say(page, "/mailstatus Bike season")
     await expect(answer).to_contain_text("70 pieces")
