@@ -10,7 +10,7 @@ LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 6
 
-.PHONY: demo test lint chaos simulate soak rude fuzz foresight mutants audit bench coverage digests lock clean
+.PHONY: demo test lint chaos simulate soak endless rude fuzz foresight mutants audit bench coverage digests lock clean
 
 demo: $(RUN_STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -43,6 +43,10 @@ rude: $(STAMP)
 # The long form of what `make test` does in short: a campaign of 100,000 pieces, told from its first day to its last.
 soak: $(STAMP)
 	@PIECEWISE_SOAK=1 $(BIN)/python -m pytest -q tests/journeys/test_quiet.py -k whole_campaign $(ARGS)
+
+# The sandbox's story at speed: that it does not end, and what memory it takes. ARGS="minutes=60 day=1".
+endless: $(STAMP)
+	@$(BIN)/python -m tests.endless $(ARGS)
 
 # A hundred thousand damaged inputs to every route, over real sockets.
 fuzz: $(STAMP)

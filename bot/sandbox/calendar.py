@@ -28,12 +28,16 @@ log = structlog.get_logger()
 TICK: Final = 0.5
 #: No day of the story passes faster.
 FASTEST: Final = 0.05
+#: Days that pass at once, at most: each has its morning.
+LONGEST_STEP: Final = 1.0
 #: So long the story waits for what the bot has under way: a jump of the clock would end its leases.
 PATIENCE: Final = 10.0
 #: And so long for a reading of the account, which loses its turn then, and may be made twice.
 READING: Final = 2.0
 #: A request for approval lapses after a day, which is over in seconds: the story waits so long for somebody to decide.
 DECIDING: Final = 120.0
+#: And so long for who has just pressed something: what can be undone for ten minutes would be over before it is read.
+DOING: Final = 6.0
 #: Pieces in a call of the webhook.
 CALLED: Final = 100
 #: Messages that are kept, and how often (in ticks) the rest is dropped.
@@ -57,23 +61,42 @@ class Calendar:
     looked_on: date | None = None
     #: The request for approval that is waited for, and since when.
     asked: tuple[str, float] = ("", 0.0)
+    #: When somebody last pressed something (`time.monotonic()`).
+    touched: float = float("-inf")
     ticks: int = 0
     #: Once somebody asked for it; ended with the story.
     second: Second | None = None
     ending: AsyncExitStack = field(default_factory=AsyncExitStack)
 
+    def touch(self) -> None:
+        """Somebody has just pressed something."""
+        self.touched = time.monotonic()
+
+    def is_waiting(self) -> bool:
+        """Whether the story waits: for an approval, or a moment for who is just doing something."""
+        return self.is_deciding() or time.monotonic() - self.touched < DOING
+
     async def turn(self) -> None:
         """For ever."""
+        last = time.monotonic()
         while True:
             await asyncio.sleep(TICK)
             self.ticks += 1
             if self.ticks % DROPPED_EVERY == 0:
-                self.slack.forget(KEPT)
-                if self.second:
-                    self.second.slack.forget(KEPT)
-                self.story.platform.requests.clear()
-            if not self.paused and not self.is_deciding():
-                await self.pass_time(timedelta(days=TICK / max(self.day_seconds, FASTEST)))
+                self._drop()
+            now = time.monotonic()
+            if not self.paused and not self.is_waiting():
+                # By the time that really passed: a slow machine has as many days as a fast one, in longer steps.
+                days = (now - last) / max(self.day_seconds, FASTEST)
+                await self.pass_time(timedelta(days=min(days, LONGEST_STEP)))
+            last = now
+
+    def _drop(self) -> None:
+        """What nobody will look at again."""
+        self.slack.forget(KEPT)
+        self.story.platform.requests.clear()
+        if self.second:
+            self.second.slack.forget(KEPT)
 
     def is_deciding(self) -> bool:
         """Whether the story waits for an approval."""

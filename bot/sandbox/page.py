@@ -149,6 +149,8 @@ class Page:
             return await self.events.make(str(wish["name"]))
         if kind == "story":
             return await self._steer(str(wish["name"]), wish.get("value"))
+        if kind in ("press", "submit"):
+            self.now.touch()
         return Told(error=await _as_person(self.slack(str(wish.get("team", ""))), wish, user))
 
     async def _steer(self, name: str, value: Any) -> Told:

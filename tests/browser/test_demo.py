@@ -314,6 +314,36 @@ async def test_a_messages_menu_tracks_the_pieces_in_it(visit: Visit) -> None:
     await expect(page.locator("#messages > article")).to_have_count(2)
 
 
+async def test_text_is_shown_as_slack_shows_it(visit: Visit) -> None:
+    page = await visit.open(NARROW)
+    now = int(visit.demo.calendar.clock.stamp())
+    text = f"*bold* ~gone~ `a_b` <!date^{now}^{{date_short_pretty}} at {{time}}|then>\n```SELECT *\nFROM mail```\n&gt; said\n<https://a.test|here> &amp; :truck: <b>no</b>"
+    visit.demo.slack.say("U0BEN", "C0OPS", text)
+    body = page.locator("article .block")
+    await expect(body.locator("strong")).to_have_text("bold")
+    await expect(body.locator("s")).to_have_text("gone")
+    await expect(body.locator("code")).to_have_text("a_b")
+    await expect(body.locator("time")).to_contain_text("today at")
+    await expect(body.locator("pre")).to_have_text("SELECT *\nFROM mail")
+    await expect(body.locator("blockquote")).to_have_text("said")
+    await expect(body.get_by_role("link", name="here")).to_have_attribute("href", "https://a.test")
+    await expect(body).to_contain_text("& 🚚")
+    await expect(body.locator("b")).to_have_count(0)
+
+
+async def test_a_pie_is_posted_to_a_channel_and_shows_that_it_was(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    await page.get_by_role("button", name="Piecewise (Home)").click()
+    await page.locator(".home .btn", has_text="Show the pie").click()
+    await expect(page.locator(".toast", has_text="Piecewise (direct)")).to_be_visible()
+    await page.locator(".home .btn", has_text="Post pie…").click()
+    modal = page.get_by_role("dialog")
+    await expect(modal.locator("option", has_text="#mail-ops")).to_have_count(1)
+    await expect(modal.locator("option", has_text="Ana")).to_have_count(0)
+    await modal.locator(".foot .primary").click()
+    await expect(page.locator(".toast", has_text="#mail-ops")).to_be_visible()
+
+
 async def test_who_reads_further_up_stays_there(page: Page, visit: Visit) -> None:
     for text in ("/mailstatus Spring", "/mailstatus Fall", "/mailstatus help"):
         await say(page, text)

@@ -30,7 +30,7 @@ function be(person, team = "") {
   state.data.home = null;
   if (state.channel.startsWith("D")) state.channel = "C0OPS";
   if (state.channel === HOME) act({ kind: "home" });
-  look("");
+  look("").catch(() => {});
 }
 
 function showChannels() {
