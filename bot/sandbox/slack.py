@@ -337,7 +337,9 @@ class SlackDouble:
         shown = json.dumps([one.blocks for one in self.messages] + [one.view for one in self.views.values()])
         shared = {key for one in self.messages for key in one.files}
         newest = list(self.files)[-20:]
-        self.files = {key: one for key, one in self.files.items() if key in shared or key in newest or key in shown}
+        self.files = {
+            key: one for key, one in self.files.items() if key in shared or key in newest or f'"{key}"' in shown
+        }
 
     def say(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Posted:
         """Somebody writes something that is not for the bot."""

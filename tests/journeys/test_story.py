@@ -11,7 +11,7 @@ import pytest
 from bot.sandbox.clock import StoryClock
 from bot.sandbox.demo import Demo, sandbox
 from bot.sandbox.people import ANA, OPS
-from bot.sandbox.slack import Posted
+from bot.sandbox.slack import BOT_USER, Answering, File, Posted, SlackDouble, View
 from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.story import ZONE, Story, next_hour
 from handlers.ingest import poll
@@ -60,6 +60,23 @@ def test_after_a_year_there_is_as_much_mail_as_after_a_quarter() -> None:
     late = len(story.platform.pieces), len(story.world.steps), len(story.platform.campaigns)
     assert all(one < 1.5 * other for one, other in zip(late, early, strict=True)), (early, late)
     assert story.platform.balance > 0
+
+
+def test_what_nobody_will_look_at_again_is_dropped() -> None:
+    slack = SlackDouble()
+    for number in range(1000):
+        slack.files[f"F{number}"] = File(f"F{number}", b"x")
+        block = {"type": "image", "slack_file": {"id": f"F{number}"}, "alt_text": "a pie"}
+        slack.messages.append(Posted(slack.next_ts(), OPS, BOT_USER, "a pie", [block]))
+        slack.calls.append(("chat.postMessage", {}))
+        slack.views[f"V{number}"] = View(f"V{number}", ANA, {}, "")
+        slack.answers[f"A{number}"] = Answering(OPS, ANA, born=float("-inf"))
+        slack.triggers[f"T{number}"] = (ANA, float("-inf"), "")
+    slack.forget(50)
+    assert list(slack.files) == [f"F{number}" for number in range(950, 1000)], "what is shown stays"
+    assert len(slack.messages) == 50
+    assert len(slack.views) == 20
+    assert [len(one) for one in (slack.calls, slack.answers, slack.triggers)] == [0, 0, 0]
 
 
 def test_what_stannp_cancels_is_what_goes_next() -> None:
