@@ -4,7 +4,7 @@ Nothing of a recipient is kept here. A person finds the newest in `piecewise che
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -60,9 +60,10 @@ def _ref(fact: Campaign | Piece | Change) -> str:
 
 
 def _batch(facts: Sequence[Campaign | Piece | Change]) -> Batch:
+    """Without fingerprints: a piece may be kept, and what was told of it refused."""
     return Batch(
         campaigns=tuple(one for one in facts if isinstance(one, Campaign)),
-        pieces=tuple(one for one in facts if isinstance(one, Piece)),
+        pieces=tuple(replace(one, listed_print=None, placed_print=None) for one in facts if isinstance(one, Piece)),
         changes=tuple(one for one in facts if isinstance(one, Change)),
     )
 

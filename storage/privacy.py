@@ -17,7 +17,7 @@ from storage.statuses import FINAL
 
 #: Mail without a final scan after this long is taken to have ended.
 LONGEST_WAY: Final = timedelta(days=60)
-NOTHING: Final = dict.fromkeys(PERSONAL, "")
+NOTHING: Final = dict.fromkeys(PERSONAL, "") | dict.fromkeys(("listed_print", "placed_print"))
 
 
 def erase_piece(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> bool:

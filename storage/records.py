@@ -139,6 +139,9 @@ class Piece:
     campaign_ref: str | None = None
     recipient: Recipient | None = None
     detailed: bool = False
+    #: A fingerprint of the row that told of it, by where that stood: in the account's report, or in its campaign's.
+    listed_print: int | None = None
+    placed_print: int | None = None
 
 
 @dataclass(frozen=True)

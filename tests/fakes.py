@@ -17,6 +17,7 @@ from handlers.context.ports import (
     AddressCheck,
     Delivery,
     FileToSend,
+    Known,
     OfAccount,
     Person,
     Profile,
@@ -270,11 +271,13 @@ class FakeMail(Troubles):
             raise CampaignUnknown
         return self.known[ref]
 
-    async def campaign_pieces(self, ref: str) -> Batch:
+    async def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
         self.meet("campaign_pieces")
-        return self._batch([one.ref for one in self.described.values() if one.campaign_ref == ref])
+        yield self._batch([one.ref for one in self.described.values() if one.campaign_ref == ref])
 
-    async def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
+    async def pieces(
+        self, first: date, last: date, route: str | None, known: Known | None = None
+    ) -> AsyncIterator[ReportPage]:
         self.asked_days.append((first, last, route))
         self.meet("pieces")
         yield ReportPage(self._batch(list(self.described)), self.route, self.instead)

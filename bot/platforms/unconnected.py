@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from bot.platforms.kinds import Platform
-from handlers.context.ports import AddressCheck, Delivery, Profile, ReportPage
+from handlers.context.ports import AddressCheck, Delivery, Known, Profile, ReportPage
 from handlers.errors import NotConnected
 from storage.records import Batch, Campaign, Recipient
 
@@ -42,10 +42,12 @@ class Unconnected:
     async def campaign(self, ref: str) -> Campaign:
         raise NotConnected
 
-    async def campaign_pieces(self, ref: str) -> Batch:
+    def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
         raise NotConnected
 
-    def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
+    def pieces(
+        self, first: date, last: date, route: str | None, known: Known | None = None
+    ) -> AsyncIterator[ReportPage]:
         raise NotConnected
 
     async def piece(self, ref: str, kind: str) -> Batch:

@@ -289,8 +289,8 @@ async def _look(services: Services, workspace: Workspace, piece: StoredPiece) ->
         campaign = await services.memory.read(queries.campaign, workspace.id, piece.campaign_id)
         if campaign is None or await _size(services, workspace, campaign) > MOST_REREAD:
             raise
-        report = await services.platform.campaign_pieces(campaign.facts.ref)
-        told = tuple(change for change in report.changes if change.piece_ref == piece.ref)
+        report = services.platform.campaign_pieces(campaign.facts.ref)
+        told = tuple([change async for some in report for change in some.changes if change.piece_ref == piece.ref])
         if not told:
             raise
         return Batch(changes=told)

@@ -1,7 +1,7 @@
 """The database, off the event loop: one hop to a thread per unit of work, and none is long."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,12 +11,14 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers.context.grouped_commits import Group, Queued, settled
+from handlers.context.ports import Known
 from storage import aside
 from storage.aside import POISON, Sieve
 from storage.database import Database
 from storage.failures import is_outage
 from storage.ledger import apply as ledger
 from storage.ledger.apply import Applied
+from storage.queries.recognized import Print, recognized
 from storage.records import Batch, WorkspaceId
 
 P = ParamSpec("P")
@@ -97,12 +99,22 @@ class Memory:
         """See `Database.checkpoint`."""
         await asyncio.get_running_loop().run_in_executor(self.readers, self.database.checkpoint)
 
+    def recognizing(self, workspace_id: WorkspaceId, of: Print) -> Known:
+        """Tells of a report's pieces which said exactly this when they were last merged."""
+
+        async def known(prints: Mapping[str, int]) -> Collection[str]:
+            return await self.read(recognized, workspace_id, of, prints)
+
+        return known
+
     async def learn(self, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> Applied:
         """Merges a batch of any size into the ledger, in portions. What else is to be written goes in between.
 
         Stopped half-way, it is partly known; told again, it is known once.
         """
         total = Applied()
+        if batch == Batch():
+            return total
         for portion in ledger.portions(batch, PORTION):
             total += await self.sift(workspace_id, portion, now)
             self.learned += len(portion.pieces) + len(portion.changes) + len(portion.campaigns)

@@ -14,7 +14,7 @@
 A failure's text is its docstring unless the raiser knows better.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -46,6 +46,10 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Waits."""
         ...
+
+
+#: Asked with the pieces of a report and their fingerprints: which of them said exactly this when they were last merged.
+Known = Callable[[Mapping[str, int]], Awaitable[Collection[str]]]
 
 
 @dataclass(frozen=True)
@@ -144,13 +148,17 @@ class MailPlatform(Protocol):
         """One campaign; raises CampaignUnknown."""
         ...
 
-    async def campaign_pieces(self, ref: str) -> Batch:
-        """A campaign's pieces with where they stand; raises NotOffered where the account has no such report."""
+    def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
+        """A campaign's pieces with where they stand, some at a time, without those that are `known` to say nothing new.
+        Raises NotOffered where the account has no such report."""
         ...
 
-    def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
-        """The account's pieces of these days, page by page. `route`: of the last page before. Raises ReadCut after
-        the last page that it gives of a list that does not end."""
+    def pieces(
+        self, first: date, last: date, route: str | None, known: Known | None = None
+    ) -> AsyncIterator[ReportPage]:
+        """The account's pieces of these days, some at a time, without those that are `known` to say nothing new.
+        `route`: of the last page before. Raises ReadCut after the last page that it gives of a list that does not end.
+        """
         ...
 
     async def piece(self, ref: str, kind: str) -> Batch:

@@ -12,6 +12,7 @@ from handlers.context.services import Services
 from handlers.errors import NotOffered, Outage, PieceUnknown, Refusal
 from storage import workspaces
 from storage.queries import mail as queries
+from storage.queries.recognized import Print
 from storage.records import StoredCampaign, StoredPiece, Workspace
 
 log = structlog.get_logger()
@@ -38,8 +39,9 @@ async def refresh_campaign(
     try:
         async with asyncio.timeout(services.policy.patience):
             if workspace.singles_offered is not False and Call.SINGLES not in workspace.gaps:
-                batch = await services.platform.campaign_pieces(campaign.facts.ref)
-                await services.memory.learn(workspace.id, batch, now)
+                known = services.memory.recognizing(workspace.id, Print.PLACED)
+                async for batch in services.platform.campaign_pieces(campaign.facts.ref, known):
+                    await services.memory.learn(workspace.id, batch, now)
                 await _refresh_balance(services, workspace)
                 return Freshness(now)
             await _refresh_balance(services, workspace)

@@ -14,6 +14,7 @@ from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, Read
 from handlers.ingest import counting
 from storage import details, workspaces
 from storage.queries import mail as queries
+from storage.queries.recognized import Print
 from storage.records import (
     ENDED_STAGES,
     NO_CAMPAIGN,
@@ -100,7 +101,8 @@ async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) ->
     # What did not answer some time ago may do so now.
     asked = None if Call.NEWER in gaps.known and not gaps.rests(Call.NEWER, now) else route
     try:
-        async for page in services.platform.pieces(first, today + timedelta(days=1), asked):
+        known = services.memory.recognizing(workspace.id, Print.LISTED)
+        async for page in services.platform.pieces(first, today + timedelta(days=1), asked, known):
             await services.memory.learn(workspace.id, page.batch, services.clock.now())
             route = page.route
             if page.instead is not None:
@@ -135,7 +137,7 @@ async def _place_pieces(
     while waiting:
         campaign = waiting.popleft()
         try:
-            batch = await services.platform.campaign_pieces(campaign.facts.ref)
+            await _place_campaign(services, workspace, campaign.facts.ref)
         except PLATFORM as trouble:
             # One campaign that is gone or broken must not switch the report off for all.
             log.warning("poll.campaign_refused", campaign=campaign.facts.ref, reason=type(trouble).__name__)
@@ -148,14 +150,20 @@ async def _place_pieces(
                 waiting.append(campaign)
             continue
         answered += 1
-        await services.memory.learn(workspace.id, batch, services.clock.now())
-        await _meet_unknown(services, workspace, batch)
     if missed and not answered:
         gaps.note(Call.SINGLES, missed[-1], services.clock.now())
         return False if isinstance(missed[-1], NotOffered) else workspace.singles_offered
     if answered:
         gaps.close(Call.SINGLES)
     return True if answered else workspace.singles_offered
+
+
+async def _place_campaign(services: Services, workspace: Workspace, ref: str) -> None:
+    known, bare = services.memory.recognizing(workspace.id, Print.PLACED), list[str]()
+    async for batch in services.platform.campaign_pieces(ref, known):
+        await services.memory.learn(workspace.id, batch, services.clock.now())
+        bare += [piece.ref for piece in batch.pieces if piece.created_at is None]
+    await _meet_unknown(services, workspace, bare)
 
 
 async def _unfinished(services: Services, workspace: Workspace, campaigns: Sequence[Campaign]) -> list[StoredCampaign]:
@@ -173,9 +181,8 @@ def _is_over(campaign: StoredCampaign, mix: Mix | None) -> bool:
     return whole and mix.of(*FINAL) == mix.total
 
 
-async def _meet_unknown(services: Services, workspace: Workspace, batch: Batch) -> None:
+async def _meet_unknown(services: Services, workspace: Workspace, bare: Sequence[str]) -> None:
     """A campaign's report may name pieces without saying when they were made: those are asked for one by one."""
-    bare = [piece.ref for piece in batch.pieces if piece.created_at is None]
     unknown = await services.memory.read(queries.unknown_refs, workspace.id, bare)
     for ref in unknown[: services.policy.details]:
         try:

@@ -4,7 +4,7 @@ The end state is a function of the *set* of changes: their order, repetition and
 is a statement over the whole batch, so a batch of ten thousand costs little more than one of ten.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
@@ -121,6 +121,7 @@ def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: B
     refused = _without_room(connection, workspace_id, known.keys() | named)
     if named - known.keys() - refused:
         _insert_stubs(connection, workspace_id, named - known.keys() - refused)
+    refused |= _told_before(connection, workspace_id, known)
     known = {ref: campaign for ref, campaign in known.items() if ref not in refused}
     if not known:
         return
@@ -139,7 +140,7 @@ def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: B
     connection.execute(statement, rows)
 
 
-def _without_room(connection: Connection, workspace_id: WorkspaceId, refs: Set[str]) -> Set[str]:
+def _without_room(connection: Connection, workspace_id: WorkspaceId, refs: Set[str]) -> set[str]:
     """Those of these campaigns that are new and beyond the most that a workspace may have."""
     mine, new = campaigns.c.workspace_id == workspace_id, set(refs)
     for some in _sliced(sorted(refs), SOME):
@@ -149,6 +150,19 @@ def _without_room(connection: Connection, workspace_id: WorkspaceId, refs: Set[s
     room = MOST_CAMPAIGNS - int(connection.scalar(select(func.count()).select_from(campaigns).where(mine)) or 0)
     # Later ones have higher numbers, and are asked for more often.
     return set(sorted(new, key=lambda ref: (len(ref), ref))[: max(len(new) - max(room, 0), 0)])
+
+
+def _told_before(connection: Connection, workspace_id: WorkspaceId, told: Mapping[str, Campaign]) -> set[str]:
+    """Those of whom nothing is told that is not known: each poll repeats them all."""
+    columns, found = [campaigns.c[name] for name in ("ref", *TEXTS, *FACTS)], set[str]()
+    for some in _sliced(sorted(told), SOME):
+        rows = select(*columns).where(campaigns.c.workspace_id == workspace_id, campaigns.c.ref.in_(some))
+        for row in connection.execute(rows).mappings():
+            one = told[row["ref"]]
+            texts = all(_text_of(one, name) in (None, row[name]) for name in TEXTS)
+            if texts and all(getattr(one, name) in (None, row[name]) for name in FACTS):
+                found.add(one.ref)
+    return found
 
 
 def is_full(connection: Connection, workspace_id: WorkspaceId) -> bool:

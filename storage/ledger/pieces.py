@@ -64,6 +64,8 @@ def upsert_pieces(connection: Connection, workspace_id: WorkspaceId, described: 
     if known and any(piece.recipient or piece.campaign_ref is not None for piece in described):
         run(connection, BLANK_ERASED)
         run(connection, MERGE_RARELY, workspace=workspace_id)
+    if known and any(piece.listed_print or piece.placed_print for piece in described):
+        run(connection, KEEP_PRINTS)
     return arrived
 
 
@@ -92,6 +94,8 @@ def _row(piece: Piece, now: datetime) -> tuple[Any, ...]:
         who.country,
         now,
         piece.detailed,
+        piece.listed_print,
+        piece.placed_print,
     )
 
 
@@ -134,4 +138,5 @@ MEET_KNOWN: Final = load("meet_known")
 MERGE_OFTEN: Final = load("merge_often")
 MERGE_RARELY: Final = load("merge_rarely")
 BLANK_ERASED: Final = load("blank_erased")
+KEEP_PRINTS: Final = load("keep_prints")
 TAKE_ORPHANS: Final = load("take_orphans")

@@ -44,6 +44,8 @@ pieces = _staged(
     Column("country", Text),
     Column("facts_at", Moment),
     Column("detailed", Boolean),
+    Column("listed_print", BigInteger),
+    Column("placed_print", BigInteger),
 )
 
 #: The described pieces that we have rows of, and how they were counted before this batch.
@@ -221,6 +223,10 @@ def _as_text(value: str | None) -> str:
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
+def _as_whole(value: int | None) -> str:
+    return "\\N" if value is None else int.__repr__(value)
+
+
 def _or_null(form: Callable[[Any], Any]) -> Callable[[Any], str]:
     def formed(value: Any) -> str:
         return "\\N" if value is None else str(form(value))
@@ -229,7 +235,7 @@ def _or_null(form: Callable[[Any], Any]) -> Callable[[Any], str]:
 
 
 #: Cheaper than looking up what was formed before.
-DIRECT: Final = (_as_text, int.__repr__)
+DIRECT: Final = (_as_text, _as_whole, int.__repr__)
 #: How each type of column is bound by SQLite's driver (None: as it is), and written for PostgreSQL's COPY.
 _BOUND: Final[dict[type, Callable[[Any], Any] | None]] = {
     Text: None,
@@ -243,7 +249,7 @@ _BOUND: Final[dict[type, Callable[[Any], Any] | None]] = {
 _COPIED: Final[dict[type, Callable[[Any], Any] | None]] = {
     Text: _as_text,
     SmallInteger: int.__repr__,
-    BigInteger: int.__repr__,
+    BigInteger: _as_whole,
     Boolean: _or_null(int),
     Date: _or_null(date.isoformat),
     Moment: _or_null(datetime.isoformat),

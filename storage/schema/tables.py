@@ -157,6 +157,10 @@ pieces = Table(
     Column("status_at", Moment),
     #: When the status last rose, by our clock.
     Column("changed_at", Moment),
+    #: Fingerprints of the rows that were last merged, of the account's report and of its campaign's: what reads exactly
+    #: so again says nothing new.
+    Column("listed_print", BigInteger),
+    Column("placed_print", BigInteger),
     Column("word", Text, nullable=False),
     Column("cost", Amount),
     Column("kind", Text, nullable=False),

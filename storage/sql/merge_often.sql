@@ -7,6 +7,9 @@ UPDATE pieces AS p SET
     dispatched_at = CASE WHEN s.facts_at >= p.facts_at
         THEN coalesce(s.dispatched_at, p.dispatched_at) ELSE coalesce(p.dispatched_at, s.dispatched_at) END,
     cost = CASE WHEN s.facts_at >= p.facts_at THEN coalesce(s.cost, p.cost) ELSE coalesce(p.cost, s.cost) END,
+    -- What told it otherwise before is read again the next time. `keep_prints` then keeps that of this one.
+    listed_print = NULL,
+    placed_print = NULL,
     facts_at = CASE WHEN s.facts_at >= p.facts_at THEN s.facts_at ELSE p.facts_at END
 FROM stage_pieces s
 WHERE p.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = p.ref

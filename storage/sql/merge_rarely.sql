@@ -25,6 +25,9 @@ UPDATE pieces AS p SET
         THEN coalesce((SELECT c.id FROM campaigns c WHERE c.workspace_id = :workspace AND c.ref = s.campaign_ref), 0)
         ELSE p.campaign_id END,
     placed = p.placed OR s.campaign_ref IS NOT NULL,
+    -- What told it otherwise before is read again the next time. `keep_prints` then keeps that of this one.
+    listed_print = NULL,
+    placed_print = NULL,
     facts_at = CASE WHEN s.facts_at >= p.facts_at THEN s.facts_at ELSE p.facts_at END
 FROM stage_pieces s
 WHERE p.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = p.ref

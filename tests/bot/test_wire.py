@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot.platforms import values
 from bot.platforms.stannp import wire
+from bot.platforms.values import parse_json, read_cut
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.records import CampaignStage, Source
 from storage.statuses import Status
@@ -220,3 +221,57 @@ def test_piece_ids_in_a_message(text: str, ids: list[str]) -> None:
 )
 def test_a_campaigns_word_is_one_of_our_stages(word: Any, stage: CampaignStage | None) -> None:
     assert wire.campaign({"id": 1, "status": word}).stage is stage
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**25), 10**25) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["data", "id", "x"]), inner),
+    max_leaves=12,
+)
+
+
+def whole(value: Any) -> Any:
+    """With everything read that was left unread."""
+    if isinstance(value, list):
+        return [whole(one) for one in value]
+    return {key: whole(one) for key, one in value.items()} if isinstance(value, dict) else read_cut(value)
+
+
+@given(JSON, st.sampled_from([None, 1]))
+def test_an_answer_that_is_cut_says_what_it_says_whole(value: Any, indent: int | None) -> None:
+    raw = json.dumps(value, indent=indent).encode()
+    assert whole(wire.open_answer(raw)) == parse_json(raw)
+
+
+@given(st.binary(max_size=40))
+def test_no_bytes_are_cut_into_anything_but_json(raw: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        read = parse_json(raw)
+        assert whole(wire.open_answer(raw)) == read
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"data": [' + b"[" * 1_200_000, b"[" + b"1," * 600_000, b"[NaN, " + b"1," * 600_000 + b"1]"]
+)
+def test_a_long_answer_that_is_no_json_is_refused_without_being_read(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="no JSON"):
+        wire.open_answer(raw)
+
+
+def test_an_object_without_measure_is_unreadable_and_the_others_are_read() -> None:
+    rows = [{"id": 1, "tracking": ["x" * 600_000]}, {"id": 2, "status": "delivered"}]
+    batch, bad = wire.report_pieces(wire.report_rows(wire.open_answer(json.dumps(rows).encode())), NOW)
+    assert [piece.ref for piece in batch.pieces] == ["2"]
+    assert len(bad) == 1
+
+
+def test_rows_are_told_apart_by_their_bytes() -> None:
+    def prints(*rows: Any) -> list[tuple[str, int]]:
+        return [(row.ref, row.print) for row in wire.report_rows(wire.open_answer(json.dumps(rows).encode()))]
+
+    first = prints({"id": 1, "status": "received"}, {"mailpiece_id": "2"})
+    assert [ref for ref, _ in first] == ["1", "2"]
+    assert prints({"id": 1, "status": "received"}) == first[:1]
+    assert prints({"id": 1, "status": "delivered"}) != first[:1]
+    # Of a piece that is told of twice, and of what has no plain id, each row is read.
+    assert prints({"id": 1}, {"id": 1, "status": "received"}, {"id": [3]}) == [("1", 0), ("1", 0), ("", 0)]

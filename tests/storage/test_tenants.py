@@ -26,6 +26,7 @@ from storage.outbox import NewsBatch
 from storage.queries import returns
 from storage.queries.mail import Days
 from storage.queries.piece_pages import PieceFilter
+from storage.queries.recognized import Print
 from storage.records import NO_CAMPAIGN, NO_PIECE, CampaignId, ChannelId, ChannelSettings, NotifyOn, Rules, UserId
 from storage.schema.tables import metadata
 from storage.secrets import SecretKind
@@ -90,7 +91,7 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
     workspaces.subscribe(connection, key, channel, NO_CAMPAIGN, frozenset(NotifyOn), person, NOW - timedelta(days=8))
     channel_settings.keep(connection, key, channel, ChannelSettings("UTC", 9, None, 5))
     batch = a_batch(
-        a_campaign("c1", f"{word} campaign"), a_piece(f"{word}1", "c1"), a_piece(f"{word}2", "c1"),
+        a_campaign("c1", f"{word} campaign"), a_piece(f"{word}1", "c1", listed_print=7), a_piece(f"{word}2", "c1"),
         a_change(f"{word}1", Status.DELIVERED), a_change(f"{word}2", Status.RETURNED), a_change(f"{word}3", Status.RETURNED),
     )  # fmt: skip
     ledger.apply(connection, key, batch, NOW)
@@ -141,7 +142,7 @@ def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], th
     """Our workspace, and of all else theirs."""
     given = COMMON | theirs | {"workspace_id": ours["workspace_id"]}
     special: dict[str, dict[str, Any]] = {
-        "queries.mail.booked_campaigns": {"words": ["booked"]},
+        "queries.mail.booked_campaigns": {"words": ["booked"]}, "queries.recognized.recognized": {"of": Print.LISTED, "prints": {f"{one}1": 7 for one in ("ALPHA", "BETA")}},
         "audit.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "queries.returns.count_places": {"after": 0},
         "channel_settings.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "queries.transits.count": {"after": 0}, "secrets.purge_some": {"now": NOW}, "secrets.remove": {"tested": None},
     }  # fmt: skip
@@ -235,7 +236,7 @@ def test_what_is_ours_is_found(database: Database, ours: str) -> None:
             result = call(function, connection, arguments)
             found[name] = repr(list(result) if inspect.isgenerator(result) else result)
             transaction.rollback()
-    for name in ("queries.mail.campaign", "queries.mail.campaigns_of", "queries.mail.find_pieces", "queries.search.search", "queries.mail.piece_by_id", "audit.page",
+    for name in ("queries.mail.campaign", "queries.mail.campaigns_of", "queries.mail.find_pieces", "queries.recognized.recognized", "queries.search.search", "queries.mail.piece_by_id", "audit.page",
                  "audit.approval", "secrets.secret", "intents.of", "intents.rows_of", "cancellations.of", "queries.piece_pages.page", "queries.returns.notes_of", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
         assert word in found[name] or found[name] not in ("[]", "None", "{}"), (name, found[name])
     assert found["privacy.was_shown"] == "True"

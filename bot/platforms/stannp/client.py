@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -14,7 +14,7 @@ import structlog
 
 from bot.platforms import values
 from bot.platforms.stannp import wire
-from handlers.context.ports import Ability, AddressCheck, Clock, Delivery, Profile, ReportPage
+from handlers.context.ports import Ability, AddressCheck, Clock, Delivery, Known, Profile, ReportPage
 from handlers.errors import (
     CampaignBooked,
     CampaignUnknown,
@@ -54,6 +54,8 @@ LONGEST_MINUTE: Final = 120
 LONGEST_PAUSE: Final = 3600
 #: Answers with more bytes are read off the loop.
 SMALL: Final = 64_000
+#: Rows of a report that are read at once: what is read of them is merged before the next are.
+SLICE: Final = 500
 NEWER, CLASSIC = "directMail/list", "list"
 PROFILE: Final = Profile(
     key="stannp",
@@ -108,6 +110,8 @@ class Measure:
     began: float
     pages: int = 0
     size: int = 0
+    #: Which of its pieces say nothing new.
+    known: Known | None = None
 
     def next_page(self) -> None:
         """Before each page; raises ReadCut when it is enough."""
@@ -195,19 +199,23 @@ class Stannp:
             cut.campaigns = tuple(found.values())
             raise
 
-    def _measure(self) -> Measure:
-        return Measure(self.clock, self.clock.elapsed())
+    def _measure(self, known: Known | None = None) -> Measure:
+        return Measure(self.clock, self.clock.elapsed(), known=known)
 
     async def campaign(self, ref: str) -> Campaign:
         answer = await self._read(f"campaigns/get/{ref}", missing=CampaignUnknown)
         return self._understood(wire.campaign, answer.data)
 
-    async def campaign_pieces(self, ref: str) -> Batch:
+    async def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
         answer = await self._ask("GET", f"reporting/campaignSingles/{ref}", missing=NotOffered)
-        return await self._pieces(answer.data, ref)
+        rows = await asyncio.to_thread(wire.report_rows, answer.data)
+        for some in _sliced(rows):
+            yield await self._read_rows(some, known, ref)
 
-    async def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
-        measure = self._measure()
+    async def pieces(
+        self, first: date, last: date, route: str | None, known: Known | None = None
+    ) -> AsyncIterator[ReportPage]:
+        measure = self._measure(known)
         instead: Trouble | None = None
         if route != CLASSIC:
             try:
@@ -237,15 +245,16 @@ class Stannp:
             # Not repeated after an outage: the classic report answers at once.
             answer = await self._ask("GET", path, query=query, missing=NotOffered)
             measure.size += answer.size
-            page = ReportPage(await self._pieces(answer.data), NEWER)
-            refs = {piece.ref for piece in page.batch.pieces} | {change.piece_ref for change in page.batch.changes}
+            rows = await asyncio.to_thread(wire.report_rows, answer.data)
+            refs = {row.ref for row in rows if row.ref}
             if offset and refs <= seen:
                 return
             seen |= refs
-            yield page
+            for some in _sliced(rows):
+                yield ReportPage(await self._read_rows(some, measure.known), NEWER)
             if not refs:
                 return
-            offset += len(wire.rows(answer.data, "singles", "data"))
+            offset += len(rows)
 
     async def _classic_report(self, first: date, last: date, measure: Measure) -> AsyncIterator[ReportPage]:
         """It has no pages: what is too much for one answer is asked for by half as many days."""
@@ -257,15 +266,21 @@ class Stannp:
                 raise
         else:
             measure.size += answer.size
-            yield ReportPage(await self._pieces(answer.data), CLASSIC)
+            for some in _sliced(await asyncio.to_thread(wire.report_rows, answer.data)):
+                yield ReportPage(await self._read_rows(some, measure.known), CLASSIC)
             return
         middle = first + (last - first) // 2
         for begin, end in ((first, middle), (middle + timedelta(days=1), last)):
             async for page in self._classic_report(begin, end, measure):
                 yield page
 
-    async def _pieces(self, data: Any, campaign_ref: str | None = None) -> Batch:
-        batch, bad = await asyncio.to_thread(wire.pieces, data, self.clock.now(), Source.POLL, campaign_ref)
+    async def _read_rows(self, rows: Sequence[wire.Row], known: Known | None, campaign_ref: str | None = None) -> Batch:
+        """What these rows of a report say, without those that are known to say nothing new."""
+        recognized = await known({row.ref: row.print for row in rows if row.print}) if known else ()
+        fresh = [row for row in rows if row.ref not in recognized]
+        if not fresh:
+            return Batch()
+        batch, bad = await asyncio.to_thread(wire.report_pieces, fresh, self.clock.now(), campaign_ref)
         self._report("piece", bad)
         return batch
 
@@ -399,6 +414,11 @@ async def _within(content: aiohttp.StreamReader) -> bytes:
     return bytes(raw)
 
 
+def _sliced(rows: Sequence[wire.Row]) -> Iterator[Sequence[wire.Row]]:
+    """In slices; at least one, though it is empty."""
+    return (rows[first : first + SLICE] for first in range(0, max(len(rows), 1), SLICE))
+
+
 def _is_final(trouble: Trouble) -> bool:
     """Whether the key itself is refused (401 is documented for nothing else): no other request will be answered."""
     return isinstance(trouble, KeyRefused) and trouble.code == "401"
@@ -414,7 +434,7 @@ async def _outages_named() -> AsyncIterator[None]:
 
 def _understand(status: int, headers: Mapping[str, str], raw: bytes, missing: type[Refusal]) -> Answer:
     try:
-        body = values.parse_json(raw)
+        body = wire.open_answer(raw)
     except ValueError:
         body = None
     refusal = wire.refusal_text(body)

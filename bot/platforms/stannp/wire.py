@@ -7,13 +7,30 @@ number, two date forms and zeros, single and double envelopes, several shapes of
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from bot.platforms.values import LONGEST, Json, UnreadableError, day, moment, money, parse_json, price, text, whole
+from msgspec import DecodeError, Raw, Struct
+from msgspec.json import Decoder
+
+from bot.platforms.values import (
+    LONGEST,
+    Json,
+    UnreadableError,
+    cut_json,
+    day,
+    moment,
+    money,
+    parse_json,
+    price,
+    read_cut,
+    text,
+    whole,
+)
 from handlers.context.ports import AddressCheck, Delivery
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.ledger.apply import merged
@@ -56,6 +73,15 @@ SIGNATURE_HEADERS: Final = ("x-stannp-signature", "x-stannp-sigature")
 MOST_DETAIL: Final = 200
 #: Objects of one webhook call that are read: ten times what Stannp sends. The polls bring what is beyond.
 MOST_OBJECTS: Final = 500
+
+
+#: Where an answer holds its list, envelopes and all.
+LISTS: Final = frozenset({"data", "singles", "mailpieces", "campaigns"})
+
+
+def open_answer(raw: bytes) -> Json:
+    """An answer with its envelope read and the objects of its list left unread. Raises ValueError for no JSON."""
+    return cut_json(raw, LISTS)
 
 
 def unwrap(body: Json) -> Json:
@@ -221,19 +247,74 @@ def rows(data: Json, *names: str) -> list[Json]:
     return data if isinstance(data, list) else []
 
 
-def pieces(data: Json, now: datetime, source: Source, campaign_ref: str | None = None) -> tuple[Batch, list[str]]:
+@dataclass(frozen=True)
+class Row:
+    """An object of a report, unread: the piece that it tells of ("" where that is not plain), and its fingerprint (0
+    for none)."""
+
+    told: Json
+    ref: str = ""
+    print: int = 0
+
+
+class _Named(Struct):
+    id: int | str | None = None
+    mailpiece_id: int | str | None = None
+
+
+_NAMED: Final = Decoder(_Named)
+#: Part of each fingerprint. Raise it when more, or something else, is read of an object: all are then read anew.
+READING: Final = b"1"
+
+
+def report_rows(data: Json) -> list[Row]:
+    """The objects of a report, none of them read. Of a piece that is told of more than once, none is recognized."""
+    found = [_row(told) for told in rows(data, "singles", "mailpieces", "data")]
+    times = Counter(row.ref for row in found)
+    return [replace(row, print=0) if times[row.ref] > 1 else row for row in found]
+
+
+def _row(told: Json) -> Row:
+    if not isinstance(told, Raw):
+        return Row(told)
+    try:
+        named = _NAMED.decode(told)
+    except (DecodeError, RecursionError):
+        return Row(told)
+    ref = identity(named.id) or identity(named.mailpiece_id)
+    digest = hashlib.blake2b(memoryview(told), digest_size=8, person=READING).digest()
+    # As large as both databases' whole numbers, and never 0.
+    return Row(told, ref, int.from_bytes(digest, signed=True) or 1)
+
+
+def report_pieces(told: Iterable[Row], now: datetime, campaign_ref: str | None = None) -> tuple[Batch, list[str]]:
+    """The same as `pieces` of a report's rows. Each keeps its fingerprint: as one of this campaign's report, or else
+    as one of the account's."""
+    batch, bad = _read_pieces((row.told for row in told), now, Source.POLL)
+    prints = {row.ref: row.print for row in told}
+    return replace(batch, pieces=tuple(_marked(one, prints.get(one.ref), campaign_ref) for one in batch.pieces)), bad
+
+
+def _marked(one: Piece, seen: int | None, campaign_ref: str | None) -> Piece:
+    if campaign_ref is None:
+        return replace(one, listed_print=seen or None)
+    return replace(one, campaign_ref=campaign_ref, placed_print=seen or None)
+
+
+def pieces(data: Json, now: datetime, source: Source) -> tuple[Batch, list[str]]:
     """All readable pieces in an answer, and for each unreadable one a word for the log (its id, if it has one)."""
+    return _read_pieces(rows(data, "singles", "mailpieces", "data"), now, source)
+
+
+def _read_pieces(told: Iterable[Json], now: datetime, source: Source) -> tuple[Batch, list[str]]:
     found: list[Batch] = []
     bad: list[str] = []
-    for row in rows(data, "singles", "mailpieces", "data"):
+    for row in told:
         try:
-            found.append(piece(row, now, source))
+            found.append(piece(read_cut(row), now, source))
         except UnreadableError as error:
             bad.append(_describe(row, error))
-    batch = merged(found)
-    if campaign_ref is not None:
-        batch = replace(batch, pieces=tuple(replace(one, campaign_ref=campaign_ref) for one in batch.pieces))
-    return batch, bad
+    return merged(found), bad
 
 
 def campaigns(data: Json) -> tuple[list[Campaign], list[str]]:
@@ -242,7 +323,7 @@ def campaigns(data: Json) -> tuple[list[Campaign], list[str]]:
     bad: list[str] = []
     for row in rows(data, "campaigns", "data"):
         try:
-            found.append(campaign(row))
+            found.append(campaign(read_cut(row)))
         except UnreadableError as error:
             bad.append(_describe(row, error))
     return found, bad

@@ -1,6 +1,7 @@
 """When an answer asks the account again, and what is said when it does not answer."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from handlers.context.gaps import Call, Gaps
 from handlers.context.refreshing import Freshness
 from handlers.errors import KeyRefused, NotOffered, PieceUnknown, PlatformDown, PlatformRefused, Trouble
 from storage import workspaces
-from storage.records import Gap
+from storage.records import Batch, Gap
 from storage.statuses import Status
 from tests.handlers.conftest import Office
 
@@ -68,7 +69,12 @@ async def test_nobody_waits_longer_than_patience(office: Office) -> None:
     async def slow(_ref: str = "", _kind: str = "") -> None:
         await asyncio.sleep(5)
 
-    office.mail.campaign_pieces = office.mail.balance = office.mail.piece = slow  # type: ignore[method-assign,assignment]
+    async def slowly(*_: object) -> AsyncIterator[Batch]:
+        await asyncio.sleep(5)
+        yield Batch()
+
+    office.mail.campaign_pieces = slowly  # type: ignore[method-assign,assignment]
+    office.mail.balance = office.mail.piece = slow  # type: ignore[method-assign,assignment]
     assert (await refreshing.refresh_campaign(office.services, office.workspace, campaign)).stale
     assert (await refreshing.refresh_account(office.services, office.workspace)).stale
     assert "not answering" in (await refreshing.refresh_piece(office.services, office.workspace, office.piece())).note

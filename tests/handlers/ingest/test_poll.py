@@ -1,11 +1,13 @@
 """Reading the account: each call fails alone, with its reason, and what is not answered is asked for again in time."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from handlers.context.gaps import NOT_OFFERED, REFUSED, Call
+from handlers.context.ports import Known
 from handlers.errors import (
     KeyRefused,
     NotOffered,
@@ -247,15 +249,15 @@ async def test_pieces_that_a_report_only_names_are_asked_for_one_by_one(office: 
         office.mail.described[str(2001 + n)], office.mail.at[str(2001 + n)] = a_piece(str(2001 + n)), R
     full = office.mail.described.copy()
 
-    async def bare(ref: str) -> Batch:
+    async def bare(ref: str, _known: Known | None = None) -> AsyncIterator[Batch]:
         office.mail.meet("campaign_pieces")
-        return Batch(pieces=tuple(replace(one, created_at=None, campaign_ref=ref) for one in full.values()))
+        yield Batch(pieces=tuple(replace(one, created_at=None, campaign_ref=ref) for one in full.values()))
 
-    office.mail.campaign_pieces = bare  # type: ignore[method-assign]
+    office.mail.campaign_pieces = bare  # type: ignore[method-assign,assignment]
     office.mail.fail("pieces", *[NotOffered()] * 9)
     office.policy(details=3)
     office.mail.fail("piece", PieceUnknown(), None, PlatformDown())
-    await poll._meet_unknown(office.services, office.workspace, await bare("222"))
+    await poll._meet_unknown(office.services, office.workspace, list(full))
     assert office.mail.calls.count("piece") == 3
     assert [one.ref for one in office.read(queries.find_pieces, office.workspace.id, "2002", 5)] == ["2002"]
 
