@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -54,8 +54,6 @@ LONGEST_MINUTE: Final = 120
 LONGEST_PAUSE: Final = 3600
 #: Answers with more bytes are read off the loop.
 SMALL: Final = 64_000
-#: Rows of a report that are read at once: what is read of them is merged before the next are.
-SLICE: Final = 500
 NEWER, CLASSIC = "directMail/list", "list"
 PROFILE: Final = Profile(
     key="stannp",
@@ -209,7 +207,7 @@ class Stannp:
     async def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
         answer = await self._ask("GET", f"reporting/campaignSingles/{ref}", missing=NotOffered)
         rows = await asyncio.to_thread(wire.report_rows, answer.data)
-        for some in _sliced(rows):
+        for some in wire.sliced(rows):
             yield await self._read_rows(some, known, ref)
 
     async def pieces(
@@ -250,7 +248,7 @@ class Stannp:
             if offset and refs <= seen:
                 return
             seen |= refs
-            for some in _sliced(rows):
+            for some in wire.sliced(rows):
                 yield ReportPage(await self._read_rows(some, measure.known), NEWER)
             if not refs:
                 return
@@ -266,7 +264,7 @@ class Stannp:
                 raise
         else:
             measure.size += answer.size
-            for some in _sliced(await asyncio.to_thread(wire.report_rows, answer.data)):
+            for some in wire.sliced(await asyncio.to_thread(wire.report_rows, answer.data)):
                 yield ReportPage(await self._read_rows(some, measure.known), CLASSIC)
             return
         middle = first + (last - first) // 2
@@ -412,11 +410,6 @@ async def _within(content: aiohttp.StreamReader) -> bytes:
         if len(raw) > MOST_BYTES:
             raise ReadCut(f"Stannp's answer holds more than {MOST_BYTES // 10**6} MB. It was not read to its end.")
     return bytes(raw)
-
-
-def _sliced(rows: Sequence[wire.Row]) -> Iterator[Sequence[wire.Row]]:
-    """In slices; at least one, though it is empty."""
-    return (rows[first : first + SLICE] for first in range(0, max(len(rows), 1), SLICE))
 
 
 def _is_final(trouble: Trouble) -> bool:

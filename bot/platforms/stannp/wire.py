@@ -263,6 +263,8 @@ class _Named(Struct):
 
 
 _NAMED: Final = Decoder(_Named)
+#: Rows of a report that are read at once: what is read of them is merged before the next are.
+SLICE: Final = 500
 #: Part of each fingerprint. Raise it when more, or something else, is read of an object: all are then read anew.
 READING: Final = b"1"
 
@@ -285,6 +287,11 @@ def _row(told: Json) -> Row:
     digest = hashlib.blake2b(memoryview(told), digest_size=8, person=READING).digest()
     # As large as both databases' whole numbers, and never 0.
     return Row(told, ref, int.from_bytes(digest, signed=True) or 1)
+
+
+def sliced(told: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """A report in slices; at least one, though it is empty."""
+    return (told[first : first + SLICE] for first in range(0, max(len(told), 1), SLICE))
 
 
 def report_pieces(told: Iterable[Row], now: datetime, campaign_ref: str | None = None) -> tuple[Batch, list[str]]:
