@@ -86,7 +86,10 @@ def text(value: Json) -> str:
     """A value as one short line; "" for what is not text or a number."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
-    return "".join(c for c in str(value) if c.isprintable()).strip()[:LONGEST]
+    said = value if isinstance(value, str) else str(value)
+    if not said.isprintable():
+        said = "".join(c for c in said if c.isprintable())
+    return said.strip()[:LONGEST]
 
 
 def money(value: Json) -> Decimal | None:

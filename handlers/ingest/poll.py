@@ -2,17 +2,20 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
 import structlog
 
 from handlers.context.gaps import Call, Gaps
+from handlers.context.memory import PORTION
 from handlers.context.refreshing import read_balance
 from handlers.context.services import Services
 from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, ReadCut, Refusal, Trouble
 from handlers.ingest import counting
 from storage import details, workspaces
+from storage.ledger.apply import merged
 from storage.queries import mail as queries
 from storage.queries.recognized import Print
 from storage.records import (
@@ -36,6 +39,26 @@ LONGEST_WAY: Final = timedelta(days=60)
 PLATFORM: Final = (Refusal, Outage)
 #: Campaigns that may lack their report, and pieces their timeline, before we take it that the account offers none.
 MISSES: Final = 3
+
+
+@dataclass
+class Gathered:
+    """What is new on each page, gathered until it fills a transaction: of most pages that is a piece or two."""
+
+    services: Services
+    workspace_id: WorkspaceId
+    batches: list[Batch] = field(default_factory=list)
+
+    async def add(self, batch: Batch) -> None:
+        """Merges it, once there is enough."""
+        self.batches.append(batch)
+        if sum(len(one.pieces) + len(one.changes) for one in self.batches) >= PORTION:
+            await self.learn()
+
+    async def learn(self) -> None:
+        """Merges what was gathered."""
+        gathered, self.batches = merged(self.batches), []
+        await self.services.memory.learn(self.workspace_id, gathered, self.services.clock.now())
 
 
 async def poll(services: Services, workspace_id: WorkspaceId) -> None:
@@ -97,21 +120,24 @@ async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) ->
     now = services.clock.now()
     today = now.date()
     first = await _first_day(services, workspace, today)
+    gathered = Gathered(services, workspace.id)
     route = workspace.list_route
     # What did not answer some time ago may do so now.
     asked = None if Call.NEWER in gaps.known and not gaps.rests(Call.NEWER, now) else route
     try:
         known = services.memory.recognizing(workspace.id, Print.LISTED)
         async for page in services.platform.pieces(first, today + timedelta(days=1), asked, known):
-            await services.memory.learn(workspace.id, page.batch, services.clock.now())
+            await gathered.add(page.batch)
             route = page.route
             if page.instead is not None:
                 gaps.note(Call.NEWER, page.instead, now)
             elif asked is None:
                 gaps.close(Call.NEWER)
     except PLATFORM as trouble:
+        await gathered.learn()
         gaps.note(Call.REPORT, trouble, services.clock.now())
         return None if isinstance(trouble, NotOffered) else route
+    await gathered.learn()
     gaps.close(Call.REPORT)
     return route
 
@@ -160,9 +186,11 @@ async def _place_pieces(
 
 async def _place_campaign(services: Services, workspace: Workspace, ref: str) -> None:
     known, bare = services.memory.recognizing(workspace.id, Print.PLACED), list[str]()
+    gathered = Gathered(services, workspace.id)
     async for batch in services.platform.campaign_pieces(ref, known):
-        await services.memory.learn(workspace.id, batch, services.clock.now())
+        await gathered.add(batch)
         bare += [piece.ref for piece in batch.pieces if piece.created_at is None]
+    await gathered.learn()
     await _meet_unknown(services, workspace, bare)
 
 

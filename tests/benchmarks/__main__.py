@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.telemetry import set_up_logging
-from tests.benchmarks import foresight, front, ledger, pages, pictures, telling
+from tests.benchmarks import foresight, front, ledger, pages, pictures, polls, telling
 from tests.benchmarks.data import Account, open_account, postgres
 from tests.benchmarks.harness import Result
 
@@ -61,6 +61,10 @@ def everything(bench: Bench) -> None:
         bench.run("turns", lambda: telling.bench_turns(create("turns")))
         bench.run("pace", lambda: telling.bench_pace(create("pace"), quick))
         bench.run("fold", lambda: telling.bench_fold(create("fold"), quick))
+        for size in (10_000,) if quick else (10_000, 100_000):
+            lite = f"sqlite:///{folder}/polled_{size}.db"
+            bench.run("poll", lambda lite=lite, size=size: polls.bench_poll(lite, size, "SQLite"))  # type: ignore[misc]
+            bench.run("poll", lambda size=size: polls.bench_poll(create(f"polled_{size}"), size, "PostgreSQL"))  # type: ignore[misc]
         sizes = (10_000, 100_000) if quick else (10_000, 1_000_000, 10_000_000)
         for address in (lambda name: f"sqlite:///{folder}/{name}.db", create):
             if any(bench.wants(name) for name in ("mix", "find", "pages", "ingest", "webhooks", "ack")):

@@ -9,10 +9,10 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import DecodeError, Raw, Struct
 from msgspec.json import Decoder
@@ -247,8 +247,7 @@ def rows(data: Json, *names: str) -> list[Json]:
     return data if isinstance(data, list) else []
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An object of a report, unread: the piece that it tells of ("" where that is not plain), and its fingerprint (0
     for none)."""
 
@@ -273,7 +272,9 @@ def report_rows(data: Json) -> list[Row]:
     """The objects of a report, none of them read. Of a piece that is told of more than once, none is recognized."""
     found = [_row(told) for told in rows(data, "singles", "mailpieces", "data")]
     times = Counter(row.ref for row in found)
-    return [replace(row, print=0) if times[row.ref] > 1 else row for row in found]
+    if len(times) == len(found):
+        return found
+    return [row._replace(print=0) if times[row.ref] > 1 else row for row in found]
 
 
 def _row(told: Json) -> Row:
@@ -283,8 +284,10 @@ def _row(told: Json) -> Row:
         named = _NAMED.decode(told)
     except (DecodeError, RecursionError):
         return Row(told)
-    ref = identity(named.id) or identity(named.mailpiece_id)
-    digest = hashlib.blake2b(memoryview(told), digest_size=8, person=READING).digest()
+    ref = (
+        str(named.id) if type(named.id) is int and named.id > 0 else identity(named.id) or identity(named.mailpiece_id)
+    )
+    digest = hashlib.blake2b(told, digest_size=8, person=READING).digest()
     # As large as both databases' whole numbers, and never 0.
     return Row(told, ref, int.from_bytes(digest, signed=True) or 1)
 
