@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.async_api import async_playwright
 
 from bot.sandbox.demo import sandbox
+from bot.telemetry import set_up_logging
 from scripts.icon import TARGET as ICON
 from scripts.icon import draw
 
@@ -54,26 +55,41 @@ class Story:
         first.save(path, save_all=True, append_images=others, duration=stays, loop=0, optimize=True)
 
 
-async def say(page, story, text):
-    """Types it in the channel, and waits for an answer with its pictures."""
-    box, messages = page.locator("#text"), page.locator("#messages article")
-    before = await messages.count()
-    for length in range(len(text) // 2, len(text) + 1, max(1, len(text) // 4)):
-        await box.fill(text[:length])
-        await story.frame(0.25)
-    await box.fill(text)
-    await story.frame(0.5)
+#: The newest of the messages that came after the first so many; with a picture, where one is waited for.
+NEWEST = """
+([before, pictured]) => [...document.querySelectorAll('#messages > article')].slice(before)
+    .filter(one => !pictured || [...one.querySelectorAll('img')].some(img => img.complete && img.naturalWidth > 400))
+    .at(-1)
+"""
+
+
+async def say(page, story, text, *, pictured):
+    """Types it in the channel, and waits for the answer; gives how many messages there were before."""
+    box = page.locator("#text")
+    before = await page.locator("#messages > article").count()
+    for end in (len(text) // 3, 2 * len(text) // 3, len(text)):
+        await box.fill(text[:end])
+        await story.frame(0.3)
+    await box.press("Escape")
     await box.press("Enter")
-    await page.wait_for_function(
-        "before => document.querySelectorAll('#messages article').length > before", arg=before, timeout=30_000
+    await page.wait_for_function(NEWEST, arg=[before, pictured], timeout=60_000)
+    await page.wait_for_timeout(1500)
+    return before
+
+
+async def look_at(page, before, block, *, pictured):
+    """Scrolls to where the answer starts or ends. The page draws anew while days pass: nothing is held on to."""
+    await page.evaluate(
+        f"([before, pictured, block]) => ({NEWEST.strip()})([before, pictured]).scrollIntoView({{block}})",
+        [before, pictured, block],
     )
-    await page.wait_for_function("() => [...document.images].every(one => one.complete)", timeout=30_000)
-    await page.wait_for_timeout(1200)
 
 
 async def newest_picture(page):
     """The bytes of the picture that was posted last."""
-    source = await page.locator("#messages article img").last.get_attribute("src")
+    source = await page.evaluate(
+        f"() => [...({NEWEST.strip()})([0, true]).querySelectorAll('img')].at(-1).getAttribute('src')"
+    )
     return await (await page.request.get(page.url.rstrip("/") + "/" + source.lstrip("/"))).body()
 
 
@@ -83,20 +99,22 @@ async def tell(page):
     await page.wait_for_function("() => document.querySelector('#day').textContent !== '…'")
     await page.wait_for_timeout(1500)
     await close_welcome(page)
+    await page.locator("#pause").click()
     await story.frame(1.5)
-    await say(page, story, "/mailstatus Spring")
-    await page.locator("#messages article img").last.scroll_into_view_if_needed()
+    before = await say(page, story, "/mailstatus Spring", pictured=True)
+    await look_at(page, before, "start", pictured=True)
     await story.frame(3.0)
     await page.screenshot(path=DOCS / "sandbox.png")
     (DOCS / "pie.png").write_bytes(await newest_picture(page))
-    await page.locator("#messages article").last.evaluate("one => one.scrollIntoView({block: 'end'})")
+    await look_at(page, before, "end", pictured=True)
     await story.frame(3.0)
-    await say(page, story, "/mailtrack Jane")
-    await page.locator("#messages article").last.evaluate("one => one.scrollIntoView({block: 'end'})")
+    before = await say(page, story, "/mailtrack Jane", pictured=False)
+    await look_at(page, before, "end", pictured=False)
     await story.frame(3.0)
+    await page.locator("#pause").click()
     for _ in range(4):
         await page.wait_for_timeout(int(DAY * 1000))
-        await story.frame(0.8)
+        await story.frame(1.0)
     await story.frame(2.0)
     story.save(DOCS / "story.png")
 
@@ -116,7 +134,7 @@ async def take():
     async with sandbox(0, DAY) as made, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
         page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        await page.goto(getattr(made, "base", "") or made.slack.base)
+        await page.goto(made.base)
         await tell(page)
         await browser.close()
 
@@ -159,6 +177,7 @@ def main():
     """All of it, or the chart alone."""
     chart()
     if sys.argv[1:] != ["chart"]:
+        set_up_logging("console", level=30)
         draw().save(ICON, optimize=True)
         asyncio.run(take())
 
