@@ -38,6 +38,8 @@ UNREAD: Final = ("mail:timeline_429", "mail:timeline_500")
 PENNILESS: Final = tuple(f"mail:balance_{status}" for status in REFUSALS)
 #: Of a journey's tries, so many take part in the day's sample.
 SHARE: Final = 0.07
+#: How many times as long as among kind platforms a journey waits, and may take.
+LONGER: Final = 4.0
 # Workers are started by the process that set it: at midnight they must not choose another sample than it did.
 DAY: Final = os.environ.setdefault("PIECEWISE_RUDE_DAY", str(datetime.now(UTC).date()))
 ASKED: Final = os.environ.get("PIECEWISE_RUDE", "")
@@ -58,7 +60,7 @@ def chosen_for(metafunc: pytest.Metafunc) -> list[str]:
 def patience(slack_double: SlackDouble, mail: StannpDouble) -> float:
     """How often as long a person waits as among kind platforms: what answers late or has to be asked again takes longer,
     and each of a hundred calls adds to it."""
-    return 1.0 if (slack_double.rude, mail.rude) == (slack.Rude(), stannp.Rude()) else 4.0
+    return 1.0 if (slack_double.rude, mail.rude) == (slack.Rude(), stannp.Rude()) else LONGER
 
 
 def be_rude(name: str, slack_double: SlackDouble, mail: StannpDouble) -> None:

@@ -16,7 +16,7 @@ from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers.ingest import poll as polling
-from tests.rudeness import ASKED, be_rude, chosen_for, patience
+from tests.rudeness import ASKED, LONGER, be_rude, chosen_for, patience
 
 PATIENCE = 20.0
 T = TypeVar("T")
@@ -122,7 +122,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where a rudeness was asked for, only the journeys that can meet it are made."""
+    """Where a rudeness was asked for, only the journeys that can meet it are made. Each has the time that it takes there."""
+    for item in items:
+        if getattr(getattr(item, "callspec", None), "params", {}).get("rudeness"):
+            own = item.get_closest_marker("timeout")
+            limit = float(own.args[0] if own else config.getini("timeout"))
+            item.add_marker(pytest.mark.timeout(limit * LONGER), append=False)
     if ASKED:
         idle = [one for one in items if "rudeness" not in getattr(getattr(one, "callspec", None), "params", ())]
         config.hook.pytest_deselected(items=idle)

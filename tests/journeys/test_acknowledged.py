@@ -124,6 +124,9 @@ async def test_an_approval_outlives_a_kill_after_its_acknowledgement(company: Co
     opened = database(company)
     rules = Rules(cancellers=frozenset({"everyone"}), approval_above=Decimal(1))
     opened.write(workspaces.keep_rules, opened.read(workspaces.every)[0].id, rules)
+    # What Ana asks for must not cost more by the time that Ben agrees: then he would have to be asked again.
+    unknown = text("SELECT count(*) FROM pieces WHERE cost IS NULL")
+    await company.until(lambda: opened.read(lambda c: c.scalar(unknown)) == 0)
     opened.close()
     assert (await company.slack.submit(ANA, await dry_run(company))).ok
     request = await company.until(

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.chaos import fleet, story
+from tests.chaos.__main__ import failing_over
 
 
 async def test_a_few_kills_lose_nothing_and_make_nothing_wrong(
@@ -22,4 +23,16 @@ async def test_any_of_four_processes_may_be_killed(postgres_url: str, monkeypatc
     assert (verdict.lost, verdict.wrong) == ([], [])
     assert verdict.repeated <= verdict.kills
     assert verdict.pieces == 60
+    assert verdict.told > 0
+
+
+@pytest.mark.timeout(400)
+async def test_a_standby_takes_over_while_processes_are_killed_paused_and_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(story, "SIZE", 60)
+    verdict = (await failing_over(kills=4, seed=11))[0]
+    assert (verdict.lost, verdict.wrong) == ([], [])
+    assert verdict.repeated <= verdict.kills
+    assert verdict.outages["failover"] > 0
     assert verdict.told > 0
