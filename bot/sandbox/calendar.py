@@ -32,12 +32,14 @@ FASTEST: Final = 0.05
 LONGEST_STEP: Final = 1.0
 #: So long the story waits for what the bot has under way: a jump of the clock would end its leases.
 PATIENCE: Final = 10.0
-#: And so long for a reading of the account, which loses its turn then, and may be made twice.
-READING: Final = 2.0
+#: And so long for what its timetable has begun: a reading that loses its turn may be made twice, and so may news.
+WAITED_FOR: Final = {"tick:poll": 2.0, "tick:deliver": 6.0, "tick:cards": 6.0, "tick:watch": 6.0}
 #: A request for approval lapses after a day, which is over in seconds: the story waits so long for somebody to decide.
 DECIDING: Final = 120.0
 #: And so long for who has just pressed something: what can be undone for ten minutes would be over before it is read.
 DOING: Final = 6.0
+#: The hour at which #mail-ops reads its digest.
+DIGEST: Final = 9
 #: Pieces in a call of the webhook.
 CALLED: Final = 100
 #: Messages that are kept, and how often (in ticks) the rest is dropped.
@@ -124,9 +126,8 @@ class Calendar:
     async def _wait_for_the_bot(self) -> None:
         begun = time.monotonic()
         while any(
-            time.monotonic() - begun < (READING if task.get_name() == "tick:poll" else PATIENCE)
+            time.monotonic() - begun < WAITED_FOR.get(task.get_name(), 0.0 if _is_tick(task) else PATIENCE)
             for task in (*self.app.in_flight.tasks, *(self.second.app.in_flight.tasks if self.second else ()))
-            if not task.get_name().startswith("tick:") or task.get_name() == "tick:poll"
         ):
             await asyncio.sleep(TICK / 10)
 
@@ -149,7 +150,8 @@ class Calendar:
         local = self.clock.now().astimezone(ZONE)
         services, workspace = self.app.services, self.app.workspace.id
         try:
-            if local.hour >= digests_at(local.date() == self.looked_on):
+            if local.hour >= DIGEST:
+                # Each time: the channel may be busy, and who was told already is told nothing.
                 self.looked_on = local.date()
                 await digests.watch(services, workspace)
             if not self.calls:
@@ -158,9 +160,8 @@ class Calendar:
             log.info("sandbox.not_looked", reason=type(trouble).__name__)
 
 
-def digests_at(looked: bool) -> int:
-    """The hour from which the day is looked at; none once it was."""
-    return 24 if looked else 9
+def _is_tick(task: asyncio.Task[None]) -> bool:
+    return task.get_name().startswith("tick:")
 
 
 def _asks(message: Posted) -> bool:

@@ -12,7 +12,7 @@ from aiohttp import web
 from rich.console import Console
 
 from bot.app import running
-from bot.sandbox.calendar import Calendar
+from bot.sandbox.calendar import DIGEST, Calendar
 from bot.sandbox.clock import StoryClock
 from bot.sandbox.events import Events
 from bot.sandbox.page import Page
@@ -27,8 +27,8 @@ from storage.database import Database, open_database
 from storage.records import NO_CAMPAIGN, ChannelId, ChannelSettings, UserId
 from storage.schema import revision
 
-#: When #mail-ops reads its digest, and above which share of returns it is alarmed.
-DIGEST, ALARM = 9, 10
+#: Above which share of returns #mail-ops is alarmed.
+ALARM = 10
 
 
 @dataclass
