@@ -26,8 +26,8 @@ from tests.simulation.store import Line
 
 #: How often each job is chosen, beside the others, when a process's clock ticks.
 WEIGHTS = {
-    "deliver": 12, "intents": 8, "poll": 4, "watch": 4, "cards": 3, "tidy": 1, "settle": 1, "survey": 1, "silence": 1,
-    "leaving": 2, "purge": 1, "renewals": 1, "erase": 1, "recount": 1,
+    "deliver": 10, "intents": 6, "poll": 8, "watch": 6, "cards": 2, "tidy": 0.5, "settle": 0.5, "survey": 0.5, "silence": 0.5,
+    "leaving": 2, "purge": 0.5, "renewals": 0.5, "erase": 0.5, "recount": 0.2,
 }  # fmt: skip
 
 
@@ -105,12 +105,10 @@ class Process:
         ready = self.ticker.ready(self.loop.time())
         if not ready:
             return
-        for job in sorted(set(self._chosen(ready)), key=lambda one: list(WEIGHTS).index(one.name)):
+        chosen = self.dice.choices(ready, [WEIGHTS[job.name] for job in ready], k=1)
+        for job in {job.name: job for job in chosen}.values():
             job.last = self.loop.time()
             await job.work()
-
-    def _chosen(self, ready: list[Job]) -> list[Job]:
-        return [] if not ready else self.dice.choices(ready, [WEIGHTS[job.name] for job in ready], k=2)
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -154,7 +152,7 @@ def _put_together(
     clock = ProcessClock(loop, began)
     memory = Memory(Line(parts.store, parts.weather, lane), Thread(), Thread())
     nobody: Any = Unconnected(USUAL)
-    policy = Policy(public_url="https://mail.example.com", picture_key=b"simulated", sealing_keys=parts.keys)
+    policy = Policy(public_url="https://mail.example.com", picture_key=b"simulated", sealing_keys=parts.keys, details=1)
     template = Services(
         memory, WebhookQueue(memory, clock), FakeRenderer(AtOnce(), []), clock, policy, nobody, nobody
     )  # fmt: skip

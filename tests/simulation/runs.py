@@ -5,15 +5,21 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from tests.simulation import neighbors
+from tests.simulation.cures import without
 from tests.simulation.script import Event, script
+from tests.simulation.shrink import kind_of, shrink
 from tests.simulation.store import Store
 from tests.simulation.world import World
 
 #: The order of a set of texts changes from one process to the next unless this is set.
 HASHES = "PYTHONHASHSEED"
+#: Of so many seeds, one is played with and without its other customers, too.
+ALONE = 5
 
 
 @dataclass(frozen=True)
@@ -27,38 +33,62 @@ class Ended:
 
 
 class Player:
-    """Plays seeds one after the other, on one database."""
+    """Plays seeds one after the other, on one database. `lacking`: cures that are taken out."""
 
-    def __init__(self) -> None:
+    def __init__(self, lacking: str = "") -> None:
         self.store = Store()
+        self.lacking = lacking
 
     def play(self, seed: int, events: Sequence[Event] | None = None) -> World:
         """The story of this seed, or of these of its events."""
-        return World(seed, list(script(seed) if events is None else events), self.store).tell()
+        with without(self.lacking):
+            return World(seed, list(script(seed) if events is None else events), self.store).tell()
+
+    def shortest(self, seed: int, world: World) -> list[Event]:
+        """The fewest events in which the first thing that is broken in this story is still broken."""
+        kind = kind_of(world.faults[0])
+
+        def still(events: Sequence[Event]) -> bool:
+            return any(kind_of(fault) == kind for fault in self.play(seed, events).faults)
+
+        return shrink(world.events, still)
 
     def ended(self, seed: int) -> Ended:
         began = time.process_time()
         world = self.play(seed)
-        return Ended(seed, world.hash, tuple(world.faults), time.process_time() - began)
+        faults = [*world.faults, *(self.neighbors(seed, world.events) if seed % ALONE == 0 else [])]
+        return Ended(seed, world.hash, tuple(faults), time.process_time() - began)
+
+    def neighbors(self, seed: int, events: Sequence[Event]) -> list[str]:
+        """What becomes of a customer only because of the others."""
+        whole = neighbors.calm(events)
+        if len(neighbors.customers(whole)) < 2:
+            return []
+        together = neighbors.outcome(self.play(seed, whole), 0)
+        by_itself = neighbors.outcome(self.play(seed, neighbors.alone(whole, 0)), 0)
+        differing = [name for name in together if together[name] != by_itself[name]]
+        return [f"{one} of T0 depend on the others: {together[one]} / {by_itself[one]}" for one in differing]
 
 
 _PLAYERS: list[Player] = []
 
 
-def _ended(seed: int) -> Ended:
+def _ended(seed: int, lacking: str) -> Ended:
     if not _PLAYERS:
-        _PLAYERS.append(Player())
+        _PLAYERS.append(Player(lacking))
     return _PLAYERS[0].ended(seed)
 
 
-def several(seeds: Sequence[int], workers: int = 2) -> Iterator[Ended]:
+def several(seeds: Sequence[int], workers: int = 2, lacking: str = "") -> Iterator[Ended]:
     """What became of these seeds, as they end."""
     with ExitStack() as stack:
         if workers == 1:
-            yield from map(_ended, seeds)
+            yield from (_ended(seed, lacking) for seed in seeds)
             return
-        pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(workers))
-        yield from pool.imap_unordered(_ended, seeds, chunksize=4)
+        # A worker that dies is told: a pool of `multiprocessing` would wait for it for ever.
+        pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")))
+        for done in as_completed([pool.submit(_ended, seed, lacking) for seed in seeds]):
+            yield done.result()
 
 
 def with_fixed_hashes(module: str) -> None:

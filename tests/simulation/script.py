@@ -39,39 +39,103 @@ class Pen:
         return float(least * (most / least) ** self.dice.random())
 
 
+THEMES = {"news": 4, "digest": 2, "cancelling": 3, "leaving": 2, "people": 2}
+
+
+def theme_of(seed: int) -> str:
+    """What this seed's story is mostly about."""
+    return Random(f"theme {seed}").choices(list(THEMES), list(THEMES.values()))[0]
+
+
 def script(seed: int) -> list[Event]:
     """The events of this seed, in their order."""
-    pen = Pen(seed, Random(f"script {seed}"))
-    tenants = pen.dice.choices((1, 2, 3), (6, 3, 1))[0]
+    pen, theme = Pen(seed, Random(f"script {seed}")), theme_of(seed)
+    tenants = 2 + pen.dice.randrange(2) if theme == "leaving" else pen.dice.choices((1, 2), (4, 1))[0]
     for tenant in range(tenants):
-        _tenant(pen, tenant)
-    _troubles(pen)
+        _tenant(pen, tenant, theme)
+    _troubles(pen, theme)
     ordered = sorted(enumerate(pen.events), key=lambda one: (one[1][0], one[0]))
     return [Event(at, number, kind, facts) for number, (_, (at, kind, facts)) in enumerate(ordered)]
 
 
-def _tenant(pen: Pen, tenant: int) -> None:
+def _tenant(pen: Pen, tenant: int, theme: str) -> None:
     dice = pen.dice
-    at = pen.gap(1, HOUR)
+    # Some come when their mail is long under way.
+    at = pen.gap(3 * DAY, 6 * DAY) if theme == "news" and dice.random() < 0.35 else pen.gap(1, HOUR)
     pen.add(at, "install", tenant)
     at += pen.gap(1, HOUR)
     pen.add(at, "connect", tenant)
-    for number in range(dice.choices((1, 2), (3, 1))[0]):
-        _campaign(pen, tenant, number, at + dice.choice((-1, 1)) * pen.gap(MINUTE, 2 * DAY))
-    for _ in range(dice.choices((1, 2, 3), (3, 2, 1))[0]):
-        said = dice.choices(("on", "stop", "mute for 2 hours", "resume", "list"), (6, 1, 1, 1, 1))[0]
-        pen.add(at + pen.gap(10, 4 * DAY), "type", tenant, dice.choice(PEOPLE), dice.choice(ROOMS), said)
-    if dice.random() < 0.9:
+    if theme != "news" or dice.random() < 0.9:
         pen.add(at + pen.gap(10, HOUR), "type", tenant, "U0ANA", "C0OPS", "on")
+    for number in range(dice.choices((1, 2), (4, 1))[0]):
+        early = theme == "news" and dice.random() < 0.6
+        _campaign(pen, tenant, number, 0.0 if early else at + pen.gap(MINUTE, DAY), theme)
+    for _ in range(dice.choices((0, 1, 2), (3, 2, 1))[0]):
+        said = dice.choices(("on", "stop", "mute for 2 hours", "resume", "list"), (4, 1, 1, 1, 1))[0]
+        pen.add(at + pen.gap(10, 4 * DAY), "type", tenant, dice.choice(PEOPLE), dice.choice(ROOMS), said)
+    if theme in SCENES:
+        SCENES[theme](pen, tenant, at)
 
 
-def _campaign(pen: Pen, tenant: int, number: int, at: float) -> None:
+def _digests(pen: Pen, tenant: int, at: float) -> None:
     dice = pen.dice
-    size = dice.choices((1, 2, 3, 5), (4, 3, 2, 1))[0]
-    at = max(at, 0.0)
+    if dice.random() < 0.4:
+        quiet = dice.choice((None, (18, 8), (22, 6)))
+        zone = dice.choice(("America/New_York", "Europe/Paris", "America/Chicago"))
+        pen.add(at + 2 * HOUR, "hours", tenant, "C0OPS", zone, dice.choice((8, 9, 16)), quiet)
+
+
+def _cancels(pen: Pen, tenant: int, at: float) -> None:
+    dice = pen.dice
+    if dice.random() < 0.3:
+        pen.add(at + 1, "rule", tenant, 0)
+    for _ in range(dice.choices((1, 2), (2, 1))[0]):
+        then = at + DAY + pen.gap(1, HOUR)
+        if dice.random() < 0.3:
+            pen.add(then - pen.gap(1, HOUR), "rank", tenant, "U0BEN", False)
+        pen.add(then, "press", tenant, dice.choice(PEOPLE), "cancel_piece", f"{100 + dice.randrange(2)}")
+        if dice.random() < 0.5:
+            decided = dice.choice(("approve_cancel", "approve_cancel", "decline_cancel"))
+            pen.add(then + pen.gap(5, 2 * HOUR), "press", tenant, dice.choice(PEOPLE), decided, "")
+
+
+def _leaves(pen: Pen, tenant: int, at: float) -> None:
+    dice = pen.dice
+    if tenant and dice.random() < 0.3:
+        return
+    then = at + pen.gap(HOUR, 3 * DAY)
+    told = tuple(
+        pen.gap(0.5, 20) if dice.random() < 0.7 else pen.gap(MINUTE, 2 * HOUR) for _ in range(dice.choice((1, 2)))
+    )
+    pen.add(then, "leave", tenant, told)
+    # Who is looked into is gone half a second later, and known to be gone everywhere half a minute later.
+    pen.add(then + told[0] + pen.gap(1, 25), "crowd", True)
+    if dice.random() < 0.6:
+        then += pen.gap(5, DAY)
+        pen.add(then, "install", tenant)
+        pen.add(then + pen.gap(5, HOUR), "connect", tenant)
+
+
+def _persons(pen: Pen, tenant: int, at: float) -> None:
+    dice = pen.dice
+    for _ in range(dice.choice((1, 2))):
+        then = at + DAY + pen.gap(1, DAY)
+        pen.add(then, "press", tenant, dice.choice(PEOPLE), "erase_recipient", f"{100 + dice.randrange(2)}")
+    pen.add(at + pen.gap(MINUTE, DAY), "rank", tenant, dice.choice(PEOPLE), dice.random() < 0.5)
+
+
+SCENES = {"digest": _digests, "cancelling": _cancels, "leaving": _leaves, "people": _persons}
+
+
+def _campaign(pen: Pen, tenant: int, number: int, at: float, theme: str) -> None:
+    dice = pen.dice
+    # One account whose mail is long under way: more than one reading of its timelines.
+    size = dice.choice((3, 4, 5)) if at == 0.0 else dice.choices((1, 2, 3, 5), (4, 3, 2, 1))[0]
     pen.add(at, "book", tenant, number, size)
     for piece in range(size):
-        for when, status in _way(pen, at):
+        # What is to be cancelled waits for its production date.
+        began = at + 1.2 * DAY if theme == "cancelling" else at
+        for when, status in _way(pen, began):
             calls = tuple(_calls(pen))
             pen.add(when, "move", tenant, f"{100 * (number + 1) + piece}", status, calls)
 
@@ -103,21 +167,57 @@ def _calls(pen: Pen) -> Iterator[float]:
         yield pen.gap(1, 30) if dice.random() < 0.7 else pen.gap(MINUTE, 4 * DAY)
 
 
-def _troubles(pen: Pen) -> None:
+#: Where a process is stopped or dies, by what the story is about. See `Weather.reach`.
+PLACES = {
+    "news": ("before slack", "after slack", "read gather", "written claim", "before settle", "written settle",
+             "written renew", "before apply", "written apply", "read <lambda>", "written hold"),
+    "digest": ("read _account", "written hold", "read listeners", "before slack", "after slack", "before told",
+               "written told", "written renew", "written release"),
+    "cancelling": ("before mail", "after mail", "before slack", "after slack", "written take", "written work",
+                   "written note_piece", "written _keep_outcome", "written _begin", "before end", "written end",
+                   "written release_held", "written _decide_now"),
+    "leaving": ("before slack", "after slack", "written _hear", "before _leave", "written _leave", "written _save"),
+    "people": ("written work", "before slack", "after slack", "written take", "before end"),
+}  # fmt: skip
+
+
+def _troubles(pen: Pen, theme: str) -> None:
     """What goes wrong with processes and with what is outside."""
-    dice, end = pen.dice, max(at for at, _, _ in pen.events)
+    dice = pen.dice
     moments = [at for at, _, _ in pen.events]
-    pen.add(0.0, "processes", dice.choices((1, 2, 3), (2, 4, 1))[0])
+    pen.add(0.0, "processes", dice.choices((1, 2, 3), (1, 4, 1))[0])
+    if theme == "digest":
+        _mornings(pen)
+        moments += [at for at, kind, _ in pen.events if kind == "morning"] * 3
+    if dice.random() < 0.15:
+        return
     for whom in ("slack", "mail", "database"):
-        if dice.random() < 0.5:
+        if dice.random() < 0.4:
             pen.add(0.0, "weather", whom, dice.choice((0.01, 0.03, 0.1)))
-    for _ in range(dice.choices((0, 1, 2, 4), (1, 2, 2, 1))[0]):
-        # Mostly just after something happened: that is when something is under way.
-        at = dice.choice(moments) + pen.gap(0.05, 5 * MINUTE) if dice.random() < 0.8 else dice.random() * end
-        kind = dice.choices(("crash", "pause", "clock", "storm"), (4, 4, 1, 3))[0]
-        if kind == "storm":
-            pen.add(at, kind, dice.choice(("slack", "mail", "database")), pen.gap(5, 8 * HOUR))
-        elif kind == "clock":
-            pen.add(at, kind, dice.randrange(3), dice.choice((-1, 1)) * pen.gap(1, 2 * HOUR))
-        else:
-            pen.add(at, kind, dice.randrange(3), pen.gap(1, HOUR) if kind == "crash" else pen.gap(1, 20 * MINUTE))
+    for _ in range(dice.choices((0, 1, 2, 4), (1, 3, 3, 1))[0]):
+        _trouble(pen, theme, moments)
+
+
+def _mornings(pen: Pen) -> None:
+    """The hours at which channels are told of the day before, over some days and the end of daylight saving."""
+    for day in range(pen.dice.choice((3, 5))):
+        for hour in (1, 2):
+            pen.add(day * DAY + hour * HOUR + pen.gap(1, MINUTE), "morning")
+
+
+def _trouble(pen: Pen, theme: str, moments: list[float]) -> None:
+    dice = pen.dice
+    # Just before something happens, or just after: that is when something is under way.
+    at = max(0.0, dice.choice(moments) + pen.gap(0.05, 5 * MINUTE) * dice.choice((1, 1, -1)))
+    kind = dice.choices(("trap", "crash", "pause", "clock", "storm"), (10, 2, 2, 1, 2))[0]
+    if kind == "trap":
+        place = dice.choice(PLACES[theme] if dice.random() < 0.8 else PLACES["news"])
+        what = dice.choice(("crash", "pause"))
+        seconds = pen.gap(1, HOUR) if what == "crash" else pen.gap(20, 30 * MINUTE)
+        pen.add(at, kind, place, dice.choices((1, 2, 3, 5), (6, 3, 2, 1))[0], what, seconds)
+    elif kind == "storm":
+        pen.add(at, kind, dice.choice(("slack", "mail", "database")), pen.gap(5, 8 * HOUR))
+    elif kind == "clock":
+        pen.add(at, kind, dice.randrange(3), dice.choice((-1, 1)) * pen.gap(1, 2 * HOUR))
+    else:
+        pen.add(at, kind, dice.randrange(3), pen.gap(1, HOUR) if kind == "crash" else pen.gap(1, 20 * MINUTE))

@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 @dataclass
 class Post:
-    """A message in a channel. `sure`: the process that posted it heard so, and lived to write it down."""
+    """A message in a channel. `heard`: the process that posted it was told so. `doubted`: it was not to be relied on
+    that it wrote that down, for it died or was stopped."""
 
     ts: str
     message: Message
@@ -31,8 +32,14 @@ class Post:
     by: str
     thread: str | None = None
     broadcast: bool = False
-    sure: bool = False
+    heard: bool = False
+    doubted: bool = False
     gone: bool = False
+
+    @property
+    def sure(self) -> bool:
+        """Whether nobody may say it again."""
+        return self.heard and not self.doubted
 
 
 @dataclass
@@ -117,7 +124,7 @@ class SlackLine:
             return post.ts
 
         ts = str(await self._ask("post", work))
-        made[0].sure = True
+        made[0].heard = True
         return ts
 
     async def edit(self, channel: str, ts: str, message: Message) -> None:

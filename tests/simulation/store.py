@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from storage.database import SHORT, Database, Limits, _forget_tables
 from storage.schema import revision
 from storage.watchdog import Watchdog
-from tests.simulation.loop import LANE, Lane
+from tests.simulation.loop import Lane
 from tests.simulation.weather import Fate, Weather
 
 P = ParamSpec("P")
@@ -38,14 +38,19 @@ class Store:
         # The database's own clock: see `storage.database.TIME`.
         self.raw.create_function("strftime", -1, lambda *_: self.clock().isoformat(timespec="milliseconds"))
         self.engine: Engine = create_engine("sqlite://", creator=lambda: self.raw, poolclass=StaticPool)
+        # Reads need no transaction: nothing else happens while one is done.
+        self.reader: Engine = create_engine("sqlite://", creator=lambda: self.raw, poolclass=StaticPool)
         event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         event.listen(self.engine, "rollback", _forget_tables)
         revision.migrate(Database(self.engine, self.engine, Unwatched()))
-        self.empty = self.raw.serialize()
+        self.empty = sqlite3.connect(":memory:", check_same_thread=False)
+        self.raw.backup(self.empty)
 
     def begin(self, clock: Callable[[], datetime]) -> None:
         """An empty database, whose time this is."""
-        self.raw.deserialize(self.empty)
+        if self.raw.in_transaction:
+            self.raw.execute("ROLLBACK")
+        self.empty.backup(self.raw)
         self.clock = clock
 
 
@@ -53,7 +58,7 @@ class Line(Database):
     """A process's way to the database: it may be cut, and what was asked may have been done all the same."""
 
     def __init__(self, store: Store, weather: Weather, lane: Lane, limits: Limits = SHORT) -> None:
-        super().__init__(store.engine, store.engine, Unwatched(), limits)
+        super().__init__(store.reader, store.engine, Unwatched(), limits)
         self.store = store
         self.weather = weather
         self.lane = lane
@@ -71,18 +76,26 @@ class Line(Database):
         if self.weather.fate(f"database of {self.lane.name}") is not Fate.WELL:
             raise _cut()
         with self.reader.connect() as connection:
-            return work(connection, *args, **kwargs)
+            result = work(connection, *args, **kwargs)
+        self.weather.reach(f"read {name_of(work)}")
+        return result
 
     def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        assert LANE.get() is self.lane or LANE.get() is None
+        self.weather.reach(f"before {name_of(work)}")
         fate = self.weather.fate(f"database of {self.lane.name}")
         if fate is Fate.BEFORE:
             raise _cut()
         with self.writer.begin() as connection:
             result = work(connection, *args, **kwargs)
+        self.weather.reach(f"written {name_of(work)}")
         if fate is not Fate.WELL:
             raise _cut()
         return result
+
+
+def name_of(work: Any) -> str:
+    """What a unit of work is called in the program."""
+    return str(getattr(work, "__name__", type(work).__name__))
 
 
 def _cut() -> OperationalError:

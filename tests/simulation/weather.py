@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 from typing import Any, TypeVar
 
-from tests.simulation.loop import LANE, Loop
+from tests.simulation.loop import LANE, Lane, Loop
 
 T = TypeVar("T")
 
@@ -24,6 +25,19 @@ class Fate(StrEnum):
     SILENT = "was done, and no answer came"
 
 
+class Died(BaseException):
+    """The process dies at this very place."""
+
+
+@dataclass(eq=False)
+class Trap:
+    """Waits for some process to reach a place for the `left`th time, and then does something to it."""
+
+    place: str
+    left: int
+    spring: Callable[[Lane], None]
+
+
 @dataclass
 class Weather:
     """How likely a call goes wrong, by whom it is asked of. `storms`: who is out altogether, until when."""
@@ -32,7 +46,21 @@ class Weather:
     dice: Random
     rates: dict[str, float] = field(default_factory=dict)
     storms: dict[str, float] = field(default_factory=dict)
+    traps: list[Trap] = field(default_factory=list)
     fair: bool = False
+
+    def reach(self, place: str) -> None:
+        """A process is at this place: whoever waits for it there has it. Raises Died."""
+        lane = LANE.get()
+        if lane is None or self.fair:
+            return
+        for trap in [one for one in self.traps if one.place == place]:
+            trap.left -= 1
+            if trap.left <= 0:
+                self.traps.remove(trap)
+                trap.spring(lane)
+        if lane.dead:
+            raise Died
 
     def fate(self, whom: str) -> Fate:
         """How the next call to this one goes."""
@@ -51,11 +79,14 @@ class Weather:
         """
         fate, loop = self.fate(whom), self.loop
         there, back = self.dice.random() * 0.3, self.dice.random() * 0.3
+        self.reach(f"before {whom}")
+        # Where it was stopped just now it goes on from here.
+        await asyncio.sleep(0)
         if fate is Fate.BEFORE:
             await asyncio.sleep(there)
             raise down()
         answer: asyncio.Future[T] = loop.create_future()
-        context = _here()
+        context = copy_context()
 
         def arrive() -> None:
             settle: Callable[[Any], object] = answer.set_result
@@ -70,17 +101,12 @@ class Weather:
                 loop.call_later(back, lambda: None if answer.done() else settle(result), context=context)
 
         loop.call_later(there, arrive, context=loop.outdoors())
+        self.reach(f"after {whom}")
         try:
             async with asyncio.timeout(PATIENCE):
                 return await answer, fate
         except TimeoutError:
             raise down() from None
-
-
-def _here() -> Any:
-    from contextvars import copy_context
-
-    return copy_context()
 
 
 def lane_name() -> str:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,25 +21,27 @@ from slack_sdk.oauth.installation_store.models.installation import Installation
 import bot.scheduler
 import handlers.alerts.delivery
 from bot.front.oauth import Store as Installs
-from handlers.asked import TABLE
 from handlers.context.ports import Person
-from handlers.context.services import Request
 from handlers.ingest import webhooks
 from storage import workspaces
-from storage.records import Batch, Change, ChannelId, Recipient, Source, UserId, Workspace, WorkspaceId
+from storage.records import Batch, Change, Recipient, Source, Workspace, WorkspaceId
 from storage.statuses import Status
 from storage.vault import new_key
-from tests.simulation.loop import Loop, made_up
+from tests.simulation import acts
+from tests.simulation.loop import Lane, Loop, made_up
 from tests.simulation.mail import Books, Letter, MailLine, MailWorld, booked
 from tests.simulation.process import Parts, Process, Ticker, start
-from tests.simulation.script import Event
+from tests.simulation.script import HOUR, Event
 from tests.simulation.slack import SlackLine, SlackWorld, Team
 from tests.simulation.store import Store, ask
-from tests.simulation.weather import Weather
+from tests.simulation.weather import Trap, Weather
 
 #: The first moment of a story: some days before the clocks are set back in New York and Chicago.
 BEGAN: Final = datetime(2026, 10, 28, 13, 0, tzinfo=UTC)
 KEY: Final = new_key()
+#: Whoever was stopped for longer (in seconds) may find that another has taken over: a lease lasts two minutes, and is
+#: renewed well before.
+STOPPED: Final = 90.0
 #: Seconds between the rounds of all jobs when all is calm again, and how many rounds there are at least.
 PAUSES: Final = (1.0, 40.0, 130.0, 300.0, 1000.0, 1000.0, 3700.0, 3700.0, 3700.0)
 AT_LEAST: Final = 3
@@ -56,6 +59,11 @@ class Tenant:
     id: int = 0
     #: When it was first seen that the account was read, by the world's time.
     baseline: float | None = None
+    #: From which sum on a second person must agree to a cancellation.
+    above: int | None = None
+    #: When the app was taken out.
+    left: list[float] = field(default_factory=list)
+    installs: int = 0
 
 
 @dataclass
@@ -90,14 +98,23 @@ class World:
     told: list[Told] = field(default_factory=list)
     #: Webhook calls that were answered with 200, by number.
     acked: set[int] = field(default_factory=set)
+    pressed: list[acts.Pressed] = field(default_factory=list)
+    typed: list[acts.Typed] = field(default_factory=list)
+    #: How often a process took Slack's word that a customer is gone.
+    heard_left: Counter[int] = field(default_factory=Counter)
+    #: The processes that were stopped for a while, by their names.
+    stopped: set[str] = field(default_factory=set)
     #: The furthest that any process's clock was off.
     skewed: float = 0.0
     last_event: float = 0.0
     births: int = 0
+    #: How often the database was away altogether.
+    storms: int = 0
     ended: bool = False
 
     def __post_init__(self) -> None:
         self.loop = made_up(Random(f"loop {self.seed}"))
+        self.stirred = self.loop.create_future()
         self.dice = Random(f"world {self.seed}")
         self.weather = Weather(self.loop, Random(f"weather {self.seed}"))
         self.slack = SlackWorld(self.weather, self)
@@ -143,7 +160,7 @@ class World:
         for event in self.events:
             if event.at > self.loop.time():
                 await asyncio.sleep(event.at - self.loop.time())
-            self.last_event = self.loop.time()
+            self._stir()
             self.note(f"— {event}")
             await getattr(self, f"on_{event.kind}")(*event.facts)
             self.look()
@@ -151,6 +168,11 @@ class World:
         from tests.simulation.invariants import check
 
         check(self)
+
+    def _stir(self) -> None:
+        self.last_event = self.loop.time()
+        stirred, self.stirred = self.stirred, self.loop.create_future()
+        stirred.set_result(None)
 
     async def _calm(self) -> None:
         """Everything that was wrong is over: what is left to do is done."""
@@ -184,13 +206,19 @@ class World:
         self.births += 1
         made = start(f"process {self.births}", self.loop, Random(f"{self.seed} {self.births}"), BEGAN, self.parts)
         self.processes.append(made)
-        made.do(self._ticking(made))
+        made.do(self._ticking(made)).add_done_callback(self._ticked)
         return made
+
+    def _ticked(self, ended: asyncio.Task[Any]) -> None:
+        if not ended.cancelled() and ended.exception() is not None:
+            self.fault(f"the timetable broke: {ended.exception()!r}")
 
     async def _ticking(self, process: Process) -> None:
         while not self.ended:
             calm = self.loop.time() - self.last_event
-            await asyncio.sleep(max(2.0, calm) * (0.5 + process.dice.random()))
+            pause = max(3.0, 2.0 * calm) * (0.5 + process.dice.random())
+            # When nothing has happened for long it looks rarely, and soon again when something does.
+            await asyncio.wait([self.stirred], timeout=pause)
             if not self.ended:
                 await process.tick()
 
@@ -233,6 +261,7 @@ class World:
             self.weather.rates[name] = rate
 
     async def on_storm(self, whom: str, seconds: float) -> None:
+        self.storms += whom == "database"
         for name in self._names(whom):
             self.weather.storms[name] = self.loop.time() + seconds
 
@@ -242,13 +271,16 @@ class World:
         return [f"database of process {number}" for number in range(1, 30)]
 
     async def on_crash(self, number: int, seconds: float) -> None:
-        if not self.processes:
-            return
-        process = self.processes[number % len(self.processes)]
+        if self.processes:
+            self._crash(self.processes[number % len(self.processes)], seconds)
+
+    def _crash(self, process: Process, seconds: float) -> None:
         self.note(f"{process.name} dies")
         self.processes.remove(process)
         self.loop.kill(process.lane)
-        self._doubt(process)
+        self._doubt(process, self.loop.time())
+        # What it had sent a moment ago arrives all the same.
+        self.loop.call_later(1.0, self._doubt, process, self.loop.time(), context=self.loop.outdoors())
         self.loop.call_later(seconds, self._again, context=self.loop.outdoors())
 
     def _again(self) -> None:
@@ -256,19 +288,36 @@ class World:
             self.note(f"{self._start().name} is started")
 
     async def on_pause(self, number: int, seconds: float) -> None:
-        if not self.processes:
+        if self.processes:
+            self._pause(self.processes[number % len(self.processes)], seconds)
+
+    def _pause(self, process: Process, seconds: float) -> None:
+        if process.lane.paused:
             return
-        process = self.processes[number % len(self.processes)]
         self.note(f"{process.name} is stopped for {seconds:.0f} s")
         process.lane.paused = True
-        if seconds > 90:
-            self._doubt(process)
+        self.stopped.add(process.name)
+        stopped = self.loop.time()
 
         def go_on() -> None:
-            process.lane.paused = False
-            self.note(f"{process.name} goes on")
+            if process.lane.paused:
+                if seconds > STOPPED:
+                    self._doubt(process, stopped)
+                process.lane.paused = False
+                self.note(f"{process.name} goes on")
 
+        if seconds > STOPPED:
+            self._doubt(process, stopped)
         self.loop.call_later(seconds, go_on, context=self.loop.outdoors())
+
+    async def on_trap(self, place: str, times: int, what: str, seconds: float) -> None:
+        def spring(lane: Lane) -> None:
+            process = next((one for one in self.processes if one.lane is lane), None)
+            if process is not None:
+                self.note(f"(at {place})")
+                (self._crash if what == "crash" else self._pause)(process, seconds)
+
+        self.weather.traps.append(Trap(place, times, spring))
 
     async def on_clock(self, number: int, seconds: float) -> None:
         if not self.processes:
@@ -276,20 +325,16 @@ class World:
         self.skewed = max(self.skewed, abs(seconds))
         self.processes[number % len(self.processes)].clock.skew = timedelta(seconds=seconds)
 
-    def _doubt(self, process: Process) -> None:
-        """What it posted and did not write down may come again."""
-        written = {
-            row[0]
-            for row in ask(
-                self.store,
-                lambda c: list(c.exec_driver_sql("SELECT message_ts FROM outbox WHERE message_ts IS NOT NULL")),
-            )
-        }
+    def _doubt(self, process: Process, since: float) -> None:
+        """What it posted, and had not written down when it died or was stopped, may come again."""
+        written = "SELECT message_ts FROM outbox WHERE message_ts IS NOT NULL UNION SELECT message_ts FROM cards"
+        known = {row[0] for row in ask(self.store, lambda c: list(c.exec_driver_sql(written)))}
         for team in self.slack.teams.values():
             for room in team.rooms.values():
                 for post in room.posts:
-                    if post.by == process.name and post.ts not in written and post.at > self.loop.time() - 3600:
-                        post.sure = False
+                    young = post.at > since - (HOUR if self.storms else 30.0)
+                    if post.by == process.name and post.ts not in known and young:
+                        post.doubted = True
 
     async def on_install(self, number: int) -> None:
         people = {
@@ -297,11 +342,12 @@ class World:
             "U0BEN": Person("Ben Park", "America/New_York", is_admin=True),
             "U0CAT": Person("Cat Moss", "Europe/Paris", is_admin=False),
         }
-        token = f"xoxb-{number}-1"
         team = self.slack.teams.setdefault(f"T{number}", Team(f"T{number}", people))
-        team.tokens.add(token)
         books = self.mail.books.setdefault(f"key {number}", Books(f"key {number}", f"Customer {number}"))
-        self.tenants.setdefault(number, Tenant(number, team, books))
+        tenant = self.tenants.setdefault(number, Tenant(number, team, books))
+        tenant.installs += 1
+        token = f"xoxb-{number}-{tenant.installs}"
+        team.tokens.add(token)
         await self._insist(partial(self._install, number, team.name, token))
 
     async def _install(self, number: int, team: str, token: str, process: Process) -> None:
@@ -316,8 +362,13 @@ class World:
         await Installs(process.tenants, greet).async_save(made)
 
     async def on_connect(self, number: int) -> None:
+        if number not in self.tenants:
+            return
+
         async def work(process: Process) -> None:
             tenant = self.tenants[number]
+            if not tenant.id:
+                return
             await process.tenants.connect(WorkspaceId(tenant.id), tenant.books.key, "us", lambda _c, _a: True)
 
         await self._insist(work)
@@ -382,25 +433,28 @@ class World:
         return await webhooks.receive(services, workspace, str(name).encode(), {})
 
     async def on_type(self, number: int, user: str, room: str, said: str) -> None:
-        """Somebody types /mailalerts …"""
-        tenant, process = self.tenants.get(number), self.one()
-        if tenant is None or not tenant.id or process is None:
-            return
-        tenant.team.steps += 1
-        trigger = f"{number}.{tenant.team.steps}"
-        process.do(self._command(process, tenant, user, room, said, trigger))
-        await asyncio.sleep(5)
+        await acts.type_command(self, number, user, room, said)
 
-    async def _command(self, process: Process, tenant: Tenant, user: str, room: str, said: str, trigger: str) -> None:
-        found = await process.tenants.enter(None, tenant.team.name, False)
-        if found is None:
-            return
-        command = TABLE.commands["/mailalerts"]
-        request = Request(
-            found.workspace, UserId(user), ChannelId(room), said, response_url=f"{user} in {room}", trigger_id=trigger,
-            open_to_guests=command.for_guests, nameless=command.nameless,
-        )  # fmt: skip
-        process.dispatcher.take(request, f"command:{trigger}", command.handler, in_turn=not command.opens_page)
+    async def on_crowd(self, again: bool) -> None:
+        await acts.crowd(self, again)
+
+    async def on_press(self, number: int, user: str, action: str, about: str) -> None:
+        self.loop.create_task(acts.press(self, number, user, action, about), context=self.loop.outdoors())
+
+    async def on_rank(self, number: int, user: str, is_admin: bool) -> None:
+        acts.rank(self, number, user, is_admin)
+
+    async def on_rule(self, number: int, above: int) -> None:
+        acts.rule(self, number, above)
+
+    async def on_hours(self, number: int, room: str, *settings: Any) -> None:
+        acts.hours(self, number, room, settings)
+
+    async def on_leave(self, number: int, told: tuple[float, ...]) -> None:
+        await acts.leave(self, number, told)
+
+    async def on_morning(self) -> None:
+        """Nothing happens, but that the clock is looked at."""
 
     async def _refresh(self, token: str) -> Any:
         raise NotImplementedError
@@ -414,6 +468,8 @@ class World:
         clock = SimpleNamespace(clock_gettime=lambda _which: self.loop.time(), CLOCK_BOOTTIME=time.CLOCK_BOOTTIME)
         places: list[tuple[Any, str, Any]] = [
             (handlers.alerts.delivery, "time", clock),
+            # While channels rest the sender looks forty times a second: five are enough where time is made up.
+            (handlers.alerts.delivery, "BREATH", 0.2),
             (bot.scheduler, "AsyncIOScheduler", lambda **_: Ticker()),
             (uuid, "uuid4", lambda: uuid.UUID(int=dice.getrandbits(128), version=4)),
         ]
