@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers.alerts import view as alerts_view
-from handlers.alerts.holding import Overtaken, holding
+from handlers.alerts.holding import Overtaken, holding, record
 from handlers.context.services import Services
 from handlers.errors import MessageGone, Outage, Refusal
 from handlers.text import formatting
@@ -59,7 +59,8 @@ async def _refresh(services: Services, held: Hold, batch: NewsBatch) -> None:
         if card is not None and outbox.holds(connection, held):
             keep_card(connection, batch.key, card)
 
-    await services.memory.write(keep)
+    # A card that was posted anew would else be posted once more.
+    await record(services, keep)
 
 
 async def _refreshed(services: Services, held: Hold, batch: NewsBatch) -> Card | None:

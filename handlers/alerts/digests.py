@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from handlers.alerts import digest_view, risks
 from handlers.alerts.digest_view import Alarm, Morning
-from handlers.alerts.holding import Overtaken, holding
+from handlers.alerts.holding import Overtaken, holding, record
 from handlers.alerts.state import State
 from handlers.charts.values import Curve, Pie
 from handlers.context import replies
@@ -210,7 +210,7 @@ async def _raise_alarms(
     if raised and not first_look and await _post(services, held, digest_view.alarm(raised)) is None:
         return state
     state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)], unseen=False)
-    await services.memory.write(channel_settings.told, held, state.written())
+    await record(services, channel_settings.told, held, state.written())
     return state
 
 
@@ -225,7 +225,7 @@ async def _tell_risks(services: Services, held: Hold, account: AccountState, sta
         return state
     told = [*state.at_risk, *(int(one.campaign.id) for one in found)]
     state = replace(state, at_risk=told, risk_hour=_hour(now))
-    await services.memory.write(channel_settings.told, held, state.written())
+    await record(services, channel_settings.told, held, state.written())
     return state
 
 
@@ -274,7 +274,7 @@ async def _tell_morning(
     # Of what was there before the first digest nothing is news.
     if state.counts and morning.is_news and await _post(services, held, digest_view.morning(morning)) is None:
         return state
-    await services.memory.write(channel_settings.told, held, after.written(), on=local.date())
+    await record(services, channel_settings.told, held, after.written(), on=local.date())
     return after
 
 
@@ -321,7 +321,7 @@ async def _tell_week(
     posted = await _post(services, held, message)
     if posted is None:
         return
-    await services.memory.write(channel_settings.told, held, after.written())
+    await record(services, channel_settings.told, held, after.written())
     if posted:
         await _tell_curve(services, held, subscription, account, posted)
 

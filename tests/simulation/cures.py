@@ -13,7 +13,6 @@ from bot.scheduler import Timetable
 from handlers.alerts import digests
 from handlers.alerts.delivery import OutboxSender
 from handlers.alerts.holding import holding
-from handlers.context import access
 from handlers.context.grouped_commits import settled
 from handlers.context.memory import Memory
 from storage.statements import Sql
@@ -86,18 +85,9 @@ def _singles(stack: ExitStack) -> None:
     stack.enter_context(patch.object(Memory, "_do_together", together))
 
 
-def _rights(stack: ExitStack) -> None:
-    """Who may do what is remembered for an hour: an admin who was demoted cancelled mail."""
-
-    async def person(services: Any, request: Any) -> Any:
-        return await services.slack.person(request.user)
-
-    stack.enter_context(patch.object(access, "_at_this_moment", person))
-
-
 #: By the name under which `make simulate ARGS="without=…"` takes them out.
 CURES: Final[dict[str, Callable[[ExitStack], None]]] = {
-    "jobs": _jobs, "digest": _digest, "fence": _fence, "news": _news, "singles": _singles, "rights": _rights,
+    "jobs": _jobs, "digest": _digest, "fence": _fence, "news": _news, "singles": _singles,
 }  # fmt: skip
 
 

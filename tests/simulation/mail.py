@@ -1,13 +1,15 @@
 """The mail house as it is from outside: accounts with campaigns and pieces that move; and the port that asks it."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from zlib import crc32
 
 from bot.platforms.registry import USUAL
-from handlers.context.ports import AddressCheck, Delivery, Profile, ReportPage
+from handlers.context.ports import AddressCheck, Delivery, Known, Profile, ReportPage
 from handlers.errors import CampaignUnknown, KeyRefused, PayloadRefused, PieceUnknown, PlatformDown, TooLate
 from storage.records import Batch, Campaign, CampaignStage, Change, Piece, Recipient, Source
 from storage.statuses import Status
@@ -32,6 +34,11 @@ class Letter:
     def status(self) -> Status:
         """Where it is: the furthest that it came."""
         return max(status for _, status in self.way)
+
+    @property
+    def print(self) -> int:
+        """Of its row in a report: the same as long as that says the same."""
+        return crc32(f"{self.ref} {self.campaign} {self.status.word} {self.cost} {self.recipient}".encode())
 
     def described(self, *, whole: bool = False) -> Piece:
         return Piece(
@@ -114,30 +121,34 @@ class MailLine:
         found: Campaign = await self._ask(work)
         return found
 
-    def _reported(self, letters: list[Letter]) -> Batch:
-        """A report says where a piece is, and not since when."""
-        now = self.moment()
-        changes = [Change(one.ref, one.status, now, exact=False, source=Source.POLL) for one in letters]
-        return Batch(pieces=tuple(one.described() for one in letters), changes=tuple(changes))
+    async def _report(self, letters: list[Letter], known: Known | None, field: str) -> Batch:
+        """A report says where a piece is, and not since when. What is `known` to say nothing new is left out."""
+        prints = {one.ref: one.print for one in letters}
+        recognized = await known(prints) if known else ()
+        fresh, now = [one for one in letters if one.ref not in recognized], self.moment()
+        changes = [Change(one.ref, one.status, now, exact=False, source=Source.POLL) for one in fresh]
+        pieces: list[Piece] = [replace(one.described(), **{field: prints[one.ref]}) for one in fresh]  # type: ignore[arg-type]
+        return Batch(pieces=tuple(pieces), changes=tuple(changes))
 
-    async def campaign_pieces(self, ref: str) -> Batch:
-        def work(books: Books) -> Batch:
-            return self._reported([one for one in books.letters.values() if one.campaign == ref])
+    async def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
+        def work(books: Books) -> list[Letter]:
+            return [deepcopy(one) for one in books.letters.values() if one.campaign == ref]
 
-        found: Batch = await self._ask(work)
-        return found
+        yield await self._report(await self._ask(work), known, "placed_print")
 
-    async def pieces(self, first: date, last: date, route: str | None) -> AsyncIterator[ReportPage]:
+    async def pieces(
+        self, first: date, last: date, route: str | None, known: Known | None = None
+    ) -> AsyncIterator[ReportPage]:
         start = 0
         while True:
 
-            def work(books: Books, start: int = start) -> Batch:
+            def work(books: Books, start: int = start) -> list[Letter]:
                 those = [one for one in books.letters.values() if first <= one.ordered_at.date() <= last]
-                return self._reported(those[start : start + PAGE])
+                return [deepcopy(one) for one in those[start : start + PAGE]]
 
-            batch: Batch = await self._ask(work)
-            yield ReportPage(batch, "newer")
-            if len(batch.pieces) < PAGE:
+            letters: list[Letter] = await self._ask(work)
+            yield ReportPage(await self._report(letters, known, "listed_print"), "newer")
+            if len(letters) < PAGE:
                 return
             start += PAGE
 

@@ -11,7 +11,7 @@ from tests.simulation.world import World
 #: What is nobody's input.
 TROUBLES = frozenset({"weather", "storm", "trap", "crash", "pause", "clock"})
 #: What is of no one customer.
-OF_ALL = frozenset({"processes", "crowd", "morning"})
+OF_ALL = frozenset({"processes", "crowd", "moment"})
 
 
 def calm(events: Sequence[Event]) -> list[Event]:

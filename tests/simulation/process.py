@@ -10,12 +10,13 @@ from random import Random
 from typing import Any
 
 from bot.front.dispatcher import Dispatcher, InFlight
-from bot.platforms.kinds import Region
+from bot.platforms.kinds import MailAccount, Region
 from bot.platforms.registry import USUAL
 from bot.platforms.unconnected import Unconnected
 from bot.scheduler import Timetable
 from bot.tenants import AppCredentials, Many
 from handlers.context.memory import Memory
+from handlers.context.ports import Messenger
 from handlers.context.services import Policy, Services
 from handlers.context.webhook_queue import WebhookQueue
 from handlers.setup.leaving import Leaving
@@ -126,8 +127,8 @@ class Parts:
 
     store: Any
     weather: Any
-    make_slack: Callable[[ProcessClock, str, str], Any]
-    make_mail: Callable[[ProcessClock, str], Any]
+    make_slack: Callable[[ProcessClock, str, str], Messenger]
+    make_mail: Callable[[ProcessClock, str], MailAccount]
     refresh: Callable[..., Any]
     keys: tuple[str, ...]
 
@@ -163,7 +164,7 @@ def _put_together(
         {"us": (USUAL, Region("https://mail.invalid/", "USD"))},
         lambda token: Token(token, parts),  # type: ignore[arg-type, return-value]
         lambda _platform, keys: parts.make_mail(clock, keys.key),
-        lambda client, team: parts.make_slack(clock, team, client.token or ""),
+        lambda client, team: parts.make_slack(clock, team, client.token or ""),  # type: ignore[arg-type, return-value]
     )
     template = replace(template)
     in_flight = InFlight()

@@ -73,12 +73,36 @@ def _tenant(pen: Pen, tenant: int, theme: str) -> None:
     for _ in range(dice.choices((0, 1, 2), (3, 2, 1))[0]):
         said = dice.choices(("on", "stop", "mute for 2 hours", "resume", "list"), (4, 1, 1, 1, 1))[0]
         pen.add(at + pen.gap(10, 4 * DAY), "type", tenant, dice.choice(PEOPLE), dice.choice(ROOMS), said)
-    if theme in SCENES:
-        SCENES[theme](pen, tenant, at)
+    SCENES[theme](pen, tenant, at)
+
+
+def _stopped_while_telling(pen: Pen, tenant: int, at: float) -> None:
+    """A process is stopped with news in its hands, and the others tell it meanwhile."""
+    dice = pen.dice
+    if tenant or dice.random() < 0.5:
+        return
+    at += 2 * HOUR + pen.gap(1, DAY)
+    pen.add(at - HOUR, "book", tenant, 5, 2)
+    pen.add(at, "move", tenant, "600", "RETURNED", (1.0,))
+    place = dice.choice(("read gather", "written claim", "before slack", "after slack", "before settle"))
+    seconds = pen.gap(100, 900)
+    pen.add(at + 1.5, "trap", place, 1, "pause", seconds)
+    for number in range(8):
+        pen.add(at + 45 + number * seconds / 6, "moment")
 
 
 def _digests(pen: Pen, tenant: int, at: float) -> None:
     dice = pen.dice
+    if not tenant and dice.random() < 0.6:
+        nine = DAY + HOUR + MINUTE
+        pen.add(at + 2 * HOUR, "book", tenant, 5, 2)
+        pen.add(at + 3 * HOUR, "move", tenant, "600", "RETURNED", (1.0,))
+        pen.add(nine - 5 * MINUTE, "move", tenant, "601", "HANDED_OVER", (1.0,))
+        place = dice.choice(("read _account", "read _account", "written hold", "read listeners", "before slack"))
+        seconds = pen.gap(100, 900)
+        pen.add(nine - MINUTE + 1, "trap", place, 1, "pause", seconds)
+        for number in range(10):
+            pen.add(nine - MINUTE + 2 + number * (30 + seconds / 8), "moment")
     if dice.random() < 0.4:
         quiet = dice.choice((None, (18, 8), (22, 6)))
         zone = dice.choice(("America/New_York", "Europe/Paris", "America/Chicago"))
@@ -107,6 +131,8 @@ def _leaves(pen: Pen, tenant: int, at: float) -> None:
     told = tuple(
         pen.gap(0.5, 20) if dice.random() < 0.7 else pen.gap(MINUTE, 2 * HOUR) for _ in range(dice.choice((1, 2)))
     )
+    # Just before, so that whoever asks is known to the processes.
+    pen.add(then - 2, "crowd", True)
     pen.add(then, "leave", tenant, told)
     # Who is looked into is gone half a second later, and known to be gone everywhere half a minute later.
     pen.add(then + told[0] + pen.gap(1, 25), "crowd", True)
@@ -124,7 +150,13 @@ def _persons(pen: Pen, tenant: int, at: float) -> None:
     pen.add(at + pen.gap(MINUTE, DAY), "rank", tenant, dice.choice(PEOPLE), dice.random() < 0.5)
 
 
-SCENES = {"digest": _digests, "cancelling": _cancels, "leaving": _leaves, "people": _persons}
+SCENES = {
+    "news": _stopped_while_telling,
+    "digest": _digests,
+    "cancelling": _cancels,
+    "leaving": _leaves,
+    "people": _persons,
+}
 
 
 def _campaign(pen: Pen, tenant: int, number: int, at: float, theme: str) -> None:
@@ -188,7 +220,7 @@ def _troubles(pen: Pen, theme: str) -> None:
     pen.add(0.0, "processes", dice.choices((1, 2, 3), (1, 4, 1))[0])
     if theme == "digest":
         _mornings(pen)
-        moments += [at for at, kind, _ in pen.events if kind == "morning"] * 3
+        moments += [at for at, kind, _ in pen.events if kind == "moment"] * 3
     if dice.random() < 0.15:
         return
     for whom in ("slack", "mail", "database"):
@@ -202,7 +234,7 @@ def _mornings(pen: Pen) -> None:
     """The hours at which channels are told of the day before, over some days and the end of daylight saving."""
     for day in range(pen.dice.choice((3, 5))):
         for hour in (1, 2):
-            pen.add(day * DAY + hour * HOUR + pen.gap(1, MINUTE), "morning")
+            pen.add(day * DAY + hour * HOUR + pen.gap(1, MINUTE), "moment")
 
 
 def _trouble(pen: Pen, theme: str, moments: list[float]) -> None:
@@ -212,8 +244,8 @@ def _trouble(pen: Pen, theme: str, moments: list[float]) -> None:
     kind = dice.choices(("trap", "crash", "pause", "clock", "storm"), (10, 2, 2, 1, 2))[0]
     if kind == "trap":
         place = dice.choice(PLACES[theme] if dice.random() < 0.8 else PLACES["news"])
-        what = dice.choice(("crash", "pause"))
-        seconds = pen.gap(1, HOUR) if what == "crash" else pen.gap(20, 30 * MINUTE)
+        what = dice.choices(("crash", "pause", "cut"), (2, 2, 1))[0]
+        seconds = pen.gap(20, 30 * MINUTE) if what == "pause" else pen.gap(1, HOUR)
         pen.add(at, kind, place, dice.choices((1, 2, 3, 5), (6, 3, 2, 1))[0], what, seconds)
     elif kind == "storm":
         pen.add(at, kind, dice.choice(("slack", "mail", "database")), pen.gap(5, 8 * HOUR))

@@ -310,12 +310,16 @@ class World:
             self._doubt(process, stopped)
         self.loop.call_later(seconds, go_on, context=self.loop.outdoors())
 
+    def _cut(self, process: Process, seconds: float) -> None:
+        self.note(f"{process.name} loses the database for {seconds:.0f} s")
+        self.weather.storms[f"database of {process.name}"] = self.loop.time() + seconds
+
     async def on_trap(self, place: str, times: int, what: str, seconds: float) -> None:
         def spring(lane: Lane) -> None:
             process = next((one for one in self.processes if one.lane is lane), None)
             if process is not None:
                 self.note(f"(at {place})")
-                (self._crash if what == "crash" else self._pause)(process, seconds)
+                {"crash": self._crash, "pause": self._pause, "cut": self._cut}[what](process, seconds)
 
         self.weather.traps.append(Trap(place, times, spring))
 
@@ -453,7 +457,7 @@ class World:
     async def on_leave(self, number: int, told: tuple[float, ...]) -> None:
         await acts.leave(self, number, told)
 
-    async def on_morning(self) -> None:
+    async def on_moment(self) -> None:
         """Nothing happens, but that the clock is looked at."""
 
     async def _refresh(self, token: str) -> Any:
