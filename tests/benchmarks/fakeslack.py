@@ -30,6 +30,7 @@ async def main() -> None:
             count["out of order"] += 1
         seen[channel] = order or seen.get(channel, "")
         count["messages"] += 1
+        count["bytes"] += request.content_length or 0
         return web.json_response({"ok": True, "ts": f"1.{next(numbers):09}", "channel": channel})
 
     async def report(_request: web.Request) -> web.Response:
