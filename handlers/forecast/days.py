@@ -3,14 +3,21 @@
 Days are counted as delivery days: a campaign that was handed over on the Friday before Labor Day would else look late.
 """
 
+from __future__ import annotations
+
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Numbers = NDArray[np.float64]
+    Numbers = NDArray[np.float64]
+else:
+    from handlers.forecast.later import Later
+
+    np = Later("numpy")
 
 SUNDAY: Final = 6
 MONDAY, THURSDAY = 0, 3

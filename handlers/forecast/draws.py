@@ -16,8 +16,7 @@ from typing import Final
 import numpy as np
 
 from handlers.forecast import days as calendar
-from handlers.forecast.days import Numbers
-from handlers.forecast.past import LEVELS, PARTS, Past, Prospect
+from handlers.forecast.past import LEVELS, PARTS, Numbers, Past, Prospect
 from storage.records import Transit
 from storage.statuses import Status
 

@@ -4,21 +4,28 @@ Shares are of the pieces handed over. Days are the asker's; a hand-over is count
 lie ahead, and is then taken for today.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Final
 
 from handlers.forecast import days as calendar
-from handlers.forecast import draws as drawing
-from handlers.forecast import past as learning
-from handlers.forecast.days import Numbers
-from handlers.forecast.draws import Draws, Drop
-from handlers.forecast.past import PARTS, Past, Prospect
 from storage.records import CampaignId, StoredCampaign, Transit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from handlers.forecast import draws as drawing
+    from handlers.forecast import past as learning
+    from handlers.forecast.draws import Draws, Drop
+    from handlers.forecast.past import Numbers, Past, Prospect
+else:
+    from handlers.forecast.later import Later
+
+    np, drawing, learning = (Later(name) for name in ("numpy", f"{__package__}.draws", f"{__package__}.past"))
 
 #: Of USPS's standards: see `past`.
 MARKETING_MAIL: Final = (4, 7)
@@ -76,7 +83,7 @@ class Outlook:
         """By which delivery day after the hand-over this part of the pieces that are delivered at all usually is."""
         spread = float(np.exp(self.prospect.spread))
         level = float(np.exp(self.prospect.center))
-        return max(round(level + spread * float(np.interp(part, PARTS, self.prospect.shape))), 1)
+        return max(round(level + spread * float(np.interp(part, learning.PARTS, self.prospect.shape))), 1)
 
 
 def outlook(past: Past, form: str, but: CampaignId | None = None) -> Outlook:
@@ -118,7 +125,7 @@ class Forecast:
     @cached_property
     def plan(self) -> Draws:
         """What was to be expected when the first pieces were handed over."""
-        blank = [Drop(one.handed_on, one.pieces, {}, {}) for one in self.drops]
+        blank = [drawing.Drop(one.handed_on, one.pieces, {}, {}) for one in self.drops]
         return drawing.follow(blank, self.outlook.prospect, self.outlook.past, self.first, self.seed)
 
     def seen_by(self, day: date) -> float:
@@ -206,7 +213,7 @@ class Forecast:
         for one in self.drops:
             age = calendar.delivery_days(one.handed_on, yesterday)
             if age >= LATE_AFTER:
-                expected += one.pieces * float(np.interp((age - 1.2 * slowest) / spread, shape, PARTS))
+                expected += one.pieces * float(np.interp((age - 1.2 * slowest) / spread, shape, learning.PARTS))
         ended = self.mailed - self.open
         return expected >= self.mailed / 2 and ended < LATE_BELOW * expected
 
@@ -218,7 +225,7 @@ class Forecast:
         return sum(one.open for one in self.drops if calendar.delivery_days(one.handed_on, yesterday) > limit)
 
     @cached_property
-    def yesterday(self) -> "Forecast | None":
+    def yesterday(self) -> Forecast | None:
         """The same as it could be told a day ago; None when nothing was handed over then."""
         day = self.today - timedelta(days=1)
         before = [_until(one, day) for one in self.drops if one.handed_on < day]
@@ -237,7 +244,7 @@ def worked_out(told: Forecast | None) -> Forecast | None:
 def _until(one: Drop, day: date) -> Drop:
     age = (day - one.handed_on).days
     landed, returned = ({lag: n for lag, n in ends.items() if lag < age} for ends in (one.landed, one.returned))
-    return Drop(one.handed_on, one.pieces, landed, returned)
+    return drawing.Drop(one.handed_on, one.pieces, landed, returned)
 
 
 def forecast(those: Sequence[Transit], expected: Outlook, today: date, seed: int) -> Forecast | None:
@@ -340,7 +347,7 @@ def piece_landing(handed_over: date, expected: Outlook) -> tuple[date, date]:
 
 def chance_of_today(expected: Outlook, home_by: date, today: date) -> float:
     """The chance that nearly all is in homes by that day if it is handed over today."""
-    return Forecast((Drop(today, TYPICAL, {}, {}),), expected, today, 1).chance(home_by)
+    return Forecast((drawing.Drop(today, TYPICAL, {}, {}),), expected, today, 1).chance(home_by)
 
 
 def mail_by(expected: Outlook, home_by: date, today: date, chance: float) -> tuple[date, float] | None:

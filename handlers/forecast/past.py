@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.forecast import days as calendar
-from handlers.forecast.days import Numbers
 from storage.records import CampaignId, Transit
 from storage.statuses import Status
 
+Numbers = NDArray[np.float64]
 #: No curve is followed further than this many delivery days.
 LONGEST: Final = 45
 #: After so many delivery days a campaign has landed, or will not.

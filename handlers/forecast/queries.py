@@ -1,21 +1,29 @@
 """How long mail takes, brought together with a campaign or a piece. Reads a few rows, and counts nothing."""
 
+from __future__ import annotations
+
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from handlers.forecast import model, past
-from handlers.forecast.draws import Drop
+from handlers.forecast import model
 from handlers.forecast.model import Forecast, Outlook
-from handlers.forecast.past import Past
 from storage.queries import transits
 from storage.records import CampaignId, Mix, StoredCampaign, StoredPiece, Transit, WorkspaceId
 from storage.statuses import MAILED, Status
+
+if TYPE_CHECKING:
+    from handlers.forecast import draws, past
+    from handlers.forecast.past import Past
+else:
+    from handlers.forecast.later import Later
+
+    draws, past = (Later(f"{__package__}.{name}") for name in ("draws", "past"))
 
 #: Below so many mailed pieces a share of returns says little.
 ENOUGH_MAILED: Final = 50
@@ -49,7 +57,7 @@ class Account:
     def planned(self, campaign: StoredCampaign) -> Forecast:
         """How a campaign may go on whose first pieces are still to be handed over: on its mailing date, or today."""
         day = max(campaign.facts.send_on or self.today, self.today)
-        drop = Drop(day, campaign.facts.recipients or ENOUGH_MAILED, {}, {})
+        drop = draws.Drop(day, campaign.facts.recipients or ENOUGH_MAILED, {}, {})
         form = next(iter(self.forms()), "")
         return Forecast((drop,), model.outlook(self.past, form), day, int(campaign.id))
 
