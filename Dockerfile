@@ -14,6 +14,8 @@ COPY bot /opt/piecewise/bot
 COPY handlers /opt/piecewise/handlers
 COPY storage /opt/piecewise/storage
 COPY manifest.yml .env.example pyproject.toml /opt/piecewise/
+# Nothing can be written there later: so our bytecode is made now, as pip made that of the libraries.
+RUN /opt/libraries/bin/python -m compileall -q /opt/piecewise
 ENV PATH=/opt/libraries/bin:$PATH \
     PYTHONPATH=/opt/piecewise \
     PYTHONDONTWRITEBYTECODE=1 \

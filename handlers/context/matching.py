@@ -6,7 +6,8 @@ Done where the database is read, beside the event loop: it grows with the number
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -51,24 +52,26 @@ class Match:
         return self.found[0] if len(self.found) == 1 and (self.sure or self.guessed) else None
 
 
-@dataclass(frozen=True)
-class _Key:
-    """A name as it is compared: its words without case, accents, apostrophes and marks; and run together."""
+class _Key(NamedTuple):
+    """A name as it is compared: without case and accents; its words without apostrophes and marks, in a line, and run
+    together."""
 
+    folded: str
     words: tuple[str, ...]
-
-    @property
-    def line(self) -> str:
-        return " ".join(self.words)
-
-    @property
-    def run(self) -> str:
-        return "".join(self.words)
+    line: str
+    run: str
 
 
+#: Names whose keys are remembered, some hundred bytes each: one question compares all names of an account many times.
+REMEMBERED: Final = 30_000
+
+
+@lru_cache(REMEMBERED)
 def _key(text: str) -> _Key:
-    folded = fold_text(text).translate(APOSTROPHES).replace("&", " and ")
-    return _Key(tuple("".join(c if c.isalnum() else " " for c in folded).split()))
+    folded = fold_text(text)
+    plain = folded.translate(APOSTROPHES).replace("&", " and ")
+    words = tuple("".join(c if c.isalnum() else " " for c in plain).split())
+    return _Key(folded, words, " ".join(words), "".join(words))
 
 
 def exactly(asked: str, names: Sequence[Named]) -> list[Named]:
@@ -77,9 +80,9 @@ def exactly(asked: str, names: Sequence[Named]) -> list[Named]:
     refs = {asked.removeprefix("#"), number[1] if number else asked}
     if by_ref := [one for one in names if one.ref in refs]:
         return by_ref
-    key = fold_text(asked)
-    same = [one for one in names if key and fold_text(one.name) == key]
-    if same or not (run := _key(asked).run):
+    key = _key(asked)
+    same = [one for one in names if key.folded and _key(one.name).folded == key.folded]
+    if same or not (run := key.run):
         return same
     return [one for one in names if _key(one.name).run == run]
 
@@ -105,11 +108,11 @@ def named(connection: Connection, workspace_id: WorkspaceId, names: Sequence[str
 
 def contains(asked: str, names: Sequence[Named]) -> list[Named]:
     """The campaigns in whose name these words stand as they were typed: from the beginning of one of its words."""
-    folded, key = fold_text(asked), _key(asked)
-    if not folded:
+    key = _key(asked)
+    if not key.folded:
         return []
     found = [one for one in names if key.run and f" {key.line}" in f" {_key(one.name).line}"]
-    found = found or [one for one in names if folded in fold_text(one.name)]
+    found = found or [one for one in names if key.folded in _key(one.name).folded]
     return found or [one for one in names if len(key.run) > 3 and key.run in _key(one.name).run]  # noqa: PLR2004 - letters
 
 

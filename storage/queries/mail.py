@@ -263,9 +263,11 @@ ALIKE_SEEN: Final = 500
 ALIKE: Final = load("alike", {"most": ALIKE_SEEN})
 
 
-BY_REF: Final = select(pieces.c.id).where(
-    pieces.c.workspace_id == bindparam("workspace"), pieces.c.ref == bindparam("ref")
-)
+_HAS_REF: Final = pieces.c.workspace_id == bindparam("workspace"), pieces.c.ref == bindparam("ref")
+BY_REF: Final = select(pieces.c.id).where(*_HAS_REF)
+#: Most who look for a piece know its id: one statement, made once.
+OF_REF: Final = _pieces().where(*_HAS_REF)
+OF_IDS: Final = _pieces().where(pieces.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def find_pieces(connection: Connection, workspace_id: WorkspaceId, asked: str, limit: int) -> list[StoredPiece]:
@@ -273,14 +275,19 @@ def find_pieces(connection: Connection, workspace_id: WorkspaceId, asked: str, l
 
     Each of these is looked up in its index, and of more than a few hundred that are alike not all are looked at.
     """
-    return pieces_by_id(connection, workspace_id, alike(connection, workspace_id, asked)[:limit])
+    found = connection.execute(OF_REF, {"workspace": workspace_id, "ref": asked}).all()
+    if found:
+        return [_piece(row) for row in found]
+    return pieces_by_id(connection, workspace_id, _begin_alike(connection, workspace_id, asked)[:limit])
 
 
 def alike(connection: Connection, workspace_id: WorkspaceId, asked: str) -> list[PieceId]:
     """The numbers of the same, as many as are looked at."""
     exact = connection.scalars(BY_REF, {"workspace": workspace_id, "ref": asked}).all()
-    if exact:
-        return [PieceId(key) for key in exact]
+    return [PieceId(key) for key in exact] or _begin_alike(connection, workspace_id, asked)
+
+
+def _begin_alike(connection: Connection, workspace_id: WorkspaceId, asked: str) -> list[PieceId]:
     key, zipped = search_key(asked), asked.strip().upper()
     if not key:
         return []
@@ -307,7 +314,7 @@ def piece_by_id(connection: Connection, workspace_id: WorkspaceId, piece_id: Pie
 
 def pieces_by_id(connection: Connection, workspace_id: WorkspaceId, piece_ids: Sequence[PieceId]) -> list[StoredPiece]:
     """The pieces with these numbers, in that order; unknown ones are left out."""
-    rows = connection.execute(_pieces().where(pieces.c.id.in_(piece_ids))).all()
+    rows = connection.execute(OF_IDS, {"ids": piece_ids}).all()
     # Asked for the workspace, too, SQLite would read all its pieces: it takes any index for a good one.
     found = {row.id: _piece(row) for row in rows if row.workspace_id == workspace_id}
     return [found[key] for key in piece_ids if key in found]

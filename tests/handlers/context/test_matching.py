@@ -34,6 +34,15 @@ def meant(office: Office, asked: str) -> matching.Match:
     return office.read(matching.match, office.workspace.id, asked)
 
 
+async def test_a_name_is_made_ready_for_comparing_once(office: Office) -> None:
+    await names(office, "Ana's Café & Co", "Spring welcome")
+    matching._key.cache_clear()
+    for asked in ("nothing", "of this", "spring", "anas cafe and co"):
+        meant(office, asked)
+    # Two names, four questions.
+    assert matching._key.cache_info().misses == 6
+
+
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
