@@ -115,7 +115,7 @@ spans = st.just(ALL_TIME) | st.just(parsing.this_month(date(2026, 11, 1)))
 
 standings = st.builds(
     status_view.Standing, mix=mixes, span=spans, today=st.just(date(2026, 11, 2)), currency=st.sampled_from(["USD", "CHF"]),
-    balance=st.none() | st.just(Money(Decimal("-3.5"))), as_of=maybe, stale=st.booleans(),
+    balance=st.none() | st.just(Money(Decimal("-3.5"))), as_of=maybe, platform=st.just("Stannp"), stale=st.booleans(),
 )  # fmt: skip
 
 

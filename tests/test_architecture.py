@@ -142,16 +142,6 @@ def test_every_status_has_a_name_a_color_a_meaning_and_a_place() -> None:
     assert len({style.color for style in STYLES.values()}) == len(Status)
 
 
-#: Where the name of a mail platform still stands in words for people. Each takes it from `services.platform.name` when it
-#: is touched next: this list only gets shorter.
-STILL_NAMED = {
-    "handlers/alerts/risks.py", "handlers/alerts/view.py", "handlers/cancel/approval_view.py", "handlers/forecast/past.py",
-    "handlers/forecast/words.py", "handlers/home/first_steps.py", "handlers/home/problem_view.py",
-    "handlers/pieces/view.py", "handlers/status/booking.py", "handlers/status/runway.py", "handlers/status/view.py",
-    "handlers/text/short_answers.py", "handlers/track/view.py",
-}  # fmt: skip
-
-
 def test_only_its_own_folder_names_a_mail_platform() -> None:
     names = [name for one in PLATFORMS.values() for name in (one.profile.key, one.profile.name.casefold())]
     own = ("bot/platforms/", "bot/sandbox/")
@@ -160,7 +150,7 @@ def test_only_its_own_folder_names_a_mail_platform() -> None:
         for path in SOURCES
         if any(name in path.read_text(encoding="utf-8").casefold() for name in names)
     }
-    assert {path for path in found if not path.startswith(own)} == STILL_NAMED
+    assert {path for path in found if not path.startswith(own)} == set(), "take it from `services.platform.name`"
 
 
 def test_no_transaction_can_hold_a_network_call() -> None:

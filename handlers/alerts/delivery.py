@@ -420,7 +420,7 @@ async def _post_news(services: Services, facts: Facts, todo: Plan, card: Card) -
     status, items = todo.groups[0]
     title = facts.campaign.facts.name if facts.campaign else "mail sent singly"
     pieces = [facts.pieces[item.piece_id] for item in items]
-    message = alerts_view.news(title, status, pieces, len(items))
+    message = alerts_view.news(title, status, pieces, len(items), services.platform.name)
     in_channel = status is Status.RETURNED and NotifyOn.BROADCAST in (facts.notify_on or frozenset())
     ts = await services.slack.post(facts.batch.channel, message, thread=card.message_ts, broadcast=in_channel)
     log.info("delivery.told", channel=facts.batch.channel, rows=len(items), status=status.name)

@@ -221,7 +221,7 @@ async def _tell_risks(services: Services, held: Hold, account: AccountState, sta
     found = await services.memory.read(
         lambda _: risks.found(state.deadlines, state.at_risk, account.campaigns, account.mail)
     )
-    if found and await _post(services, held, risks.message(found)) is None:
+    if found and await _post(services, held, risks.message(found, services.platform.name)) is None:
         return state
     told = [*state.at_risk, *(int(one.campaign.id) for one in found)]
     state = replace(state, at_risk=told, risk_hour=_hour(now))
@@ -337,7 +337,7 @@ async def _tell_curve(
     told = await services.memory.read(lambda _: model.worked_out(account.mail.of(campaign.id)))
     if told:
         picture = await services.renderer.curve(Curve.of(campaign.facts.name, status_view.curve_headline(told), told))
-        message = status_view.curve_answer(campaign, told, picture)
+        message = status_view.curve_answer(campaign, told, picture, services.platform.name)
         await _post(services, held, message, thread)
 
 

@@ -49,13 +49,15 @@ def found(
     return sorted(risks, key=lambda one: one.home_by)
 
 
-def message(risks: Sequence[Risk]) -> Message:
+def message(risks: Sequence[Risk], platform: str) -> Message:
     """Said once for each campaign; those found together are told together."""
     lines = [_line(one) for one in risks[:LISTED]]
     blocks = [section(line) for line in lines]
     if len(risks) > LISTED:
         blocks.append(context(f"and {formatting.count(len(risks) - LISTED)} more campaigns"))
-    note = "Nearly all: 19 of 20 of the pieces that are delivered at all. Ask Stannp about a drop that does not move."
+    note = (
+        f"Nearly all: 19 of 20 of the pieces that are delivered at all. Ask {platform} about a drop that does not move."
+    )
     settings = actions(button("Alert settings", Action.ALERT_SETTINGS, NOTHING))
     return Message(" ".join(line.replace("*", "") for line in lines), [*blocks, context(note), settings])
 

@@ -49,7 +49,7 @@ BOXES: Final = 10
 WANTS: Final = {
     NotifyOn.RETURNED: "Each return: who, where and when",
     NotifyOn.DELIVERED: "Each delivery, grouped",
-    NotifyOn.CANCELLED: "Pieces Stannp cancelled on its own",
+    NotifyOn.CANCELLED: "Surprise cancellations: pieces that were stopped without anyone here asking",
     NotifyOn.BROADCAST: "Returns in the channel, too, not only in the thread",
     NotifyOn.WEEKLY: "A weekly report with the pie, on Mondays",
 }
@@ -273,9 +273,9 @@ def is_finished(mix: Mix) -> bool:
     return mix.total > 0 and mix.of(*FINAL) == mix.total
 
 
-def news(title: str, status: Status, pieces: Sequence[StoredPiece], number: int) -> Message:
+def news(title: str, status: Status, pieces: Sequence[StoredPiece], number: int, platform: str) -> Message:
     """A group of pieces that reached a status, for a channel: a line each with its recipient shortened, one button."""
-    said = f"{formatting.pieces(number)} of {escape(title)} {VERBS[status]}"
+    said = f"{formatting.pieces(number)} of {escape(title)} {VERBS[status].format(platform=platform)}"
     lines = [_news_line(piece, status) for piece in pieces[:LISTED]]
     if number > LISTED:
         lines.append(f"and {formatting.count(number - LISTED)} more")
@@ -296,10 +296,11 @@ def _news_button(status: Status, pieces: Sequence[StoredPiece]) -> Block:
     return button("View details", Action.VIEW_DETAILS, campaign, spoken="All pieces of this campaign")
 
 
+#: `{platform}` becomes the mail platform's name.
 VERBS: Final = {
     Status.DELIVERED: "delivered (by USPS's estimate)",
     Status.RETURNED: "came back",
-    Status.CANCELLED: "cancelled by Stannp on its own",
+    Status.CANCELLED: "cancelled by {platform} on its own",
 }
 
 

@@ -42,7 +42,7 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
     why += ", and so does every one whose cost isn't known." if wanted.unpriced else "."
     sure = confirmation(
         "Cancel this mail?",
-        "I'll stop every piece Stannp still can. This can't be undone.",
+        "I'll stop every piece that can still be stopped. This can't be undone.",
         "Approve",
         "Not yet",
     )

@@ -113,6 +113,8 @@ class Profile:
     key_setting: str
     keys_at: str
     webhooks_at: str
+    #: When it stops calling a webhook, in a sentence; "" where it does not say, or never does.
+    webhook_pauses: str = ""
 
 
 class MailPlatform(Protocol):

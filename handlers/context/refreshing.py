@@ -23,8 +23,9 @@ MOMENTARY: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Freshness:
-    """When the numbers were read (None: never yet), and whether the platform failed to answer just now."""
+    """When the numbers were read (None: never yet) of which platform, and whether it failed to answer just now."""
 
+    platform: str
     as_of: datetime | None
     stale: bool = False
 
@@ -35,7 +36,7 @@ async def refresh_campaign(
     """Reads a campaign's pieces again when the last poll is not fresh. Never fails: old numbers beat none."""
     now = services.clock.now()
     if _is_fresh(services, workspace, now) and not force:
-        return Freshness(workspace.polled_at)
+        return Freshness(services.platform.name, workspace.polled_at)
     try:
         async with asyncio.timeout(services.policy.patience):
             if workspace.singles_offered is not False and Call.SINGLES not in workspace.gaps:
@@ -43,15 +44,15 @@ async def refresh_campaign(
                 async for batch in services.platform.campaign_pieces(campaign.facts.ref, known):
                     await services.memory.learn(workspace.id, batch, now)
                 await _refresh_balance(services, workspace)
-                return Freshness(now)
+                return Freshness(services.platform.name, now)
             await _refresh_balance(services, workspace)
     except NotOffered:
         # One campaign without such a report says nothing of the others: the poll finds out what the account offers.
         log.info("refresh.not_offered", campaign=campaign.facts.ref)
     except (Outage, Refusal, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
-        return Freshness(workspace.polled_at, stale=True)
-    return Freshness(workspace.polled_at)
+        return Freshness(services.platform.name, workspace.polled_at, stale=True)
+    return Freshness(services.platform.name, workspace.polled_at)
 
 
 def _is_fresh(services: Services, workspace: Workspace, now: datetime) -> bool:
@@ -62,14 +63,14 @@ def _is_fresh(services: Services, workspace: Workspace, now: datetime) -> bool:
 async def refresh_account(services: Services, workspace: Workspace) -> Freshness:
     """Reads the balance again when it is not fresh; says whether the platform answers. Never fails."""
     if _is_fresh(services, workspace, services.clock.now()):
-        return Freshness(workspace.polled_at)
+        return Freshness(services.platform.name, workspace.polled_at)
     try:
         async with asyncio.timeout(services.policy.patience):
             await _refresh_balance(services, workspace)
     except (Outage, Refusal, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
-        return Freshness(workspace.polled_at, stale=True)
-    return Freshness(workspace.polled_at)
+        return Freshness(services.platform.name, workspace.polled_at, stale=True)
+    return Freshness(services.platform.name, workspace.polled_at)
 
 
 async def _refresh_balance(services: Services, workspace: Workspace) -> None:

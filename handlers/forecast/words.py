@@ -18,8 +18,6 @@ OFF: Final = 3
 
 def dates(progress: Progress, today: date) -> str:
     """By when half, most and nearly all are expected; what is there already is left out."""
-    if progress.late:
-        return late(progress)
     if not progress.open:
         return "nothing more is on its way"
     open_ones = [(name, due) for name, due in zip(NAMES, progress.due, strict=True) if due.day is not None]
@@ -33,12 +31,12 @@ def _date(due: Due, today: date) -> str:
     return formatting.day_near(due.day, today) + off
 
 
-def late(progress: Progress) -> str:
+def late(progress: Progress, platform: str) -> str:
     """Said in the place of dates when less has come than of any campaign of the past."""
     weeks, days = divmod(progress.day, 7)
     after = f"{progress.day} days" if days or not weeks else f"{weeks} week{'s' if weeks > 1 else ''}"
     what = f"{formatting.count(progress.landed)} of {formatting.count(progress.mailed)}"
-    return f"Unusually late: {what} scanned as delivered after {after}. Ask Stannp about this drop."
+    return f"Unusually late: {what} scanned as delivered after {after}. Ask {platform} about this drop."
 
 
 def stands(progress: Progress) -> str:
@@ -85,10 +83,10 @@ def _campaigns(number: int) -> str:
     return f"{number} campaign{'s' if number > 1 else ''}"
 
 
-def expected(progress: Progress, window: tuple[date, date], today: date) -> str:
-    """When it is due and how that is known; USPS's window where nothing else is."""
+def expected(progress: Progress, window: tuple[date, date], today: date, platform: str) -> str:
+    """When it is due and how that is known; USPS's window where nothing else is. `platform`: its name."""
     if progress.late:
-        return late(progress)
+        return late(progress, platform)
     if not progress.is_known and progress.open:
         return f"{formatting.span_near(*window, today)}, by {USPS_WINDOW}"
     said = dates(progress, today)

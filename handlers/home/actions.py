@@ -47,12 +47,12 @@ async def publish(services: Services, request: Request) -> None:
 
 async def _show(services: Services, request: Request, *, page: int = 0, note: str = "") -> str:
     """Publishes this person's Home from what is known; gives its hash."""
-    view = await _build(services, request, Freshness(request.workspace.polled_at), page, note)
+    view = await _build(services, request, _as_kept(services, request), page, note)
     try:
         return await services.slack.publish_home(request.user, view, request.view_hash)
     except HomeChanged:
         # Another look was quicker. Each view is made from what is remembered, so one more shows both.
-        view = await _build(services, request, Freshness(request.workspace.polled_at), page, note)
+        view = await _build(services, request, _as_kept(services, request), page, note)
         return await services.slack.publish_home(request.user, view, "")
 
 
@@ -63,7 +63,9 @@ async def look(services: Services, request: Request, value: str = "") -> None:
         return
     if request.workspace.connected_at is None:
         settings_admin = await is_steward(services, request)
-        await services.slack.publish_home(request.user, first_steps.first_steps(settings_admin=settings_admin), "")
+        await services.slack.publish_home(
+            request.user, first_steps.first_steps(services.platform.name, settings_admin=settings_admin), ""
+        )
         return
     page = read(OneRow, value).number if value else 0
     shown = await _show(services, request, page=page)
@@ -75,17 +77,21 @@ async def look(services: Services, request: Request, value: str = "") -> None:
     await hello.greet_first(services, request)
 
 
+def _as_kept(services: Services, request: Request) -> Freshness:
+    return Freshness(services.platform.name, request.workspace.polled_at)
+
+
 async def _build(services: Services, request: Request, fresh: Freshness, page: int, note: str) -> Block:
     today = await asker.today_of(services, request)
-    report, wrong = await services.memory.read(_look, request, today, fresh, page, note, services.platform.name)
+    report, wrong = await services.memory.read(_look, request, today, fresh, page, note)
     many, url = services.accounts is not None, services.policy.public_url
-    lasting = [problem_view.text(one, many=many, public_url=url) for one in wrong]
+    lasting = [problem_view.text(one, services.platform.profile, many=many, public_url=url) for one in wrong]
     report = replace(report, settings_admin=await is_steward(services, request), account=many, problems=lasting)
     return home_view.home(_with_picture(services, report))
 
 
 def _look(
-    connection: Connection, request: Request, today: date, fresh: Freshness, page: int, note: str, name: str
+    connection: Connection, request: Request, today: date, fresh: Freshness, page: int, note: str
 ) -> tuple[Report, list[Problem]]:
     kept = workspaces.span_of(connection, request.workspace.id, request.user) or parsing.DEFAULT_PRESET
     span = parsing.kept(kept, today)
@@ -105,7 +111,7 @@ def _look(
     workspace = workspaces.by_id(connection, key)
     report = Report(
         standing, lines, number, kept, page, note=note, runway=said, known=standing.as_of is not None,
-        webhook=first_steps.handshake(workspace), gaps=gaps.sentence(workspace.gaps, name),
+        webhook=first_steps.handshake(workspace, fresh.platform), gaps=gaps.sentence(workspace.gaps, fresh.platform),
     )  # fmt: skip
     return replace(report, left_out=queries.number_left_out(connection, key, span.days)), troubles.of(connection, key)
 

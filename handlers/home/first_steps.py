@@ -13,16 +13,18 @@ from handlers.text.messages import (
 from storage.records import Workspace
 
 
-def first_steps(*, settings_admin: bool) -> Block:
+def first_steps(platform: str, *, settings_admin: bool) -> Block:
     """Home while no mail account is connected."""
     if not settings_admin:
         waiting = "No mail account is connected yet. A workspace admin can do that here, in a minute."
         return {"type": "home", "blocks": [header("Almost there"), section(waiting)]}
     blocks = [
         header("Three steps, and your mail is here"),
-        section("*1. Connect the mail account.* Your Stannp API key is tried once, then kept sealed and never shown."),
+        section(
+            f"*1. Connect the mail account.* Your {platform} API key is tried once, then kept sealed and never shown."
+        ),
         actions(button("Connect mail account", Action.CONNECT, NOTHING, style="primary")),
-        section("*2. Switch on the webhook.* Stannp then tells us of each scan at once."),
+        section(f"*2. Switch on the webhook.* {platform} then tells us of each scan at once."),
         section("*3. Choose a channel to alert.* `/invite @Piecewise` there, then say `/mailalerts on`."),
         context("Admins can do this. *Settings* says who else may, once the account is connected."),
     ]
@@ -37,9 +39,11 @@ def for_guests(*, unknown: bool = False) -> Block:
     return {"type": "home", "blocks": [header("Hello"), section(text)]}
 
 
-def handshake(workspace: Workspace) -> str:
-    """How far the webhook is set up, where Stannp has asked for us and not called yet; else ""."""
+def handshake(workspace: Workspace, platform: str) -> str:
+    """How far the webhook is set up, where the platform has asked for us and not called yet; else ""."""
     if workspace.handshake_at is None or workspace.webhook_at is not None:
         return ""
     when = formatting.stamp(workspace.handshake_at)
-    return f"Webhook: Stannp's test call came {when}. Save the same secret here and there; the first news proves it."
+    return (
+        f"Webhook: {platform}'s test call came {when}. Save the same secret here and there; the first news proves it."
+    )

@@ -1,21 +1,23 @@
 """What is wrong and what to do about it, in words: the same in a direct message and in Home."""
 
+from handlers.context.ports import Profile
 from handlers.text import formatting
 from handlers.text.messages import Message, section
 from storage.troubles import Kind, Problem
 
 
-def text(problem: Problem, *, many: bool, public_url: str) -> str:
+def text(problem: Problem, platform: Profile, *, many: bool, public_url: str) -> str:
     """The sentences. `many`: the mail account is connected in Home, and the app is installed from a web page."""
-    return _key(problem, many=many) if problem.kind is Kind.KEY else _token(problem, public_url)
+    return _key(problem, platform, many=many) if problem.kind is Kind.KEY else _token(problem, public_url)
 
 
-def _key(problem: Problem, *, many: bool) -> str:
+def _key(problem: Problem, platform: Profile, *, many: bool) -> str:
     since = formatting.stamp(problem.since)
-    do = "then choose *Mail account* in my *Home*" if many else "set `STANNP_API_KEY` to it, and restart me"
+    do = "then choose *Mail account* in my *Home*" if many else f"set `{platform.key_setting}` to it, and restart me"
     return (
-        f"*Stannp no longer accepts the API key* (since {since}). Until it is replaced I can't read anything new, and "
-        f"can't cancel; what I show is what I read last. Copy a key from Stannp's dashboard → *Settings* → *API*, {do}."
+        f"*{platform.name} no longer accepts the API key* (since {since}). Until it is replaced I can't read anything "
+        "new, and can't cancel; what I show is what I read last. "
+        f"Copy a key from {platform.name}'s dashboard → {platform.keys_at}, {do}."
     )
 
 

@@ -30,7 +30,9 @@ async def listen_for_silence(services: Services, workspace_id: WorkspaceId) -> N
     log.warning("webhook.silent", workspace=workspace_id, since=since.isoformat())
     told = False
     try:
-        told = await tell(services, workspace, short_answers.silent(since))
+        known = services.platform.profile
+        said = short_answers.silent(since, known.name, known.webhooks_at, known.webhook_pauses)
+        told = await tell(services, workspace, said)
     finally:
         if not told:
             await services.memory.write(workspaces.tell_silence, workspace_id, since, workspace.silence_told)

@@ -108,7 +108,7 @@ def _summary(listing: Listing) -> str:
 def _nothing(listing: Listing) -> list[Block]:
     only = listing.only
     if not listing.mix.total:
-        return [section("No pieces here yet. Stannp lists them once the campaign is booked.")]
+        return [section("No pieces here yet. They show up once the campaign is booked.")]
     if only.asked and only.status is not None:
         why = f"No piece at {STYLES[only.status].label} matches “{quote(only.asked)}”."
     elif only.asked:

@@ -38,7 +38,9 @@ async def greet(services: Services, workspace: Workspace) -> None:
     welcome = setup_view.welcome(workspace.name)
     await replies.when_taken(services, lambda: services.slack.post(workspace.installer, welcome))
     if workspace.connected_at is None:
-        await services.slack.publish_home(workspace.installer, first_steps.first_steps(settings_admin=True), "")
+        await services.slack.publish_home(
+            workspace.installer, first_steps.first_steps(services.platform.name, settings_admin=True), ""
+        )
 
 
 def _accounts(services: Services) -> Accounts:

@@ -51,7 +51,9 @@ async def tell_all(services: Services, workspace_id: WorkspaceId) -> None:
     untold = [one for one in await services.memory.read(troubles.of, workspace_id) if one.told_at is None]
     for one in untold:
         workspace = await services.memory.read(workspaces.by_id, workspace_id)
-        said = problem_view.text(one, many=services.accounts is not None, public_url=services.policy.public_url)
+        said = problem_view.text(
+            one, services.platform.profile, many=services.accounts is not None, public_url=services.policy.public_url
+        )
         log.warning("problem.lasts", workspace=workspace_id, kind=one.kind.value, since=one.since.isoformat())
         if await tell(services, workspace, problem_view.message(said)):
             await services.memory.write(troubles.told, workspace_id, one.kind, services.clock.now())

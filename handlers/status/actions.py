@@ -98,5 +98,5 @@ async def delivery_curve(services: Services, request: Request, value: str) -> No
     if told:
         curve = Curve.of(campaign.facts.name, status_view.curve_headline(told), told)
         picture = await services.renderer.curve(curve)
-    message = status_view.curve_answer(campaign, told, picture)
+    message = status_view.curve_answer(campaign, told, picture, services.platform.name)
     await replies.to_channel(services, replace(request, thread=request.message_ts or None), message)

@@ -68,7 +68,7 @@ def standing_of(
     workspace = workspaces.by_id(connection, request.workspace.id)
     # What the account holds is no guest's business, though the campaign was shown.
     balance = None if request.guest else workspace.balance
-    return status_view.Standing(mix, span, today, workspace.currency, balance, fresh.as_of, fresh.stale)
+    return status_view.Standing(mix, span, today, workspace.currency, balance, fresh.as_of, fresh.platform, fresh.stale)
 
 
 async def _draw(services: Services, title: str, standing: status_view.Standing) -> bytes | None:

@@ -53,4 +53,4 @@ def runway_text(runway: Runway) -> str:
     short = formatting.money(Money(runway.short, runway.balance.currency))
     covered = f"covers {drops}, but is" if drops else "is"
     drop = f"*{escape(runway.name)}* on {formatting.day(runway.on)}"
-    return f"{balance} {covered} short {short} for {drop}. Top up at Stannp."
+    return f"{balance} {covered} short {short} for {drop}. Top up before then."

@@ -50,7 +50,9 @@ class Standing:
     balance: Money | None
     #: When the platform last told us everything; None before the first time.
     as_of: datetime | None
-    #: The platform does not answer: these are the last known numbers.
+    #: The mail platform's name.
+    platform: str
+    #: It does not answer: these are the last known numbers.
     stale: bool = False
     #: The words that the platform says of pieces at "Other".
     words: Sequence[str] = ()
@@ -105,7 +107,7 @@ def campaign_answer(
         header(name),
         section(f"*{escape(said)}*"),
         *([section(escape(numbers))] if numbers else []),
-        section(money_line(standing) + _landing_line(campaign, mix, progress, standing.today)),
+        section(money_line(standing) + _landing_line(campaign, standing, progress)),
         freshness(standing, _not_listed(campaign, standing)),
         *([context(caveats(mix, standing.words))] if caveats(mix) else []),
         _campaign_buttons(campaign, standing),
@@ -124,7 +126,7 @@ def _campaign_headline(campaign: StoredCampaign, standing: Standing, progress: P
     send_on = campaign.facts.send_on
     if send_on is not None and send_on >= standing.today:
         return f"Mails {formatting.day_near(send_on, standing.today)}."
-    return "No pieces yet. Stannp lists them once the campaign is booked."
+    return "No pieces yet. They show up once the campaign is booked."
 
 
 def account_answer(
@@ -185,7 +187,7 @@ def freshness(standing: Standing, note: str) -> Block:
     if standing.as_of is None:
         when = "still reading your account for the first time, so these numbers will grow"
     elif standing.stale:
-        when = f":warning: Stannp isn't answering; last updated {formatting.stamp(standing.as_of)}"
+        when = f":warning: {standing.platform} isn't answering; last updated {formatting.stamp(standing.as_of)}"
     else:
         when = f"updated {formatting.stamp(standing.as_of)}"
     return context(f"{escape(standing.span.said)} · {when}{note}")
@@ -195,7 +197,7 @@ def _not_listed(campaign: StoredCampaign, standing: Standing) -> str:
     expected = campaign.facts.recipients or 0
     if standing.span.days.first is not None or not 0 < standing.mix.total < expected:
         return ""
-    return f" · Stannp lists {formatting.count(standing.mix.total)} of {formatting.count(expected)} recipients so far"
+    return f" · {formatting.count(standing.mix.total)} of {formatting.count(expected)} recipients are listed so far"
 
 
 def money_line(standing: Standing) -> str:
@@ -204,7 +206,8 @@ def money_line(standing: Standing) -> str:
     return spent if standing.balance is None else f"{spent} · *Balance* {formatting.money(standing.balance)}"
 
 
-def _landing_line(campaign: StoredCampaign, mix: Mix, progress: Progress | None, today: date) -> str:
+def _landing_line(campaign: StoredCampaign, standing: Standing, progress: Progress | None) -> str:
+    mix, today = standing.mix, standing.today
     due = model.landing(campaign)
     if due is None:
         send_on = campaign.facts.send_on
@@ -218,7 +221,7 @@ def _landing_line(campaign: StoredCampaign, mix: Mix, progress: Progress | None,
     if progress is None:
         return f"\n*Expected* {formatting.span_near(*due, today)}, by {words.USPS_WINDOW}\n*Actual* {actual}"
     stands = f" {words.stands(progress)}" if progress.is_known else ""
-    return f"\n*Expected* {words.expected(progress, due, today)}\n*Actual* {actual}{stands}"
+    return f"\n*Expected* {words.expected(progress, due, today, standing.platform)}\n*Actual* {actual}{stands}"
 
 
 def curve_headline(told: Forecast) -> str:
@@ -233,13 +236,13 @@ def curve_headline(told: Forecast) -> str:
     return f"{said}, {pace}" if pace else said
 
 
-def curve_answer(campaign: StoredCampaign, told: Forecast | None, picture: bytes | None) -> Message:
+def curve_answer(campaign: StoredCampaign, told: Forecast | None, picture: bytes | None, platform: str) -> Message:
     """The campaign's way day by day, beside what is expected and usual: as a picture, whose words are its alt text."""
     name = campaign.facts.name
     said = f"{curve_headline(told)}." if told else "Nothing has been handed to USPS yet."
     lines = words.points(told) if told else []
     progress, due = model.progress(told) if told else None, model.landing(campaign)
-    summary = f"*Expected* {words.expected(progress, due, told.today)}" if told and progress and due else ""
+    summary = f"*Expected* {words.expected(progress, due, told.today, platform)}" if told and progress and due else ""
     news = words.moved(told) if told else ""
     blocks = [
         header(f"Delivery of {name}"),

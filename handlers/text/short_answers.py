@@ -91,16 +91,16 @@ def no_piece(asked: str) -> str:
     """No such piece, in plain words."""
     return (
         f"I found no piece for “{typed(asked)}”. Try the piece's id, the recipient's name, the ZIP code, or the "
-        "beginning of the address. New pieces show up a few minutes after Stannp accepts them."
+        "beginning of the address. New pieces show up a few minutes after they're accepted."
     )
 
 
-def silent(since: datetime) -> Message:
-    """The platform's webhook has stopped."""
+def silent(since: datetime, platform: str, webhooks_at: str, why: str) -> Message:
+    """The platform's webhook has stopped. `webhooks_at`: where its dashboard shows them; `why`: when it pauses one."""
     return plain(
-        f":warning: Stannp's webhook has been silent since {formatting.stamp(since)}, so updates are a few minutes "
-        "late. Nothing is lost. To switch it back on: Stannp's dashboard → Webhooks; Stannp pauses a webhook after "
-        "five failures in a day. `piecewise check` shows whether our side is well."
+        f":warning: {platform}'s webhook has been silent since {formatting.stamp(since)}, so updates are a few minutes "
+        f"late. Nothing is lost. To switch it back on: {platform}'s dashboard → {webhooks_at}. "
+        f"{f'{why} ' if why else ''}`piecewise check` shows whether our side is well."
     )
 
 

@@ -172,7 +172,7 @@ def cancel_button(piece: StoredPiece) -> Block:
     """Asks first, for it cannot be taken back."""
     request = confirmation(
         "Cancel this piece?",
-        "I'll ask Stannp to stop it. If printing has started it will still be mailed; I'll let you know.",
+        "I'll ask for it to be stopped. If printing has started it will still be mailed; I'll let you know.",
         "Cancel the piece",
         "Keep it",
     )

@@ -63,6 +63,7 @@ PROFILE: Final = Profile(
     key_setting="STANNP_API_KEY",
     keys_at="*Settings* → *API*",
     webhooks_at="*Settings* → *Webhooks*",
+    webhook_pauses="Stannp pauses a webhook after five failures in a day.",
 )
 KEY_REFUSED: Final = (
     "Stannp doesn't accept the API key. Check STANNP_API_KEY, and that STANNP_API_URL is your region's address."

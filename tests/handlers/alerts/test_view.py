@@ -44,7 +44,7 @@ def test_everything_about_alerts(
     fine(alerts_view.card(campaign, mix, "Spent $1", NOW), alerts_view.card(None, mix, "Spent $1", NOW))
     fine(alerts_view.confirmed("x", frozenset(NotifyOn), "U0ANA"))
     for what in (Status.DELIVERED, Status.RETURNED, Status.CANCELLED):
-        fine(alerts_view.news(campaign.facts.name, what, pieces, len(pieces) + 40))
+        fine(alerts_view.news(campaign.facts.name, what, pieces, len(pieces) + 40, "Stannp"))
 
 
 @GENTLE

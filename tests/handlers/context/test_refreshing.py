@@ -34,7 +34,9 @@ async def test_an_answer_younger_than_a_minute_is_not_asked_for_again(
     office.mail.at["1001"] = Status.DELIVERED
     fresh = await refreshing.refresh_campaign(office.services, office.workspace, campaign)
     assert ("campaign_pieces" in office.mail.calls) == asked
-    assert fresh == Freshness(office.clock.now() if asked else office.workspace.polled_at)
+    assert fresh == Freshness(
+        office.services.platform.name, office.clock.now() if asked else office.workspace.polled_at
+    )
     assert (office.piece().status is Status.DELIVERED) == asked
     await refreshing.refresh_account(office.services, office.workspace)
     assert office.mail.calls.count("balance") == 2 * asked
@@ -56,7 +58,7 @@ async def test_old_numbers_beat_none(office: Office, trouble: Trouble) -> None:
     polled(office, MINUTE * 2)
     office.mail.fail("campaign_pieces", trouble)
     office.mail.fail("balance", trouble)
-    stale = Freshness(office.workspace.polled_at, stale=True)
+    stale = Freshness(office.services.platform.name, office.workspace.polled_at, stale=True)
     assert await refreshing.refresh_campaign(office.services, office.workspace, campaign) == stale
     assert await refreshing.refresh_account(office.services, office.workspace) == stale
 

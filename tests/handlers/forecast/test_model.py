@@ -161,7 +161,7 @@ def test_with_nothing_after_four_weeks_no_date_is_promised() -> None:
     mine = [Transit(CampaignId(99), LETTER, MONDAY - timedelta(days=28), None, 0, 500)]
     for known in ([], history(6)):
         told = told_of(mine, known)
-        said = words.expected(model.progress(told), (MONDAY, MONDAY), MONDAY)
+        said = words.expected(model.progress(told), (MONDAY, MONDAY), MONDAY, "Stannp")
         assert said == "Unusually late: 0 of 500 scanned as delivered after 4 weeks. Ask Stannp about this drop."
         assert all(due.day is None or due.day >= MONDAY for due in told.dates)
 

@@ -50,9 +50,9 @@ def test_a_small_difference_from_the_usual_is_none() -> None:
 def test_the_window_of_usps_is_named_where_nothing_else_is_known() -> None:
     window = DAY, DAY + timedelta(days=3)
     unknown = a_progress(own=0, landed=0)
-    assert words.expected(unknown, window, DAY) == "Nov 14–17, by USPS's 4–7 days for Marketing Mail"
+    assert words.expected(unknown, window, DAY, "Stannp") == "Nov 14–17, by USPS's 4–7 days for Marketing Mail"
     # A campaign's own scans say more than a standard.
-    assert "Half by" in words.expected(a_progress(own=0, landed=100), window, DAY)
+    assert "Half by" in words.expected(a_progress(own=0, landed=100), window, DAY, "Stannp")
 
 
 def test_what_moved_since_yesterday_is_told() -> None:
@@ -85,6 +85,6 @@ def test_where_most_may_never_come_no_straggler_is_spoken_of() -> None:
         for number in (30, 200):
             rows = [Transit(key, LETTER, handed_on, Status.DELIVERED, 2, number)]
             rows += [Transit(key, LETTER, handed_on, None, 0, 1000 - number)]
-            said = words.dates(model.progress(told_of(rows, history(8), today)), today)
+            said = words.expected(model.progress(told_of(rows, history(8), today)), (today, today), today, "Stannp")
             assert "stragglers" not in said
-            assert "half by" in said or "Unusually late" in said
+            assert "Half by" in said or "Unusually late" in said

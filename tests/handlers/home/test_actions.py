@@ -151,9 +151,9 @@ async def test_what_is_wrong_and_what_the_balance_covers_is_said(office: Office,
 
 
 def test_a_handshake_is_said_until_the_first_call(office: Office) -> None:
-    assert first_steps.handshake(office.workspace) == ""
-    assert first_steps.handshake(office.note(handshake_at=office.clock.now())) != ""
-    assert first_steps.handshake(office.note(webhook_at=office.clock.now())) == ""
+    assert first_steps.handshake(office.workspace, "Stannp") == ""
+    assert first_steps.handshake(office.note(handshake_at=office.clock.now()), "Stannp") != ""
+    assert first_steps.handshake(office.note(webhook_at=office.clock.now()), "Stannp") == ""
 
 
 def test_choices_in_home_are_answered_in_turn() -> None:

@@ -15,6 +15,7 @@ from handlers.text.parsing import ALL_TIME
 from storage.records import CampaignId, KnownCampaign, Mix, StoredCampaign
 from storage.statuses import Status
 from storage.troubles import Kind, Problem
+from tests.fakes import PROFILE
 from tests.handlers.conftest import pressable
 from tests.strategies import NOW
 
@@ -24,7 +25,7 @@ PAGE = home_view.PAGE
 def report(number: int = 1, page: int = 0, mix: Mix | None = None, **facts: Any) -> home_view.Report:
     """A Home over so many campaigns."""
     standing = Standing(
-        mix or Mix({Status.DELIVERED: 8, Status.RETURNED: 2}), ALL_TIME, date(2026, 11, 2), "USD", None, NOW
+        mix or Mix({Status.DELIVERED: 8, Status.RETURNED: 2}), ALL_TIME, date(2026, 11, 2), "USD", None, NOW, "Stannp"
     )
     here = range(page * PAGE, min(number, (page + 1) * PAGE))
     lines = [
@@ -106,7 +107,7 @@ def test_a_guest_and_somebody_unknown_read_different_words() -> None:
 def test_a_token_that_ends_is_named_with_its_end() -> None:
     lasting = Problem(Kind.TOKEN, NOW, None, None)
     said = [
-        problem_view.text(one, many=True, public_url="https://p.example")
+        problem_view.text(one, PROFILE, many=True, public_url="https://p.example")
         for one in (lasting, replace(lasting, until=NOW))
     ]
     assert all("https://p.example/slack/install" in one for one in said)

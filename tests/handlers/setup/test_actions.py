@@ -15,7 +15,7 @@ from storage import intents, troubles
 from storage.audit import Act
 from storage.intents import Kind
 from storage.troubles import Kind as Wrong
-from tests.fakes import FakeAccounts
+from tests.fakes import PROFILE, FakeAccounts
 from tests.handlers.conftest import ANA, BEN, Office
 
 
@@ -180,5 +180,5 @@ async def test_what_could_not_be_told_is_told_at_the_next_look(office: Office) -
 async def test_what_to_do_depends_on_where_the_key_is_kept(office: Office) -> None:
     office.write(troubles.begin, office.workspace.id, Wrong.KEY, office.clock.now())
     (problem,) = office.read(troubles.of, office.workspace.id)
-    assert "STANNP_API_KEY" in problem_view.text(problem, many=False, public_url="")
-    assert "STANNP_API_KEY" not in problem_view.text(problem, many=True, public_url="")
+    assert "STANNP_API_KEY" in problem_view.text(problem, PROFILE, many=False, public_url="")
+    assert "STANNP_API_KEY" not in problem_view.text(problem, PROFILE, many=True, public_url="")
