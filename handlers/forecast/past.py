@@ -9,8 +9,8 @@ The levels of a form are a sequence in which one may stand out and, once, a new 
 change is weighed by how well it explains what came before and after.
 
 USPS's standards are what is known of an account without a past: 39 CFR 121 Appendix A (rule 90 FR 10857, in force since
-July 2025): Marketing Mail 4 to 7 days, First-Class up to 5. mail goes as Marketing Mail unless First-Class was bought,
-and does not say which.
+July 2025): Marketing Mail 4 to 7 days, First-Class up to 5. Where First-Class was not bought, it is Marketing Mail, and
+nothing that we are told says which.
 """
 
 from collections.abc import Mapping, Sequence

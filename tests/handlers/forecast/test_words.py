@@ -1,9 +1,14 @@
 """What is said of a forecast: plain, and no more than is known."""
 
+import re
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any, cast
+
+import pytest
 
 from handlers.forecast import model, words
-from handlers.forecast.model import Due, Progress
+from handlers.forecast.model import Due, Forecast, Progress
 from storage.records import CampaignId, Transit
 from storage.statuses import Status
 from tests.handlers.forecast.test_model import LETTER, MONDAY, a_campaign, history, told_of
@@ -88,3 +93,115 @@ def test_where_most_may_never_come_no_straggler_is_spoken_of() -> None:
             said = words.expected(model.progress(told_of(rows, history(8), today)), (today, today), today, "Stannp")
             assert "stragglers" not in said
             assert "Half by" in said or "Unusually late" in said
+
+
+@pytest.mark.parametrize(
+    ("day", "said"), [(1, "1 days"), (7, "1 week"), (8, "8 days"), (14, "2 weeks"), (20, "20 days"), (0, "0 days")]
+)
+def test_whole_weeks_are_said_as_weeks(day: int, said: str) -> None:
+    progress = replace(a_progress(late=True, landed=1200), day=day, mailed=5000)
+    expected = f"Unusually late: 1,200 of 5,000 scanned as delivered after {said}. Ask Stannp about this drop."
+    assert words.expected(progress, (DAY, DAY), DAY, "Stannp") == expected
+
+
+def test_what_is_expected_says_why_as_long_as_anything_is() -> None:
+    window = DAY, DAY + timedelta(days=3)
+    said = (
+        "Half by Nov 14, most by Nov 14, nearly all by Nov 14, from your last 7 letter A4 campaigns and its own scans."
+    )
+    assert words.expected(a_progress(), window, DAY, "Stannp") == said
+    assert words.expected(a_progress(open_=0), window, DAY, "Stannp") == "Nothing more is on its way."
+    # Of a whole campaign without a past it is known as well: nothing more comes.
+    assert words.expected(a_progress(own=0, landed=0, open_=0), window, DAY, "Stannp") == "Nothing more is on its way."
+    over = words.expected(a_progress((THERE, THERE, THERE)), window, DAY, "Stannp")
+    assert over == "Nearly all has arrived; a few stragglers may follow."
+
+
+def test_a_day_or_less_off_is_not_worth_words() -> None:
+    assert "give or take" not in words.dates(a_progress((SURE, SURE, SURE)), DAY)
+    two = Due(DAY, DAY - timedelta(days=1), DAY + timedelta(days=2))
+    assert two.give_or_take == 2
+    assert words.dates(a_progress((THERE, THERE, two)), DAY) == "nearly all by Nov 14 (give or take 2 days)"
+
+
+@pytest.mark.parametrize(
+    ("facts", "stands", "pace"),
+    [
+        ({"share": 0.63}, "On day 5 you're usually at 60%. You're ahead.", "ahead of usual"),
+        ({"share": 0.57}, "On day 5 you're usually at 60%. You're behind.", "behind usual"),
+        ({"share": 0.62}, "That's usual for day 5.", ""),
+        ({"share": 0.58}, "That's usual for day 5.", ""),
+        ({"share": 0.9, "open_": 0}, "", ""),
+        ({"share": 0.9, "late": True}, "", "unusually late"),
+        # Nothing is known but USPS's standards: then there is no usual of one's own.
+        ({"share": 0.9, "own": 0, "landed": 9}, "On day 5 you're usually at 60%. You're ahead.", ""),
+        ({"share": 0.9, "own": 0, "landed": 10}, "On day 5 you're usually at 60%. You're ahead.", "ahead of usual"),
+    ],
+)
+def test_where_it_stands_beside_the_usual(facts: dict[str, Any], stands: str, pace: str) -> None:
+    progress = a_progress(**facts)
+    assert (words.stands(progress), words.pace(progress)) == (stands, pace)
+
+
+def test_before_its_first_day_is_over_a_campaign_is_neither_ahead_nor_behind() -> None:
+    for day, is_said in ((0, False), (1, True)):
+        progress = replace(a_progress(share=0.9), day=day)
+        assert (bool(words.stands(progress)), bool(words.pace(progress))) == (is_said, is_said)
+
+
+def test_from_how_many_campaigns_it_is_known() -> None:
+    assert words.source(LETTER, 2, 0) == "from your last 2 letter A4 campaigns"
+    assert words.source("a <b>", 1, 5) == "from your only a &lt;b&gt; campaign"
+    one = "the first of its format: from USPS's standards and your 1 campaign of other formats"
+    assert words.source(LETTER, 0, 1) == one
+    assert words.source(LETTER, 0, 2).endswith("your 2 campaigns of other formats")
+    assert words.source(LETTER, 0, 0) == "from USPS's standards"
+
+
+def test_a_change_is_told_only_of_campaigns_of_its_own_format() -> None:
+    assert "since" not in words.why(a_progress(own=0, others=3, since=DAY))
+    assert "faster since November" in words.why(replace(a_progress(since=DAY), slower=False))
+    assert words.why(a_progress(landed=0)) == "from your last 7 letter A4 campaigns"
+
+
+def test_the_spread_of_a_day_is_said_once_where_it_has_none() -> None:
+    told = told_of(a_campaign(99, MONDAY - timedelta(days=5)), history(6))
+    first, *_, last = words.points(told)
+    assert first == "Oct 14: *0%* · usually 0%"
+    assert re.fullmatch(r"Oct 2\d: expected 9\d(–\d\d)?% · usually 9\d–9\d%", last)
+    today = next(line for line in words.points(told) if line.startswith("Oct 19"))
+    assert re.fullmatch(r"Oct 19: \*\d+%\* · expected \d\d–\d\d% · usually \d\d–\d\d%", today)
+
+
+class Foretold:
+    """A forecast of which only the dates of today and of yesterday matter."""
+
+    def __init__(self, now: date | None, then: date | None, *, landed: int = 5, late: bool = False) -> None:
+        self.today, self.landed, self.is_late = DAY, landed, late
+        self.dates = (SURE, SURE, replace(SURE, day=now))
+        self.yesterday = None if then is None else Foretold(then, None)
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "facts", "said"),
+    [
+        (DAY + timedelta(days=1), DAY, {}, "Nearly all is now expected 1 day later than yesterday (Nov 14)."),
+        (DAY + timedelta(days=2), DAY, {}, "Nearly all is now expected 2 days later than yesterday (Nov 14)."),
+        (DAY, DAY + timedelta(days=1), {}, "Nearly all is now expected 1 day sooner than yesterday (Nov 15)."),
+        (DAY, DAY, {}, ""),
+        (None, DAY, {}, ""),
+        (DAY, None, {}, ""),
+        (DAY + timedelta(days=1), DAY, {"landed": 0}, ""),
+        (DAY + timedelta(days=1), DAY, {"late": True}, ""),
+    ],
+)
+def test_how_far_the_end_moved_since_yesterday(
+    now: date | None, then: date | None, facts: dict[str, Any], said: str
+) -> None:
+    assert words.moved(cast("Forecast", Foretold(now, then, **facts))) == said
+
+
+def test_where_yesterday_promised_nothing_nothing_has_moved() -> None:
+    told = Foretold(DAY, DAY)
+    told.yesterday = Foretold(None, None)
+    assert words.moved(cast("Forecast", told)) == ""
