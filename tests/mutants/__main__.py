@@ -92,7 +92,7 @@ def tried(wing: Wing, sample: int, seed: int, jobs: int) -> Tally:
     running: list[Child] = []
     while waiting or running:
         while waiting and len(running) < jobs:
-            running.append(trial.begin(waiting.pop(), wing.tests, 15 + 4 * reached.seconds))
+            running.append(trial.begin(waiting.pop(), wing.tests, reached))
         for child in [*running]:
             noticed = trial.is_over(child)
             if noticed is None:
@@ -100,6 +100,8 @@ def tried(wing: Wing, sample: int, seed: int, jobs: int) -> Tally:
             running.remove(child)
             if noticed:
                 found.killed += 1
+            elif not child.every:
+                running.append(trial.begin(child.mutant, wing.tests, reached, every=True))
             else:
                 found.survivors.append(child.mutant)
         time.sleep(0.01)

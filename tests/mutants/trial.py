@@ -65,7 +65,7 @@ def read_libraries() -> None:
     assert not ours, f"these would stay unchanged: {ours}"
 
 
-def run_tests(tests: Sequence[str]) -> int:
+def run_tests(tests: Sequence[str], *plugins: object) -> int:
     """Pytest's own exit code."""
     # As quick as can be, the same each time, and of the two databases the one that is a file.
     words = [
@@ -82,7 +82,32 @@ def run_tests(tests: Sequence[str]) -> int:
         "-k",
         "not postgres",
     ]
-    return int(pytest.main([*words, "-p", "tests.mutants.profile", *tests]))
+    return int(pytest.main([*words, "-p", "tests.mutants.profile", *tests], plugins=plugins))
+
+
+@dataclass(frozen=True)
+class Only:
+    """Of what was collected, these tests alone."""
+
+    names: frozenset[str]
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [one for one in items if one.nodeid in self.names]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Says which test is running to who writes down which lines are run."""
+
+    watching: coverage.Coverage
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.watching.switch_context(item.nodeid)
+        try:
+            return (yield)
+        finally:
+            self.watching.switch_context("")
 
 
 @dataclass
@@ -92,17 +117,27 @@ class Child:
     mutant: Mutant
     pid: int
     until: float
+    #: Whether every test of the wing is tried, or those alone that come by.
+    every: bool
 
 
-def begin(mutant: Mutant, tests: Sequence[str], seconds: float) -> Child:
+def begin(mutant: Mutant, tests: Sequence[str], reached: "Reached", *, every: bool = False) -> Child:
+    """Tries it by those of these tests that come by it; where it is run at import, by `every` one of them.
+
+    What is worked out once and kept is come by only by who asks first: what survives a few is tried by every one.
+    """
+    names = None if every else reached.tests_of(mutant)
     pid = os.fork()
     if not pid:
         with _alone():
             sys.meta_path.insert(0, Changed(mutant))
-            code = run_tests(tests)
+            if names is None:
+                code = run_tests(tests)
+            else:
+                code = run_tests(sorted({name.partition("::")[0] for name in names}), Only(names))
             # What cannot even be collected was noticed as well.
             os._exit(SURVIVED if code == pytest.ExitCode.OK else KILLED)
-    return Child(mutant, pid, time.monotonic() + seconds)
+    return Child(mutant, pid, time.monotonic() + 15 + 4 * reached.seconds, names is None)
 
 
 @contextlib.contextmanager
@@ -135,15 +170,25 @@ def is_over(child: Child) -> bool | None:
 
 @dataclass(frozen=True)
 class Reached:
-    """What the tests do without any change: how long they take, and which lines they run."""
+    """What the tests do without any change: how long they take, and by file and line, which of them come by ("": what
+    imports it)."""
 
     seconds: float
-    lines: dict[str, set[int]] = field(default_factory=dict)
+    lines: dict[str, dict[int, list[str]]] = field(default_factory=dict)
 
     def runs(self, mutant: Mutant) -> bool:
         """Whether any line of the statement is run: of one that goes on over several lines, not each is counted."""
+        return bool(self._by(mutant))
+
+    def tests_of(self, mutant: Mutant) -> frozenset[str] | None:
+        """The tests that come by this statement; None where importing does, and so all of them."""
+        names = self._by(mutant)
+        return None if "" in names else names
+
+    def _by(self, mutant: Mutant) -> frozenset[str]:
         first, last = _statement(mutant.path, mutant.line)
-        return not self.lines.get(mutant.path, set()).isdisjoint(range(first, last + 1))
+        lines = self.lines.get(mutant.path, {})
+        return frozenset(name for line in range(first, last + 1) for name in lines.get(line, ()))
 
 
 @cache
@@ -175,10 +220,10 @@ def reach(tests: Sequence[str], paths: Sequence[str]) -> Reached:
             begun = time.monotonic()
             watching = coverage.Coverage(data_file=None, include=[str(ROOT / path) for path in paths], branch=False)
             watching.start()
-            code = run_tests(tests)
+            code = run_tests(tests, Watched(watching))
             watching.stop()
             data = watching.get_data()
-            lines = {path: set(data.lines(str(ROOT / path)) or ()) for path in paths}
+            lines = {path: data.contexts_by_lineno(str(ROOT / path)) for path in paths}
             with os.fdopen(write, "wb") as out:
                 pickle.dump((code, time.monotonic() - begun, lines), out)
             os._exit(0)

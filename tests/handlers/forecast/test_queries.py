@@ -6,6 +6,7 @@ import pytest
 
 from handlers.forecast import days as calendar
 from handlers.forecast import model, queries
+from handlers.forecast.past import Past
 from handlers.forecast.queries import ENOUGH_MAILED, Account
 from storage.records import CampaignId, CampaignStage, KnownCampaign, Mix, StoredCampaign, Transit
 from storage.statuses import Status
@@ -84,6 +85,28 @@ def test_of_a_weekday_that_never_comes_the_nearest_known_day_stands() -> None:
     assert calendar.later(MONDAY, 0) == calendar.later(MONDAY, -3) == MONDAY
 
 
+def test_of_a_whole_campaign_the_curve_ends_the_day_after_its_last_piece() -> None:
+    on = MONDAY - timedelta(days=12)
+    rows = [Transit(MINE, LETTER, on, Status.DELIVERED, 4, 90), Transit(MINE, LETTER, on, Status.RETURNED, 9, 10)]
+    told = Account([*history(4), *rows], MONDAY).of(MINE)
+    assert told
+    assert [one.day for one in model.points(told)] == [on + timedelta(days=n) for n in range(11)]
+    # Another drop, of which nothing is open either, ends on the day of its hand-over.
+    more = [*rows, Transit(MINE, LETTER, on + timedelta(days=11), Status.DELIVERED, 0, 5)]
+    told = Account([*history(4), *more], MONDAY).of(MINE)
+    assert told
+    assert model.points(told)[-1].day == on + timedelta(days=12)
+
+
+def test_a_day_that_is_over_was_kept_or_missed() -> None:
+    on = MONDAY - timedelta(days=12)
+    rows = [Transit(MINE, LETTER, on, Status.DELIVERED, 4, 95), Transit(MINE, LETTER, on, None, 0, 5)]
+    told = Account([*history(4), *rows], MONDAY).of(MINE)
+    assert told
+    assert told.chance(MONDAY - timedelta(days=1)) == pytest.approx(1.0, abs=0.1)
+    assert told.chance(MONDAY - timedelta(days=1), 2.0) == 0.0
+
+
 def test_usps_window_runs_from_the_first_hand_over_to_the_last() -> None:
     campaign = stored()
     assert model.landing(campaign) is None
@@ -95,7 +118,7 @@ def test_usps_window_runs_from_the_first_hand_over_to_the_last() -> None:
 
 
 def test_a_piece_is_due_by_the_window_until_the_account_has_a_past() -> None:
-    bare = model.outlook(model.Past(), LETTER)
+    bare = model.outlook(Past(), LETTER)
     assert model.piece_landing(MONDAY, bare) == (MONDAY + timedelta(days=4), MONDAY + timedelta(days=7))
     own = model.outlook(Account(history(6), MONDAY).past, LETTER)
     assert model.piece_landing(MONDAY, own) == (
