@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Final, NewType
+from typing import Any, Final, NewType
 
 from storage.statuses import LIFECYCLE, Status
 
@@ -205,6 +205,16 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class PlatformState:
+    """What is remembered of the mail platform from one reading to the next."""
+
+    #: Its own: any JSON, which it is given back. Nobody else reads it.
+    own: Any = None
+    #: Whether it gives the pieces of a single campaign; None until found out.
+    campaign_reports: bool | None = None
+
+
+@dataclass(frozen=True)
 class Workspace:
     """One Slack team and its mail account. Secrets are not part of it."""
 
@@ -217,9 +227,7 @@ class Workspace:
     polled_at: datetime | None = None
     #: When the first complete poll ended. What was learned before is history, and is told to nobody.
     baseline_at: datetime | None = None
-    #: Which of the platform's reporting addresses this account answers; None until found out.
-    list_route: str | None = None
-    singles_offered: bool | None = None
+    platform_state: PlatformState = field(default_factory=PlatformState)
     #: When the mail platform last called us, and for which silence somebody was told.
     webhook_at: datetime | None = None
     silence_told: datetime | None = None

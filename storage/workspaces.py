@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from storage.records import (
     Gap,
     Money,
     NotifyOn,
+    PlatformState,
     Rules,
     Subscription,
     UserId,
@@ -98,8 +100,7 @@ def _one(row: Row[Any] | None) -> Workspace:
         balance_at=row.balance_at,
         polled_at=row.polled_at,
         baseline_at=row.baseline_at,
-        list_route=row.list_route,
-        singles_offered=row.singles_offered,
+        platform_state=_state(row.platform_state),
         webhook_at=row.webhook_at,
         silence_told=row.silence_told,
         installer=row.installer or "",
@@ -114,6 +115,12 @@ def _one(row: Row[Any] | None) -> Workspace:
             for call, (why, since, again, passing) in json.loads(row.gaps or "{}").items()
         },
     )
+
+
+def _state(kept: str | None) -> PlatformState:
+    # What a later version keeps beside is not ours to read.
+    known = json.loads(kept or "{}")
+    return PlatformState(known.get("own"), known.get("campaign_reports"))
 
 
 def _rules(kept: str | None) -> Rules:
@@ -132,6 +139,11 @@ def keep_gaps(connection: Connection, workspace_id: WorkspaceId, gaps: Mapping[s
     note(connection, workspace_id, gaps=json.dumps(kept))
 
 
+def keep_platform_state(connection: Connection, workspace_id: WorkspaceId, remembered: PlatformState) -> None:
+    """Keeps what is remembered of the platform until its next reading."""
+    note(connection, workspace_id, platform_state=json.dumps(asdict(remembered)))
+
+
 def keep_rules(connection: Connection, workspace_id: WorkspaceId, rules: Rules) -> None:
     """Keeps what admins chose."""
     chosen = {
@@ -143,7 +155,7 @@ def keep_rules(connection: Connection, workspace_id: WorkspaceId, rules: Rules) 
 
 
 def note(connection: Connection, workspace_id: WorkspaceId, /, **facts: Any) -> None:
-    """Keeps facts about the account: balance and balance_at, polled_at, baseline_at, list_route, singles_offered."""
+    """Keeps facts about the account: balance and balance_at, polled_at, baseline_at."""
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(**facts))
 
 

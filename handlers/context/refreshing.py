@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from handlers.context.gaps import Call
+from handlers.context.ports import Ability
 from handlers.context.services import Services
 from handlers.errors import NotOffered, Outage, PieceUnknown, Refusal
 from storage import workspaces
@@ -39,7 +40,7 @@ async def refresh_campaign(
         return Freshness(services.platform.name, workspace.polled_at)
     try:
         async with asyncio.timeout(services.policy.patience):
-            if workspace.singles_offered is not False and Call.SINGLES not in workspace.gaps:
+            if workspace.platform_state.campaign_reports is not False and Call.SINGLES not in workspace.gaps:
                 known = services.memory.recognizing(workspace.id, Print.PLACED)
                 async for batch in services.platform.campaign_pieces(campaign.facts.ref, known):
                     await services.memory.learn(workspace.id, batch, now)
@@ -91,7 +92,9 @@ async def _refresh_balance(services: Services, workspace: Workspace) -> None:
 
 
 async def read_balance(services: Services, workspace: Workspace) -> None:
-    """Asks for the balance and keeps it."""
+    """Asks for the balance and keeps it, where the platform tells one."""
+    if Ability.BALANCE not in services.platform.profile.abilities:
+        return
     amount = await services.platform.balance()
     now = services.clock.now()
     await services.memory.write(workspaces.note, workspace.id, balance=amount, balance_at=now)

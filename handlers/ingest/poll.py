@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -25,6 +25,7 @@ from storage.records import (
     Campaign,
     Mix,
     Piece,
+    PlatformState,
     StoredCampaign,
     Workspace,
     WorkspaceId,
@@ -71,7 +72,7 @@ async def poll(services: Services, workspace_id: WorkspaceId) -> None:
     campaigns = await _read_campaigns(services, gaps)
     await services.memory.learn(workspace.id, Batch(campaigns=tuple(campaigns)), started)
     await _read_balance(services, workspace, gaps)
-    route = await _read_reports(services, workspace, gaps)
+    own = await _read_reports(services, workspace, gaps)
     singles = await _place_pieces(services, workspace, campaigns, gaps)
     await _read_timelines(services, workspace, gaps)
     if Call.BALANCE not in workspace.gaps and gaps.may_pass(Call.BALANCE):
@@ -81,8 +82,8 @@ async def poll(services: Services, workspace_id: WorkspaceId) -> None:
     await services.memory.write(workspaces.keep_gaps, workspace.id, gaps.known)
     _require_pieces(services, workspace, gaps, singles=bool(singles))
     baseline = workspace.baseline_at or ended
-    facts = {"polled_at": ended, "baseline_at": baseline, "list_route": route, "singles_offered": singles}
-    await services.memory.write(workspaces.note, workspace.id, **facts)
+    await services.memory.write(workspaces.keep_platform_state, workspace.id, PlatformState(own, singles))
+    await services.memory.write(workspaces.note, workspace.id, polled_at=ended, baseline_at=baseline)
     await counting.survey(services, workspace_id)
     log.info("poll.ended", workspace=workspace.id, campaigns=len(campaigns), seconds=(ended - started).total_seconds())
 
@@ -115,20 +116,20 @@ def _require_pieces(services: Services, workspace: Workspace, gaps: Gaps, *, sin
         raise PlatformDown(platform=services.platform.name)
 
 
-async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) -> str | None:
-    """The account's pieces since the oldest that is still under way; gives the report that answered."""
+async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) -> Any:
+    """The account's pieces since the oldest that is still under way; gives what the platform remembers of it."""
     now = services.clock.now()
     today = now.date()
     first = await _first_day(services, workspace, today)
     gathered = Gathered(services, workspace.id)
-    route = workspace.list_route
+    own = workspace.platform_state.own
     # What did not answer some time ago may do so now.
-    asked = None if Call.NEWER in gaps.known and not gaps.rests(Call.NEWER, now) else route
+    asked = None if Call.NEWER in gaps.known and not gaps.rests(Call.NEWER, now) else own
     try:
         known = services.memory.recognizing(workspace.id, Print.LISTED)
         async for page in services.platform.pieces(first, today + timedelta(days=1), asked, known):
             await gathered.add(page.batch)
-            route = page.route
+            own = page.state
             if page.instead is not None:
                 gaps.note(Call.NEWER, page.instead, now)
             elif asked is None:
@@ -136,10 +137,10 @@ async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) ->
     except PLATFORM as trouble:
         await gathered.learn()
         gaps.note(Call.REPORT, trouble, services.clock.now())
-        return None if isinstance(trouble, NotOffered) else route
+        return None if isinstance(trouble, NotOffered) else own
     await gathered.learn()
     gaps.close(Call.REPORT)
-    return route
+    return own
 
 
 async def _first_day(services: Services, workspace: Workspace, today: date) -> date:
@@ -156,7 +157,7 @@ async def _place_pieces(
     """Learns which pieces belong to which campaign, where the account offers that report; gives whether it does (None:
     not known)."""
     if gaps.rests(Call.SINGLES, services.clock.now()):
-        return workspace.singles_offered
+        return workspace.platform_state.campaign_reports
     answered, missed = 0, list[Trouble]()
     waiting = deque(await _unfinished(services, workspace, campaigns))
     tried = set[str]()
@@ -178,10 +179,10 @@ async def _place_pieces(
         answered += 1
     if missed and not answered:
         gaps.note(Call.SINGLES, missed[-1], services.clock.now())
-        return False if isinstance(missed[-1], NotOffered) else workspace.singles_offered
+        return False if isinstance(missed[-1], NotOffered) else workspace.platform_state.campaign_reports
     if answered:
         gaps.close(Call.SINGLES)
-    return True if answered else workspace.singles_offered
+    return True if answered else workspace.platform_state.campaign_reports
 
 
 async def _place_campaign(services: Services, workspace: Workspace, ref: str) -> None:

@@ -3,6 +3,7 @@
 import structlog
 
 from handlers.context.installer import tell
+from handlers.context.ports import Ability
 from handlers.context.services import Services
 from handlers.errors import KeyRefused, Trouble
 from handlers.home import hello, problem_view
@@ -31,8 +32,9 @@ async def poll(services: Services, workspace_id: WorkspaceId) -> None:
 
 async def _is_refused(services: Services) -> bool:
     """Whether it is the key: one report may be refused to a key that is good."""
+    platform = services.platform
     try:
-        await services.platform.balance()
+        await (platform.balance() if Ability.BALANCE in platform.profile.abilities else platform.account())
     except KeyRefused:
         return True
     except Trouble as trouble:

@@ -93,6 +93,9 @@ workspaces = Table(
     Column("balance_at", Moment),
     Column("polled_at", Moment),
     Column("baseline_at", Moment),
+    #: See `records.PlatformState`; JSON.
+    Column("platform_state", Text),
+    #: What the version before remembers of its only platform: read by nobody else, and dropped once it is not served.
     Column("list_route", Text),
     Column("singles_offered", Boolean),
     #: When the mail platform last called us, and for which silence somebody was told.

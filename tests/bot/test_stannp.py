@@ -62,7 +62,7 @@ def forms(request: pytest.FixtureRequest, double: StannpDouble) -> None:
 
 async def pages(stannp: Stannp, route: str | None = None) -> list[tuple[str, int]]:
     first, last = BORN.date(), BORN.date() + timedelta(days=1)
-    return [(page.route, len(page.batch.pieces)) async for page in stannp.pieces(first, last, route)]
+    return [(page.state, len(page.batch.pieces)) async for page in stannp.pieces(first, last, route)]
 
 
 async def placed(stannp: Stannp, known: Known | None = None) -> list[Piece]:

@@ -13,7 +13,7 @@ from storage import workspaces
 from storage.queries import mail as queries
 from storage.queries import piece_pages
 from storage.queries.piece_pages import PieceFilter
-from storage.records import CampaignId
+from storage.records import CampaignId, PlatformState
 from tests.journeys.conftest import ANA, OPS, Stage, everything, is_news
 from tests.storage.test_mailings import recount, snapshot
 
@@ -86,7 +86,7 @@ async def test_a_poll_that_is_stopped_anywhere_goes_on_where_it_was(
 async def test_a_small_account_without_campaign_reports_is_placed_piece_by_piece(stage: Stage) -> None:
     stage.stannp.offers_singles, stage.stannp.reports = False, ("list",)
     workspace = stage.app.workspace
-    await stage.app.services.memory.write(workspaces.note, workspace.id, singles_offered=None, list_route=None)
+    await stage.app.services.memory.write(workspaces.keep_platform_state, workspace.id, PlatformState())
     for _ in range(3):
         newcomer = stage.world._make_piece(225, datetime.now(UTC))
         stage.stannp.pieces[newcomer.id] = newcomer

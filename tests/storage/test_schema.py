@@ -10,10 +10,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-import storage.schema.account_tables  # noqa: F401
+import storage.schema.account_tables as _account_tables  # noqa: F401 - its tables are part of `metadata`
 from bot.telemetry import redact
+from storage import workspaces
 from storage.database import Database, DatabaseUrlError, open_database, parse_url, sole_user
 from storage.files import DatabaseBusyError
+from storage.records import PlatformState
 from storage.schema import revision as schema
 from storage.schema.revision import SchemaBusyError, SchemaNewError, SchemaOldError, State
 from storage.schema.tables import campaigns, due_details, metadata, pieces
@@ -193,3 +195,25 @@ def test_a_database_error_does_not_carry_the_values_into_the_log(database: Datab
     with pytest.raises(SQLAlchemyError) as caught, database.writer.begin() as connection:
         connection.execute(insert(campaigns).values(workspace_id=1, ref="1", name="planted name"))
     assert "planted" not in redact(str(caught.value))
+
+
+def test_what_the_version_before_remembered_of_its_platform_is_taken_over(database: Database) -> None:
+    schema.migrate(database, "0011")
+    known = {"T1": ("'list'", "false"), "T2": ("NULL", "true"), "T3": ("NULL", "NULL")}
+    with database.writer.begin() as connection:
+        for team, (route, offered) in known.items():
+            connection.exec_driver_sql(
+                "INSERT INTO workspaces (team_id, name, currency, list_route, singles_offered) "
+                f"VALUES ('{team}', '{team}', 'USD', {route}, {offered})"
+            )
+    schema.migrate(database)
+    found = {one.team_id: one.platform_state for one in database.read(workspaces.every)}
+    assert found == {"T1": PlatformState("list", False), "T2": PlatformState(None, True), "T3": PlatformState()}
+    kept = PlatformState({"page": [1, None], "é": "x"}, True)
+    database.write(workspaces.keep_platform_state, database.read(workspaces.every)[0].id, kept)
+    assert database.read(workspaces.every)[0].platform_state == kept
+    schema.migrate(database, "0011")
+    with database.reader.connect() as connection:
+        routes = connection.exec_driver_sql("SELECT list_route FROM workspaces ORDER BY id").scalars().all()
+    assert routes == ["list", None, None], "the version before finds what it knew"
+    schema.migrate(database)

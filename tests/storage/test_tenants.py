@@ -27,7 +27,17 @@ from storage.queries import returns
 from storage.queries.mail import Days
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.recognized import Print
-from storage.records import NO_CAMPAIGN, NO_PIECE, CampaignId, ChannelId, ChannelSettings, NotifyOn, Rules, UserId
+from storage.records import (
+    NO_CAMPAIGN,
+    NO_PIECE,
+    CampaignId,
+    ChannelId,
+    ChannelSettings,
+    NotifyOn,
+    PlatformState,
+    Rules,
+    UserId,
+)
 from storage.schema.tables import metadata
 from storage.secrets import SecretKind
 from storage.statuses import Status
@@ -133,7 +143,7 @@ COMMON: dict[str, Any] = {
     "outcome": "approved", "retry": (), "act": Act.ERASED, "subject": "", "detail": "", "begin": NOW, "end": NOW,
     "settings": ChannelSettings("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": SecretKind.ACCOUNT,
     "value": {"key": "ours"}, "purge_at": NOW, "batch": a_batch(a_piece("BETA1", "c1"), a_change("BETA1", Status.RETURNED)),
-    "reached": ImportProgress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "span": "ours",
+    "reached": ImportProgress(2, 2, 0), "words": {}, "counted": {}, "reason": "ours", "rules": Rules(), "remembered": PlatformState("ours", True), "span": "ours",
     "wants": frozenset(NotifyOn), "until": NOW, "outside": True, "earliest": NOW, "latest": NOW, "tested": "ours", "refresh": "ours", "lasts": timedelta(seconds=20), "kind": Kind.KEY, "refused": [Refused("ours", "ours")], "payload": {}, "sealed": "", "delay": timedelta(0), "age": timedelta(0), "failed": False, "told": 1, "part": 0, "parts": 1, "facts": {}, "gaps": {}, "start": 0, "shown": 25,
 }  # fmt: skip
 

@@ -58,7 +58,7 @@ NEWER, CLASSIC = "directMail/list", "list"
 PROFILE: Final = Profile(
     key="stannp",
     name=wire.NAME,
-    abilities=frozenset({Ability.BALANCE, Ability.COST}),
+    abilities=frozenset({Ability.BALANCE}),
     regions={"us": "United States and Canada", "eu": "United Kingdom and Europe"},
     key_setting="STANNP_API_KEY",
     keys_at="*Settings* → *API*",
@@ -212,11 +212,11 @@ class Stannp:
             yield await self._read_rows(some, known, ref)
 
     async def pieces(
-        self, first: date, last: date, route: str | None, known: Known | None = None
+        self, first: date, last: date, state: Any, known: Known | None = None
     ) -> AsyncIterator[ReportPage]:
         measure = self._measure(known)
         instead: Trouble | None = None
-        if route != CLASSIC:
+        if state != CLASSIC:
             try:
                 async for page in self._newer_report(first, last, measure):
                     yield page

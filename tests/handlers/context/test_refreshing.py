@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,8 +12,9 @@ from handlers.context import gaps, refreshing
 from handlers.context.gaps import Call, Gaps
 from handlers.context.refreshing import Freshness
 from handlers.errors import KeyRefused, NotOffered, PieceUnknown, PlatformDown, PlatformRefused, Trouble
+from handlers.ingest import poll
 from storage import workspaces
-from storage.records import Batch, Gap
+from storage.records import Batch, Gap, PlatformState
 from storage.statuses import Status
 from tests.handlers.conftest import Office
 
@@ -87,11 +89,21 @@ async def test_an_account_without_that_report_is_no_failure(office: Office) -> N
     polled(office, MINUTE * 2)
     office.mail.fail("campaign_pieces", NotOffered())
     assert not (await refreshing.refresh_campaign(office.services, office.workspace, campaign)).stale
-    for workspace in (office.note(singles_offered=False), office.note(singles_offered=True)):
+    for offered in (False, True):
+        office.write(workspaces.keep_platform_state, office.workspace.id, PlatformState(campaign_reports=offered))
         office.mail.calls.clear()
-        await refreshing.refresh_campaign(office.services, workspace, campaign)
-        assert ("campaign_pieces" in office.mail.calls) == bool(workspace.singles_offered)
+        await refreshing.refresh_campaign(office.services, office.again(), campaign)
+        assert ("campaign_pieces" in office.mail.calls) == offered
         assert "balance" in office.mail.calls
+
+
+async def test_a_platform_that_tells_no_balance_is_not_asked_for_one(office: Office) -> None:
+    office.mail.profile = replace(office.mail.profile, abilities=frozenset())
+    polled(office, MINUTE * 2)
+    assert not (await refreshing.refresh_account(office.services, office.workspace)).stale
+    await poll.poll(office.services, office.workspace.id)
+    assert "balance" not in office.mail.calls
+    assert (office.again().balance, office.workspace.gaps) == (None, {})
 
 
 async def gap(office: Office, call: Call, passing: bool, age: timedelta = timedelta(0)) -> None:

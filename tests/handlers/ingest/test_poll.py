@@ -48,7 +48,7 @@ async def test_a_poll_reads_campaigns_pieces_their_places_and_the_balance(office
     began = office.clock.now()
     assert await read(office) == {}
     known = office.workspace
-    assert (known.polled_at, known.baseline_at, known.list_route, known.singles_offered) == (
+    assert (known.polled_at, known.baseline_at, known.platform_state.own, known.platform_state.campaign_reports) == (
         began,
         began,
         "newer",
@@ -156,29 +156,29 @@ async def test_a_list_of_campaigns_that_does_not_end_is_known_in_part(office: Of
 
 async def test_an_older_report_that_stands_in_is_noted_and_the_newer_looked_for_again(office: Office) -> None:
     world(office, R)
-    office.mail.route, office.mail.instead = "older", PlatformRefused()
+    office.mail.state, office.mail.instead = "older", PlatformRefused()
     assert set(await read(office)) == {Call.NEWER}
-    assert office.workspace.list_route == "older"
+    assert office.workspace.platform_state.own == "older"
     office.mail.instead = None
     await read(office)
     assert office.mail.asked_days[-1][2] == "older", "for an hour"
     assert set(office.workspace.gaps) == {Call.NEWER}
     office.clock.moment += REFUSED
-    office.mail.route = "newer"
+    office.mail.state = "newer"
     assert await read(office) == {}
     assert office.mail.asked_days[-1][2] is None
-    assert office.workspace.list_route == "newer"
+    assert office.workspace.platform_state.own == "newer"
 
 
-async def test_a_report_that_is_not_offered_is_forgotten_with_its_route(office: Office) -> None:
+async def test_a_report_that_is_not_offered_is_forgotten_with_its_state(office: Office) -> None:
     await read(office)
     office.mail.fail("pieces", NotOffered())
     await read(office)
-    assert office.workspace.list_route is None
+    assert office.workspace.platform_state.own is None
     await read(office)
     office.mail.fail("pieces", PlatformRefused())
     await read(office)
-    assert office.workspace.list_route == "newer"
+    assert office.workspace.platform_state.own == "newer"
 
 
 def several(office: Office, number: int) -> None:
@@ -192,7 +192,7 @@ async def test_one_broken_campaign_does_not_switch_the_report_off(office: Office
     office.mail.fail("campaign_pieces", PlatformRefused(), PlatformRefused())
     assert await read(office) == {}
     assert office.mail.calls.count("campaign_pieces") == 4
-    assert office.workspace.singles_offered is True
+    assert office.workspace.platform_state.campaign_reports is True
 
 
 async def test_after_three_that_do_not_answer_the_report_is_taken_for_missing(office: Office) -> None:
@@ -200,7 +200,7 @@ async def test_after_three_that_do_not_answer_the_report_is_taken_for_missing(of
     office.mail.fail("campaign_pieces", *[NotOffered()] * 5)
     assert set(await read(office)) == {Call.SINGLES}
     assert office.mail.calls.count("campaign_pieces") == MISSES
-    assert office.workspace.singles_offered is False
+    assert office.workspace.platform_state.campaign_reports is False
 
 
 async def test_a_campaign_that_is_away_for_a_moment_is_asked_for_once_more_after_the_others(office: Office) -> None:

@@ -168,6 +168,18 @@ async def test_one_report_that_is_refused_is_not_the_key(office: Office, balance
     assert (office.slack.said, await wrong(office)) == ([], [])
 
 
+async def test_a_platform_that_tells_no_balance_says_by_its_account_whether_the_key_is_good(office: Office) -> None:
+    office.note(installer=ANA)
+    office.mail.profile = replace(office.mail.profile, abilities=frozenset())
+    for account, expected in ((None, []), (KeyRefused(), [Wrong.KEY])):
+        office.mail.fail("campaigns", KeyRefused())
+        office.mail.fail("account", account)
+        with pytest.raises(KeyRefused):
+            await problems.poll(office.services, office.workspace.id)
+        assert await wrong(office) == expected
+    assert "balance" not in office.mail.calls
+
+
 async def test_what_could_not_be_told_is_told_at_the_next_look(office: Office) -> None:
     office.note(installer=ANA)
     office.write(troubles.begin, office.workspace.id, Wrong.KEY, office.clock.now())
