@@ -1,0 +1,344 @@
+"""What a channel reads of its alerts: which line stands there, which does not, and what can be pressed."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from handlers.alerts import digest_view, offer_view, risks
+from handlers.alerts import view as alerts_view
+from handlers.alerts.digest_view import Alarm, Morning
+from handlers.alerts.risks import Risk
+from handlers.errors import Outdated
+from handlers.status.runway import Runway
+from handlers.status.view import ESTIMATE, NO_SCAN, CampaignLine
+from handlers.text import formatting
+from handlers.text.buttons import Action, AlertsDo, AlertsForm, AlertsUndo, Hours, Limit, OneCampaign, OnePiece
+from handlers.text.codec import read, write
+from handlers.text.messages import Message
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    ChannelId,
+    ChannelSettings,
+    KnownCampaign,
+    Mix,
+    Money,
+    NotifyOn,
+    PieceId,
+    StoredCampaign,
+    Subscription,
+)
+from storage.statuses import Status
+from tests.handlers.conftest import pressable
+from tests.handlers.status.test_answers import lines, piece
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+TODAY = NOW.date()
+OPS = ChannelId("C0OPS")
+D, B, T, X = Status.DELIVERED, Status.RETURNED, Status.IN_TRANSIT, Status.CANCELLED
+SPENT = Money(Decimal(0))
+
+
+def campaign(number: int = 7, name: str = "Spring") -> StoredCampaign:
+    return StoredCampaign(CampaignId(number), KnownCampaign(str(number), name))
+
+
+def subscription(number: int = 0, *wants: NotifyOn, **facts: Any) -> Subscription:
+    return Subscription(OPS, CampaignId(number), frozenset(wants), f"Drop {number}" if number else "", **facts)
+
+
+def said(message: Message) -> str:
+    return "\n".join(lines(message))
+
+
+# ---- Digests and alarms -----------------------------------------------------------------------------------------
+
+
+def test_a_morning_says_what_changed_and_nothing_else() -> None:
+    told = Morning({"delivered": 3, "returned": 0, "cancelled": -1, "mailed": 1200}, SPENT)
+    message = digest_view.morning(told)
+    body = lines(message)[0].splitlines()
+    assert [line.partition(" ")[2] for line in body[1:]] == ["*3* delivered", "*1,200* handed to USPS"]
+    assert ESTIMATE in said(message)
+    assert NO_SCAN not in said(message)
+    assert "*" not in message.text
+
+
+def test_a_morning_says_what_is_due_what_was_spent_and_what_is_silent() -> None:
+    def of(**facts: Any) -> str:
+        return said(digest_view.morning(Morning(**({"since": {}, "spent": SPENT} | facts))))
+
+    assert "should arrive" not in of()
+    assert "About *1,500* should arrive today" in of(due=1500)
+    assert "spent" not in of()
+    assert "*$0.84* spent" in of(spent=Money(Decimal("0.84")))
+    assert "*1 piece is past its expected day without a final scan*" in of(silent=1)
+    assert "*2 pieces are past their expected day without a final scan*" in of(silent=2)
+    assert NO_SCAN in of(silent=1)
+    assert ESTIMATE not in of(since={"returned": 4})
+    assert ":warning: $5.00 covers everything booked." in of(runway=Runway(Money(Decimal(5)), 0))
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_news"),
+    [({}, False), ({"due": 4}, False), ({"silent": 1}, True), ({"runway": Runway(SPENT, 0)}, True),
+     ({"since": {"mailed": 1}}, True), ({"since": {"mailed": 0}}, False), ({"since": {"delivered": -2}}, False),
+     ({"since": {"whatever": 3}}, False)],
+)  # fmt: skip
+def test_a_morning_without_news_is_none(facts: dict[str, Any], is_news: bool) -> None:
+    assert Morning(**({"since": {}, "spent": SPENT} | facts)).is_news is is_news
+
+
+def test_a_week_lists_its_campaigns_up_to_ten() -> None:
+    shown = [CampaignLine(campaign(n), Mix({D: 1})) for n in range(1, 14)]
+    message = digest_view.week(shown, Mix({D: 12, B: 1}), Money(Decimal(9)), TODAY)
+    assert lines(message)[:2] == ["Your week in mail", "*92% delivered, 1 came back.*"]
+    assert "Nov 2, 2026 · every campaign this channel follows · $9.00 spent in all" in said(message)
+    assert [action for action, _ in pressable(message.blocks)].count(Action.VIEW_DETAILS) == digest_view.LISTED
+    assert digest_view.alt(Mix({D: 1})) == "Pie chart of your mail: Delivered 1 (100%)."
+
+
+def test_alarms_name_the_share_the_usual_and_the_limit() -> None:
+    one = Alarm(campaign(name="A & B"), 12, 200, 5, 0.024)
+    message = digest_view.alarm([one])
+    assert lines(message)[0] == (
+        ":rotating_light: *A &amp; B*: 12 of 200 mailed came back (6%). Your other mail: 2%. This channel asked to hear "
+        "about more than 5%."
+    )
+    assert "other mail" not in said(digest_view.alarm([replace(one, usual=None)]))
+    assert "more campaigns" not in said(digest_view.alarm([one] * 10))
+    many = digest_view.alarm([one] * 12)
+    assert "and 2 more campaigns: *Returns* in Home lists them" in said(many)
+    assert [action for action, _ in pressable(many.blocks)].count(Action.RETURNS) == 10
+
+
+def test_campaigns_at_risk_name_their_day_and_their_chance() -> None:
+    one = Risk(campaign(), date(2026, 12, 12), 0.556, 80, date(2026, 12, 14))
+    message = risks.message([one], "Pigeon")
+    assert lines(message)[0] == (
+        ":hourglass: *Spring is at risk*: the chance that nearly all is in homes by Dec 12, 2026 is 56%; this channel "
+        "asked to know below 80%. Nearly all is expected by Dec 14, 2026."
+    )
+    assert "Ask Pigeon about a drop that does not move." in said(message)
+    assert "is below 1%;" in said(risks.message([replace(one, chance=0.009)], "Pigeon"))
+    assert "is 1%;" in said(risks.message([replace(one, chance=0.01)], "Pigeon"))
+    assert "expected by" not in said(risks.message([replace(one, due=None)], "Pigeon"))
+    assert "more campaigns" not in said(risks.message([one] * 10, "Pigeon"))
+    assert "and 3 more campaigns" in said(risks.message([one] * 13, "Pigeon"))
+
+
+# ---- Cards and news ---------------------------------------------------------------------------------------------
+
+
+def test_a_card_says_when_all_is_done() -> None:
+    done, open_ = Mix({D: 3, B: 1, X: 1}), Mix({D: 3, T: 1})
+    assert "All done" in said(alerts_view.card(campaign(), done, "$1 spent", NOW))
+    assert "All done" not in said(alerts_view.card(campaign(), open_, "$1 spent", NOW))
+    assert not alerts_view.is_finished(Mix())
+    of_none = alerts_view.card(None, done, "$1 spent", NOW)
+    assert lines(of_none)[0].startswith("*Mail sent singly*")
+    assert pressable(of_none.blocks) == []
+    assert pressable(alerts_view.card(campaign(), done, "$1 spent", NOW).blocks) == [
+        (Action.VIEW_DETAILS, write(OneCampaign(CampaignId(7))))
+    ]
+    assert f"updated {formatting.stamp(NOW)} · $1 spent" in said(of_none)
+
+
+def test_news_names_its_pieces() -> None:
+    pieces = [piece(n, status=B, status_at=NOW) for n in range(12)]
+    message = alerts_view.news("A & B", B, pieces, 12, "Pigeon")
+    head, *listed = lines(message)[0].splitlines()
+    assert head.endswith("*12 pieces of A &amp; B came back*")
+    assert len(listed) == alerts_view.LISTED + 1
+    assert listed[0] == f"• Jane S., Austin TX 787•• · {formatting.stamp_day(NOW)} · `1000`"
+    assert listed[-1] == "and 2 more"
+    whole = alerts_view.news("A", B, pieces[:10], 10, "Pigeon")
+    assert "more" not in lines(whole)[0].splitlines()[-1]
+    moved = alerts_view.news("A", B, [piece(1, status=D, status_at=NOW)], 1, "Pigeon")
+    assert formatting.stamp_day(NOW) not in said(moved), "that day is of another status"
+    assert "cancelled by Pigeon on its own" in alerts_view.news("A", X, pieces, 12, "Pigeon").text
+    assert "delivered (by USPS's estimate)" in alerts_view.news("A", D, pieces, 12, "Pigeon").text
+
+
+def test_the_one_button_of_news_is_the_next_step() -> None:
+    def button(status: Status, number: int, of: int = 7) -> tuple[str, str]:
+        some = [piece(n, status=status, campaign_id=CampaignId(of)) for n in range(1, number + 1)]
+        ((action, value),) = pressable(alerts_view.news("A", status, some, number, "Pigeon").blocks)
+        return action, value
+
+    assert button(B, 1) == (Action.TRACK, write(OnePiece(PieceId(1))))
+    assert button(B, 2) == (Action.RETURNS, write(OneCampaign(CampaignId(7))))
+    assert button(D, 2) == (Action.VIEW_DETAILS, write(OneCampaign(CampaignId(7))))
+    assert button(B, 2, NO_CAMPAIGN) == (Action.TRACK, write(OnePiece(PieceId(1))))
+
+
+# ---- Settings ---------------------------------------------------------------------------------------------------
+
+
+def form(current: list[Subscription], chosen: ChannelSettings | None = None, own: str = "UTC") -> dict[str, Any]:
+    return alerts_view.settings_form(
+        OPS, current, [campaign(7), campaign(8, "Fall")], chosen or ChannelSettings("UTC"), own
+    )
+
+
+def field_of(view: dict[str, Any], name: str) -> Any:
+    return next((one["element"] for one in view["blocks"] if one.get("block_id") == name), None)
+
+
+def test_a_channel_that_is_told_of_nothing_is_offered_the_usual() -> None:
+    view = form([], ChannelSettings("Europe/Paris", 17, (22, 7), 2), "America/Chicago")
+    assert field_of(view, "campaign")["initial_option"]["text"]["text"] == "All campaigns"
+    assert [one["text"]["text"] for one in field_of(view, "campaign")["options"]] == ["All campaigns", "Spring", "Fall"]
+    assert field_of(view, "digest")["initial_option"]["text"]["text"] == "At 9:00"
+    assert field_of(view, "quiet")["initial_option"]["text"]["text"] == "Off"
+    assert field_of(view, "alarm")["initial_option"]["text"]["text"] == "Above 5% of the mailed pieces"
+    ticked = [one["text"]["text"] for one in field_of(view, "wants")["initial_options"]]
+    assert ticked == [alerts_view.WANTS[NotifyOn.RETURNED], alerts_view.WANTS[NotifyOn.CANCELLED]]
+    assert field_of(view, "keep") is None
+    assert field_of(view, "zone") is None
+    assert "Times are in Chicago time." in str(view)
+    assert "not told of anything yet" in str(view["blocks"][-1])
+
+
+def test_what_a_channel_chose_is_what_its_form_shows() -> None:
+    view = form([subscription(8)], ChannelSettings("America/New_York", 7, (18, 8), None))
+    assert field_of(view, "campaign")["initial_option"]["text"]["text"] == "Fall"
+    assert "initial_options" not in field_of(view, "wants")
+    assert field_of(view, "digest")["initial_option"]["text"]["text"] == "At 7:00"
+    assert field_of(view, "quiet")["initial_option"]["text"]["text"] == "From 18:00 to 8:00"
+    assert field_of(view, "alarm")["initial_option"]["text"]["text"] == "Off"
+    assert "Times are in New York time." in str(view)
+    assert "Use my time zone (UTC)" in str(field_of(view, "zone"))
+    assert field_of(form([subscription(8)]), "zone") is None
+    gone = form([subscription(99)])
+    assert field_of(gone, "campaign")["initial_option"]["text"]["text"] == "All campaigns"
+
+
+def test_several_that_are_on_stand_there_as_boxes() -> None:
+    one = form([subscription(7)])
+    assert field_of(one, "keep") is None
+    assert read(AlertsForm, one["private_metadata"]) == AlertsForm(OPS, "")
+    two = form([subscription(0), subscription(7, NotifyOn.RETURNED)])
+    boxes = field_of(two, "keep")
+    assert [box["text"]["text"] for box in boxes["options"]] == ["All campaigns", "Drop 7"]
+    assert boxes["initial_options"] == boxes["options"]
+    assert read(AlertsForm, two["private_metadata"]).shown == ";".join(box["value"] for box in boxes["options"])
+    assert "Now: *all campaigns* (only the card); *Drop 7* (" in str(two["blocks"][-1])
+    many = form([subscription(n) for n in range(12)])
+    assert len(field_of(many, "keep")["options"]) == alerts_view.BOXES
+
+
+@pytest.mark.parametrize(
+    ("digest", "quiet", "alarm", "found"),
+    [
+        (9, (22, 7), 5, ChannelSettings("UTC", 9, (22, 7), 5)),
+        (None, (None, None), None, ChannelSettings("UTC", None, None, None)),
+        (None, (22, None), None, ChannelSettings("UTC", None, None, None)),
+        (11, (None, None), None, None),
+        (None, (None, None), 4, None),
+        (None, (1, 2), None, None),
+    ],
+)
+def test_only_what_the_form_offers_can_be_chosen(
+    digest: int | None, quiet: tuple[int | None, int | None], alarm: int | None, found: ChannelSettings | None
+) -> None:
+    given = "UTC", Limit(digest), Hours(*quiet), Limit(alarm)
+    if found is None:
+        with pytest.raises(Outdated):
+            alerts_view.chosen_hours(*given)
+    else:
+        assert alerts_view.chosen_hours(*given) == found
+
+
+def test_the_list_says_what_is_on_and_what_stands_in_the_way() -> None:
+    nothing = alerts_view.listing(OPS, [], ChannelSettings())
+    assert lines(nothing) == ["<#C0OPS> is not told of anything. `/mailalerts on` changes that."]
+    settings = ChannelSettings("America/Chicago", 9, (22, 7), 5)
+    alone = alerts_view.listing(OPS, [subscription(0, NotifyOn.RETURNED)], settings)
+    assert lines(alone)[0] == "<#C0OPS> gets alerts for all campaigns."
+    assert lines(alone)[1] == "• all campaigns: one live card; each return: who, where and when"
+    assert lines(alone)[2] == (
+        "Also: a digest at 9:00, quiet from 22:00 to 7:00, an alarm above 5% returns. Times are in Chicago time."
+    )
+    assert "Muted" not in said(alone)
+    assert "could not be posted" not in said(alone)
+    off = alerts_view.listing(OPS, [subscription(7)], ChannelSettings("UTC", None, None, None))
+    assert lines(off)[1] == "• *Drop 7*: one live card"
+    assert "Also: no morning digest, no quiet hours, no alarm." in lines(off)[2]
+    both = alerts_view.listing(OPS, [subscription(0, muted_until=NOW, blocked="<x>"), subscription(7)], settings)
+    assert lines(both)[1].splitlines()[0].startswith("• all campaigns but these:")
+    assert f":mute: Muted until {formatting.stamp(NOW)}" in said(both)
+    assert "could not be posted: &lt;x&gt;" in said(both)
+
+
+def test_switched_on_everyone_reads_what_ended_with_it() -> None:
+    on = alerts_view.confirmed("all campaigns", frozenset({NotifyOn.DELIVERED}), "U1")
+    assert lines(on)[0] == "<@U1> switched mail alerts on for all campaigns: one live card; each delivery, grouped."
+    ended = alerts_view.confirmed("Spring", frozenset(), "U1", ["A&B", "all campaigns"])
+    assert lines(ended)[0].endswith("*Spring*: one live card. Off from now on: *A&amp;B*, all campaigns.")
+
+
+# ---- Offers and undo --------------------------------------------------------------------------------------------
+
+
+def verbs(message: Message) -> list[tuple[str, CampaignId | None]]:
+    found = [read(AlertsDo, value) for action, value in pressable(message.blocks) if action == Action.ALERTS_DO]
+    return [(one.verb, one.campaign) for one in found]
+
+
+def test_which_campaign_is_meant_is_asked_with_all_of_them_last() -> None:
+    found = [campaign(n) for n in range(1, 9)]
+    on = offer_view.campaigns("on", "x", found)
+    assert len(verbs(on)) == offer_view.OFFERED + 1
+    assert verbs(on)[0] == ("on", CampaignId(1))
+    assert verbs(on)[-1][0] == "on"
+    assert lines(on)[0] == "No alerts changed yet: which campaign do you mean by “x”?"
+    assert {verb for verb, _ in verbs(offer_view.campaigns("off", "x", found))} == {"off"}
+    assert {verb for verb, _ in verbs(offer_view.campaigns("mute", "x", found))} == {"on"}
+    assert [verb for verb, _ in verbs(offer_view.campaigns("unmute", "x", found[:1]))] == ["on", "unmute"]
+    nobody = offer_view.campaigns("off", "x", [])
+    assert lines(nobody)[0] == "No campaign called “x”."
+    assert [verb for verb, _ in verbs(nobody)] == ["off", "list"]
+
+
+def test_what_may_be_meant_is_offered_alone_where_it_is_known() -> None:
+    assert [verb for verb, _ in verbs(offer_view.anything("x"))] == ["on", "unmute", "list", "off"]
+    assert [verb for verb, _ in verbs(offer_view.anything("x", "unmute"))] == ["unmute"]
+    assert len(verbs(offer_view.anything("x", "mute"))) == 4
+    assert [verb for verb, _ in verbs(offer_view.covered("Spring", CampaignId(7)))] == ["card", "off"]
+    three = offer_view.mutes(NOW, NOW + timedelta(days=1), NOW + timedelta(days=7))
+    ends = [read(AlertsDo, value).until for _, value in pressable(three.blocks)]
+    assert ends == [
+        int((NOW + span).timestamp()) for span in (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
+    ]
+    said_ = [block["accessory"]["text"]["text"] for block in offer_view.anything("x").blocks if "accessory" in block]
+    assert said_ == ["Turn on", "Unmute", "Show", "Turn off"]
+
+
+def test_what_can_be_taken_back_has_a_button_for_it() -> None:
+    undo = AlertsUndo("off", 1, "7:r")
+    off = offer_view.switched_off("U1", ["A", "all campaigns"], undo, " Left.")
+    assert lines(off)[0] == (
+        "<@U1> turned off mail alerts for *A*, all campaigns. Left. `/mailalerts on` turns them on again."
+    )
+    assert pressable(off.blocks) == [(Action.ALERTS_UNDO, write(undo))]
+    assert pressable(offer_view.switched_off("U1", ["A"], None).blocks) == []
+    too_long = AlertsUndo("off", 1, ";".join(f"{n}:rdc" for n in range(900)))
+    assert pressable(offer_view.switched_off("U1", ["A"], too_long).blocks) == []
+    assert "unmuted mail alerts" in said(offer_view.muted("U1", None, None))
+    assert f"Muted until {formatting.stamp(NOW)}" in said(offer_view.muted("U1", NOW, None))
+    for verb, words in (("off", "on again: as they were"), ("mute", "took the mute back"), ("unmute", "muted again")):
+        assert words in said(offer_view.undone("U1", verb))
+
+
+def test_what_was_on_is_packed_and_unpacked() -> None:
+    current = [subscription(0, NotifyOn.RETURNED, NotifyOn.CANCELLED), subscription(7)]
+    packed = offer_view.packed(current)
+    assert offer_view.unpacked(packed) == [(one.campaign_id, one.notify_on) for one in current]
+    assert offer_view.unpacked("") == []
+    for wrong in ("x:r", "7:z", "٣:r", ":", "7:r;"):
+        with pytest.raises(Outdated):
+            offer_view.unpacked(wrong)
