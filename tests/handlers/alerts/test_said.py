@@ -50,6 +50,11 @@ def subscription(number: int = 0, *wants: NotifyOn, **facts: Any) -> Subscriptio
     return Subscription(OPS, CampaignId(number), frozenset(wants), f"Drop {number}" if number else "", **facts)
 
 
+def a_morning(**facts: Any) -> Morning:
+    known: dict[str, Any] = {"since": {}, "spent": SPENT}
+    return Morning(**(known | facts))
+
+
 def said(message: Message) -> str:
     return "\n".join(lines(message))
 
@@ -69,7 +74,7 @@ def test_a_morning_says_what_changed_and_nothing_else() -> None:
 
 def test_a_morning_says_what_is_due_what_was_spent_and_what_is_silent() -> None:
     def of(**facts: Any) -> str:
-        return said(digest_view.morning(Morning(**({"since": {}, "spent": SPENT} | facts))))
+        return said(digest_view.morning(a_morning(**facts)))
 
     assert "should arrive" not in of()
     assert "About *1,500* should arrive today" in of(due=1500)
@@ -89,7 +94,7 @@ def test_a_morning_says_what_is_due_what_was_spent_and_what_is_silent() -> None:
      ({"since": {"whatever": 3}}, False)],
 )  # fmt: skip
 def test_a_morning_without_news_is_none(facts: dict[str, Any], is_news: bool) -> None:
-    assert Morning(**({"since": {}, "spent": SPENT} | facts)).is_news is is_news
+    assert a_morning(**facts).is_news is is_news
 
 
 def test_a_week_lists_its_campaigns_up_to_ten() -> None:
