@@ -10,7 +10,7 @@ LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 6
 
-.PHONY: demo test lint chaos simulate soak endless rude fuzz foresight mutants audit bench coverage digests lock clean
+.PHONY: demo test lint chaos simulate soak endless rude fuzz foresight mutants house audit bench coverage digests lock clean
 
 demo: $(RUN_STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -59,6 +59,10 @@ SAMPLE ?= 40
 SEED ?= 1
 mutants: $(STAMP)
 	@$(BIN)/python -W ignore -m tests.mutants wing=$(WING) sample=$(SAMPLE) seed=$(SEED) $(ARGS)
+
+# The shape of the product in figures: rooms, arrows, and how many files a request runs through. ARGS=files lists them.
+house: $(STAMP)
+	@$(BIN)/python -W ignore -m tests.shape $(ARGS)
 
 # What is known to be unsafe: in the libraries (asks a public register) and in the CI workflow (reads it here). What could
 # not be looked up is no good news: it fails then.
