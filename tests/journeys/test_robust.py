@@ -34,6 +34,8 @@ class Stopping:
             raise Interrupted
 
     def __getattr__(self, name: str) -> Any:
+        if name == "profile":
+            return self.real.profile
         if name == "pieces":
             return self.pages
 
