@@ -99,7 +99,8 @@ def _target(rest: list[str]) -> str:
         rest = rest[1:]
     while rest and rest[-1].casefold() in ("please", "pls", "here", "now", "alerts", "campaign", "anymore"):
         rest = rest[:-1]
-    target = parsing.unquote(" ".join(rest))
+    # Of a quoted name at the end, one mark went with what stands around the whole.
+    target = parsing.unquote(" ".join(rest)).strip('“”"')
     return "" if target.casefold() in ALL else target
 
 

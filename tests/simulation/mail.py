@@ -137,7 +137,7 @@ class MailLine:
         yield await self._report(await self._ask(work), known, "placed_print")
 
     async def pieces(
-        self, first: date, last: date, route: str | None, known: Known | None = None
+        self, first: date, last: date, state: Any, known: Known | None = None
     ) -> AsyncIterator[ReportPage]:
         start = 0
         while True:

@@ -3,21 +3,25 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from handlers.alerts import digest_view, offer_view, risks
+from handlers.alerts import actions, digest_view, offer_view, risks
 from handlers.alerts import view as alerts_view
 from handlers.alerts.digest_view import Alarm, Morning
 from handlers.alerts.risks import Risk
+from handlers.alerts.state import State
+from handlers.alerts.words import mornings, parse_alerts
 from handlers.errors import Outdated
+from handlers.forecast.model import Due
 from handlers.status.runway import Runway
 from handlers.status.view import ESTIMATE, NO_SCAN, CampaignLine
 from handlers.text import formatting
 from handlers.text.buttons import Action, AlertsDo, AlertsForm, AlertsUndo, Hours, Limit, OneCampaign, OnePiece
 from handlers.text.codec import read, write
 from handlers.text.messages import Message
+from storage import workspaces
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -32,7 +36,7 @@ from storage.records import (
     Subscription,
 )
 from storage.statuses import Status
-from tests.handlers.conftest import pressable
+from tests.handlers.conftest import Office, pressable
 from tests.handlers.status.test_answers import lines, piece
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -347,3 +351,149 @@ def test_what_was_on_is_packed_and_unpacked() -> None:
     for wrong in ("x:r", "7:z", "٣:r", ":", "7:r;"):
         with pytest.raises(Outdated):
             offer_view.unpacked(wrong)
+
+
+# ---- What was typed and pressed ---------------------------------------------------------------------------------
+
+#: A Thursday, half past two.
+THURSDAY = datetime(2026, 11, 26, 14, 30, tzinfo=UTC)
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("typed", "until"),
+    [
+        ("12am", at(27, 0)), ("12pm", at(27, 12)), ("3pm", at(26, 15)), ("3 am", at(27, 3)), ("2:30pm", at(27, 14, 30)),
+        ("2:31pm", at(26, 14, 31)), ("23:59", at(26, 23, 59)), ("24", None), ("0:00", at(27, 0)), ("5:60", None),
+        ("13pm", at(27, 13)), ("friday", at(27, 9)), ("thursday", datetime(2026, 12, 3, 9, tzinfo=UTC)),
+        ("sunday", at(29, 9)), ("next friday", at(27, 9)), ("nov 27", at(27, 9)), ("11/27", at(27, 9)),
+        ("nov 26", datetime(2027, 2, 24, 14, 30, tzinfo=UTC)), ("feb 30", None), ("abc 3", None),
+        ("further notice", datetime(2027, 2, 24, 14, 30, tzinfo=UTC)), ("this week", at(30, 9)),
+    ],
+)  # fmt: skip
+def test_until_when_it_is_muted(typed: str, until: datetime | None) -> None:
+    assert parse_alerts(f"mute until {typed}", THURSDAY).until == until
+
+
+@pytest.mark.parametrize(
+    ("typed", "span"),
+    [
+        ("1m", timedelta(minutes=1)), ("an hour", timedelta(hours=1)), ("half an hour", timedelta(minutes=30)),
+        ("a couple of days", timedelta(days=2)), ("for the next 3 weeks", timedelta(weeks=3)), ("91 days", timedelta(days=90)),
+    ],
+)  # fmt: skip
+def test_for_how_long_it_is_muted(typed: str, span: timedelta) -> None:
+    assert parse_alerts(f"mute {typed}", THURSDAY).until == THURSDAY + span
+
+
+@pytest.mark.parametrize(
+    ("typed", "verb", "target", "sure"),
+    [
+        ("turn Spring off", "off", "Spring", True), ("turn off Spring sale", "off", "Spring sale", True),
+        ("switch on Spring", "on", "Spring", True), ("go off", "off", "", True), ("go on Spring", "", "go on Spring", False),
+        ("un-mute", "unmute", "", True), ("Spring on", "on", "Spring", True), ("please on Spring", "on", "Spring", True),
+        ("please", "", "", False), ("ofg", "", "ofg", False), ("stpo Spring", "off", "Spring", False),
+        ("stop Spring please", "off", "Spring", True), ("on “Spring”", "on", "Spring", True),
+    ],
+)  # fmt: skip
+def test_which_words_are_the_verb_and_which_the_campaign(typed: str, verb: str, target: str, sure: bool) -> None:
+    asked = parse_alerts(typed, THURSDAY)
+    assert (asked.verb, asked.sure) == (verb, sure)
+    if verb:
+        assert asked.target == target
+
+
+def test_the_next_mornings() -> None:
+    assert mornings(THURSDAY) == (at(27, 9), at(30, 9))
+    assert mornings(at(30, 8)) == (datetime(2026, 12, 1, 9, tzinfo=UTC), datetime(2026, 12, 7, 9, tzinfo=UTC))
+
+
+def test_a_new_day_lets_what_was_told_of_it_be_told_again() -> None:
+    kept = State(deadlines={"7": ["2026-12-01", 80], "8": ["2026-12-02", 60]}, at_risk=[7, 8], risk_hour="x")
+    moved = kept.with_deadline(CampaignId(7), date(2026, 12, 5), 70, first=False)
+    assert moved.deadlines == {"8": ["2026-12-02", 60], "7": ["2026-12-05", 70]}
+    assert (moved.at_risk, moved.risk_hour, moved.unseen) == ([8], "", False)
+    ended = kept.with_deadline(CampaignId(8), None, 80, first=True)
+    assert (list(ended.deadlines), ended.at_risk, ended.unseen) == (["7"], [7], True)
+    assert replace(kept, unseen=True).with_deadline(CampaignId(8), None, 80, first=False).unseen
+    assert State.read(moved.written()) == moved
+    assert State.read("") == State()
+
+
+class Foretold:
+    """A forecast of one campaign."""
+
+    def __init__(self, chance: float, *, late: bool = False) -> None:
+        self.is_late, self._chance, day = late, chance, date(2026, 12, 20)
+        self.dates = (Due(day, day, day),) * 3
+
+    def chance(self, _day: date) -> float:
+        return self._chance
+
+
+class Mail:
+    """An account's mail of which only this is known; what is not under way yet is planned."""
+
+    def __init__(self, under_way: dict[int, Foretold], planned: Foretold) -> None:
+        self.today, self._under_way, self._planned = TODAY, under_way, planned
+
+    def of(self, campaign_id: CampaignId) -> Foretold | None:
+        return self._under_way.get(campaign_id)
+
+    def planned(self, _campaign: StoredCampaign) -> Foretold:
+        return self._planned
+
+
+def test_at_risk_is_whose_chance_is_below_what_was_chosen_and_was_not_told_yet() -> None:
+    known = {CampaignId(n): campaign(n) for n in range(1, 8)}
+    days: dict[str, list[str | int]] = {
+        "9": ["2026-12-01", 99],  # gone
+        "1": ["2026-12-09", 80],  # below
+        "2": ["2026-12-08", 79],  # exactly at it
+        "3": ["2026-12-07", 80],  # told before
+        "4": ["2026-11-01", 80],  # over
+        "5": ["2026-11-02", 80],  # today
+        "6": ["2026-12-06", 80],  # still to be mailed
+        "7": ["2026-12-05", 80],  # so late that no day is promised
+    }
+    under_way = {n: Foretold(0.79) for n in (1, 2, 3, 4, 5)} | {7: Foretold(0.1, late=True)}
+    found = risks.found(days, [3], known, cast("Any", Mail(under_way, Foretold(0.5))))
+    assert [int(one.campaign.id) for one in found] == [5, 7, 6, 1], "the nearest day first"
+    assert [one.chance for one in found] == [0.79, 0.1, 0.5, 0.79]
+    assert [one.due for one in found] == [date(2026, 12, 20), None, date(2026, 12, 20), date(2026, 12, 20)]
+    assert [one.below for one in found] == [80] * 4
+
+
+async def test_what_was_offered_is_done_and_the_offer_says_so(office: Office) -> None:
+    known = await office.campaign(T)
+
+    async def press(choice: AlertsDo, **facts: Any) -> list[str]:
+        before = len(office.slack.said)
+        await actions.carry_out(office.services, office.request(**facts), write(choice))
+        return [one.way for one in office.slack.said[before:]]
+
+    def on() -> dict[CampaignId, frozenset[NotifyOn]]:
+        found = office.read(workspaces.subscriptions_of, office.workspace.id, OPS)
+        return {one.campaign_id: one.notify_on for one in found}
+
+    assert await press(AlertsDo("list")) == ["answer"]
+    assert await press(AlertsDo("on", known.id)) == ["post", "replace"]
+    assert office.slack.last.text == "Done."
+    assert on() == {known.id: frozenset(alerts_view.DEFAULT_WANTS)}
+    await press(AlertsDo("card", known.id))
+    assert on() == {known.id: frozenset()}
+    until = int((office.clock.now() + timedelta(hours=1)).timestamp())
+    await press(AlertsDo("mute", until=until))
+    (one,) = office.read(workspaces.subscriptions_of, office.workspace.id, OPS)
+    assert one.muted_until == datetime.fromtimestamp(until, UTC)
+    await press(AlertsDo("unmute"))
+    (one,) = office.read(workspaces.subscriptions_of, office.workspace.id, OPS)
+    assert one.muted_until is None
+    assert await press(AlertsDo("off", known.id), response_url="") == ["post"]
+    assert on() == {}
+    for wrong in (AlertsDo("mute"), AlertsDo("whatever"), AlertsDo("on", CampaignId(99))):
+        with pytest.raises(Outdated):
+            await press(wrong)
