@@ -88,7 +88,11 @@ assert not heavy, f"{heavy} imported before the first picture or forecast"
 
 
 #: What loads matplotlib, and is itself loaded with the first picture.
-PAINTERS = tuple(f"handlers/charts/{name}.py" for name in ("canvas", "pie", "curve", "states", "pair"))
+PAINTERS = tuple(
+    f"handlers/charts/{path.name}"
+    for path in (ROOT / "handlers" / "charts").glob("*.py")
+    if re.search(r"^(?:from matplotlib|from handlers\.charts import canvas)", path.read_text(), re.MULTILINE)
+)
 #: What loads numpy, and is itself loaded with the first forecast (see `handlers.forecast.later`).
 RECKONERS = tuple(f"handlers/forecast/{name}.py" for name in ("draws", "past"))
 

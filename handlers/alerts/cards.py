@@ -32,7 +32,7 @@ def spent_line(mix: Mix, currency: str) -> str:
     return f"Spent {formatting.money(Money(mix.spent, currency))}"
 
 
-def digest_of(campaign: StoredCampaign | None, mix: Mix, spent: str) -> str:
+def fingerprint(campaign: StoredCampaign | None, mix: Mix, spent: str) -> str:
     """Of the card's numbers. Its moment does not count: that alone is no reason for an edit."""
     name = campaign.facts.name if campaign else ""
     numbers = [name, mix.in_order(), mix.other, spent]
@@ -104,4 +104,4 @@ def _look(connection: Connection, batch: NewsBatch, now: datetime) -> tuple[Card
     campaign = queries.campaign(connection, workspace_id, campaign_id)
     mix = queries.mix(connection, workspace_id, campaign_id)
     spent = spent_line(mix, workspaces.by_id(connection, workspace_id).currency)
-    return card, digest_of(campaign, mix, spent), alerts_view.card(campaign, mix, spent, now)
+    return card, fingerprint(campaign, mix, spent), alerts_view.card(campaign, mix, spent, now)

@@ -388,7 +388,7 @@ async def _show_card(services: Services, facts: Facts, turn: Turn) -> tuple[Card
     """Brings the card up to date, at most once a minute; gives it, and whether that took a new message."""
     batch, card, now = facts.batch, facts.card, services.clock.now()
     spent = cards.spent_line(facts.mix, facts.workspace.currency)
-    digest = cards.digest_of(facts.campaign, facts.mix, spent)
+    digest = cards.fingerprint(facts.campaign, facts.mix, spent)
     if card is not None and (card.shows == digest or _is_young(services, facts, now)):
         return card, False
     message = alerts_view.card(facts.campaign, facts.mix, spent, now)

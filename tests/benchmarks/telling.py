@@ -170,7 +170,7 @@ def with_cards(database: Database) -> None:
             spent = cards.spent_line(facts.mix, facts.workspace.currency)
             row = {"workspace_id": facts.batch.workspace_id, "channel": facts.batch.channel}
             row |= {"campaign_id": facts.batch.campaign_id, "message_ts": "1.0"}
-            row |= {"shows": cards.digest_of(facts.campaign, facts.mix, spent)}
+            row |= {"shows": cards.fingerprint(facts.campaign, facts.mix, spent)}
             connection.execute(insert(tables.cards).values(row))
 
     database.write(work)

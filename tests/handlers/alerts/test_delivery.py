@@ -353,14 +353,14 @@ async def test_news_edits_a_card_only_where_it_is_no_longer_young(office: Office
     assert len(office.slack.of("edit")) == 1
 
 
-def test_the_digest_of_a_card_is_of_its_numbers() -> None:
+def test_the_fingerprint_a_card_is_of_its_numbers() -> None:
     from storage.records import Mix
 
     one = Mix({Status.DELIVERED: 3})
-    assert cards.digest_of(None, one, "$1") == cards.digest_of(None, Mix({Status.DELIVERED: 3}), "$1")
+    assert cards.fingerprint(None, one, "$1") == cards.fingerprint(None, Mix({Status.DELIVERED: 3}), "$1")
     others: list[Any] = [
         (None, Mix({Status.DELIVERED: 4}), "$1"),
         (None, Mix({Status.DELIVERED: 3}, 1), "$1"),
         (None, one, "$2"),
     ]
-    assert len({cards.digest_of(*given) for given in others} | {cards.digest_of(None, one, "$1")}) == 4
+    assert len({cards.fingerprint(*given) for given in others} | {cards.fingerprint(None, one, "$1")}) == 4
