@@ -197,7 +197,7 @@ def migrate() -> None:
     """Bring the database to the schema that this version needs."""
     from bot.app import await_database  # noqa: PLC0415
     from storage.database import open_database, sole_user  # noqa: PLC0415
-    from storage.schema import revision as schema  # noqa: PLC0415 - Alembic is slow to import
+    from storage.schema import revision  # noqa: PLC0415 - Alembic is slow to import
 
     settings = settings_or_refuse()
     try:
@@ -207,9 +207,9 @@ def migrate() -> None:
             contextlib.closing(open_database(settings.database_url)) as database,
         ):
             asyncio.run(await_database(database))
-            before = database.read(schema.state)
-            schema.migrate(database)
-            after = database.read(schema.state)
+            before = database.read(revision.state)
+            revision.migrate(database)
+            after = database.read(revision.state)
     except (DatabaseBusyError, SchemaError) as error:
         refuse(str(error))
     except OSError as error:

@@ -50,7 +50,7 @@ from storage import intents, outbox, workspaces
 from storage.database import READERS, Database, DatabaseDownError, database_time, open_database, sole_user
 from storage.failures import is_outage, reason_of
 from storage.records import Workspace
-from storage.schema import revision as schema
+from storage.schema import revision
 
 if TYPE_CHECKING:
     from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
@@ -145,9 +145,9 @@ def prepare_database(settings: Settings) -> Database:
 
 def require_schema(database: Database) -> None:
     """Migrates a fresh SQLite file; raises SchemaError for anything else that does not serve this version."""
-    if database.is_file and database.read(schema.state).revision is None:
-        schema.migrate(database)
-    schema.require(database)
+    if database.is_file and database.read(revision.state).revision is None:
+        revision.migrate(database)
+    revision.require(database)
 
 
 async def await_database(database: Database) -> None:

@@ -23,7 +23,7 @@ POISON: Final = (SQLAlchemyError, ValueError, TypeError, ArithmeticError, Lookup
 MOST: Final = 1000
 KEPT_FOR: Final = timedelta(days=30)
 #: Bytes of a reference.
-LONGEST: Final = 200
+LONGEST_REF: Final = 200
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def keep(connection: Connection, workspace_id: WorkspaceId, refused: Sequence[Re
 
 
 def _short(ref: str) -> str:
-    return cut_text("".join(c for c in ref if c.isprintable()), LONGEST)
+    return cut_text("".join(c for c in ref if c.isprintable()), LONGEST_REF)
 
 
 def forget(connection: Connection, now: datetime) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 
 from bot.telemetry import set_up_logging
 from storage.database import Database, open_database
-from storage.schema import revision as schema
+from storage.schema import revision
 from tests import rudeness
 from tests.fakes import FakeClock
 
@@ -82,7 +82,7 @@ def postgres_template(postgres: str) -> str:
         connection.execute(text("CREATE DATABASE template_piecewise"))
     admin.close()
     migrated = open_database(_named(postgres, "template_piecewise"))
-    schema.migrate(migrated)
+    revision.migrate(migrated)
     migrated.close()
     return postgres
 
@@ -96,7 +96,7 @@ def sqlite_url(tmp_path: Path) -> str:
     """The address of an empty, migrated SQLite file."""
     url = f"sqlite:///{tmp_path}/piecewise.db"
     migrated = open_database(url)
-    schema.migrate(migrated)
+    revision.migrate(migrated)
     migrated.close()
     return url
 

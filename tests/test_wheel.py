@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.schema import revision as schema
+from storage.schema import revision
 from storage.vault import new_key
 
 ROOT = Path(__file__).parent.parent
@@ -106,7 +106,7 @@ def test_a_fresh_folder_is_checked_without_leaving_anything_in_it_and_then_migra
     assert "no file yet" in said
     assert list(tmp_path.iterdir()) == []
     code, said = say(installed, tmp_path, "-m", "bot", "migrate")
-    assert (code, f"Schema empty → {schema.HEAD}." in said) == (0, True), said
+    assert (code, f"Schema empty → {revision.HEAD}." in said) == (0, True), said
     code, said = say(installed, tmp_path, "-m", "bot", "check")
     assert (code, "0 installed" in said) == (0, True), said
 

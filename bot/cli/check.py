@@ -23,7 +23,7 @@ from handlers.errors import Trouble
 from storage import aside, intents, workspaces
 from storage import secrets as sealed_secrets
 from storage.database import open_database, parse_url
-from storage.schema import revision as schema
+from storage.schema import revision
 
 T = TypeVar("T")
 
@@ -190,9 +190,9 @@ def _database(settings: Settings) -> Finding:
         return Finding("Database", True, f"sqlite, no file yet; run makes it ({file})")
     kind = parse_url(settings.database_url).get_backend_name()
     try:
-        found = _look(settings, schema.state)
+        found = _look(settings, revision.state)
         found.require()
-    except schema.SchemaError as error:
+    except revision.SchemaError as error:
         return Finding("Database", False, f"{kind}: {error}")
     except (SQLAlchemyError, OSError) as error:
         return Finding("Database", False, f"{kind} cannot be opened: {_unopened(error)}. Check DATABASE_URL")

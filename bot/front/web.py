@@ -34,7 +34,7 @@ from handlers.ingest import webhooks
 from storage.database import prove_writable
 from storage.failures import reason_of
 from storage.records import Workspace
-from storage.schema import revision as schema
+from storage.schema import revision
 from storage.workspaces import WorkspaceUnknownError
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class Front:
             async with asyncio.timeout(READY_SECONDS):
                 if not memory.database.is_well():
                     await memory.write(prove_writable)
-                return (await memory.read(schema.state)).serves
+                return (await memory.read(revision.state)).serves
         except (SQLAlchemyError, TimeoutError):
             return False
 

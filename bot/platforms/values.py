@@ -12,7 +12,7 @@ from msgspec.json import Decoder
 
 Json = Any
 #: Longer than any real value; what exceeds it is cut.
-LONGEST: Final = 300
+LONGEST_TEXT: Final = 300
 MOST_MONEY: Final = Decimal(10_000_000)
 
 
@@ -89,7 +89,7 @@ def text(value: Json) -> str:
     said = value if isinstance(value, str) else str(value)
     if not said.isprintable():
         said = "".join(c for c in said if c.isprintable())
-    return said.strip()[:LONGEST]
+    return said.strip()[:LONGEST_TEXT]
 
 
 def money(value: Json) -> Decimal | None:

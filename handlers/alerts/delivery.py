@@ -388,8 +388,8 @@ async def _show_card(services: Services, facts: Facts, turn: Turn) -> tuple[Card
     """Brings the card up to date, at most once a minute; gives it, and whether that took a new message."""
     batch, card, now = facts.batch, facts.card, services.clock.now()
     spent = cards.spent_line(facts.mix, facts.workspace.currency)
-    digest = cards.fingerprint(facts.campaign, facts.mix, spent)
-    if card is not None and (card.shows == digest or _is_young(services, facts, now)):
+    fingerprint = cards.fingerprint(facts.campaign, facts.mix, spent)
+    if card is not None and (card.shows == fingerprint or _is_young(services, facts, now)):
         return card, False
     message = alerts_view.card(facts.campaign, facts.mix, spent, now)
     await turn.require_lease()
@@ -403,9 +403,9 @@ async def _show_card(services: Services, facts: Facts, turn: Turn) -> tuple[Card
             log.warning("card.not_edited", channel=batch.channel, code=refusal.code)
             return replace(card, shows=BEHIND, edited_at=now), False
         else:
-            return Card(card.message_ts, digest, now), False
+            return Card(card.message_ts, fingerprint, now), False
         await turn.require_lease()
-    return Card(await services.slack.post(batch.channel, message), digest, now), True
+    return Card(await services.slack.post(batch.channel, message), fingerprint, now), True
 
 
 def _is_young(services: Services, facts: Facts, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from storage.statuses import BY_WORD, LIFECYCLE
 
 #: Of the signature: 128 bits.
 SIGNED: Final = 22
-LONGEST: Final = 1500
+LONGEST_TOKEN: Final = 1500
 
 
 class PictureGone(Refusal):
@@ -37,7 +37,7 @@ def address(base: str, key: bytes, pie: Pie, expires: datetime) -> str:
 def opened(key: bytes, token: str, now: datetime) -> Pie:
     """The pie of an address made by `address`; raises PictureGone."""
     packed, _, signature = token.removesuffix(".png").partition(".")
-    if len(token) > LONGEST or not hmac.compare_digest(signature.encode(), _signature(key, packed).encode()):
+    if len(token) > LONGEST_TOKEN or not hmac.compare_digest(signature.encode(), _signature(key, packed).encode()):
         raise PictureGone
     try:
         expires, title, caption, counts, other = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))

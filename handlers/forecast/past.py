@@ -28,7 +28,7 @@ from storage.statuses import Status
 
 Numbers = NDArray[np.float64]
 #: No curve is followed further than this many delivery days.
-LONGEST: Final = 45
+FOLLOWED_DAYS: Final = 45
 #: After so many delivery days a campaign has landed, or will not.
 FINISHED: Final = 17
 #: Of how many of its pieces the first were delivered before a campaign says anything.
@@ -156,7 +156,7 @@ def learn(transits: Sequence[Transit], today: date, known: tuple[float, ...] = P
     transits = _latest(transits)
     if not transits:
         return Past((), known)
-    settle = next((n for n, part in enumerate(known) if part >= 0.95), len(known))  # noqa: PLR2004 - nearly all
+    until_known = next((n for n, part in enumerate(known) if part >= 0.95), len(known))  # noqa: PLR2004 - nearly all
     keys = {key: n for n, key in enumerate(sorted({(one.campaign_id, one.handed_on) for one in transits}))}
     rows = np.array(
         [
@@ -164,15 +164,15 @@ def learn(transits: Sequence[Transit], today: date, known: tuple[float, ...] = P
             for one in transits
         ]
     )
-    at = np.clip(calendar.spans(rows[:, 1], rows[:, 2]), 0, LONGEST)
-    landed, back = (np.zeros((len(keys), LONGEST + 1)) for _ in range(2))
+    at = np.clip(calendar.spans(rows[:, 1], rows[:, 2]), 0, FOLLOWED_DAYS)
+    landed, back = (np.zeros((len(keys), FOLLOWED_DAYS + 1)) for _ in range(2))
     for table, end in ((landed, Status.DELIVERED), (back, Status.RETURNED)):
         chosen = rows[:, 3] == end
         np.add.at(table, (rows[chosen, 0], at[chosen]), rows[chosen, 4])
     pieces = np.bincount(rows[:, 0], weights=rows[:, 4], minlength=len(keys))
     handed = np.array([day.toordinal() for _, day in keys])
-    ages = calendar.spans(handed, np.maximum(today.toordinal() - 1 - settle - handed, -1))
-    ages = np.where(today.toordinal() - 1 - settle < handed, -1, ages)
+    ages = calendar.spans(handed, np.maximum(today.toordinal() - 1 - until_known - handed, -1))
+    ages = np.where(today.toordinal() - 1 - until_known < handed, -1, ages)
     forms = _forms(transits)
     order = list(keys)
     bounds = [n for n, (key, _) in enumerate(order) if n == 0 or key != order[n - 1][0]]
@@ -225,7 +225,7 @@ def _campaign(
     """The share delivered by each delivery day as far as it was watched, of how many pieces, and how long."""
     ended = np.cumsum(landed + back, axis=1)
     still = pieces[:, None] - ended + landed + back
-    watched = ages[:, None] >= np.arange(LONGEST + 1)[None, :]
+    watched = ages[:, None] >= np.arange(FOLLOWED_DAYS + 1)[None, :]
     at_risk = (still * watched).sum(axis=0)
     enough = (at_risk >= AT_RISK) | watched.all(axis=0)
     length = int(np.argmin(np.append(enough & watched.any(axis=0), False)))

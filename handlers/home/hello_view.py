@@ -6,7 +6,7 @@ from handlers.text import formatting
 from handlers.text.messages import Message, clip_plain, context, escape, section
 
 #: Of a campaign's name, within a command to copy.
-LONGEST = 60
+EXAMPLE_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def found_text(found: Found) -> str:
 def hello(found: Found) -> Message:
     """The direct message, with the first three commands: they work when pasted."""
     said = f"Hi! I've read your mail account. {found_text(found)}"
-    name = clip_plain(found.example, LONGEST).replace("`", "'") if found.example else ""
+    name = clip_plain(found.example, EXAMPLE_NAME).replace("`", "'") if found.example else ""
     asked = f"`/mailstatus {escape(name)}` for one campaign, " if name else ""
     tracked = f"`/mailtrack {escape(found.piece)}`" if found.piece else "`/mailtrack` and a name"
     lines = [

@@ -20,7 +20,7 @@ from storage.records import Workspace
 
 log = structlog.get_logger()
 
-LONGEST = 200
+LONGEST_KEY = 200
 
 
 class BySettings(Refusal):
@@ -62,7 +62,7 @@ async def connect(services: Services, request: Request, key: str, region: str) -
     """The key was submitted: tried once, then kept sealed. Home shows what it brings."""
     await require_settings_admin(services, request)
     key, regions = key.strip(), _accounts(services).region_names()
-    if region not in regions or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST:
+    if region not in regions or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST_KEY:
         await _again(services, request, region, "That is no API key: it is one word of letters and digits.")
         return
 

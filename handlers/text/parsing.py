@@ -12,7 +12,7 @@ from handlers.text.formatting import day, span
 from storage.queries.mail import Days
 
 #: Longer than any campaign name or address that a mail platform takes.
-LONGEST: Final = 200
+LONGEST_TYPED: Final = 200
 RANGE_FORMS: Final = (
     "`today`, `last week`, `past 30 days`, `since Monday`, `last month`, `October`, `Oct-Nov`, `Nov 1-10`, `Q4`, "
     "`year to date`, `10/01/2026-10/31/2026`, `2026-10-01..2026-10-31`, `all time`"
@@ -71,7 +71,7 @@ def clean(text: str) -> str:
     """The text as typed: Slack's three escapes undone, controls dropped, spaces folded. Raises TooLong."""
     plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     line = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
-    if len(line) > LONGEST:
+    if len(line) > LONGEST_TYPED:
         raise TooLong
     return line
 

@@ -19,7 +19,7 @@ from storage import workspaces
 from storage.database import Database, open_database
 from storage.ledger import tallies as tally
 from storage.records import Batch, Campaign, Change, Source, WorkspaceId
-from storage.schema import revision as schema
+from storage.schema import revision
 from storage.statuses import LIFECYCLE, Status
 
 START = datetime(2026, 2, 1, 9, tzinfo=UTC)
@@ -81,7 +81,7 @@ def postgres(folder: Path) -> Iterator[Callable[[str], str]]:
 def open_account(url: str, number: int) -> Account:
     """A migrated database with this many pieces."""
     database = open_database(url)
-    schema.migrate(database)
+    revision.migrate(database)
     workspace = database.write(workspaces.ensure, TEAM, "Bench", "USD")
     database.write(workspaces.note, workspace.id, baseline_at=START)
     database.write(_fill, workspace.id, number)

@@ -23,7 +23,7 @@ from storage.ledger import tallies as tally
 from storage.ledger.apply import Applied
 from storage.queries import mail as queries
 from storage.records import CampaignId, Change
-from storage.schema import revision as schema
+from storage.schema import revision
 from storage.schema.tables import pieces
 from storage.statuses import Status
 from tests.benchmarks.data import Account, batches, changes_kept, heard, ref_of
@@ -281,7 +281,7 @@ def bench_import_memory(quick: bool, folder: Path) -> list[Result]:
     for number in (small, large):
         url, path = f"sqlite:///{folder}/import{number}.db", folder / f"{number}.csv"
         database = open_database(url)
-        schema.migrate(database)
+        revision.migrate(database)
         database.write(workspaces.ensure, "T1", "Bench", "USD")
         database.close()
         with path.open("w") as file:

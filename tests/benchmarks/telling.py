@@ -30,8 +30,7 @@ from storage import outbox, workspaces
 from storage.database import Database, open_database
 from storage.ledger import apply as ledger
 from storage.records import NO_CAMPAIGN, Batch, Campaign, Change, ChannelId, NotifyOn, Piece, UserId, WorkspaceId
-from storage.schema import revision as schema
-from storage.schema import tables
+from storage.schema import revision, tables
 from storage.statuses import Status
 from tests.benchmarks.harness import ROOT, Result, helper, judged
 from tests.builders import a_batch, a_campaign, a_change, a_piece
@@ -42,7 +41,7 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 def prepared(url: str, channels: int) -> tuple[Database, WorkspaceId]:
     """A workspace with so many channels that are told of everything."""
     database = open_database(url)
-    schema.migrate(database)
+    revision.migrate(database)
     workspace = database.write(workspaces.ensure, "T1", "Bench", "USD")
     database.write(workspaces.note, workspace.id, baseline_at=LONG_AGO)
 
@@ -228,7 +227,7 @@ asyncio.run(main())
 def bench_turns(url: str) -> list[Result]:
     """Three processes and one job: one stalls, then the one that ran last is killed."""
     database = open_database(url)
-    schema.migrate(database)
+    revision.migrate(database)
     with database.writer.begin() as connection:
         connection.execute(text("CREATE TABLE turns (owner text, at float)"))
 

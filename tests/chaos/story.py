@@ -31,7 +31,7 @@ from storage import workspaces
 from storage.database import Database, open_database
 from storage.ledger import tallies as tally
 from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, UserId
-from storage.schema import revision as schema
+from storage.schema import revision
 from storage.schema.tables import cards, outbox, pieces
 from storage.statuses import NOTABLE, Status
 from tests.journeys.conftest import people_and_places
@@ -125,7 +125,7 @@ class Story:
     async def _begin(self) -> None:
         self._furnish()
         database = open_database(self.url)
-        schema.migrate(database)
+        revision.migrate(database)
         workspace = database.write(workspaces.ensure, "T0ACME", "Acme", "USD")
         now = datetime.now(UTC)
         for channel, wants in zip(

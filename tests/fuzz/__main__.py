@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bot.telemetry import set_up_logging
 from storage.database import open_database
-from storage.schema import revision as schema
+from storage.schema import revision
 from tests.fuzz.attack import Attack, Found
 from tests.house import ACME, BOLT, House, house
 
@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         server = get_server(Path(folder) / "postgres")
         database = open_database(server.get_uri())
-        schema.migrate(database)
+        revision.migrate(database)
         database.close()
         begun = time.monotonic()
         try:

@@ -22,7 +22,7 @@ from storage.database import open_database, sole_user
 from storage.files import DatabaseBusyError
 from storage.ledger import apply as ledger
 from storage.queries.mail import find_pieces
-from storage.schema import revision as schema
+from storage.schema import revision
 from tests.builders import JANE, START, a_batch, a_campaign, a_change, a_piece
 from tests.journeys.conftest import settings_for
 
@@ -127,7 +127,7 @@ def test_forget_leaves_no_trace_in_the_file_nor_in_its_log(tmp_path: Path, monke
     as_any_build(monkeypatch)
     url = f"sqlite:///{tmp_path}/mail.db"
     database = open_database(url)
-    schema.migrate(database)
+    revision.migrate(database)
     workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
     database.write(ledger.apply, workspace.id, many_pieces(), START)
     database.close()
@@ -149,7 +149,7 @@ def test_what_is_erased_while_the_bot_runs_leaves_its_log_at_the_next_clearing(
 ) -> None:
     as_any_build(monkeypatch)
     database = open_database(f"sqlite:///{tmp_path}/mail.db")
-    schema.migrate(database)
+    revision.migrate(database)
     workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
     database.write(ledger.apply, workspace.id, many_pieces(), START)
     piece = database.read(find_pieces, workspace.id, "9001", 1)[0]

@@ -19,7 +19,7 @@ from bot.sandbox.stannp import StannpDouble, Trouble
 from storage import aside
 from storage.database import DatabaseDownError, open_database
 from storage.records import WorkspaceId
-from storage.schema import revision as schema
+from storage.schema import revision
 from tests.journeys.conftest import ANA, OPS, a_small_world, settings_for
 from tests.storage.lines import by, line_to
 
@@ -179,9 +179,9 @@ async def test_postgresql_is_migrated_by_its_own_command(
     code, said = await piecewise(environment, tmp_path, "run")
     assert (code, "piecewise migrate" in said) == (1, True)
     code, said = await piecewise(environment, tmp_path, "migrate")
-    assert (code, f"Schema empty → {schema.HEAD}." in said) == (0, True)
+    assert (code, f"Schema empty → {revision.HEAD}." in said) == (0, True)
     assert "nothing to do" in (await piecewise(environment, tmp_path, "migrate"))[1]
-    assert f"schema {schema.HEAD}" in (await piecewise(environment, tmp_path, "check"))[1]
+    assert f"schema {revision.HEAD}" in (await piecewise(environment, tmp_path, "check"))[1]
 
 
 @pytest.mark.parametrize("address", ["taken", "203.0.113.7:9464", "no-such-host.invalid:9464"])
@@ -202,7 +202,7 @@ async def test_what_was_set_aside_long_ago_is_said_and_is_no_failure(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     database = open_database(environment["DATABASE_URL"])
-    schema.migrate(database)
+    revision.migrate(database)
     for days, code in ((3, 0), (0, 1)):
         at = datetime.now(UTC) - timedelta(days=days)
         database.write(aside.keep, WorkspaceId(1), [aside.Refused(f"piece-{days}", "22021")], at)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from handlers.text.status_styles import OTHER_LABEL, STYLES
 from storage.database import open_database
-from storage.schema import revision as schema
+from storage.schema import revision
 from tests.chaos import pair, story
 
 #: How far pieces have come, one after the other.
@@ -55,9 +55,9 @@ async def test_the_version_before_finds_its_file_in_order_after_an_upgrade(tmp_p
     try:
         assert f"→ {pair.SCHEMA_BEFORE}." in await told.command(pair.OLD, "migrate")
         said = await told.command(pair.NEW, "migrate")
-        assert f"Schema {pair.SCHEMA_BEFORE} → {schema.HEAD}." in said or schema.HEAD == pair.SCHEMA_BEFORE
+        assert f"Schema {pair.SCHEMA_BEFORE} → {revision.HEAD}." in said or revision.HEAD == pair.SCHEMA_BEFORE
         assert "nothing to do" in await told.command(pair.OLD, "migrate")
-        assert f"schema {schema.HEAD}" in await told.command(pair.OLD, "check")
+        assert f"schema {revision.HEAD}" in await told.command(pair.OLD, "check")
         assert "nothing to do" in await told.command(pair.NEW, "migrate")
     finally:
         await told.slack.stop()

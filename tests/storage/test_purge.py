@@ -9,7 +9,7 @@ from sqlalchemy import Boolean, Column, Connection, Date, Text, func, insert, se
 from storage import secrets as sealed_secrets
 from storage.database import Database
 from storage.records import WorkspaceId
-from storage.schema import revision as schema  # noqa: F401 - all tables are known then
+from storage.schema import revision  # noqa: F401 - all tables are known then
 from storage.schema.tables import Amount, Moment, changes, leases, metadata, pieces, workspaces
 
 NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)

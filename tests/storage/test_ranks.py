@@ -19,7 +19,7 @@ from storage.ledger import tallies as tally
 from storage.queries import mail as queries
 from storage.queries import transits
 from storage.records import PieceId, Workspace
-from storage.schema import revision as schema
+from storage.schema import revision
 from storage.schema.tables import metadata
 from storage.statuses import Status
 from tests.builders import START, a_campaign, a_change, a_piece
@@ -86,13 +86,13 @@ def test_the_ranks_of_before_become_those_of_now_in_every_column_and_back(
 ) -> None:
     before, found = filled.read(everything), filled.read(ranks)
     assert all(any(seen - {0, None}) for seen in found.values()), found
-    schema.migrate(filled, "0009")
+    revision.migrate(filled, "0009")
     old = filled.read(ranks)
     assert old == {place: {rank // 10 if rank else rank for rank in seen} for place, seen in found.items()}
     exports = "SELECT payload FROM intents WHERE kind = 'export'"
     kept = filled.read(lambda c: [json.loads(one)["status"] for one in c.exec_driver_sql(exports).scalars()])
     assert kept == [None, 8]
-    schema.migrate(filled)
+    revision.migrate(filled)
     assert filled.read(everything) == before
     assert filled.read(tally.drift, workspace.id) == []
 

@@ -16,14 +16,14 @@ from storage import workspaces
 from storage.database import Database, DatabaseUrlError, open_database, parse_url, sole_user
 from storage.files import DatabaseBusyError
 from storage.records import PlatformState
-from storage.schema import revision as schema
+from storage.schema import revision
 from storage.schema.revision import SchemaBusyError, SchemaNewError, SchemaOldError, State
 from storage.schema.tables import campaigns, due_details, metadata, pieces
 
 
 def test_the_migrations_end_in_what_the_code_describes(database: Database) -> None:
     def ours(name: str | None, kind: str, _parents: object) -> bool:
-        return kind != "table" or name not in (schema.VERSIONS, schema.MINIMUM)
+        return kind != "table" or name not in (revision.VERSIONS, revision.MINIMUM)
 
     with database.reader.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_name": ours})
@@ -31,18 +31,18 @@ def test_the_migrations_end_in_what_the_code_describes(database: Database) -> No
 
 
 def test_there_is_one_head_and_the_code_knows_it() -> None:
-    assert ScriptDirectory(str(schema.MIGRATIONS)).get_heads() == [schema.HEAD]
+    assert ScriptDirectory(str(revision.MIGRATIONS)).get_heads() == [revision.HEAD]
 
 
 def test_down_and_up_again(database: Database) -> None:
-    schema.migrate(database, "base")
-    assert set(inspect(database.reader).get_table_names()) <= {schema.VERSIONS, schema.MINIMUM}
-    schema.migrate(database)
-    schema.require(database)
+    revision.migrate(database, "base")
+    assert set(inspect(database.reader).get_table_names()) <= {revision.VERSIONS, revision.MINIMUM}
+    revision.migrate(database)
+    revision.require(database)
 
 
 def test_what_was_due_stays_due_through_the_second_migration(database: Database) -> None:
-    schema.migrate(database, "0001")
+    revision.migrate(database, "0001")
     columns = (
         "workspace_id, campaign_id, placed, day, status, word, kind, format, created_at, name, name_key, surname_key"
     )
@@ -53,14 +53,14 @@ def test_what_was_due_stays_due_through_the_second_migration(database: Database)
         for ref, placed, status, due in rows:
             values = f"1, 0, {placed}, '2026-11-01', {status}, '', '', '', {moment}, {', '.join(['%s'] * 10)}, {moment}, '{ref}', {due}"
             connection.exec_driver_sql(f"INSERT INTO pieces ({columns}) VALUES ({values.replace('%s', repr(''))})")
-    schema.migrate(database)
+    revision.migrate(database)
     urgent = database.read(
         lambda c: c.execute(
             select(due_details.c.urgency, pieces.c.ref).join(pieces, pieces.c.id == due_details.c.piece_id)
         ).all()
     )
     assert sorted(map(tuple, urgent)) == [(0, "1"), (1, "2"), (2, "4")]
-    schema.migrate(database, "0001")
+    revision.migrate(database, "0001")
     with database.reader.connect() as connection:
         kept = connection.exec_driver_sql("SELECT ref FROM pieces WHERE detail_due ORDER BY ref").scalars().all()
     assert kept == ["1", "2", "4"]
@@ -69,7 +69,7 @@ def test_what_was_due_stays_due_through_the_second_migration(database: Database)
 def test_an_old_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:
     empty = open_database(f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(SchemaOldError, match="piecewise migrate"):
-        schema.require(empty)
+        revision.require(empty)
     empty.close()
 
 
@@ -84,35 +84,35 @@ def revisions(database: Database, **change: str) -> tuple[object, ...]:
 
 
 def test_the_first_versions_find_the_revision_that_they_know(database: Database) -> None:
-    assert revisions(database) == (schema.HEAD, schema.OLDEST)
-    schema.migrate(database)
-    assert revisions(database) == (schema.HEAD, schema.OLDEST), "a second time does no harm"
-    schema.migrate(database, "0003")
+    assert revisions(database) == (revision.HEAD, revision.OLDEST)
+    revision.migrate(database)
+    assert revisions(database) == (revision.HEAD, revision.OLDEST), "a second time does no harm"
+    revision.migrate(database, "0003")
     assert revisions(database) == ("0003", "0003"), "a schema serves nobody who needs a later one"
 
 
 @pytest.mark.parametrize("made_by_them", ["0003", "0004"])
 def test_a_database_of_the_first_versions_is_taken_over(database: Database, made_by_them: str) -> None:
-    if made_by_them != schema.HEAD:
-        schema.migrate(database, made_by_them)
+    if made_by_them != revision.HEAD:
+        revision.migrate(database, made_by_them)
     with database.writer.begin() as connection:
         connection.exec_driver_sql("DROP TABLE schema_version")
-    assert database.read(schema.state) == State(made_by_them, made_by_them)
-    schema.migrate(database)
-    assert revisions(database) == (schema.HEAD, schema.OLDEST)
+    assert database.read(revision.state) == State(made_by_them, made_by_them)
+    revision.migrate(database)
+    assert revisions(database) == (revision.HEAD, revision.OLDEST)
 
 
 def test_a_newer_schema_is_served_until_it_says_otherwise(database: Database) -> None:
     newer = revisions(database, schema_version="9998")
-    schema.require(database)
-    schema.migrate(database)
+    revision.require(database)
+    revision.migrate(database)
     assert revisions(database) == newer, "it is another version's to keep"
-    assert database.read(schema.state).serves
+    assert database.read(revision.state).serves
     revisions(database, alembic_version="9997")
     with pytest.raises(SchemaNewError, match="9997"):
-        schema.require(database)
+        revision.require(database)
     with pytest.raises(SchemaNewError, match="9997"):
-        schema.migrate(database)
+        revision.migrate(database)
 
 
 def shape(database: Database) -> dict[str, dict[str, tuple[str, bool]]]:
@@ -132,42 +132,42 @@ def shape(database: Database) -> dict[str, dict[str, tuple[str, bool]]]:
 
 def test_the_oldest_version_that_is_served_finds_all_it_knows_and_need_not_know_the_rest(database: Database) -> None:
     now = shape(database)
-    schema.migrate(database, schema.OLDEST)
+    revision.migrate(database, revision.OLDEST)
     before = shape(database)
     for table, known in before.items():
-        assert known.items() <= now[table].items(), f"{table}: raise schema.OLDEST, or leave it for the next version"
+        assert known.items() <= now[table].items(), f"{table}: raise revision.OLDEST, or leave it for the next version"
         added = {name for name, (_, is_needed) in now[table].items() if is_needed} - set(known)
         assert added == set(), f"{table}: the version before names none of these"
-    schema.migrate(database)
+    revision.migrate(database)
 
 
 def test_two_who_migrate_at_once_take_turns(postgres_url: str) -> None:
     made = open_database(postgres_url)
-    schema.migrate(made, "base")
+    revision.migrate(made, "base")
     with ThreadPoolExecutor(2) as both:
-        list(both.map(schema.migrate, [made, made]))
-    assert revisions(made) == (schema.HEAD, schema.OLDEST)
+        list(both.map(revision.migrate, [made, made]))
+    assert revisions(made) == (revision.HEAD, revision.OLDEST)
     made.close()
 
 
 def test_a_migration_that_has_to_wait_lets_the_traffic_pass(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr(revision, "LOCK_PATIENCE", 0.2)
     made = open_database(postgres_url)
-    schema.migrate(made, "0004")
+    revision.migrate(made, "0004")
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'channels'::regclass"
     with ThreadPoolExecutor(1) as other:
         with made.writer.begin() as long_reading:
             long_reading.exec_driver_sql("SELECT * FROM channels")
-            migrating = other.submit(schema.migrate, made)
+            migrating = other.submit(revision.migrate, made)
             while not made.read(lambda c: c.exec_driver_sql(waits).scalar()):
                 assert not migrating.done()
             assert made.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM channels").scalar()) == 0
             assert not migrating.done()
-            monkeypatch.setattr(schema, "LOCK_TRIES", 1)
+            monkeypatch.setattr(revision, "LOCK_TRIES", 1)
             with pytest.raises(SchemaBusyError, match="run it again"):
-                schema.migrate(made)
+                revision.migrate(made)
         migrating.result()
-    assert revisions(made) == (schema.HEAD, schema.OLDEST)
+    assert revisions(made) == (revision.HEAD, revision.OLDEST)
     made.close()
 
 
@@ -206,7 +206,7 @@ def test_what_the_version_before_remembered_of_its_platform_is_taken_over(databa
                 "INSERT INTO workspaces (team_id, name, currency, list_route, singles_offered) "
                 f"VALUES ('{team}', '{team}', 'USD', {route}, {offered})"
             )
-    schema.migrate(database)
+    revision.migrate(database)
     found = {one.team_id: one.platform_state for one in database.read(workspaces.every)}
     assert found == {"T1": PlatformState("list", False), "T2": PlatformState(None, True), "T3": PlatformState()}
     kept = PlatformState({"page": [1, None], "é": "x"}, True)
@@ -216,4 +216,4 @@ def test_what_the_version_before_remembered_of_its_platform_is_taken_over(databa
     with database.reader.connect() as connection:
         routes = connection.exec_driver_sql("SELECT list_route FROM workspaces ORDER BY id").scalars().all()
     assert routes == ["list", None, None], "the version before finds what it knew"
-    schema.migrate(database)
+    revision.migrate(database)

@@ -18,7 +18,7 @@ from msgspec import DecodeError, Raw, Struct
 from msgspec.json import Decoder
 
 from bot.platforms.values import (
-    LONGEST,
+    LONGEST_TEXT,
     Json,
     UnreadableError,
     cut_json,
@@ -386,7 +386,7 @@ def read_delivery(raw: bytes, headers: Mapping[str, str], secret: str, now: date
     the five failures after which Stannp silently stops calling. The hand-shake comes when a webhook is being added, so
     before its secret can be known here; it changes nothing, and needs no signature.
     """
-    if len(raw) <= LONGEST and HANDSHAKE in raw and _event(raw) == HANDSHAKE.decode():
+    if len(raw) <= LONGEST_TEXT and HANDSHAKE in raw and _event(raw) == HANDSHAKE.decode():
         return Delivery(Batch(), HANDSHAKE.decode(), is_handshake=True)
     _check_signature(raw, headers, secret)
     try:

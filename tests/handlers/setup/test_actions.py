@@ -58,12 +58,12 @@ async def test_a_key_is_tried_and_kept_and_home_shows_what_it_brings(office: Off
     assert office.slack.last.way == "home"
 
 
-@pytest.mark.parametrize("key", ["two words", "ключ", "x\x00y", "k" * (actions.LONGEST + 1)])
+@pytest.mark.parametrize("key", ["two words", "ключ", "x\x00y", "k" * (actions.LONGEST_KEY + 1)])
 async def test_what_is_no_key_is_tried_nowhere(office: Office, accounts: FakeAccounts, key: str) -> None:
     assert "no API key" in await connect(office, key)
     assert "no API key" in await connect(office, region="mars")
     assert accounts.calls == []
-    assert "no API key" not in await connect(office, "k" * actions.LONGEST)
+    assert "no API key" not in await connect(office, "k" * actions.LONGEST_KEY)
 
 
 @pytest.mark.parametrize(
