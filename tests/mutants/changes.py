@@ -60,8 +60,9 @@ OPERATORS: Final = (
 )
 LEFT_OUT: Final = "LeaveOutCall"
 NUMBERS: Final = "NumberReplacer"
-#: Where things lie in a picture: its tests measure that nothing overlaps or is cut off.
-LAYOUT: Final = frozenset({"handlers/charts/drawing.py", "handlers/charts/pair.py"})
+#: How what lies on a sheet becomes pixels, by pixels: tests measure that nothing overlaps or is cut off. What lies where
+#: is tested part by part (`tests/handlers/charts/drawn.txt`).
+LAYOUT: Final = frozenset({"handlers/charts/canvas.py"})
 
 
 class LeaveOutCall(Operator):  # type: ignore[misc] # the library is not typed
