@@ -116,3 +116,31 @@ async def test_a_mention_says_the_same_words_and_is_answered_in_its_thread(offic
     assert (office.slack.last.way, office.slack.last.thread) == (way, "1.1")
     assert ("Jane Smith" in office.slack.last.text) == ("track" in text)
     assert OPS in office.slack.last.place
+
+
+async def test_the_summary_is_a_sentence_with_every_number(office: Office) -> None:
+    await office.campaign(Status.DELIVERED, Status.RETURNED, Status.DELIVERED)
+    _, _, outputs = await step(office, "get_campaign_status", {"campaign": "“Spring lapsed”"})
+    assert outputs["summary"] == "Spring lapsed: 3 pieces. Delivered 2 (67%) · Returned 1 (33%)."
+    office.write(lambda c: c.exec_driver_sql("DELETE FROM intents"))
+    _, _, piece = await step(office, "track_a_piece", {"piece": "1001"})
+    assert piece["summary"] == f"Piece 1001 (Jane S., Austin TX 787••): Delivered on {office.clock.now():%Y-%m-%d}."
+    assert piece["status"] == "Delivered"
+
+
+async def test_of_a_piece_without_a_status_no_day_is_told(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    office.write(lambda c: c.exec_driver_sql("UPDATE pieces SET status = 0, status_at = NULL, word = ''"))
+    _, _, piece = await step(office, "track_a_piece", {"piece": "1001"})
+    assert (piece["moved_on"], piece["is_final"]) == ("", "no")
+    assert piece["summary"].endswith("•): no status.")
+
+
+async def test_who_means_one_of_several_reads_their_names(office: Office) -> None:
+    for number in range(5):
+        await office.campaign(Status.DELIVERED, ref=str(222 + number), name=f"Spring {'abcde'[number]}")
+    _, _, why = await step(office, "get_campaign_status", {"campaign": "spring"})
+    assert str(why).count("`Spring ") == 3, "three of them are enough"
+    office.write(lambda c: c.exec_driver_sql("DELETE FROM intents"))
+    _, _, near = await step(office, "get_campaign_status", {"campaign": "Sprnig a"})
+    assert "Did you mean `Spring a`" in str(near)
