@@ -15,6 +15,7 @@ from bot.sandbox.people import ANA
 from bot.sandbox.second import TEAM as SECOND
 from bot.sandbox.slack import BOT_USER, WINDOW, Posted, SlackDouble, User, View
 from bot.sandbox.story import ZONE
+from handlers.asked import TABLE
 
 HERE: Final = Path(__file__).parent / "assets"
 KINDS: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -22,7 +23,6 @@ PNG: Final = b"\x89PNG"
 SHOWN: Final = 300
 #: A window that has nothing new is told the time so often, in seconds.
 BREATH: Final = 1.0
-COMMANDS: Final = ("/mailstatus", "/mailtrack", "/mailalerts")
 
 
 class Page:
@@ -206,7 +206,7 @@ async def _say(slack: SlackDouble, user: str, channel: str, text: str, thread: s
     name, _, rest = text.partition(" ")
     if text.startswith("/") and thread:
         return "slash commands can't be used in threads. Write @Piecewise status Spring instead."
-    if name in COMMANDS:
+    if name in TABLE.commands:
         return (await slack.command(user, channel, name, rest.strip())).error
     if text.startswith("/"):
         return f"{name} is not a command here. Try /mailstatus, /mailtrack or /mailalerts."

@@ -198,7 +198,7 @@ def test_a_database_error_does_not_carry_the_values_into_the_log(database: Datab
 
 
 def test_what_the_version_before_remembered_of_its_platform_is_taken_over(database: Database) -> None:
-    schema.migrate(database, "0011")
+    revision.migrate(database, "0011")
     known = {"T1": ("'list'", "false"), "T2": ("NULL", "true"), "T3": ("NULL", "NULL")}
     with database.writer.begin() as connection:
         for team, (route, offered) in known.items():
@@ -212,7 +212,7 @@ def test_what_the_version_before_remembered_of_its_platform_is_taken_over(databa
     kept = PlatformState({"page": [1, None], "é": "x"}, True)
     database.write(workspaces.keep_platform_state, database.read(workspaces.every)[0].id, kept)
     assert database.read(workspaces.every)[0].platform_state == kept
-    schema.migrate(database, "0011")
+    revision.migrate(database, "0011")
     with database.reader.connect() as connection:
         routes = connection.exec_driver_sql("SELECT list_route FROM workspaces ORDER BY id").scalars().all()
     assert routes == ["list", None, None], "the version before finds what it knew"
