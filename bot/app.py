@@ -38,17 +38,19 @@ from bot.slack import client as slack
 from bot.slack.client import Slack
 from bot.tenants import AppCredentials, Many, Sole
 from handlers.charts.drawing import warm_up
+from handlers.context.inbox import Inflow
 from handlers.context.intents import vault_of
 from handlers.context.memory import Memory
 from handlers.context.ports import Clock
 from handlers.context.services import Renderer, Services
-from handlers.context.webhook_queue import WebhookQueue
 from handlers.errors import SlackDown, Trouble
+from handlers.ingest.merging import Merger, end
 from handlers.setup import actions as setup_actions
 from handlers.setup.leaving import Leaving
 from storage import intents, outbox, workspaces
 from storage.database import READERS, Database, DatabaseDownError, database_time, open_database, sole_user
 from storage.failures import is_outage, reason_of
+from storage.inbox import inbox_of
 from storage.records import Workspace
 from storage.schema import revision
 
@@ -182,16 +184,22 @@ async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None 
         stack.callback(database.close)
         await await_database(database)
         await asyncio.to_thread(require_schema, database)
-        memory, renderer = _threads(stack, database)
+        memory, renderer, appender = _threads(stack, database)
         if database.is_file:
             # There is no other process: whoever held a lease is dead.
             await memory.write(intents.free_leases)
             await memory.write(outbox.free_leases)
         sessions = await _connect_out(stack, room, many=settings.is_for_many())
         metrics = Metrics(memory)
-        tenants, services = await _tenants(settings, sessions, memory, renderer, metrics, clock)
+        readings = {key: one.read_delivery for key, one in registry.PLATFORMS.items()}
+        inflow = Inflow(inbox_of(database), appender, clock, readings, lag=metrics.inbox_lag.observe)
+        merger = Merger(memory, inflow)
+        tenants, services = await _tenants(settings, sessions, memory, renderer, metrics, inflow)
         if isinstance(tenants, Many):
             stack.push_async_callback(tenants.drain, DRAIN)
+        if part is not Part.SERVE:
+            # When nothing comes in any more: what was taken is merged, also for an earlier version that comes next.
+            stack.push_async_callback(end, merger, DRAIN)
         in_flight = InFlight()
         stack.push_async_callback(in_flight.drain, DRAIN)
         dispatcher = Dispatcher(tenants, memory, services.clock, in_flight, vault_of(services))
@@ -213,7 +221,9 @@ async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None 
             await _listen(stack, settings, front, room),
             await _show_metrics(stack, settings, front, room),
         )
-        scheduler = _start_clock(stack, Timetable(services, tenants, in_flight, leaving, settings.is_for_many()), part)
+        scheduler = _start_clock(
+            stack, Timetable(services, tenants, in_flight, leaving, merger, settings.is_for_many()), part
+        )
         warming = asyncio.create_task(_warm_up(services))
         stack.callback(warming.cancel)
         yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics, metrics_port)
@@ -245,13 +255,14 @@ def _keys(settings: Settings) -> AppCredentials:
     )
 
 
-def _threads(stack: AsyncExitStack, database: Database) -> tuple[Memory, Renderer]:
+def _threads(stack: AsyncExitStack, database: Database) -> tuple[Memory, Renderer, Executor]:
     def pool(size: int, name: str) -> Executor:
         made = ThreadPoolExecutor(size, thread_name_prefix=name)
         stack.callback(made.shutdown)
         return made
 
-    return Memory(database, pool(READERS, "reader"), pool(1, "writer")), Renderer(pool(1, "pen"))
+    memory = Memory(database, pool(READERS, "reader"), pool(1, "writer"))
+    return memory, Renderer(pool(1, "pen")), pool(1, "inbox")
 
 
 async def _warm_up(services: Services) -> None:
@@ -283,9 +294,10 @@ async def _enter_workspace(
 
 
 async def _tenants(
-    settings: Settings, sessions: Sessions, memory: Memory, renderer: Renderer, metrics: Metrics, clock: Clock
+    settings: Settings, sessions: Sessions, memory: Memory, renderer: Renderer, metrics: Metrics, inflow: Inflow
 ) -> tuple[Sole | Many, Services]:
     """Whose requests are answered: the settings' own workspace, or every one that installed us."""
+    clock = inflow.clock
 
     def make_slack(client: AsyncWebClient, team: str) -> Slack:
         poster = build_client(settings, sessions.telling, client.token or "")
@@ -304,7 +316,7 @@ async def _tenants(
     policy = settings.policy()
     if settings.is_for_many():
         nobody: Any = Unconnected(registry.USUAL)
-        template = Services(memory, WebhookQueue(memory, clock), renderer, clock, policy, nobody, nobody)
+        template = Services(memory, inflow, renderer, clock, policy, nobody, nobody)
         made = Many(
             template,
             settings.vault(),
@@ -319,7 +331,7 @@ async def _tenants(
     workspace, bot_id, bot_user = await _enter_workspace(settings, client, memory, clock.now())
     chosen = registry.named(settings)
     platform, messenger = open_account(chosen, chosen.account(settings)[0]), make_slack(client, workspace.team_id)
-    services = Services(memory, WebhookQueue(memory, clock), renderer, clock, policy, platform, messenger)
+    services = Services(memory, inflow, renderer, clock, policy, platform, messenger)
     return Sole(services, workspace, bot_id, bot_user), services
 
 
@@ -384,6 +396,8 @@ def _start_clock(stack: AsyncExitStack, timetable: Timetable, part: Part) -> Asy
     scheduler.start()
     stack.callback(scheduler.shutdown, wait=False)
     stack.callback(asyncio.create_task(timetable.mind(scheduler)).cancel)
+    if part is not Part.SERVE:
+        stack.callback(asyncio.create_task(timetable.merge()).cancel)
     # It stops in the loop's next turn, and cancels what it began in this one: so it begins nothing more.
     stack.callback(scheduler.pause)
     stack.callback(timetable.sender.stop)

@@ -11,6 +11,8 @@ from handlers.context.services import Services
 from storage import health
 
 QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3)
+#: What waits to be merged: usually less than a tenth of a second.
+LATE: Final = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 5, 30, 300)
 SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -36,6 +38,16 @@ class Metrics:
         self.learned = Gauge(
             "piecewise_ledger_objects", "Objects merged into the ledger since the start.", registry=made
         )
+        self.inbox_calls = Gauge("piecewise_inbox_calls", "Webhook calls that wait to be merged.", registry=made)
+        self.inbox_age = Gauge(
+            "piecewise_inbox_age_seconds", "Age of the oldest webhook call that waits to be merged.", registry=made
+        )
+        self.inbox_lag = Histogram(
+            "piecewise_inbox_lag_seconds",
+            "From a webhook call to the commit that merged it.",
+            buckets=LATE,
+            registry=made,
+        )
         self.depth = Gauge("piecewise_outbox_depth", "Rows that wait to be told.", registry=made)
         self.age = Gauge("piecewise_outbox_age_seconds", "Age of the oldest row that may be told now.", registry=made)
         self.lag = Gauge(
@@ -60,7 +72,10 @@ class Metrics:
         self.depth.set(seen.depth)
         self.age.set(seen.age.total_seconds())
         self.lag.set(seen.lag.total_seconds())
-        self.learned.set(self.memory.learned + services.webhook_queue.kept)
+        self.learned.set(self.memory.learned)
+        waiting = (await self.memory.on_reader(services.inflow.inbox.waiting)).values()
+        self.inbox_calls.set(sum(one.calls for one in waiting))
+        self.inbox_age.set(max(((now - one.oldest).total_seconds() for one in waiting), default=0))
         for state, number in seen.workspaces.items():
             self.workspaces.labels(state).set(number)
         return generate_latest(self.registry)

@@ -22,6 +22,7 @@ from handlers.alerts import cards, delivery, digests
 from handlers.context.services import Services, Tenants
 from handlers.errors import Trouble
 from handlers.ingest import counting
+from handlers.ingest.merging import Merger
 from handlers.setup import problems
 from handlers.setup.leaving import Leaving
 from storage import intents, leases, workspaces
@@ -44,6 +45,13 @@ INTENTS_EVERY: Final = timedelta(seconds=2)
 INTENTS_AT_ONCE: Final = 8
 #: What is open of a workspace that cannot be served is looked at again after this time.
 UNSERVED: Final = timedelta(minutes=1)
+#: What merges webhook calls begins anew so long after a trouble, and looks so often for what other processes took in;
+#: alone with its file it need not look (all in seconds).
+MERGE_AGAIN: Final = 0.5
+LOOK_FOR_CALLS, ALONE = 0.05, 5.0
+#: What waits is counted so often, and not before so many times what that takes.
+COUNT_EVERY: Final = timedelta(seconds=1)
+COUNTING_REST: Final = 20
 SETTLE_EVERY: Final = timedelta(minutes=1)
 ERASE_EVERY: Final = timedelta(hours=6)
 RENEW_EVERY: Final = 10
@@ -79,6 +87,7 @@ class Timetable:
     tenants: Tenants
     in_flight: InFlight
     leaving: Leaving
+    merger: Merger
     #: With many workspaces some turn comes at any moment, and a new one should not wait for a whole interval.
     many: bool = False
     owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -95,6 +104,7 @@ class Timetable:
         scheduler = AsyncIOScheduler(job_defaults=DEFAULTS, timezone="UTC")
         if self.services.memory.database.is_file:
             self._add(scheduler, "checkpoint", CHECKPOINT_EVERY, self.services.memory.checkpoint)
+        self._add(scheduler, "inbox", COUNT_EVERY, self._count_inbox)
         if not works:
             return scheduler
         every = self.services.policy.poll_every
@@ -289,6 +299,20 @@ class Timetable:
             await self.services.memory.write(intents.put_off, workspace_id, number, UNSERVED)
             raise
         await work.resume(services, workspace_id, number)
+
+    async def merge(self) -> None:
+        """Merges webhook calls as they arrive, until the process is to end; after a trouble it begins anew."""
+        pause = ALONE if self.services.memory.database.is_file else LOOK_FOR_CALLS
+        while not self.services.stopping.is_set():
+            await self._guarded("merge", partial(self.merger.run, self.services, pause))
+            await self.services.clock.sleep(MERGE_AGAIN)
+
+    async def _count_inbox(self) -> None:
+        """How much room there is for webhook calls; rarely, where counting takes long."""
+        clock, inflow = self.services.clock, self.services.inflow
+        began = clock.elapsed()
+        inflow.count(await self.services.memory.on_reader(inflow.inbox.waiting))
+        await clock.sleep(COUNTING_REST * (clock.elapsed() - began))
 
     async def _deliver(self) -> None:
         await self.sender.serve()

@@ -52,6 +52,9 @@ async def purge(services: Services) -> None:
         rows = 0
         while gone := await services.memory.write(sealed_secrets.purge_some, workspace_id, now):
             rows += gone
+        if rows:
+            # On SQLite what still waits of it lies in another file.
+            rows += await services.memory.on_writer(services.inflow.inbox.forget, workspace_id)
         log.info("workspace.purged", workspace=workspace_id, rows=rows)
 
 

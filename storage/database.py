@@ -32,6 +32,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from storage.dialects import is_postgresql
 from storage.failures import READ_ONLY, state_of
 from storage.files import SameFile, held
+from storage.inbox_file import FileInbox, path_beside
 from storage.statements import Sql
 from storage.watchdog import Watchdog
 
@@ -119,17 +120,28 @@ class Database:
     A unit that takes longer than `limits` is cut off, with the error of a broken connection.
     """
 
-    def __init__(self, reader: Engine, writer: Engine, watchdog: Watchdog, limits: Limits = SHORT) -> None:
+    def __init__(
+        self,
+        reader: Engine,
+        writer: Engine,
+        watchdog: Watchdog,
+        limits: Limits = SHORT,
+        file: SameFile | None = None,
+        beside: FileInbox | None = None,
+    ) -> None:
         self.reader = reader
         self.writer = writer
         self.watchdog = watchdog
         self.limits = limits
+        self.file = file
+        #: SQLite's inbox, which is a file of its own (see `storage.inbox`).
+        self.beside = beside
         self.cleared = time.monotonic()
 
     @property
     def patient(self) -> "Database":
         """The same database for work that may take long: bulk imports, migrations, recounts."""
-        return Database(self.reader, self.writer, self.watchdog, LONG)
+        return Database(self.reader, self.writer, self.watchdog, LONG, self.file, self.beside)
 
     def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work(connection, …)` on a reading connection."""
@@ -165,6 +177,19 @@ class Database:
                 connection.exec_driver_sql(LONG.statements("LOCAL"))
             return work(connection, *args, **kwargs)
 
+    @contextmanager
+    def appending(self) -> Iterator[Connection | None]:
+        """A unit of work that writes to the inbox alone: one statement, which is its own transaction, on PostgreSQL; on
+        SQLite into another file, as long as the ledger's own is where it was."""
+        with self._unit(writes=True):
+            if self.beside is None:
+                with self.reader.connect() as connection:
+                    yield connection
+            else:
+                if self.file is not None:
+                    self.file.require()
+                yield None
+
     @property
     def is_file(self) -> bool:
         """Whether this is SQLite."""
@@ -179,11 +204,14 @@ class Database:
             # Outside of any transaction, and so past SQLAlchemy, which would begin one.
             with contextlib.closing(self.reader.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if self.beside is not None:
+                self.beside.checkpoint()
             if time.monotonic() - self.cleared > CLEAR_EVERY:
                 self.clear_log()
 
     def clear_log(self) -> bool:
-        """SQLite: cuts its log, in which the pages still stand as they were before. Gives whether it could be done now.
+        """SQLite: cuts its log and the inbox's, in which the pages still stand as they were. Gives whether it could be
+        done now.
 
         It waits for nobody: while another reads or writes it is not done. Nothing to do on PostgreSQL.
         """
@@ -194,12 +222,15 @@ class Database:
             cursor.execute("PRAGMA busy_timeout=0")
             busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             cursor.execute(f"PRAGMA busy_timeout={1000 * SHORT.lock}")
-        if not busy:
+        well = not busy and (self.beside is None or self.beside.clear_log())
+        if well:
             self.cleared = time.monotonic()
-        return not busy
+        return well
 
     def close(self) -> None:
         self.watchdog.close()
+        if self.beside is not None:
+            self.beside.close()
         self.reader.dispose()
         self.writer.dispose()
 
@@ -305,7 +336,8 @@ def _open_sqlite(url: URL, now: Callable[[], datetime] | None) -> Database:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_with(begin))
     event.listen(writer, "rollback", _forget_tables)
-    return Database(reader, writer, watchdog)
+    beside = FileInbox(url.database or "")
+    return Database(reader, writer, watchdog, file=file, beside=beside)
 
 
 def _forget_tables(connection: Connection) -> None:
@@ -383,7 +415,7 @@ def prove_writable(connection: Connection) -> None:
 
 @contextmanager
 def sole_user(text: str) -> Iterator[None]:
-    """Holds a SQLite file for this process alone; does nothing for PostgreSQL.
+    """Holds a SQLite file and its inbox for this process alone; does nothing for PostgreSQL.
 
     Raises DatabaseBusyError when another process holds it, by whatever name.
     """
@@ -391,5 +423,5 @@ def sole_user(text: str) -> Iterator[None]:
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         yield
         return
-    with held(url.database):
+    with held(url.database), held(str(path_beside(url.database))):
         yield

@@ -51,6 +51,11 @@ def by_id(connection: Connection, workspace_id: WorkspaceId) -> Workspace:
     return _one(connection.execute(select(workspaces).where(workspaces.c.id == workspace_id)).first())
 
 
+def is_known(connection: Connection, workspace_id: WorkspaceId) -> bool:
+    """Whether there is such a workspace: it may have been forgotten meanwhile."""
+    return connection.scalar(select(workspaces.c.id).where(workspaces.c.id == workspace_id)) is not None
+
+
 def by_webhook(connection: Connection, key: str) -> Workspace:
     """The workspace whose webhook's address ends in what has this SHA-256; raises WorkspaceUnknownError."""
     mine = workspaces.c.webhook_key == key, workspaces.c.removed_at.is_(None)

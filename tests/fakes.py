@@ -33,6 +33,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+#: What a platform sends to ask whether we are there.
+HELLO = b"hello"
+
+
 class FakeClock:
     """A clock that moves only when told, or when somebody sleeps on it."""
 
@@ -224,6 +228,8 @@ class FakeMail(Troubles):
     instead: Any = None
     verdict: AddressCheck = field(default_factory=lambda: AddressCheck(True, Recipient()))
     delivery: Delivery = field(default_factory=lambda: Delivery(Batch(), "mailpiece_status"))
+    #: What these bodies say; all others say `delivery`.
+    deliveries: dict[bytes, Delivery] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     asked_days: list[tuple[date, date, str | None]] = field(default_factory=list)
@@ -303,9 +309,14 @@ class FakeMail(Troubles):
         self.removed.append(ref)
         del self.known[ref]
 
-    def read_delivery(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
+    def admit(self, raw: bytes, headers: Mapping[str, str]) -> bool:
+        self.meet("admit")
+        return raw != HELLO
+
+    def read_delivery(self, raw: bytes, now: datetime) -> Delivery:
+        """As `Platform.read_delivery`: it needs no account."""
         self.meet("read_delivery")
-        return self.delivery
+        return self.deliveries.get(raw, self.delivery)
 
     def dashboard(self, campaign_ref: str) -> str:
         return f"https://mail.example/campaigns/{campaign_ref}"

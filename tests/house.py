@@ -29,6 +29,14 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+async def all_merged(app: App, seconds: float = PATIENCE) -> None:
+    """Waits until every webhook call that was taken is in the ledger."""
+    inflow, end = app.services.inflow, asyncio.get_running_loop().time() + seconds
+    while waiting := await asyncio.to_thread(inflow.inbox.waiting):
+        assert asyncio.get_running_loop().time() < end, f"not merged: {waiting}"
+        await asyncio.sleep(0.01)
+
+
 @dataclass
 class House:
     """Everything at hand: `slack(team)`, `mail[team]`, and the bot."""

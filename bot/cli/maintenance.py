@@ -1,8 +1,10 @@
 """What the command line does beside running the bot: imports, back-fills and recounts, with their progress shown."""
 
+import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,13 +19,17 @@ from bot.cli.importing import import_file, key_of, side_of, sync
 from bot.platforms import registry
 from bot.platforms.kinds import AccountKeys, MailAccount
 from bot.settings import Settings
+from handlers.context.inbox import Inflow
+from handlers.context.memory import Memory
 from handlers.errors import KeyRefused
+from handlers.ingest.merging import Merger
 from handlers.text.status_styles import OTHER_LABEL, STYLES
 from storage import audit, imports, intents, privacy, workspaces
 from storage import secrets as sealed_secrets
 from storage.audit import Act
 from storage.database import Database, sole_user
 from storage.imports import ImportProgress as Reached
+from storage.inbox import inbox_of
 from storage.ledger import tallies as tally
 from storage.queries import mail as queries
 from storage.records import Workspace
@@ -166,6 +172,8 @@ def forget(settings: Settings, ref: str, out: Console, team: str = "") -> None:
     """Drops who a piece was sent to, for good."""
     with _opened(settings, team) as (database, known):
         _require_one(known)
+        # What waits may tell who it was sent to: it is merged, and so dropped, before that is erased.
+        merge_all(database)
         found = database.read(queries.find_pieces, known[0].id, ref, 1)
         if not found or found[0].ref != ref:
             raise WorkspaceUnknownError(f"There is no piece {ref} here.")
@@ -181,6 +189,14 @@ def forget(settings: Settings, ref: str, out: Console, team: str = "") -> None:
         out.print("Another program reads the database: its log (-wal) holds it until that ends and the bot has run.")
     copied = f"Have {registry.named(settings).profile.name} remove its copy as well."
     out.print(f"Who piece {ref} was sent to is no longer kept here. {copied}", markup=False)
+
+
+def merge_all(database: Database) -> None:
+    """Merges the webhook calls that wait, as a running bot does."""
+    with ThreadPoolExecutor(1) as one:
+        readings = {key: platform.read_delivery for key, platform in registry.PLATFORMS.items()}
+        inflow = Inflow(inbox_of(database), one, SystemClock(), readings)
+        asyncio.run(Merger(Memory(database, one, one), inflow).drain())
 
 
 @contextmanager

@@ -228,6 +228,7 @@ class Front:
             async with asyncio.timeout(READY_SECONDS):
                 if not memory.database.is_well():
                     await memory.write(prove_writable)
+                    await memory.on_writer(self.services.inflow.inbox.prove)
                 return (await memory.read(revision.state)).serves
         except (SQLAlchemyError, TimeoutError):
             return False

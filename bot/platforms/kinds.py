@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from handlers.context.ports import Clock, MailPlatform, Profile
+from handlers.context.ports import Clock, Delivery, MailPlatform, Profile
 from storage.records import Batch, Source
 from storage.statuses import Status
 
@@ -71,3 +71,5 @@ class Platform:
     #: The status that a word of its means (None: none of ours), and the word as it is kept.
     status: Callable[[Any], tuple[Status | None, str]]
     read_row: RowReading
+    #: What a signed webhook call says that was heard then (aware, UTC). Does no I/O. Raises PayloadRefused.
+    read_delivery: Callable[[bytes, datetime], Delivery]

@@ -4,12 +4,12 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from bot.platforms.kinds import Platform
-from handlers.context.ports import AddressCheck, Delivery, Known, Profile, ReportPage
+from handlers.context.ports import AddressCheck, Known, Profile, ReportPage
 from handlers.errors import NotConnected
 from storage.records import Batch, Campaign, Recipient
 
@@ -61,7 +61,7 @@ class Unconnected:
     async def delete_campaign(self, ref: str) -> None:
         raise NotConnected
 
-    def read_delivery(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
+    def admit(self, raw: bytes, headers: Mapping[str, str]) -> bool:
         raise NotConnected
 
     def dashboard(self, campaign_ref: str) -> str:

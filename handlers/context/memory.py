@@ -16,6 +16,7 @@ from storage import aside
 from storage.aside import POISON, Sieve
 from storage.database import Database
 from storage.failures import is_outage
+from storage.inbox import Inbox, Merging, Turn
 from storage.ledger import apply as ledger
 from storage.ledger.apply import Applied
 from storage.queries.recognized import Print, recognized
@@ -95,6 +96,18 @@ class Memory:
             for queued in taken:
                 await self._do_together([queued])
 
+    async def on_writer(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a plain call that writes, on the writing thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.writer, lambda: work(*args, **kwargs))
+
+    async def on_reader(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a plain call that reads, on a reading thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.readers, lambda: work(*args, **kwargs))
+
+    async def merge(self, inbox: Inbox, turn: Turn, work: Merging) -> int:
+        """See `storage.inbox.Inbox.merge`; on the writing thread."""
+        return await self.on_writer(inbox.merge, turn, work)
+
     async def checkpoint(self) -> None:
         """See `Database.checkpoint`."""
         await asyncio.get_running_loop().run_in_executor(self.readers, self.database.checkpoint)
@@ -120,16 +133,18 @@ class Memory:
             self.learned += len(portion.pieces) + len(portion.changes) + len(portion.campaigns)
         return total
 
-    async def sift(self, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> Applied:
+    async def sift(
+        self, workspace_id: WorkspaceId, batch: Batch, now: datetime, heard_at: datetime | None = None
+    ) -> Applied:
         """Merges a batch at once, or, where the database refuses something in it for good, all but that.
 
-        What is refused is kept aside with its reason.
+        What is refused is kept aside with its reason. `heard_at`: when it was heard, if that was before now.
         """
         total, sieve = Applied(), Sieve([batch])
         while sieve.todo:
             part = sieve.todo.pop()
             try:
-                total += await self.write(ledger.apply, workspace_id, part, now)
+                total += await self.write(ledger.apply_heard, workspace_id, [(heard_at or now, part)], now)
             except POISON as error:
                 sieve.refuse(part, error)
         if sieve.refused:

@@ -75,13 +75,11 @@ class AddressCheck:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a verified webhook call said. `ignored` counts objects that could not be read, or were too many."""
+    """What a webhook call says. `ignored` counts objects that could not be read, or were too many."""
 
     batch: Batch
     event: str
     ignored: int = 0
-    #: The platform only asks whether we are there. Not signed, and so no proof of anything.
-    is_handshake: bool = False
 
 
 class Ability(StrEnum):
@@ -175,8 +173,9 @@ class MailPlatform(Protocol):
         """Removes a campaign that is not booked; raises CampaignBooked. Never repeated by itself."""
         ...
 
-    def read_delivery(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
-        """What a webhook call says; raises SignatureRefused or PayloadRefused. Does no I/O."""
+    def admit(self, raw: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether a webhook call is signed; False where the platform only asks whether we are there, which anybody can
+        ask. Raises SignatureRefused. What a signed call says is read later. Does no I/O."""
         ...
 
     def dashboard(self, campaign_ref: str) -> str:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from handlers.charts.drawing import draw_curve, draw_pair, draw_pie, draw_states
 from handlers.charts.values import Curve, Pair, Pie, States
+from handlers.context.inbox import Inflow
 from handlers.context.memory import Memory
 from handlers.context.ports import Accounts, Clock, MailPlatform, Messenger
-from handlers.context.webhook_queue import WebhookQueue
 from storage.intents import Intent
 from storage.records import ChannelId, UserId, Workspace, WorkspaceId
 
@@ -80,7 +80,7 @@ class Services:
     """Everything that a decision may use, for one mail account and its workspace."""
 
     memory: Memory
-    webhook_queue: WebhookQueue
+    inflow: Inflow
     renderer: Renderer
     clock: Clock
     policy: Policy

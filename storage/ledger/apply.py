@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -22,6 +23,8 @@ from storage.records import Batch, Campaign, Change, WorkspaceId
 from storage.schema.tables import campaigns
 
 T = TypeVar("T")
+#: What was heard, and when.
+Heard = tuple[datetime, Batch]
 
 
 #: Campaigns that are known of one workspace: for ten a day, the next five years. Whoever signs its webhooks could
@@ -53,18 +56,31 @@ class Applied:
 
 
 def apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> Applied:
-    """Merges a batch, in the caller's transaction. `now` is when it was heard (aware, UTC).
+    """Merges a batch that is heard now (aware, UTC), in the caller's transaction.
 
     Applying it twice, or in another order with others, ends in the same rows, counts and outbox.
     """
+    return apply_heard(connection, workspace_id, [(now, batch)], now)
+
+
+def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequence[Heard], now: datetime) -> Applied:
+    """Merges what was heard at these moments, which may have waited until now (all aware, UTC), as one batch.
+
+    When it was heard decides what is news to whom, and which facts are the newer; when it is merged, what has moved
+    since somebody looked.
+    """
+    told = sorted(told, key=itemgetter(0))
+    batch = told[0][1] if len(told) == 1 else merged([one for _, one in told])
     _merge_campaigns(connection, workspace_id, batch)
     if not batch.pieces and not batch.changes:
         return Applied()
     stage.begin(connection)
-    arrived = ledger_pieces.upsert_pieces(connection, workspace_id, batch.pieces, now) if batch.pieces else 0
+    described = [(heard_at, one.pieces) for heard_at, one in told]
+    arrived = ledger_pieces.upsert_pieces(connection, workspace_id, described) if batch.pieces else 0
     waiting = ledger_pieces.waiting_changes(connection, workspace_id) if arrived else []
-    heard_at = ledger_changes.after_marks(connection, workspace_id, now)
-    found = ledger_changes.stage_changes(connection, [*waiting, (heard_at, batch.changes)])
+    floor = ledger_changes.after_marks(connection, workspace_id, now)
+    heard = [(max(heard_at, floor) if floor else heard_at, one.changes) for heard_at, one in told]
+    found = ledger_changes.stage_changes(connection, [*waiting, *heard])
     recorded, orphaned = (
         ledger_changes.record(connection, workspace_id, found) if found.exact or found.vague else (0, 0)
     )

@@ -53,13 +53,14 @@ class Found:
     words: bool
 
 
-def after_marks(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> datetime:
-    """The moment under which what is heard now is kept: after the first complete poll and each subscription, though
-    these were written by a clock that was ahead, or has been set back since. Else it would be history for ever."""
+def after_marks(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> datetime | None:
+    """The moment before which nothing of what is merged now is kept: after the first complete poll and each
+    subscription that were written by a clock that was ahead, or has been set back since. Else it would be history for
+    ever. None where there is no such mark."""
     last = select(func.max(subscriptions.c.since)).where(subscriptions.c.workspace_id == workspace_id)
     marks = select(workspaces.c.baseline_at, last.scalar_subquery()).where(workspaces.c.id == workspace_id)
     ahead = [mark for mark in connection.execute(marks).first() or () if mark is not None and mark > now]
-    return max(ahead) + MICROSECOND if ahead else now
+    return max(ahead) + MICROSECOND if ahead else None
 
 
 def stage_changes(connection: Connection, told: Iterable[tuple[datetime, Iterable[Change]]]) -> Found:

@@ -41,16 +41,20 @@ def search_key(text: str) -> str:
     return cut_text(fold_text(text), LONGEST_KEY)
 
 
-def upsert_pieces(connection: Connection, workspace_id: WorkspaceId, described: Sequence[Piece], now: datetime) -> int:
-    """Lays the pieces out, inserts those that are new, and merges what was told of the others.
+def upsert_pieces(
+    connection: Connection, workspace_id: WorkspaceId, told: Sequence[tuple[datetime, Sequence[Piece]]]
+) -> int:
+    """Lays the pieces out, inserts those that are new, and merges what was told of the others. They come with the
+    moments when they were heard, the earliest first.
 
     Gives how many are new. Afterwards `stage.met` lists all of them, locked, with how they were counted before.
     """
     merged: dict[str, tuple[Any, ...]] = {}
-    for piece in described:
-        row = _row(piece, now)
-        earlier = merged.get(piece.ref)
-        merged[piece.ref] = row if earlier is None else _fuller(row, earlier)
+    for heard_at, described in told:
+        for piece in described:
+            row = _row(piece, heard_at)
+            earlier = merged.get(piece.ref)
+            merged[piece.ref] = row if earlier is None else _fuller(row, earlier)
     stage.load(connection, stage.pieces, [merged[ref] for ref in sorted(merged)])
     if is_postgresql(connection):
         connection.execute(ARRIVING, {"workspace": workspace_id})
@@ -61,15 +65,15 @@ def upsert_pieces(connection: Connection, workspace_id: WorkspaceId, described: 
         known += run(connection, MEET_KNOWN, workspace=workspace_id)
     if known:
         run(connection, MERGE_OFTEN)
-    if known and any(piece.recipient or piece.campaign_ref is not None for piece in described):
+    if known and any(one.recipient or one.campaign_ref is not None for _, described in told for one in described):
         run(connection, BLANK_ERASED)
         run(connection, MERGE_RARELY, workspace=workspace_id)
-    if known and any(piece.listed_print or piece.placed_print for piece in described):
+    if known and any(one.listed_print or one.placed_print for _, described in told for one in described):
         run(connection, KEEP_PRINTS)
     return arrived
 
 
-def _row(piece: Piece, now: datetime) -> tuple[Any, ...]:
+def _row(piece: Piece, heard_at: datetime) -> tuple[Any, ...]:
     who = piece.recipient or NOBODY
     name_key = search_key(who.name)
     first, _, last = name_key.rpartition(" ")
@@ -92,7 +96,7 @@ def _row(piece: Piece, now: datetime) -> tuple[Any, ...]:
         who.region,
         cut_text(who.postcode, LONGEST_KEY),
         who.country,
-        now,
+        heard_at,
         piece.detailed,
         piece.listed_print,
         piece.placed_print,

@@ -1,6 +1,18 @@
-"""The tables round the mail: secrets, installations, who did what, what waits for a second person, what was shown."""
+"""The tables round the mail: secrets, installations, who did what, what waits for a second person or to be
+merged, what was shown."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from storage.schema.tables import Amount, Key, Moment, metadata
 
@@ -138,4 +150,17 @@ intent_pieces = Table(
     Column("status", SmallInteger),
     Column("looks", SmallInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+#: Webhook calls as they came, which wait to be merged: see `storage.inbox`. On SQLite they wait in a file of their own,
+#: and here is nothing.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("heard_at", Moment, nullable=False),
+    #: Whose body it is: the platform's key.
+    Column("platform", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )

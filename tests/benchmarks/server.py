@@ -78,7 +78,7 @@ async def main() -> None:
         # Else matplotlib would be loaded in the middle of a measurement.
         await asyncio.get_running_loop().run_in_executor(app.services.renderer.drawing_thread, warm_up)
         if "alone" in words:
-            app.services.webhook_queue.group.limit = 1
+            app.services.inflow.group.limit = 1
         if "bare" in words:
             Dispatcher.take = nothing_more  # type: ignore[assignment,method-assign]
         if "queries" in words:

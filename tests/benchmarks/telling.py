@@ -22,12 +22,13 @@ from bot.slack.client import Slack
 from handlers.alerts import cards
 from handlers.alerts.delivery import OutboxSender
 from handlers.alerts.facts import gather
+from handlers.context.inbox import Inflow
 from handlers.context.memory import Memory
 from handlers.context.services import Policy, Renderer, Services
-from handlers.context.webhook_queue import WebhookQueue
 from handlers.text.messages import Message
 from storage import outbox, workspaces
 from storage.database import Database, open_database
+from storage.inbox import inbox_of
 from storage.ledger import apply as ledger
 from storage.records import NO_CAMPAIGN, Batch, Campaign, Change, ChannelId, NotifyOn, Piece, UserId, WorkspaceId
 from storage.schema import revision, tables
@@ -85,7 +86,7 @@ async def served(database: Database, address: str) -> tuple[float, int, dict[str
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         clock = SystemClock()
         client = AsyncWebClient("xoxb-1", base_url=address + "/api/", session=session, retry_handlers=[])
-        services = Services(memory, WebhookQueue(memory, clock), Renderer(writer), clock, Policy(zone=ZoneInfo("UTC"), settle=timedelta(0)),
+        services = Services(memory, Inflow(inbox_of(database), writer, clock), Renderer(writer), clock, Policy(zone=ZoneInfo("UTC"), settle=timedelta(0)),
                             None, Slack(client, session, clock, "UTC"))  # type: ignore[arg-type]  # fmt: skip
         begun = time.perf_counter()
         turns = await OutboxSender(services, Anyone(services)).serve()

@@ -1,5 +1,6 @@
 """What every mail platform must bring, whichever it is: each that the registry lists is held to it, without a network."""
 
+import contextlib
 import inspect
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -13,6 +14,7 @@ from bot.platforms.unconnected import Unconnected
 from bot.settings import Settings
 from handlers.context.ports import MailPlatform
 from handlers.errors import NotConnected, PayloadRefused, SignatureRefused
+from storage.records import Batch
 from tests.fakes import FakeClock
 
 NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
@@ -70,8 +72,14 @@ def test_no_words_make_its_search_for_ids_fail(platform: Platform, text: str) ->
 
 @pytest.mark.parametrize("raw", [b"{}", b"[]", b"\xff", b""])
 def test_it_believes_no_call_without_a_signature(platform: Platform, raw: bytes) -> None:
-    with pytest.raises((SignatureRefused, PayloadRefused)):
-        an_account(platform).read_delivery(raw, {}, NOW)
+    with pytest.raises(SignatureRefused):
+        an_account(platform).admit(raw, {})
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"event": "something_new"}', b"[]", b"\xff", b""])
+def test_what_a_call_says_is_nothing_or_refused_by_name(platform: Platform, raw: bytes) -> None:
+    with contextlib.suppress(PayloadRefused):
+        assert platform.read_delivery(raw, NOW).batch == Batch()
 
 
 async def test_without_an_account_everything_says_so_but_what_is_known_without_one(platform: Platform) -> None:

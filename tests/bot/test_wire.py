@@ -57,15 +57,15 @@ def test_no_piece_or_campaign_makes_a_list_unreadable(row: Any) -> None:
 
 @given(raw=st.binary(max_size=200))
 def test_no_bytes_make_a_delivery_raise_anything_but_a_named_refusal(raw: bytes) -> None:
-    headers = {"X-Stannp-Signature": wire.sign(raw, SECRET)}
     with contextlib.suppress(PayloadRefused):
-        wire.read_delivery(raw, headers, SECRET, NOW)
+        wire.read_delivery(raw, NOW)
+    wire.admit(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET)
 
 
 @given(body=rowlike)
 def test_no_signed_body_makes_a_delivery_raise(body: dict[str, Any]) -> None:
     raw = json.dumps({"event": "mailpiece_status", "mailpieces": [body], **body}).encode()
-    wire.read_delivery(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET, NOW)
+    wire.read_delivery(raw, NOW)
 
 
 @given(raw=st.binary(min_size=1, max_size=80), place=st.integers(0, 79))
@@ -74,25 +74,33 @@ def test_a_flipped_byte_is_refused(raw: bytes, place: int) -> None:
     at = place % len(raw)
     forged = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
     with pytest.raises(SignatureRefused):
-        wire.read_delivery(forged, {"X-Stannp-Signature": signature}, SECRET, NOW)
+        wire.admit(forged, {"X-Stannp-Signature": signature}, SECRET)
 
 
 @pytest.mark.parametrize("signature", ["", "nonsense", "ü", "0" * 64])
 def test_a_wrong_signature_is_refused(signature: str) -> None:
     with pytest.raises(SignatureRefused):
-        wire.read_delivery(b"{}", {"X-Stannp-Signature": signature}, SECRET, NOW)
+        wire.admit(b"{}", {"X-Stannp-Signature": signature}, SECRET)
 
 
 @pytest.mark.parametrize("name", ["X-Stannp-Signature", "x-stannp-signature", "X-Stannp-Sigature"])
 def test_both_spellings_of_the_signature_header_are_read(name: str) -> None:
+    raw = b'{"webhook_id":0,"event":"mailpiece_status"}'
+    for spelled in (name, name.upper(), name.lower()):
+        assert wire.admit(raw, {"Host": "us", spelled: wire.sign(raw, SECRET)}, SECRET)
+
+
+@pytest.mark.parametrize("secret", ["", SECRET])
+def test_the_hand_shake_needs_no_signature_and_proves_nothing(secret: str) -> None:
     raw = b'{"webhook_id":0,"event":"test_url","created":"0000-00-00 00:00:00","retries":"0"}'
-    assert wire.read_delivery(raw, {name: wire.sign(raw, SECRET)}, SECRET, NOW).event == "test_url"
+    assert not wire.admit(raw, {}, secret)
+    assert not wire.admit(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, secret)
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000, b'"x"'])
 def test_a_body_that_is_no_object_is_refused_by_name(raw: bytes) -> None:
     with pytest.raises(PayloadRefused):
-        wire.read_delivery(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET, NOW)
+        wire.read_delivery(raw, NOW)
 
 
 def test_numbers_beyond_any_real_one_are_nothing() -> None:
@@ -188,7 +196,7 @@ def test_the_campaign_of_a_piece(given: Any, kept: str | None) -> None:
 )
 def test_a_delivery_may_hold_a_lone_object_or_use_another_name(body: Any) -> None:
     raw = json.dumps({"event": "mailpiece_status", **body}).encode()
-    delivery = wire.read_delivery(raw, {"X-Stannp-Signature": wire.sign(raw, SECRET)}, SECRET, NOW)
+    delivery = wire.read_delivery(raw, NOW)
     assert [change.status for change in delivery.batch.changes] == [Status.DELIVERED]
 
 

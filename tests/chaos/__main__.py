@@ -3,7 +3,8 @@
 ARGS="kills=20 seed=5" makes it shorter, or another story; ARGS="only=fleet kills=200" kills any of four processes
 on one PostgreSQL; ARGS="only=pair kills=50" upgrades, goes back, and kills the version before or this one;
 ARGS="only=failover kills=200" kills, pauses and cuts off any of four processes, gives them wrong clocks, and lets one
-PostgreSQL take over from the other. Ends with 1 when anything was lost or wrong.
+PostgreSQL take over from the other; ARGS="only=inbox kills=100" lets it die at exact points of a webhook's road, on both
+databases. Ends with 1 when anything was lost or wrong.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from sqlalchemy import text
 
 from storage.database import open_database
 from tests.chaos.cluster import Cluster
+from tests.chaos.doomed import Doomed
 from tests.chaos.failover import Failover
 from tests.chaos.fleet import Fleet
 from tests.chaos.pair import Pair
@@ -38,10 +40,12 @@ async def run(kind: str, kills: int, seed: int) -> list[Verdict]:
     """The stories of this kind; "" for the two of one process. Raises KeyError for a word that is no kind."""
     if kind == "failover":
         return await failing_over(kills, seed)
-    return await (several(KINDS[kind], kills, seed) if kind else both(kills, seed))
+    if kind == "inbox":
+        return await both(Doomed, kills, seed)
+    return await (several(KINDS[kind], kills, seed) if kind else both(Story, kills, seed))
 
 
-async def both(kills: int, seed: int) -> list[Verdict]:
+async def both(kind: type[Story], kills: int, seed: int) -> list[Verdict]:
     """The story on SQLite and on PostgreSQL, side by side."""
     with tempfile.TemporaryDirectory() as folder:
         server = get_server(Path(folder) / "postgres")
@@ -55,8 +59,8 @@ async def both(kills: int, seed: int) -> list[Verdict]:
             server.start()
 
         stories = [
-            Story(f"sqlite:///{folder}/chaos.db", seed, kills),
-            Story(server.get_uri().replace("/postgres?", "/chaos?"), seed + 1, kills, restart),
+            kind(f"sqlite:///{folder}/chaos.db", seed, kills),
+            kind(server.get_uri().replace("/postgres?", "/chaos?"), seed + 1, kills, restart),
         ]
         try:
             return list(await asyncio.gather(*(story.tell() for story in stories)))

@@ -167,8 +167,11 @@ class Story:
             "PIECEWISE_POLL_SECONDS": "2", "PIECEWISE_SETTLE_SECONDS": "0", "PIECEWISE_FRESH_SECONDS": "0",
         }  # fmt: skip
 
+    def _program(self) -> tuple[str, ...]:
+        return "bot", "run"
+
     async def _launch(self, port: int, *words: str) -> asyncio.subprocess.Process:
-        return await self._spawn(self._environment(port), "bot", "run", *words)
+        return await self._spawn(self._environment(port), *self._program(), *words)
 
     async def _spawn(self, environment: dict[str, str], module: str, *words: str) -> asyncio.subprocess.Process:
         with (self.folder / "log.txt").open("ab") as log:

@@ -11,13 +11,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pytest
 from sqlalchemy import Connection
 
+from handlers.context.inbox import Inflow
 from handlers.context.memory import Memory
 from handlers.context.ports import Person
 from handlers.context.services import Policy, Request, Services
 from handlers.context.table import Table
-from handlers.context.webhook_queue import WebhookQueue
 from storage import audit, workspaces
 from storage.database import Database, open_database
+from storage.inbox import inbox_of
 from storage.queries import mail as queries
 from storage.records import (
     Batch,
@@ -137,7 +138,7 @@ def office(file: Database, clock: FakeClock) -> Office:
     slack, mail = FakeSlack(people), FakeMail(clock=clock)
     memory, drawn = Memory(file, AtOnce(), AtOnce()), list[Any]()
     services = Services(
-        memory, WebhookQueue(memory, clock), FakeRenderer(AtOnce(), drawn), clock,
+        memory, Inflow(inbox_of(file), AtOnce(), clock, {mail.profile.key: mail.read_delivery}), FakeRenderer(AtOnce(), drawn), clock,
         Policy(settle=timedelta(0), sealing_keys=(new_key(),)), mail, slack,
     )  # fmt: skip
     workspace = file.write(workspaces.ensure, "T0ACME", "Acme Outdoors", "USD")

@@ -16,6 +16,7 @@ from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers.ingest import poll as polling
+from tests.house import all_merged
 from tests.rudeness import ASKED, LONGER, be_rude, chosen_for, patience
 
 PATIENCE = 20.0
@@ -75,6 +76,10 @@ class Stage:
         return await self.until(
             lambda: next((v for v in reversed(self.slack.stack_of(user)) if holding in str(v.view)), None)
         )
+
+    async def merged(self) -> None:
+        """Waits until every webhook call that was taken is in the ledger."""
+        await all_merged(self.app)
 
     async def poll(self) -> None:
         """Reads the mail account now, without waiting for the clock."""

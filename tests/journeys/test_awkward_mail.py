@@ -51,6 +51,7 @@ async def test_a_call_about_a_campaign_changes_only_what_it_tells(stage: Stage, 
     campaign = stage.stannp.campaigns[222]
     campaign.status = "complete"
     assert await stage.stannp.call_webhook(address(stage), stage.stannp.campaign_delivery([campaign])) == 200
+    await stage.merged()
     after = await campaign_of(stage)
     assert (after.facts.name, after.facts.kind) == ("Spring lapsed", before.facts.kind)
     assert after.facts.recipients == before.facts.recipients == 12
@@ -63,6 +64,7 @@ async def test_a_campaign_first_met_in_a_call_gets_its_true_name_from_the_next_r
         300, "Summer sale", datetime.now(UTC), 0, leaves=stage.world.now - stage.world.now
     )
     await stage.stannp.call_webhook(address(stage), stage.stannp.campaign_delivery([campaign]))
+    await stage.merged()
     assert (await campaign_of(stage, "300")).facts.name == "Campaign 300"
     await stage.poll()
     assert (await campaign_of(stage, "300")).facts.name == "Summer sale"
@@ -74,6 +76,7 @@ async def test_a_call_about_a_piece_changes_only_what_it_tells(stage: Stage) -> 
     stage.stannp.rude = Rude.on("bare_pieces", "webhooks_repeated", "webhooks_late")
     mail.move("delivered", datetime.now(UTC))
     assert await stage.stannp.call_webhook(address(stage), stage.stannp.delivery([mail])) == 200
+    await stage.merged()
     after = await piece_of(stage, mail.id)
     assert after.cost == before.cost == Decimal("0.84")
     for fact in ("kind", "format", "created_at", "dispatched_at", "campaign_id", "recipient"):

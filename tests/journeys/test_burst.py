@@ -1,6 +1,7 @@
 """Many at once: commands, clicks and webhooks that arrive together are all answered, once, and in order."""
 
 import asyncio
+import threading
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from bot.front.dispatcher import Dispatcher, InFlight
 from bot.front.listeners import COMMANDS, build_bolt
 from bot.sandbox.slack import User, encode, sign
-from handlers.context import webhook_queue
+from handlers.context import inbox
 from handlers.context.intents import vault_of
 from handlers.context.services import Request, Services
 from handlers.context.table import Command
@@ -104,18 +105,19 @@ async def webhooks(stage: Stage, number: int, **more: Any) -> list[int]:
 async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transactions: list[int] = []
-    apply_all = webhook_queue._apply_all
+    kind = type(stage.app.services.inflow.inbox)
+    commits, append = list[int](), kind.append
 
-    def counting(connection: Any, calls: Any, silent: Any, now: Any) -> None:
-        transactions.append(len(calls))
-        apply_all(connection, calls, silent, now)
+    def counting(self: Any, calls: Any) -> None:
+        append(self, calls)
+        commits.append(len(calls))
 
-    monkeypatch.setattr(webhook_queue, "_apply_all", counting)
+    monkeypatch.setattr(kind, "append", counting)
     assert await webhooks(stage, 120) == [200] * 120
     # Calls that come twice are each kept before their answer, too.
-    assert sum(transactions) == stage.stannp.posts >= 120
-    assert len(transactions) < stage.stannp.posts / 2
+    assert sum(commits) == stage.stannp.posts >= 120
+    assert len(commits) < stage.stannp.posts / 2
+    await stage.merged()
     memory = stage.app.services.memory
     stand = await memory.read(
         lambda c: Counter(c.scalars(select(pieces.c.status).where(pieces.c.status >= Status.IN_TRANSIT)).all())
@@ -126,18 +128,19 @@ async def test_webhooks_that_arrive_together_are_each_kept_before_the_answer(
 
 async def test_one_poisoned_webhook_fails_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned = str(stage.stannp.pieces_of(222)[3].id)
-    apply = ledger.apply
+    apply = ledger.apply_heard
 
-    def picky(connection: Any, workspace_id: Any, batch: Any, now: Any) -> Any:
-        if any(change.piece_ref == poisoned for change in batch.changes):
+    def picky(connection: Any, workspace_id: Any, heard: Any, now: Any) -> Any:
+        if any(change.piece_ref == poisoned for _, batch in heard for change in batch.changes):
             # A value that the database refuses, as it would refuse a NUL or a number beyond its range.
             connection.execute(text("INSERT INTO seen (key, seen_at) VALUES (NULL, NULL)"))
-        return apply(connection, workspace_id, batch, now)
+        return apply(connection, workspace_id, heard, now)
 
-    monkeypatch.setattr(ledger, "apply", picky)
+    monkeypatch.setattr(ledger, "apply_heard", picky)
     answers = await webhooks(stage, 24)
     # Told again it would be refused again, and five failures pause the webhook: it is taken, and kept aside.
     assert Counter(answers) == {200: 24}
+    await stage.merged()
     found = await stage.app.services.memory.read(aside.look)
     assert found is not None
     assert (found.number, found.newest.ref) == (1, poisoned)
@@ -150,29 +153,21 @@ async def test_when_nothing_can_be_kept_the_answer_is_503_and_it_recovers_by_its
         raise OperationalError("INSERT", {}, Exception("disk is full"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(webhook_queue, "_apply_all", full)
+        patch.setattr(type(stage.app.services.inflow.inbox), "append", full)
         assert set(await webhooks(stage, 10)) == {503}
     assert set(await webhooks(stage, 10)) == {200}
 
 
-async def test_too_many_webhooks_are_shed_after_a_bounded_wait_and_never_half_kept(
+async def test_too_many_webhooks_are_shed_and_there_is_room_again_when_they_are_merged(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
-    apply_all = webhook_queue._apply_all
-
-    def slow(connection: Any, calls: Any, silent: Any, now: Any) -> None:
-        time.sleep(0.3)
-        apply_all(connection, calls, silent, now)
-
-    monkeypatch.setattr(webhook_queue, "_apply_all", slow)
-    monkeypatch.setattr(webhook_queue, "GROUP", 2)
-    service = stage.app.services.webhook_queue
-    service.group.limit = 2
-    monkeypatch.setattr(service, "patience", 0.8)
-    answers = Counter(await webhooks(stage, 30))
+    inflow, gate = stage.app.services.inflow, threading.Event()
+    monkeypatch.setattr(inbox, "SHARE", 20_000)
+    held = asyncio.create_task(stage.app.services.memory.on_writer(gate.wait, 30))
+    answers = Counter(await webhooks(stage, 60))
     assert set(answers) == {200, 503}
-    monkeypatch.undo()
-    service.group.limit = 1000
+    gate.set()
+    await held
+    await stage.merged()
+    await stage.until(lambda: inflow.size == 0)
     assert set(await webhooks(stage, 10)) == {200}

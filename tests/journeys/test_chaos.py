@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos import fleet, story
+from tests.chaos import doomed, fleet, story
 from tests.chaos.__main__ import failing_over
 
 
@@ -14,6 +14,17 @@ async def test_a_few_kills_lose_nothing_and_make_nothing_wrong(
     assert (verdict.lost, verdict.wrong) == ([], [])
     assert verdict.repeated <= verdict.kills
     assert verdict.pieces == 60
+    assert verdict.told > 0
+
+
+async def test_a_process_may_die_at_any_point_of_a_webhooks_road(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "SIZE", 60)
+    verdict = await doomed.Doomed(database_url, seed=3, kills=4).tell()
+    assert (verdict.lost, verdict.wrong) == ([], [])
+    assert verdict.repeated <= verdict.kills
+    assert any(name.startswith("died") for name in verdict.outages)
     assert verdict.told > 0
 
 

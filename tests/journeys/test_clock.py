@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from bot import tenants
 from bot.app import SystemClock
 from bot.sandbox.slack import Fault
-from handlers.context import webhook_queue
+from handlers.ingest import merging
 from storage import database, outbox, workspaces
 from storage import secrets as sealed_secrets
 from storage.records import ChannelId
@@ -48,6 +48,7 @@ async def call_about_a_return(stage: Stage) -> None:
     piece.move("returned", datetime.now(UTC))
     address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
     assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece])) == 200
+    await stage.merged()
 
 
 async def is_told(stage: Stage) -> None:
@@ -171,9 +172,11 @@ async def test_calls_of_the_platform_are_noted_by_a_clock_that_was_set_back(
     memory, key = stage.app.services.memory, stage.app.workspace.id
     piece = stage.stannp.pieces_of(222)[0]
     assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], 1)) == 200
-    monkeypatch.setattr(webhook_queue, "NOTED_EVERY", 0)
+    await stage.merged()
+    monkeypatch.setattr(merging, "NOTED_EVERY", 0)
     set_back(monkeypatch, days=1)
     assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], 2)) == 200
+    await stage.merged()
     noted = (await memory.read(workspaces.by_id, key)).webhook_at
     assert noted is not None
     assert noted < datetime.now(UTC) - timedelta(hours=23)

@@ -24,6 +24,7 @@ from storage.ledger import apply as ledger
 from storage.queries.mail import find_pieces
 from storage.schema import revision
 from tests.builders import JANE, START, a_batch, a_campaign, a_change, a_piece
+from tests.house import all_merged
 from tests.journeys.conftest import settings_for
 
 
@@ -59,6 +60,7 @@ async def test_a_file_that_is_gone_is_seen_at_once_and_nothing_is_taken_for_kept
         # It was moved, and comes back: what was refused can be told again.
         aside.rename(path)
         assert [await tell(2), await ready()] == [200, 200]
+        await all_merged(app)
         assert (
             len(await asyncio.to_thread(app.services.memory.database.read, find_pieces, app.workspace.id, "2", 1)) == 1
         )

@@ -26,7 +26,7 @@ from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.records import WorkspaceId
 from storage.schema.tables import campaigns
-from tests.house import ACME, BOLT, House, free_port, house
+from tests.house import ACME, BOLT, House, all_merged, free_port, house
 from tests.journeys.conftest import ANA, OPS
 from tests.journeys.test_process import environment
 
@@ -344,6 +344,8 @@ async def flood(two: House, team: str, number: int) -> None:
 
     calls = (mail.call_webhook(address, call(first)) for first in range(0, number, 50))
     assert set(await asyncio.gather(*calls)) == {200}
+    assert two.app is not None
+    await all_merged(two.app)
 
 
 async def test_a_workspace_has_so_many_campaigns_and_a_person_sees_that_there_are_no_more(

@@ -119,6 +119,7 @@ async def test_a_webhook_is_told_like_a_poll_and_a_repeat_changes_nothing(stage:
     address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
     for retries in range(3):
         assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], retries)) == 200
+    await stage.merged()
     await stage.until(lambda: told(stage, " of Spring lapsed came back"))
     await stage.poll()
     assert len(told(stage, " of Spring lapsed came back")) == 1
@@ -245,6 +246,7 @@ async def call_about_strangers(stage: Stage, updated: str = "", scanned: str = "
     told_of = [{"id": number, **row} for number in range(900001, 900004)]
     raw = json.dumps({"event": "mailpiece_status", "mailpieces": told_of}).encode()
     assert await stage.stannp.call_webhook(f"http://127.0.0.1:{stage.app.port}/webhooks/stannp", raw) == 200
+    await stage.merged()
 
 
 def long_ago(days: int) -> str:

@@ -20,6 +20,7 @@ async def returned(stage: Stage) -> None:
     piece.move("returned", datetime.now(UTC))
     address = f"http://127.0.0.1:{stage.app.port}/webhooks/stannp"
     assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece])) == 200
+    await stage.merged()
 
 
 def refuse(stage: Stage, seconds: int) -> Fault:

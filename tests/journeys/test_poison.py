@@ -58,6 +58,7 @@ async def test_a_poisoned_piece_harms_no_neighbor_by_webhook_or_poll(stage: Stag
         piece.move("delivered", datetime.now(UTC))
     answers = await asyncio.gather(*(call(stage, bad, piece) for piece in mailed), *(call(stage, p) for p in mailed))
     assert Counter(answers) == {200: 24}
+    await stage.merged()
     # Of a piece that is no more than a number and a status, nothing is written before a list tells of it.
     refused = [] if stage.stannp.rude.bare_pieces else [str(bad.id)]
     assert list(kept_aside(memory.database)) == refused
@@ -118,6 +119,7 @@ async def test_names_and_places_too_long_for_an_index_are_kept(stage: Stage) -> 
     for row in (told, unknown):
         raw = json.dumps({"event": "mailpiece_status", "mailpieces": [row]}).encode()
         assert await stage.stannp.call_webhook(f"http://127.0.0.1:{stage.app.port}/webhooks/stannp", raw) == 200
+    await stage.merged()
     memory = stage.app.services.memory
     assert kept_aside(memory.database) == {}
     assert "Delivered" in everything(await stage.say("/mailtrack", lines[0][:40]))

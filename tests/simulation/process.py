@@ -15,20 +15,22 @@ from bot.platforms.registry import USUAL
 from bot.platforms.unconnected import Unconnected
 from bot.scheduler import Timetable
 from bot.tenants import AppCredentials, Many
+from handlers.context.inbox import Inflow, Reading
 from handlers.context.memory import Memory
 from handlers.context.ports import Messenger
 from handlers.context.services import Policy, Services
-from handlers.context.webhook_queue import WebhookQueue
+from handlers.ingest.merging import Merger
 from handlers.setup.leaving import Leaving
 from storage.vault import Vault
 from tests.fakes import AtOnce, FakeRenderer
 from tests.simulation.loop import Lane, Loop, Thread
-from tests.simulation.store import Line
+from tests.simulation.store import Line, SharedInbox
 
 #: How often each job is chosen, beside the others, when a process's clock ticks.
 WEIGHTS = {
-    "deliver": 10, "intents": 6, "poll": 8, "watch": 6, "cards": 2, "tidy": 0.5, "settle": 0.5, "survey": 0.5, "silence": 0.5,
+    "deliver": 10, "merge": 10, "intents": 6, "poll": 8, "watch": 6, "cards": 2, "tidy": 0.5, "settle": 0.5, "survey": 0.5, "silence": 0.5,
     "leaving": 2, "purge": 0.5, "renewals": 0.5, "erase": 0.5, "recount": 0.2,
+    "inbox": 0.5,
 }  # fmt: skip
 
 
@@ -131,6 +133,8 @@ class Parts:
     make_mail: Callable[[ProcessClock, str], MailAccount]
     refresh: Callable[..., Any]
     keys: tuple[str, ...]
+    #: What a webhook call says.
+    read: Reading
 
 
 @dataclass
@@ -151,11 +155,14 @@ def _put_together(
     name: str, loop: Loop, dice: Random, began: datetime, parts: Parts, lane: Lane, context: Context
 ) -> Process:
     clock = ProcessClock(loop, began)
-    memory = Memory(Line(parts.store, parts.weather, lane), Thread(), Thread())
+    line = Line(parts.store, parts.weather, lane)
+    memory = Memory(line, Thread(), Thread())
+    inflow = Inflow(SharedInbox(line), Thread(), clock, {USUAL.profile.key: parts.read})
+    merger = Merger(memory, inflow)
     nobody: Any = Unconnected(USUAL)
     policy = Policy(public_url="https://mail.example.com", picture_key=b"simulated", sealing_keys=parts.keys, details=1)
     template = Services(
-        memory, WebhookQueue(memory, clock), FakeRenderer(AtOnce(), []), clock, policy, nobody, nobody
+        memory, inflow, FakeRenderer(AtOnce(), []), clock, policy, nobody, nobody
     )  # fmt: skip
     tenants = Many(
         template,
@@ -170,8 +177,10 @@ def _put_together(
     in_flight = InFlight()
     leaving = Leaving(template, tenants)
     dispatcher = Dispatcher(tenants, memory, clock, in_flight, Vault(parts.keys))
-    timetable = Timetable(template, tenants, in_flight, leaving, many=True, owner=name)
+    timetable = Timetable(template, tenants, in_flight, leaving, merger, many=True, owner=name)
     ticker: Any = timetable.build()
+    # The bot merges without a pause; here like a job, for else a story of weeks would be made of looks for calls.
+    ticker.jobs["merge"] = Job("merge", 1.0, partial(timetable._tick, "merge", merger.drain))
     return Process(
         name, loop, clock, lane, context, template, tenants, dispatcher, leaving, timetable, ticker, dice
     )  # fmt: skip

@@ -1,15 +1,19 @@
 """One database for all processes of a story, in memory, with the world's time; and each process's own way to it."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, event, func, insert, select
 from sqlalchemy.exc import OperationalError
 
-from storage.database import SHORT, Database, Limits, _forget_tables
+from storage.database import SHORT, Database, Limits, _forget_tables, prove_writable
+from storage.inbox import Call, Merging, Taken, Turn, Waiting
+from storage.records import WorkspaceId
 from storage.schema import revision
+from storage.schema.account_tables import inbox
 from storage.watchdog import Watchdog
 from tests.simulation.loop import Lane
 from tests.simulation.weather import Fate, Weather
@@ -96,6 +100,56 @@ class Line(Database):
 def name_of(work: Any) -> str:
     """What a unit of work is called in the program."""
     return str(getattr(work, "__name__", type(work).__name__))
+
+
+@dataclass
+class SharedInbox:
+    """The inbox as on PostgreSQL: a table that all processes share, and what is merged leaves it in one transaction."""
+
+    line: Line
+
+    def append(self, calls: Sequence[Call]) -> None:
+        def work(connection: Connection) -> None:
+            top = connection.scalar(select(func.max(inbox.c.id))) or 0
+            rows = [call._asdict() | {"id": top + n} for n, call in enumerate(calls, 1)]
+            connection.execute(insert(inbox), rows)
+
+        self.line.write(work)
+
+    def merge(self, turn: Turn, work: Merging) -> int:
+        def merge(connection: Connection) -> int:
+            rows = select(inbox).where(inbox.c.id.not_in(sorted(turn.without))).order_by(inbox.c.id).limit(turn.most)
+            taken = [
+                Taken(row.id, Call(WorkspaceId(row.workspace_id), row.heard_at, row.platform, row.body))
+                for row in connection.execute(rows).all()
+            ]
+            if taken:
+                work(connection, taken)
+                _drop(connection, taken)
+            return len(taken)
+
+        return self.line.write(merge)
+
+    def drop(self, taken: Sequence[Taken]) -> None:
+        self.line.write(_drop, taken)
+
+    def waiting(self) -> dict[WorkspaceId, Waiting]:
+        sums = select(
+            inbox.c.workspace_id, func.count(), func.sum(func.length(inbox.c.body)), func.min(inbox.c.heard_at)
+        )
+        found = self.line.read(lambda c: c.execute(sums.group_by(inbox.c.workspace_id)).all())
+        return {WorkspaceId(one): Waiting(calls, size, at) for one, calls, size, at in found}
+
+    def forget(self, workspace_id: WorkspaceId) -> int:
+        mine = delete(inbox).where(inbox.c.workspace_id == workspace_id)
+        return int(self.line.write(lambda c: c.execute(mine).rowcount))
+
+    def prove(self) -> None:
+        self.line.write(prove_writable)
+
+
+def _drop(connection: Connection, taken: Sequence[Taken]) -> None:
+    connection.execute(delete(inbox).where(inbox.c.id.in_([one.number for one in taken])))
 
 
 def _cut() -> OperationalError:

@@ -123,7 +123,7 @@ class World:
             self.store, self.weather,
             lambda clock, team, token: SlackLine(self.slack, self.slack.teams[team], token, clock),
             lambda clock, key: MailLine(self.mail, key, clock.now),
-            self._refresh, (KEY,),
+            self._refresh, (KEY,), self.mail.read,
         )  # fmt: skip
 
     # ---- Time and words ------------------------------------------------------------------------------------------

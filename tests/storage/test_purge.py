@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Date, Text, func, insert, select
+from sqlalchemy import Boolean, Column, Connection, Date, LargeBinary, Text, func, insert, select
 
 from storage import secrets as sealed_secrets
 from storage.database import Database
@@ -26,7 +26,8 @@ def a_value(column: Column[Any], workspace_id: int, number: int) -> Any:
     if column.name == "workspace_id":
         return workspace_id
     made: dict[type, Any] = {
-        Boolean: False, Moment: NOW, Amount: Decimal(number), Date: date(2026, 11, 2), Text: f"{workspace_id}-{number}",
+        Boolean: False, Moment: NOW, Amount: Decimal(number), Date: date(2026, 11, 2),
+        LargeBinary: b"{}", Text: f"{workspace_id}-{number}",
     }  # fmt: skip
     kind = type(column.type)
     return made.get(kind, made[Text] if issubclass(kind, Text) else 100 * workspace_id + number)

@@ -14,7 +14,7 @@ import structlog
 
 from bot.platforms import values
 from bot.platforms.stannp import wire
-from handlers.context.ports import Ability, AddressCheck, Clock, Delivery, Known, Profile, ReportPage
+from handlers.context.ports import Ability, AddressCheck, Clock, Known, Profile, ReportPage
 from handlers.errors import (
     CampaignBooked,
     CampaignUnknown,
@@ -320,8 +320,8 @@ class Stannp:
         except PlatformRefused as refusal:
             raise CampaignBooked(code=str(refusal), platform=PROFILE.name) from None
 
-    def read_delivery(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Delivery:
-        return wire.read_delivery(raw, headers, self.webhook_secret, now)
+    def admit(self, raw: bytes, headers: Mapping[str, str]) -> bool:
+        return wire.admit(raw, headers, self.webhook_secret)
 
     def dashboard(self, campaign_ref: str) -> str:
         host = self.base_url.split("//")[-1].split("/")[0]

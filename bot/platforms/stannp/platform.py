@@ -42,4 +42,5 @@ PLATFORM: Final = Platform(
     find_refs=wire.find_refs,
     status=wire.status,
     read_row=wire.piece,
+    read_delivery=wire.read_delivery,
 )

@@ -379,16 +379,24 @@ def sign(raw: bytes, secret: str) -> str:
     return hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
 
 
-def read_delivery(raw: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> Delivery:
-    """What a webhook call says. Raises SignatureRefused, PayloadRefused.
+def admit(raw: bytes, headers: Mapping[str, str], secret: str) -> bool:
+    """Whether a webhook call is signed; False for the hand-shake (`test_url`). Raises SignatureRefused.
 
-    The hand-shake (`test_url`) and events that we do not know are accepted and empty: an error would cost one of
-    the five failures after which Stannp silently stops calling. The hand-shake comes when a webhook is being added, so
-    before its secret can be known here; it changes nothing, and needs no signature.
+    The hand-shake comes when a webhook is being added, so before its secret can be known here; it changes nothing, and
+    needs no signature.
     """
     if len(raw) <= LONGEST_TEXT and HANDSHAKE in raw and _event(raw) == HANDSHAKE.decode():
-        return Delivery(Batch(), HANDSHAKE.decode(), is_handshake=True)
+        return False
     _check_signature(raw, headers, secret)
+    return True
+
+
+def read_delivery(raw: bytes, now: datetime) -> Delivery:
+    """What a signed webhook call says that was heard now. Raises PayloadRefused.
+
+    Events that we do not know are empty: an error would cost one of the five failures after which Stannp silently stops
+    calling.
+    """
     try:
         body = parse_json(raw)
     except ValueError:

@@ -5,21 +5,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, OperationalError
 
 from handlers.context import asker, installer, matching
 from handlers.context.audit import record_audit
 from handlers.context.grouped_commits import Group, GroupStopped, Queued, settled
 from handlers.context.lookups import campaign_of, piece_of
 from handlers.context.table import Command, Filled, Table, as_it_is, merged
-from handlers.errors import NotConnected, NotInChannel, Outdated, Overloaded, SlackDown
+from handlers.errors import NotConnected, NotInChannel, Outdated, SlackDown
 from handlers.text import short_answers
 from storage import intents, privacy, workspaces
 from storage.audit import Act
 from storage.intents import Kind
-from storage.records import NO_CAMPAIGN, NO_PIECE, Batch, CampaignId, NotifyOn, PieceId
+from storage.records import NO_CAMPAIGN, NO_PIECE, CampaignId, NotifyOn, PieceId
 from storage.statuses import Status
-from tests.builders import a_batch, a_change, a_piece
 from tests.handlers.conftest import ANA, BEN, GUS, OPS, Office
 
 D = Status.DELIVERED
@@ -230,77 +228,3 @@ async def test_a_cancellation_from_within_is_none_of_the_callers() -> None:
     assert result is None
     assert isinstance(error, asyncio.CancelledError)
     assert (await settled(asyncio.sleep(0, 3)))[0] == 3
-
-
-# ---- Webhook calls on their way ---------------------------------------------------------------------------------
-
-
-async def test_a_call_is_kept_and_the_platform_noted_once_a_minute(office: Office) -> None:
-    queue, key = office.services.webhook_queue, office.workspace.id
-
-    async def call(ref: str) -> None:
-        async with queue.place(key) as until:
-            await queue.keep(key, a_batch(a_piece(ref, ""), a_change(ref)), until)
-
-    await call("1")
-    first = office.clock.now()
-    assert (queue.kept, office.again().webhook_at) == (2, first)
-    office.clock.pass_time(seconds=60)
-    await call("2")
-    assert office.again().webhook_at == first
-    office.clock.pass_time(seconds=1)
-    await call("3")
-    assert office.again().webhook_at == office.clock.now()
-    assert queue.kept == 6
-
-
-async def test_when_no_place_comes_free_or_its_turn_does_not_come_it_is_too_much(office: Office) -> None:
-    queue, key = office.services.webhook_queue, office.workspace.id
-    queue.patience = 0.01
-    queue.rooms[key] = asyncio.Semaphore(1)
-    async with queue.place(key):
-        with pytest.raises(Overloaded):
-            async with queue.place(key):
-                pass
-    async with queue.place(key) as until:
-        assert until > 0
-
-    async def never(_taken: list[Queued[Any]]) -> None:
-        await asyncio.sleep(5)
-
-    queue.group = Group(never, 1)
-    soon = asyncio.get_running_loop().time() + 0.01
-    waiting = [asyncio.create_task(queue.keep(key, a_batch(a_piece(ref)), soon)) for ref in ("1", "2")]
-    await asyncio.sleep(0.05)
-    with pytest.raises(Overloaded):
-        await waiting[1]
-    waiting[0].cancel()
-    if queue.group.worker:
-        queue.group.worker.cancel()
-
-
-async def test_an_outage_fails_all_and_a_poisoned_call_itself_alone(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from storage.ledger import apply as ledger
-
-    queue, key, real = office.services.webhook_queue, office.workspace.id, ledger.apply
-    batches = [a_batch(a_piece(ref, ""), a_change(ref)) for ref in ("1", "2", "3")]
-
-    async def all_of(trouble: Exception, bad: str) -> list[Any]:
-        def apply(connection: Connection, workspace_id: Any, batch: Batch, now: Any) -> Any:
-            if any(one.ref == bad for one in batch.pieces):
-                raise trouble
-            return real(connection, workspace_id, batch, now)
-
-        monkeypatch.setattr(ledger, "apply", apply)
-        until = asyncio.get_running_loop().time() + 5
-        return await asyncio.gather(*(queue.keep(key, one, until) for one in batches), return_exceptions=True)
-
-    away = await all_of(OperationalError("", {}, Exception("database is locked")), "2")
-    assert [type(one) for one in away] == [OperationalError] * 3
-    assert await all_of(IntegrityError("", {}, Exception("no")), "2") == [None] * 3
-    known = office.read(lambda c: c.exec_driver_sql("SELECT ref FROM pieces ORDER BY ref").scalars().all())
-    assert known == ["1", "3"]
-    kept_aside = office.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM set_aside").scalar())
-    assert kept_aside

@@ -4,55 +4,49 @@ from datetime import timedelta
 
 import pytest
 
-from handlers.context.ports import Delivery
-from handlers.errors import NotInChannel, PayloadRefused, SignatureRefused, SlackDown, Trouble
+from handlers.errors import NotInChannel, PayloadRefused, SignatureRefused, SlackDown
 from handlers.ingest import silence, webhooks
-from storage import workspaces
-from storage.queries import mail as queries
-from storage.records import NO_CAMPAIGN, Batch, NotifyOn
+from storage import aside, workspaces
+from storage.records import NO_CAMPAIGN, NotifyOn
 from storage.statuses import Status
-from tests.builders import a_batch, a_change, a_piece
+from tests.fakes import HELLO
 from tests.handlers.conftest import ANA, BEN, OPS, Office
 
-BATCH = a_batch(a_piece("77", ""), a_change("77", Status.RETURNED))
+
+async def called(office: Office, raw: bytes = b"{}") -> int:
+    return await webhooks.receive(office.services, office.workspace, raw, {})
 
 
-async def called(office: Office, delivery: Delivery) -> int:
-    office.mail.delivery = delivery
-    return await webhooks.receive(office.services, office.workspace, b"{}", {})
+def waiting(office: Office) -> int:
+    return sum(one.calls for one in office.services.inflow.inbox.waiting().values())
 
 
-async def test_what_is_understood_is_committed_before_it_is_answered(office: Office) -> None:
-    assert await called(office, Delivery(BATCH, "mailpiece_status", ignored=1)) == webhooks.OK
-    assert office.piece("77").status is Status.RETURNED
-    assert office.again().webhook_at == office.clock.now()
+async def test_a_signed_call_is_kept_as_it_came_whatever_it_says(office: Office) -> None:
+    office.mail.fail("read_delivery", PayloadRefused())
+    assert await called(office, b"\x00 no JSON at all") == webhooks.OK
+    assert (waiting(office), office.mail.calls) == (1, ["admit"])
+    assert office.read(aside.look) is None
 
 
-@pytest.mark.parametrize(("refusal", "code"), [(SignatureRefused(), 401), (PayloadRefused(), 400)])
-async def test_what_is_not_signed_or_not_understood_changes_nothing(
-    office: Office, refusal: Trouble, code: int
-) -> None:
-    office.mail.fail("read_delivery", refusal)
-    assert await called(office, Delivery(BATCH, "x")) == code
-    assert office.read(queries.find_pieces, office.workspace.id, "77", 1) == []
+async def test_what_is_not_signed_is_not_kept(office: Office) -> None:
+    office.mail.fail("admit", SignatureRefused())
+    assert await called(office) == webhooks.UNAUTHORIZED
+    assert waiting(office) == 0
     assert office.again().webhook_at is None
 
 
 async def test_a_handshake_is_noted_once_a_minute_and_is_no_call(office: Office) -> None:
-    hello = Delivery(Batch(), "test_url", is_handshake=True)
     first = office.clock.now()
-    assert await called(office, hello) == webhooks.OK
+    assert await called(office, HELLO) == webhooks.OK
     assert office.again().handshake_at == first
     for seconds, noted in ((60, False), (1, True)):
         office.clock.pass_time(seconds=seconds)
-        await called(office, hello)
+        await called(office, HELLO)
         assert office.again().handshake_at == (office.clock.now() if noted else first)
-    assert office.workspace.webhook_at is None
+    assert waiting(office) == 0
     office.clock.pass_time(hours=-2)
-    await called(office, hello)
+    await called(office, HELLO)
     assert office.again().handshake_at == office.clock.now(), "a clock that was set back"
-    await called(office, Delivery(Batch(), "x"))
-    assert office.again().handshake_at == office.clock.now()
 
 
 async def quiet(office: Office, hours: float) -> None:

@@ -1,0 +1,68 @@
+"""What waited between being heard and being merged: when it was heard decides what is news, and which facts are newer."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from storage import workspaces
+from storage.database import Database
+from storage.ledger import apply as ledger
+from storage.queries import mail as queries
+from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, UserId, Workspace
+from storage.schema.tables import outbox
+from storage.statuses import Status
+from tests.builders import JANE, START, a_batch, a_campaign, a_change, a_piece
+from tests.storage.test_mailings import NOW, open_workspace
+
+SALES = ChannelId("C-SALES")
+
+
+@pytest.fixture
+def workspace(database: Database) -> Workspace:
+    return database.write(open_workspace)
+
+
+def told(database: Database) -> dict[str, int]:
+    """How much each channel is to be told."""
+    rows = select(outbox.c.channel, func.count()).group_by(outbox.c.channel)
+    return {row[0]: row[1] for row in database.read(lambda c: c.execute(rows).all())}
+
+
+def subscribe(database: Database, workspace: Workspace, seconds: float) -> None:
+    at = NOW + timedelta(seconds=seconds)
+    wants = [NotifyOn.RETURNED]
+    database.write(workspaces.subscribe, workspace.id, SALES, NO_CAMPAIGN, wants, UserId("U2"), at)
+
+
+@pytest.mark.parametrize(("since", "tells"), [(-1, True), (0, False), (1, False), (5, True)])
+def test_a_subscription_is_told_of_what_was_heard_after_it_and_not_of_what_waited(
+    database: Database, workspace: Workspace, since: float, tells: bool
+) -> None:
+    # Heard at 0, merged at 2. A subscription of "in three seconds" was made by a clock that has been set back since.
+    subscribe(database, workspace, since)
+    batch = a_batch(a_campaign(), a_piece(), a_change("1001", Status.RETURNED, exact=False, occurred_at=NOW))
+    heard = [(NOW, batch)]
+    database.write(ledger.apply_heard, workspace.id, heard, NOW + timedelta(seconds=2))
+    assert told(database) == {"C-OPS": 1} | ({SALES: 1} if tells else {})
+
+
+def test_of_facts_that_are_merged_together_or_late_the_newest_heard_are_kept(
+    database: Database, workspace: Workspace
+) -> None:
+    moved, sooner = type(JANE)(name="Jane Moved"), type(JANE)(name="Jane Early")
+    first = (NOW, a_batch(a_campaign(), a_piece(recipient=JANE)))
+    second = (NOW + timedelta(seconds=2), a_batch(a_piece(recipient=moved)))
+    database.write(ledger.apply_heard, workspace.id, [second, first], NOW + timedelta(seconds=3))
+    late = [(NOW + timedelta(seconds=1), a_batch(a_piece(recipient=sooner)))]
+    database.write(ledger.apply_heard, workspace.id, late, NOW + timedelta(seconds=9))
+    found = database.read(queries.find_pieces, workspace.id, "1001", 1)[0]
+    assert found.recipient.name == "Jane Moved"
+
+
+def test_what_moved_is_seen_by_who_looked_before_it_was_merged(database: Database, workspace: Workspace) -> None:
+    merged_at = NOW + timedelta(seconds=2)
+    heard = [(NOW, a_batch(a_campaign(), a_piece(), a_change("1001", Status.IN_TRANSIT)))]
+    database.write(ledger.apply_heard, workspace.id, heard, merged_at)
+    assert database.read(workspaces.newest_move, workspace.id) == merged_at
+    assert START < NOW < merged_at
