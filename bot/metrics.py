@@ -22,6 +22,7 @@ class Metrics:
 
     memory: Memory
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    by_status: dict[int, Counter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         made = self.registry
@@ -64,6 +65,13 @@ class Metrics:
         """See `bot.slack.client.Meter`."""
         self.slack.observe(seconds)
         self.slack_outcomes.labels(outcome).inc()
+
+    def answered(self, status: int) -> None:
+        """A webhook call was answered. To look a label up each time would show."""
+        counter = self.by_status.get(status)
+        if counter is None:
+            counter = self.by_status[status] = self.webhooks.labels(str(status))
+        counter.inc()
 
     async def text(self, services: Services) -> bytes:
         """All of it, as Prometheus reads it."""

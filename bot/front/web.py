@@ -149,15 +149,15 @@ class Front:
     async def mail(self, request: web.Request) -> web.Response:
         """A mail platform's webhook. 503 only when nothing could be kept: a few failures may silently end the calls."""
         answer = await self._mail(request)
-        self.metrics.webhooks.labels(str(answer.status)).inc()
+        self.metrics.answered(answer.status)
         return answer
 
     async def _mail(self, request: web.Request) -> web.Response:
         raw = await read_body(request)
-        headers = dict(request.headers)
         try:
             services, workspace = await self._called(request.match_info.get("token", ""))
-            status = await webhooks.receive(services, workspace, raw, headers)
+            # Its headers find a name in whatever case.
+            status = await webhooks.receive(services, workspace, raw, request.headers)
         except (WorkspaceUnknownError, Removed, WorkspaceGone, NotConnected):
             return web.json_response({"error": "not found"}, status=404)
         except SecretClosed:
@@ -169,7 +169,7 @@ class Front:
         except SQLAlchemyError as error:
             log.error("webhook.not_kept", reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
             return web.json_response({"error": "not stored"}, status=503)
-        return web.json_response({}, status=status)
+        return web.Response(body=b"{}", status=status, content_type="application/json")
 
     async def _called(self, token: str) -> tuple[Services, Workspace]:
         """Whose mail account calls; raises WorkspaceUnknownError."""

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +116,19 @@ async def load(port: int, requests: list[bytes], connections: int) -> tuple[floa
     return len(requests) / (time.perf_counter() - begin), times
 
 
+async def paced(port: int, requests: list[bytes], per_second: float) -> None:
+    """Sends so many a second, each on its own kept-alive connection of a few. Raises AssertionError for any but 200."""
+    pauses = 16 / per_second
+
+    async def some(mine: list[bytes]) -> None:
+        for raw in mine:
+            due = time.perf_counter() + pauses
+            await load(port, [raw], 1)
+            await asyncio.sleep(max(due - time.perf_counter(), 0))
+
+    await asyncio.gather(*(some(requests[first::16]) for first in range(16)))
+
+
 async def done(ready: dict[str, Any]) -> dict[str, int]:
     """What a helper's server says was really done."""
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{ready['floor']}/done") as answer:
@@ -142,14 +155,25 @@ def http(path: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 async def alternate(
-    ready: dict[str, Any], calls: Callable[[int], list[bytes]], connections: int, rounds: int
+    ready: dict[str, Any],
+    calls: Callable[[int], list[bytes]],
+    connections: int,
+    rounds: int,
+    settle: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[list[float], list[float], list[list[float]], list[list[float]]]:
-    """Requests a second of a helper's server and of its floor, in turns, and the milliseconds of each round."""
+    """Requests a second of a helper's server and of its floor, in turns, and the milliseconds of each round.
+
+    `settle`: returns when what the server took is also done. What that takes is counted, and the floor waits for it.
+    """
     rates: tuple[list[float], list[float]] = ([], [])
     times: tuple[list[list[float]], list[list[float]]] = ([], [])
     for turn in range(rounds + 1):
         for place, port in enumerate((ready["port"], ready["floor"])):
-            rate, took = await load(port, calls(turn), connections)
+            requests, begin = calls(turn), time.perf_counter()
+            rate, took = await load(port, requests, connections)
+            if settle is not None and place == 0:
+                await settle()
+                rate = len(requests) / (time.perf_counter() - begin)
             # The first round warms up.
             if turn:
                 rates[place].append(rate)

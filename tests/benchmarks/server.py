@@ -1,8 +1,10 @@
 """The bot as a process to send load to, with the floors beside it on the same kind of server. Prints its ports.
 
 Words: the database's address, then any of: alone (one transaction for each webhook), bare (acknowledge, and do no
-work), queries (acknowledge, and two queries), bulk=N (a large batch is merged meanwhile, over and over). `/done`, beside
-the floors, tells what was really done, so that whoever measures can see that it was.
+work), queries (acknowledge, and two queries), bulk=N (a large batch is merged meanwhile, over and over), serve or work
+(a part of the bot alone). `/done`, beside the floors, tells what was really done, so that whoever measures can see that it
+was; what still waits in the inbox; and how late the calls were
+merged (the 99th percentile, in milliseconds).
 """
 
 import asyncio
@@ -15,23 +17,33 @@ from typing import Any
 from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 
-from bot.app import App, running
+from bot.app import App, Part, running
 from bot.front.dispatcher import Dispatcher, _admit
 from bot.platforms.stannp import wire
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from bot.telemetry import set_up_logging
 from handlers.charts.drawing import warm_up
+from handlers.context.inbox import Inflow
 from storage.queries import mail as queries
 from storage.records import CampaignId
 from tests.benchmarks import data
+from tests.benchmarks.harness import p99
 from tests.journeys.conftest import people_and_places, settings_for
 
 #: Commands whose work began (`taken`), second queries that were answered (`looked`), changes of a bulk that are kept.
 done: Counter[str] = Counter()
 
 
-async def floor(slack_secret: str, stannp_secret: str) -> int:
+async def floor(slack_secret: str, stannp_secret: str, inflow: Inflow) -> int:
+    lags: list[float] = []
+    inflow.lag = lags.append
+
+    async def tell(_request: web.Request) -> web.Response:
+        waiting = await asyncio.to_thread(inflow.inbox.waiting)
+        late = round(1000 * p99(lags)) if lags else 0
+        return web.json_response(done | {"waiting": sum(one.calls for one in waiting.values()), "late": late})
+
     verifier = SignatureVerifier(slack_secret)
 
     async def slack(request: web.Request) -> web.Response:
@@ -53,10 +65,6 @@ async def floor(slack_secret: str, stannp_secret: str) -> int:
     return int(runner.addresses[0][1])
 
 
-async def tell(_request: web.Request) -> web.Response:
-    return web.json_response(done)
-
-
 async def merge_for_ever(app: App, account: data.Account) -> None:
     seed = 100
     while True:
@@ -73,7 +81,8 @@ async def main() -> None:
     await slack.start()
     await stannp.start()
     people_and_places(slack)
-    async with running(settings_for(slack, stannp, url, "http")) as app:
+    part = next((one for one in Part if one in words), Part.ALL)
+    async with running(settings_for(slack, stannp, url, "http"), part) as app:
         await app.in_flight.drain(20)
         # Else matplotlib would be loaded in the middle of a measurement.
         await asyncio.get_running_loop().run_in_executor(app.services.renderer.drawing_thread, warm_up)
@@ -90,7 +99,7 @@ async def main() -> None:
             account = data.Account(app.services.memory.database, url, app.workspace.id, int(with_bulk[0][5:]))
             tasks.append(asyncio.create_task(merge_for_ever(app, account)))
         secrets = slack.signing_secret, stannp.webhook_secret
-        ports = {"port": app.port, "floor": await floor(*secrets), "secrets": secrets}
+        ports = {"port": app.port, "floor": await floor(*secrets, app.services.inflow), "secrets": secrets}
         print(json.dumps(ports), flush=True)
         await asyncio.Event().wait()
 

@@ -17,6 +17,7 @@ async def test_a_few_kills_lose_nothing_and_make_nothing_wrong(
     assert verdict.told > 0
 
 
+@pytest.mark.timeout(300)  # five lives, each of some seconds: on a busy machine a minute
 async def test_a_process_may_die_at_any_point_of_a_webhooks_road(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

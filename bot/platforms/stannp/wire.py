@@ -4,7 +4,6 @@ Where Stannp's documents contradict each other every form that was ever seen is 
 number, two date forms and zeros, single and double envelopes, several shapes of `tracking`.
 """
 
-import hashlib
 import hmac
 import re
 from collections import Counter
@@ -376,7 +375,7 @@ def account(data: Json) -> str:
 
 def sign(raw: bytes, secret: str) -> str:
     """The signature that Stannp puts on a webhook: lower-case hex of HMAC-SHA256 over the raw body."""
-    return hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), raw, "sha256").hex()
 
 
 def admit(raw: bytes, headers: Mapping[str, str], secret: str) -> bool:
@@ -432,8 +431,11 @@ def _check_signature(raw: bytes, headers: Mapping[str, str], secret: str) -> Non
     if not secret.strip():
         # HMAC takes an empty key like any other, and everybody can sign with it.
         raise SignatureRefused(FORGED)
-    lowered = {name.casefold(): value for name, value in headers.items()}
-    given = next((lowered[name] for name in SIGNATURE_HEADERS if name in lowered), "")
+    given = headers.get(SIGNATURE_HEADERS[0])
+    if given is None:
+        # Another spelling, or headers that tell upper from lower case.
+        lowered = {name.casefold(): value for name, value in headers.items()}
+        given = next((lowered[name] for name in SIGNATURE_HEADERS if name in lowered), "")
     # Bytes, since comparing text refuses anything beyond ASCII with an error of its own.
     if not hmac.compare_digest(given.strip().casefold().encode(), sign(raw, secret).encode()):
         raise SignatureRefused(FORGED)
