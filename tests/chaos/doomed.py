@@ -18,7 +18,7 @@ from tests.chaos.story import Story
 
 POINTS = ("before keeping", "after keeping", "in a merge", "after a merge")
 #: A life that does not come to its point in time is ended from outside.
-LONGEST_LIFE = 8.0
+LONGEST_LIFE = 45.0
 
 
 def die() -> NoReturn:

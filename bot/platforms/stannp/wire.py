@@ -4,6 +4,7 @@ Where Stannp's documents contradict each other every form that was ever seen is 
 number, two date forms and zeros, single and double envelopes, several shapes of `tracking`.
 """
 
+import hashlib
 import hmac
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What shares a transaction: whose turn it is, what a failure of one does to the others, and who waits for room."""
+"""What shares a transaction: whose turn it is, and what a failure of one does to the others."""
 
 import asyncio
 from datetime import timedelta
@@ -6,21 +6,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError, OperationalError
 
-from handlers.context import audit, webhook_queue
+from handlers.context import audit
 from handlers.context.asker import require_account, visible_campaigns, zone_of
 from handlers.context.grouped_commits import Group, GroupStopped, Queued, settled
 from handlers.context.installer import tell
 from handlers.context.lookups import campaign_of, piece_of
-from handlers.context.webhook_queue import NOTED_EVERY, WAITING, WebhookQueue
-from handlers.errors import NotConnected, NotInChannel, Outdated, Overloaded, SlackDown
+from handlers.errors import NotConnected, NotInChannel, Outdated, SlackDown
 from handlers.text.messages import Message
 from storage import privacy, workspaces
 from storage.audit import Act
 from storage.records import NO_CAMPAIGN, CampaignId, PieceId, UserId
 from storage.statuses import Status
-from tests.builders import a_batch, a_campaign, a_change, a_piece
 from tests.handlers.conftest import ANA, BEN, OPS, Office
 
 HELLO = Message("Hello", [])
@@ -147,98 +144,6 @@ async def test_one_that_fails_lets_those_beside_it_be_done(office: Office) -> No
     )
     assert (first, second) == (2, 3)
     assert isinstance(wrong, ValueError)
-
-
-def batch(ref: str) -> Any:
-    return a_batch(a_campaign(), a_piece(ref), a_change(ref, Status.RECEIVED))
-
-
-async def test_calls_are_counted_and_a_caller_is_noted_once_a_minute(office: Office) -> None:
-    queue = WebhookQueue(office.services.memory, office.clock)
-    key = office.workspace.id
-    until = asyncio.get_running_loop().time() + 60
-    called = office.clock.now()
-    await queue.keep(key, batch("1"), until)
-    assert (queue.kept, office.again().webhook_at) == (3, called)
-    office.clock.pass_time(seconds=NOTED_EVERY)
-    await queue.keep(key, batch("2"), until)
-    assert office.again().webhook_at == called
-    office.clock.pass_time(seconds=1)
-    await queue.keep(key, batch("3"), until)
-    assert (queue.kept, office.again().webhook_at) == (9, office.clock.now())
-
-
-def trouble(kind: type[Any], sqlstate: str = "") -> Any:
-    cause = Exception("the database")
-    cause.sqlstate = sqlstate  # type: ignore[attr-defined]
-    return kind("statement", {}, cause)
-
-
-async def test_of_calls_with_a_bad_one_the_others_are_kept_and_of_it_what_can_be(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, met = webhook_queue._apply_all, []
-
-    def refusing(connection: Connection, calls: Any, silent: Any, now: Any) -> None:
-        met.append(len(calls))
-        if any(piece.ref == "bad" for _, one in calls for piece in one.pieces):
-            raise trouble(IntegrityError)
-        real(connection, calls, silent, now)
-
-    monkeypatch.setattr(webhook_queue, "_apply_all", refusing)
-    queue = WebhookQueue(office.services.memory, office.clock)
-    until = asyncio.get_running_loop().time() + 60
-    await asyncio.gather(*(queue.keep(office.workspace.id, batch(ref), until) for ref in ("1", "bad", "2")))
-    assert met == [3, 1, 1, 1]
-    assert queue.kept == 9
-    assert {office.piece(ref).ref for ref in ("1", "2", "bad")} == {"1", "2", "bad"}
-
-
-async def test_in_an_outage_each_is_told_so_and_none_is_tried_alone(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    met = []
-
-    def away(_connection: Connection, calls: Any, _silent: Any, _now: Any) -> None:
-        met.append(len(calls))
-        raise trouble(OperationalError, "57P01")
-
-    monkeypatch.setattr(webhook_queue, "_apply_all", away)
-    monkeypatch.setattr(webhook_queue, "is_outage", lambda _error: True)
-    queue = WebhookQueue(office.services.memory, office.clock)
-    until = asyncio.get_running_loop().time() + 60
-    ends = await asyncio.gather(
-        *(queue.keep(office.workspace.id, batch(ref), until) for ref in "12"), return_exceptions=True
-    )
-    assert [type(one) for one in ends] == [OperationalError] * 2
-    assert (met, queue.kept) == ([2], 0)
-
-
-async def test_a_workspace_has_so_many_places_and_another_its_own(office: Office) -> None:
-    queue = WebhookQueue(office.services.memory, office.clock, patience=0.01)
-    key, other = office.workspace.id, type(office.workspace.id)(99)
-    held = [queue.place(key) for _ in range(WAITING)]
-    for one in held:
-        await one.__aenter__()
-    with pytest.raises(Overloaded):
-        async with queue.place(key):
-            pass
-    async with queue.place(other) as until:
-        assert until > 0
-    await held[0].__aexit__(None, None, None)
-    async with queue.place(key):
-        pass
-
-
-async def test_what_did_not_come_to_its_transaction_is_overload(office: Office) -> None:
-    queue = WebhookQueue(office.services.memory, office.clock)
-    begun = queue.group.enqueue((office.workspace.id, batch("1")), 3, office.workspace.id)
-    await asyncio.sleep(0)
-    assert not queue.group.waiting, "its transaction has begun"
-    with pytest.raises(Overloaded):
-        await queue.keep(office.workspace.id, batch("2"), asyncio.get_running_loop().time() - 1)
-    await begun.done
-    assert queue.kept == 3
 
 
 # ---- Who asks, and who is told ----------------------------------------------------------------------------------
