@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from bot.sandbox.limits import check_message, check_view
 from handlers.context.ports import Clock, FileToSend, Person
@@ -19,6 +19,9 @@ from handlers.text.messages import Message, Picture
 from tests.simulation.weather import Weather, lane_name
 
 T = TypeVar("T")
+#: Whoever was stopped for longer (in seconds) may find that another has taken over: a lease lasts two minutes, and is
+#: renewed well before.
+STOPPED: Final = 90.0
 
 
 @dataclass
@@ -110,14 +113,15 @@ class SlackLine:
 
     async def post(self, channel: str, message: Message, *, thread: str | None = None, broadcast: bool = False) -> str:
         assert check_message(message.text, list(message.blocks)) == []
-        by = lane_name()
+        by, began = lane_name(), self.world.weather.loop.time()
         made: list[Post] = []
 
         def work() -> str:
             room = self._room(channel)
-            post = Post(
-                self.world.next_ts(), message, self.world.weather.loop.time(), by, thread=thread, broadcast=broadcast
-            )
+            at = self.world.weather.loop.time()
+            post = Post(self.world.next_ts(), message, at, by, thread=thread, broadcast=broadcast)
+            # Stopped in the very call: whoever took over meanwhile could not know of it, nor could it of them.
+            post.doubted = at - began > STOPPED
             room.posts.append(post)
             made.append(post)
             self.world.story.note(f"{by} posts in {channel} of {self.team.name}: {message.text}")

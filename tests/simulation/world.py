@@ -32,16 +32,13 @@ from tests.simulation.loop import Lane, Loop, made_up
 from tests.simulation.mail import Books, Letter, MailLine, MailWorld, booked
 from tests.simulation.process import Parts, Process, Ticker, start
 from tests.simulation.script import HOUR, Event
-from tests.simulation.slack import SlackLine, SlackWorld, Team
+from tests.simulation.slack import STOPPED, SlackLine, SlackWorld, Team
 from tests.simulation.store import Store, ask
 from tests.simulation.weather import Trap, Weather
 
 #: The first moment of a story: some days before the clocks are set back in New York and Chicago.
 BEGAN: Final = datetime(2026, 10, 28, 13, 0, tzinfo=UTC)
 KEY: Final = new_key()
-#: Whoever was stopped for longer (in seconds) may find that another has taken over: a lease lasts two minutes, and is
-#: renewed well before.
-STOPPED: Final = 90.0
 #: Seconds between the rounds of all jobs when all is calm again, and how many rounds there are at least.
 PAUSES: Final = (1.0, 40.0, 130.0, 300.0, 1000.0, 1000.0, 3700.0, 3700.0, 3700.0)
 AT_LEAST: Final = 3
@@ -111,6 +108,7 @@ class World:
     #: How often the database was away altogether.
     storms: int = 0
     ended: bool = False
+    closed: bool = False
 
     def __post_init__(self) -> None:
         self.loop = made_up(Random(f"loop {self.seed}"))
@@ -153,6 +151,8 @@ class World:
             try:
                 self.loop.run(self._story())
             finally:
+                # What is left open ends now, and what that says is no part of the story.
+                self.closed = True
                 self.loop.close()
         return self
 
@@ -490,6 +490,8 @@ class World:
             structlog.configure(**config)
 
     def _log(self, _logger: Any, level: str, said: Any) -> Any:
+        if self.closed:
+            raise structlog.DropEvent
         self.logs.append(dict(said))
         if level == "exception" or said["event"].endswith(".broke"):
             import traceback
