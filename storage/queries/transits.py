@@ -40,6 +40,12 @@ def outdated(connection: Connection, workspace_id: WorkspaceId) -> list[Campaign
     return [CampaignId(key) for key in connection.scalars(rows.order_by(campaigns.c.changed_at))]
 
 
+def counted(connection: Connection, workspace_id: WorkspaceId) -> dict[CampaignId, datetime]:
+    """When each campaign was last counted."""
+    rows = select(surveys.c.campaign_id, surveys.c.counted_at).where(surveys.c.workspace_id == workspace_id)
+    return {CampaignId(row.campaign_id): row.counted_at for row in connection.execute(rows)}
+
+
 def count(
     connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, after: PieceId
 ) -> tuple[Counter[Key], PieceId | None]:

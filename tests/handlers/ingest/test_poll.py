@@ -25,7 +25,7 @@ from storage.queries import transits
 from storage.records import Batch, CampaignStage, Gap, KnownCampaign, Mix, StoredCampaign
 from storage.records import CampaignId as Id
 from storage.statuses import Status
-from tests.builders import a_campaign, a_piece
+from tests.builders import a_campaign, a_change, a_piece
 from tests.handlers.conftest import Office
 
 R, D = Status.RECEIVED, Status.DELIVERED
@@ -319,3 +319,31 @@ async def test_a_campaign_that_moved_is_counted_and_what_is_being_written_is_cou
     await counting.survey(office.services, office.workspace.id)
     assert office.read(transits.outdated, office.workspace.id) == []
     await counting.bring_up_to_date(office.services, office.workspace.id, campaign.id)
+
+
+async def test_a_large_campaign_that_moves_is_not_counted_with_each_poll(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transits, "READ", 2)
+    large = await office.campaign(*[R] * 40)
+    small = await office.campaign(R, ref="223", name="Small")
+    await counting.survey(office.services, office.workspace.id)
+
+    rising = iter([Status.HANDED_OVER, Status.IN_TRANSIT, Status.LOCAL_DELIVERY, Status.DELIVERED])
+
+    async def counted_after(minutes: int) -> set[Id]:
+        status = next(rising)
+        office.clock.moment += timedelta(minutes=minutes)
+        for one in (large, small):
+            ref = "1001" if one is large else "2001"
+            await office.learn(Batch(changes=(a_change(ref, status, occurred_at=office.clock.now()),)))
+        before = office.read(transits.counted, office.workspace.id)
+        await counting.survey(office.services, office.workspace.id)
+        after = office.read(transits.counted, office.workspace.id)
+        return {one for one in after if after[one] != before[one]}
+
+    # Twenty reads, a minute each; what was written in the five before it is counted anew in any case.
+    assert await counted_after(1) == {small.id}
+    assert await counted_after(13) == {small.id}
+    assert await counted_after(1) == {large.id, small.id}
+    assert await counted_after(1) == {small.id}
