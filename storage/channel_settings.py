@@ -27,6 +27,11 @@ def of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) ->
     return _choices(row) if row else ChannelSettings()
 
 
+def state_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> str:
+    """What is kept of what this channel was told; "" for one that was never told anything."""
+    return connection.scalar(select(channels.c.state).where(_mine(workspace_id, channel))) or ""
+
+
 def keep(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, settings: ChannelSettings) -> None:
     """Keeps them. Its quiet hours begin with the next look at the clock."""
     quiet_from, quiet_until = settings.quiet or (None, None)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, literal, or_, select, update
 
 from storage.cards import Card, Key, keep_card
 from storage.database import database_time, run, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
-from storage.schema.tables import EPOCH, MICROSECOND, Moment, channels, outbox
+from storage.schema.tables import EPOCH, MICROSECOND, Moment, cards, channels, outbox
 from storage.statements import load
 from storage.statuses import BY_RANK, NOTABLE, Status
 
@@ -338,8 +338,11 @@ def reopen(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId
 
 def told_of(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> list[Told]:
     """Where this piece's news went, oldest first: "was I told, and if not, why?"."""
-    rows = select(outbox).where(outbox.c.workspace_id == workspace_id, outbox.c.piece_id == piece_id)
+    mine = outbox.c.workspace_id == workspace_id, outbox.c.piece_id == piece_id
+    card = cards.c.workspace_id == workspace_id, cards.c.channel == outbox.c.channel
+    of_card = exists().where(*card, cards.c.message_ts == outbox.c.message_ts)
+    rows = select(outbox, of_card.label("of_card")).where(*mine)
     return [
-        Told(ChannelId(row.channel), BY_RANK[row.status], row.sent_at, row.refusal)
+        Told(ChannelId(row.channel), BY_RANK[row.status], row.sent_at, row.refusal, bool(row.of_card))
         for row in connection.execute(rows.where(outbox.c.status.in_([*Status])).order_by(outbox.c.id)).all()
     ]

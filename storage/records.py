@@ -380,3 +380,5 @@ class Told:
     status: Status
     sent_at: datetime | None
     refusal: str
+    #: Nothing was posted of it: the campaign's card was edited, as the channel asked for.
+    only_card: bool = False

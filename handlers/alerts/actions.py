@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from handlers.alerts import commands as alerts_commands
-from handlers.alerts import switching
+from handlers.alerts import deadlines, switching
 from handlers.alerts import view as alerts_view
 from handlers.context import replies
 from handlers.context.lookups import campaign_of
@@ -35,6 +35,9 @@ async def carry_out(services: Services, request: Request, value: str) -> None:
         await switching.switch_off(services, request, asked.campaign, what)
     elif asked.verb == "mute" and asked.until is not None:
         await switching.mute(services, request, datetime.fromtimestamp(asked.until, UTC))
+    elif asked.verb == "no_day":
+        await deadlines.keep_day(services, request, asked.campaign, what, None)
+        await replies.to_channel(services, request, short_answers.plain(deadlines.no_day(what)))
     elif asked.verb == "unmute":
         await switching.mute(services, request, None)
     else:

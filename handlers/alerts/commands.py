@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from handlers.alerts import deadlines, offer_view, switching, words
 from handlers.alerts import view as alerts_view
+from handlers.alerts.home_by import HomeBy
 from handlers.alerts.words import AlertsAsk
 from handlers.context import matching, replies
 from handlers.context.asker import zone_of
@@ -49,14 +50,15 @@ async def open_alert_settings(services: Services, request: Request) -> None:
     """Shows the settings of the channel that was asked in."""
     key, channel = request.workspace.id, request.channel
 
-    def look(connection: Connection) -> tuple[list[Subscription], list[StoredCampaign], ChannelSettings]:
+    def look(connection: Connection) -> tuple[list[Subscription], list[StoredCampaign], ChannelSettings, list[HomeBy]]:
         known = queries.latest_campaigns(connection, key, alerts_view.OFFERED)
         current = workspaces.subscriptions_of(connection, key, channel)
-        return current, known, channel_settings.of(connection, key, channel)
+        days = switching.days_of(connection, key, channel) if current else []
+        return current, known, channel_settings.of(connection, key, channel), days
 
-    current, known, chosen = await services.memory.read(look)
+    current, known, chosen, days = await services.memory.read(look)
     own = str(await zone_of(services, request))
-    form = alerts_view.settings_form(channel, current, known, chosen, own)
+    form = alerts_view.settings_form(channel, current, known, chosen, own, days)
     await services.slack.open_view(request.trigger_id, form)
 
 

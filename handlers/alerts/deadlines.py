@@ -1,8 +1,12 @@
 """The day by which a campaign is to be in homes, for a channel that is told of it."""
 
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import date
 from functools import partial
+from typing import Final
 
-from handlers.alerts import risks
+from handlers.alerts import home_by, switching
 from handlers.alerts import view as alerts_view
 from handlers.alerts.holding import holding
 from handlers.alerts.state import State
@@ -18,6 +22,8 @@ from storage import channel_settings
 from storage.audit import Act
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelSubscription
 
+BUSY: Final = "This channel is being written to. Try again in a moment."
+
 
 async def set_deadline(services: Services, request: Request, asked: Deadline) -> None:
     """Keeps the day by which a campaign is to be in homes, for a channel that is told of it. Raises Refusal."""
@@ -28,24 +34,68 @@ async def set_deadline(services: Services, request: Request, asked: Deadline) ->
     day = None if asked.day.casefold() == "off" else days_ahead.read(asked.day, today)
     if day is not None and day <= today:
         raise Refusal(f"{formatting.day(day)} is already over. Choose a later day.")
-    below = asked.below or risks.BELOW
-    await _require_told(services, request, campaign_id, name)
-    async with holding(services, request.workspace.id, request.channel) as held:
-        if held is None:
-            raise Refusal("This channel is being written to. Try again in a moment.")
-        current = await _require_told(services, request, campaign_id, name)
-        state = State.read(current.state).with_deadline(campaign_id, day, below, first=not current.state)
-        keep = partial(channel_settings.told, held=held, state=state.written())
-        where = f"channel {request.channel}, in homes by {day or 'no day'}"
-        await record_audit(services, request, Act.RULES, name, where, work=keep)
+    below = await keep_day(services, request, campaign_id, name, day, asked.below)
     if day is None:
-        said = f"No day is set for *{escape(name)}* any more."
+        said = no_day(name)
     else:
         said = (
             f"*{escape(name)}* is to be in homes by {formatting.day(day)}. This channel is told once, when the chance "
             f"of that falls below {below}%. `/mailalerts {escape(name)} in home by off` ends it."
         )
     await replies.to_channel(services, request, short_answers.plain(said))
+
+
+async def keep_day(
+    services: Services, request: Request, campaign_id: CampaignId, name: str, day: date | None, below: int | None = None
+) -> int:
+    """Keeps the day of a campaign that the channel is told of, or that it has none; gives the chance below which it is
+    told. Raises Refusal."""
+    await _require_told(services, request, campaign_id, name)
+    async with holding(services, request.workspace.id, request.channel) as held:
+        if held is None:
+            raise Refusal(BUSY)
+        current = await _require_told(services, request, campaign_id, name)
+        known = State.read(current.state)
+        below = below or known.below or home_by.BELOW
+        state = known.with_deadline(campaign_id, day, below, first=not current.state)
+        keep = partial(channel_settings.told, held=held, state=state.written())
+        where = f"channel {request.channel}, in homes by {day or 'no day'}"
+        await record_audit(services, request, Act.RULES, name, where, work=keep)
+    return below
+
+
+def no_day(name: str) -> str:
+    """Said in the channel when a campaign's day was taken away."""
+    return f"No day is set for *{escape(name)}* any more."
+
+
+async def save(services: Services, request: Request, ended: Collection[CampaignId], below: int | None) -> None:
+    """The settings were saved: these days end, and the rest is told of below this chance (None: as it is).
+
+    Says in the channel what has changed. Raises Refusal.
+    """
+    key, channel = request.workspace.id, request.channel
+    days = await services.memory.read(switching.days_of, key, channel)
+    gone = [one for one in days if one.campaign in ended]
+    moved = [one for one in days if below and one.below != below and one not in gone]
+    if not gone and not moved:
+        return
+    async with holding(services, key, channel) as held:
+        found = await services.memory.read(channel_settings.listeners, key, services.clock.now(), channel)
+        if held is None or not found:
+            raise Refusal(BUSY)
+        state = State.read(found[0].state)
+        for one in gone:
+            state = state.with_deadline(one.campaign, None, one.below, first=False)
+        for one in moved:
+            state = state.with_deadline(one.campaign, one.day, below or one.below, first=False)
+        state = replace(state, below=below or state.below)
+        keep = partial(channel_settings.told, held=held, state=state.written())
+        subject = ", ".join(one.name for one in (*gone, *moved))
+        await record_audit(services, request, Act.RULES, subject, f"channel {channel}, days in homes", work=keep)
+    said = [no_day(one.name) for one in gone]
+    said += [f"This channel is told once the chance of a day in homes falls below {below}%."] if moved else []
+    await replies.to_channel(services, request, short_answers.plain(" ".join(said)))
 
 
 async def _require_told(

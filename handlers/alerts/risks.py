@@ -12,8 +12,6 @@ from handlers.text.buttons import NOTHING, Action
 from handlers.text.messages import Message, actions, button, clip_plain, context, escape, section
 from storage.records import CampaignId, StoredCampaign
 
-#: The chance, in per cent, below which a channel is told that chose no other.
-BELOW: Final = 80
 LISTED: Final = 10
 NAME: Final = 100
 

@@ -20,6 +20,8 @@ class State:
     week: str = ""
     #: Campaign to the day by which it is to be in homes, and the chance in per cent below which that is told.
     deadlines: dict[str, list[str | int]] = field(default_factory=dict)
+    #: The chance below which this channel wants to be told, where a day is set without one; 0: it chose none.
+    below: int = 0
     #: Campaigns that were told to be at risk, and the hour of the last look at that.
     at_risk: list[int] = field(default_factory=list)
     risk_hour: str = ""

@@ -7,11 +7,13 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from handlers.alerts import offer_view
+from handlers.alerts import home_by, offer_view
 from handlers.alerts import view as alerts_view
+from handlers.alerts.home_by import HomeBy
 from handlers.alerts.notices import SWITCHED_OFF
+from handlers.alerts.state import State
 from handlers.context import kept, replies
-from handlers.context.asker import zone_of
+from handlers.context.asker import today_of, zone_of
 from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal
@@ -21,7 +23,16 @@ from handlers.text.messages import Message
 from storage import channel_settings, outbox, workspaces
 from storage.audit import Act
 from storage.ledger import missed
-from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, NotifyOn, Subscription
+from storage.queries import mail as queries
+from storage.records import (
+    NO_CAMPAIGN,
+    CampaignId,
+    ChannelId,
+    ChannelSettings,
+    NotifyOn,
+    Subscription,
+    WorkspaceId,
+)
 
 
 class TooLateToUndo(Refusal):
@@ -36,11 +47,22 @@ async def current(services: Services, request: Request) -> list[Subscription]:
 async def listing(services: Services, request: Request) -> Message:
     """Everything that is on, in words."""
 
-    def look(connection: Connection) -> tuple[list[Subscription], ChannelSettings]:
+    def look(connection: Connection) -> tuple[list[Subscription], ChannelSettings, list[HomeBy]]:
         key, channel = request.workspace.id, request.channel
-        return workspaces.subscriptions_of(connection, key, channel), channel_settings.of(connection, key, channel)
+        current = workspaces.subscriptions_of(connection, key, channel)
+        days = days_of(connection, key, channel) if current else []
+        return current, channel_settings.of(connection, key, channel), days
 
-    return alerts_view.listing(request.channel, *await services.memory.read(look))
+    today = await today_of(services, request)
+    return alerts_view.listing(request.channel, *await services.memory.read(look), today)
+
+
+def days_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> list[HomeBy]:
+    """The days by which campaigns are to be in homes, as this channel set them."""
+    state = State.read(channel_settings.state_of(connection, workspace_id, channel))
+    keys = [CampaignId(int(key)) for key in state.deadlines]
+    known = {key: queries.campaign(connection, workspace_id, key) for key in keys}
+    return home_by.days_of(state, {key: one.facts.name for key, one in known.items() if one is not None})
 
 
 async def switch_on(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:

@@ -1,9 +1,11 @@
 """What this wing answers."""
 
-from handlers.alerts import actions, commands
+from handlers.alerts import actions, commands, deadlines
+from handlers.alerts.home_by import BELOWS
 from handlers.alerts.view import chosen_hours
 from handlers.context.services import Request, Services
 from handlers.context.table import Command, Filled, Press, Submission, Table
+from handlers.errors import Outdated
 from handlers.text.buttons import Action, AlertsForm, Form, Hours, Limit, News, OneCampaign, Word
 from handlers.text.codec import read
 from storage.records import CampaignId
@@ -20,6 +22,8 @@ async def _save(services: Services, request: Request, filled: Filled) -> None:
     notify_on = frozenset(read(News, one).notify_on for one in filled["wants"].several)
     asked = read(OneCampaign, filled["campaign"].chosen)
     await actions.save_alerts(services, request, asked, notify_on, told_at, _dropped(filled))
+    ended, below = _days(filled)
+    await deadlines.save(services, request, ended, below)
 
 
 def _zone(filled: Filled) -> str:
@@ -30,10 +34,23 @@ def _zone(filled: Filled) -> str:
 
 def _dropped(filled: Filled) -> set[CampaignId]:
     """What the form showed as on, and was unticked."""
-    shown = read(AlertsForm, filled.metadata).shown
+    return _unticked(read(AlertsForm, filled.metadata).shown, filled, "keep")
+
+
+def _unticked(shown: str, filled: Filled, name: str) -> set[CampaignId]:
     if not shown:
         return set()
-    return {read(OneCampaign, one).campaign for one in set(shown.split(";")) - set(filled["keep"].several)}
+    return {read(OneCampaign, one).campaign for one in set(shown.split(";")) - set(filled[name].several)}
+
+
+def _days(filled: Filled) -> tuple[set[CampaignId], int | None]:
+    """The days in homes that were unticked, and below which chance the rest is told of (None: as it is)."""
+    shown = read(AlertsForm, filled.metadata).days
+    chosen = filled["below"].chosen if shown else ""
+    below = read(Limit, chosen).number if chosen else None
+    if below not in (None, *BELOWS):
+        raise Outdated
+    return _unticked(shown, filled, "home"), below
 
 
 def _channel(filled: Filled) -> str:

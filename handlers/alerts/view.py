@@ -1,9 +1,11 @@
 """What a channel is told of: the settings, and the news itself: one card per campaign, returns in its thread."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, TypeVar
 
+from handlers.alerts import home_by
+from handlers.alerts.home_by import HomeBy
 from handlers.errors import Outdated
 from handlers.status.view import ESTIMATE
 from handlers.text import formatting
@@ -74,6 +76,7 @@ def settings_form(
     campaigns: Sequence[StoredCampaign],
     chosen: ChannelSettings,
     own_zone: str,
+    days: Sequence[HomeBy] = (),
 ) -> Block:
     """The modal behind `/mailalerts`: which campaigns, and what of them. What else is on stays on, unless unticked."""
     zone = chosen.zone if current else own_zone
@@ -90,7 +93,7 @@ def settings_form(
     return {
         "type": "modal",
         "callback_id": Form.ALERTS,
-        "private_metadata": write(AlertsForm(channel, ";".join(box["value"] for box in kept))),
+        "private_metadata": write(AlertsForm(channel, _joined(kept), _joined(home_by.boxes(days)))),
         "title": {"type": "plain_text", "text": clip_plain("Mail alerts", VIEW_TITLE)},
         "submit": {"type": "plain_text", "text": "Save"},
         "close": {"type": "plain_text", "text": "Leave as it is"},
@@ -105,10 +108,15 @@ def settings_form(
             ),
             *_stays_on(kept),
             *_hours(hours),
+            *(home_by.fields(days) if current else []),
             *_zone(zone, own_zone),
             context(_now(current)),
         ],
     }
+
+
+def _joined(boxes: Sequence[Block]) -> str:
+    return ";".join(box["value"] for box in boxes)
 
 
 def _hours(chosen: ChannelSettings) -> list[Block]:
@@ -186,7 +194,9 @@ def _described(one: Subscription) -> str:
     return f"*{what}* ({news})"
 
 
-def listing(channel: ChannelId, current: Sequence[Subscription], chosen: ChannelSettings) -> Message:
+def listing(
+    channel: ChannelId, current: Sequence[Subscription], chosen: ChannelSettings, days: Sequence[HomeBy], today: date
+) -> Message:
     """Everything that is on, in words, and whether anything stands in the way."""
     if not current:
         text = f"<#{channel}> is not told of anything. `/mailalerts on` changes that."
@@ -195,7 +205,7 @@ def listing(channel: ChannelId, current: Sequence[Subscription], chosen: Channel
     if len(current) > 1 and current[0].campaign_id == NO_CAMPAIGN:
         lines[0] = lines[0].replace(EVERY, f"{EVERY} but these", 1)
     text = f"<#{channel}> gets alerts for {', '.join(named(one.campaign_name or EVERY) for one in current[:LISTED])}."
-    blocks = [section(text), section("\n".join(lines)), context(_when(chosen))]
+    blocks = [section(text), section("\n".join(lines)), *home_by.lines(days, today), context(_when(chosen))]
     if current[0].muted_until is not None:
         blocks.append(
             context(f":mute: Muted until {formatting.stamp(current[0].muted_until)}. Nothing is lost meanwhile.")

@@ -107,13 +107,17 @@ class OneRow(Carried):
 
 @dataclass(frozen=True)
 class AlertsForm(Carried):
-    """Whose settings a form holds, and which campaigns it showed as on (";" between them): unticked, those end."""
+    """Whose settings a form holds, and which campaigns it showed as on (";" between them): unticked, those end.
 
-    VERSION = 2
+    `days`: which of them it showed with a day by which they are to be in homes.
+    """
+
+    VERSION = 3
     LONGEST = codec.FORM
 
     channel: ChannelId
     shown: str
+    days: str = ""
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,8 @@ def _told(one: Told) -> str:
         return f"I couldn't post “{what}” in {where}: {escape(one.refusal)}"
     if one.sent_at is None:
         return f"{where} will be notified of “{what}” shortly"
+    if one.only_card:
+        return f"{where} wasn't notified of “{what}”: only its live card moved {formatting.stamp(one.sent_at)}"
     return f"{where} was notified of “{what}” {formatting.stamp(one.sent_at)}"
 
 

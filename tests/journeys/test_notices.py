@@ -66,6 +66,8 @@ async def test_deliveries_move_the_card_and_post_nothing_more(stage: Stage) -> N
     await subscribed(stage)
     await come_back(stage, 2, "delivered")
     card = (await stage.until(lambda: told(stage, "Spring lapsed: ")))[0]
+    piece = stage.stannp.pieces_of(222)[0]
+    assert "wasn't notified of “Delivered”: only its" in everything(await stage.say("/mailtrack", str(piece.id)))
     before = len(stage.slack.messages)
     await come_back(stage, 3, "delivered")
     await stage.until(lambda: card.edits == 1)

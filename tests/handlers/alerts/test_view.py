@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from handlers.alerts import digest_view
 from handlers.alerts import view as alerts_view
+from handlers.alerts.home_by import HomeBy
 from handlers.status import runway
 from handlers.status import view as status_view
 from storage.records import (
@@ -35,11 +36,12 @@ def test_everything_about_alerts(
     campaign: StoredCampaign, mix: Mix, pieces: list[StoredPiece], current: list[Subscription]
 ) -> None:
     channel = ChannelId("C0OPS")
+    days = [HomeBy(one.campaign_id, one.campaign_name or "x", NOW.date(), 80) for one in current]
     fine(
         alerts_view.settings_form(
-            channel, current, [campaign], ChannelSettings("Europe/Paris", 9, (22, 7), 5), "America/Chicago"
+            channel, current, [campaign], ChannelSettings("Europe/Paris", 9, (22, 7), 5), "America/Chicago", days
         ),
-        alerts_view.listing(channel, current, ChannelSettings()),
+        alerts_view.listing(channel, current, ChannelSettings(), days, NOW.date()),
     )
     fine(alerts_view.card(campaign, mix, "Spent $1", NOW), alerts_view.card(None, mix, "Spent $1", NOW))
     fine(alerts_view.confirmed("x", frozenset(NotifyOn), "U0ANA"))

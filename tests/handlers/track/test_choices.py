@@ -66,6 +66,10 @@ def test_a_guess_is_said_to_be_one_and_a_campaign_may_be_meant() -> None:
     ("told", "said"),
     [
         (Told(ChannelId("C0OPS"), Status.RETURNED, NOW, ""), "<#C0OPS> was notified of “Returned” <!date"),
+        (
+            Told(ChannelId("C0OPS"), Status.DELIVERED, NOW, "", only_card=True),
+            "<#C0OPS> wasn't notified of “Delivered”: only its live card moved",
+        ),
         (Told(ChannelId("C0OPS"), Status.RETURNED, None, ""), "<#C0OPS> will be notified of “Returned” shortly"),
         (
             Told(ChannelId("C0OPS"), Status.RETURNED, None, "closed <x>"),

@@ -1,0 +1,112 @@
+"""The days by which campaigns are to be in homes: set by words, shown, changed and ended by the settings and the list."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from handlers.alerts import actions, commands
+from handlers.alerts.home_by import BELOW
+from handlers.alerts.switching import days_of
+from handlers.alerts.table import TABLE
+from handlers.context.table import Field, Filled
+from handlers.errors import Outdated, Refusal
+from handlers.text.buttons import Action, AlertsDo, Form, Hours, Limit, OneCampaign
+from handlers.text.codec import write
+from storage.records import CampaignId
+from storage.statuses import Status
+from tests.handlers.conftest import OPS, Office, pressable
+
+
+async def say(office: Office, text: str) -> str:
+    await commands.mail_alerts(office.services, office.request(text))
+    return office.slack.last.text
+
+
+def days(office: Office) -> list[tuple[str, date, int]]:
+    return [(one.name, one.day, one.below) for one in office.read(days_of, office.workspace.id, OPS)]
+
+
+async def two(office: Office) -> tuple[CampaignId, CampaignId]:
+    """Two campaigns with their days, and alerts for all."""
+    spring = await office.campaign(Status.IN_TRANSIT)
+    autumn = await office.campaign(Status.IN_TRANSIT, ref="223", name="Autumn")
+    await say(office, "on")
+    await say(office, "Spring lapsed in home by Dec 12")
+    await say(office, "Autumn in home by Dec 1 below 60%")
+    return spring.id, autumn.id
+
+
+def filled(form: Any, *unticked: CampaignId, below: int | None = None) -> Filled:
+    """The settings as they were shown, with these days unticked, and this chance chosen."""
+    gone = {write(OneCampaign(one)) for one in unticked}
+    boxes = next(block["element"]["options"] for block in form["blocks"] if block.get("block_id") == "home")
+    fields = {
+        "campaign": Field(chosen=write(OneCampaign(CampaignId(0)))), "wants": Field(),
+        "digest": Field(chosen=write(Limit(9))), "quiet": Field(chosen=write(Hours(None, None))),
+        "alarm": Field(chosen=write(Limit(5))),
+        "home": Field(several=tuple(one["value"] for one in boxes if one["value"] not in gone)),
+        "below": Field(chosen=write(Limit(below)) if below else ""),
+    }  # fmt: skip
+    return Filled(form["private_metadata"], fields)
+
+
+async def shown(office: Office) -> Any:
+    await commands.open_alert_settings(office.services, office.request())
+    return office.slack.last.shown
+
+
+async def save(office: Office, sent: Filled) -> None:
+    await TABLE.forms[Form.ALERTS].handler(office.services, office.request(), sent)
+
+
+async def test_the_list_shows_each_day_with_a_button_that_takes_it_away(office: Office) -> None:
+    spring, autumn = await two(office)
+    assert days(office) == [("Autumn", date(2026, 12, 1), 60), ("Spring lapsed", date(2026, 12, 12), BELOW)]
+    await say(office, "list")
+    blocks = office.slack.last.shown.blocks
+    assert "*Autumn* is to be in homes by Dec 1; warns below 60%" in str(blocks)
+    assert (Action.ALERTS_DO, write(AlertsDo("no_day", spring))) in pressable(blocks)
+    await actions.carry_out(office.services, office.request(), write(AlertsDo("no_day", autumn)))
+    assert [name for name, _, _ in days(office)] == ["Spring lapsed"]
+    assert "No day is set for *Autumn*" in office.slack.of("post")[-1].text, "said to everyone"
+
+
+async def test_the_settings_end_a_day_and_move_the_chance_for_the_rest_and_the_next(office: Office) -> None:
+    _, autumn = await two(office)
+    form = await shown(office)
+    assert "Autumn: Dec 1" in str(form)
+    await save(office, filled(form, autumn, below=70))
+    assert days(office) == [("Spring lapsed", date(2026, 12, 12), 70)]
+    last = office.slack.of("post")[-1].text
+    assert "No day is set for *Autumn*" in last
+    assert "falls below 70%" in last
+    assert "falls below 70%" in await say(office, "Autumn in home by Dec 3"), (
+        "what the channel chose is for the next, too"
+    )
+    posted = len(office.slack.of("post"))
+    form = await shown(office)
+    assert "initial_option" in next(b for b in form["blocks"] if b.get("block_id") == "below")["element"]
+    await save(office, filled(form, below=70))
+    assert len(office.slack.of("post")) == posted + 1, "that the settings were saved; of the days nothing changed"
+    assert len(days(office)) == 2
+    assert office.log()[-1][0] != "rules"
+
+
+async def test_chances_that_differ_stay_as_they_are_unless_one_is_chosen(office: Office) -> None:
+    await two(office)
+    form = await shown(office)
+    assert "initial_option" not in next(b for b in form["blocks"] if b.get("block_id") == "below")["element"]
+    await save(office, filled(form))
+    assert {below for _, _, below in days(office)} == {60, BELOW}
+    with pytest.raises(Outdated):
+        await save(office, filled(form, below=3))
+
+
+async def test_before_a_day_is_set_the_settings_say_how(office: Office) -> None:
+    await office.campaign(Status.IN_TRANSIT)
+    assert "in home by" not in str(await shown(office)), "nothing is on here yet"
+    await say(office, "on")
+    assert "in home by Dec 12" in str(await shown(office))
+    with pytest.raises(Refusal, match="Name the campaign"):
+        await say(office, "all in home by Dec 12")
