@@ -1,7 +1,8 @@
 """The delivery curve: how much has arrived by the end of each day, beside what was expected."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Final
 
 from matplotlib.figure import Figure
@@ -27,12 +28,20 @@ ROOM: Final = 260
 Height = Callable[[float], float]
 #: Where across the sheet, and between which shares.
 Band = list[tuple[float, tuple[float, float]]]
+#: Between a name and the line (pixels), and how finely that is looked at between two days.
+GAP: Final = 14
+STEPS: Final = 12
 #: With more points than this their marks would touch.
 MARKED: Final = 30
 
 
 def draw(curve: Curve) -> bytes:
     """The picture as PNG."""
+    return canvas.png(canvas.pixels_of(figure_of(curve)))
+
+
+def figure_of(curve: Curve) -> Figure:
+    """All that is drawn."""
     figure = canvas.sheet()
     top = canvas.write_head(figure, curve.title, curve.message) - 60
     across = [LEFT + (RIGHT - LEFT) * n / max(len(curve.points) - 1, 1) for n in range(len(curve.points))]
@@ -44,11 +53,16 @@ def draw(curve: Curve) -> bytes:
     placed = list(zip(across, curve.points, strict=True))
     # From what is known today to where it may go.
     ahead = [(x, (p.low, p.high)) for x, p in placed if p.day >= curve.today - timedelta(days=1)]
-    _draw_band(figure, [(x, p.usual) for x, p in placed], USUAL, curve.usual, height)
-    _draw_band(figure, ahead, LIKELY, "", height)
+    usual = [(x, p.usual) for x, p in placed]
+    _draw_band(figure, usual, USUAL, height)
+    _draw_band(figure, ahead, LIKELY, height)
+    if _is_area(usual):
+        line = [(x, height(p.actual)) for x, p in placed if p.actual is not None]
+        x, y = spot_of_name([(x, (height(low), height(high))) for x, (low, high) in usual], line, curve.usual, top)
+        write(figure, x, y, curve.usual, SMALL, color=QUIET, ha="right")
     _draw_line(figure, curve.points, across, height)
     _name_days(figure, curve, across)
-    return canvas.png(canvas.pixels_of(figure))
+    return figure
 
 
 def _draw_grid(figure: Figure, height: Height) -> None:
@@ -58,15 +72,41 @@ def _draw_grid(figure: Figure, height: Height) -> None:
         write(figure, LEFT - 18, y, f"{tenth * 10}%", SMALL, color=QUIET, ha="right")
 
 
-def _draw_band(figure: Figure, band: Band, color: str, name: str, height: Height) -> None:
-    if len(band) < 2 or not any(high > 0 for _, (_, high) in band):  # noqa: PLR2004 - an area has two ends
+def _is_area(band: Band) -> bool:
+    return len(band) > 1 and any(high > 0 for _, (_, high) in band)
+
+
+def spot_of_name(band: Band, line: Sequence[tuple[float, float]], name: str, top: float) -> tuple[float, float]:
+    """Where the band's name stands (its right end, its middle), all in pixels: under the band's end; where the line or
+    its per cent would touch it there, at the foot, above the band, or farther to the left."""
+    width, (end, (low, _)) = canvas.width_of(name, SMALL), band[-1]
+    spots = [(end, max(low - SMALL * 0.8, BOTTOM + SMALL)), (end, BOTTOM + SMALL)]
+    for x, (under, over) in reversed(band):
+        if x - width > LEFT:
+            spots += [(x, over + SMALL), (x, under - SMALL)]
+    inside = [(x, y) for x, y in spots if BOTTOM + SMALL / 2 < y < top - SMALL / 2]
+    free = [spot for spot in inside if not _touches(spot, width, line)]
+    return (free or spots)[0]
+
+
+def _touches(spot: tuple[float, float], width: float, line: Sequence[tuple[float, float]]) -> bool:
+    """Whether a name there is on the line, or on the per cent at the line's end."""
+    x, y = spot
+    steps = [(a[0] + (b[0] - a[0]) * part / STEPS, a[1] + (b[1] - a[1]) * part / STEPS)
+             for a, b in pairwise(line) for part in range(STEPS + 1)]  # fmt: skip
+    on_line = any(x - width - GAP <= at <= x + GAP and abs(up - y) <= SMALL / 2 + GAP for at, up in (*steps, *line))
+    if on_line or not line:
+        return on_line
+    at, up = line[-1]
+    share = canvas.width_of("100%", SMALL, "bold") + 20
+    return x - width - GAP < at + share and at - share < x + GAP and abs(up - SMALL * 0.9 - y) < SMALL + GAP
+
+
+def _draw_band(figure: Figure, band: Band, color: str, height: Height) -> None:
+    if not _is_area(band):
         return
     edge = [(x, height(low)) for x, (low, _) in band] + [(x, height(high)) for x, (_, high) in reversed(band)]
     figure.add_artist(Polygon(edge, facecolor=color, edgecolor="none", transform=None))
-    if name:
-        # Named under its end.
-        x, (low, _) = band[-1]
-        write(figure, x, max(height(low) - SMALL * 0.8, BOTTOM + SMALL), name, SMALL, color=QUIET, ha="right")
 
 
 def _draw_line(figure: Figure, points: tuple[Point, ...], across: list[float], height: Height) -> None:

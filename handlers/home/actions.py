@@ -39,20 +39,20 @@ log = structlog.get_logger()
 PICTURE_KEPT: Final = timedelta(hours=1)
 
 
-async def publish(services: Services, request: Request) -> None:
-    """This person's Home as it is now, whatever they saw before."""
+async def publish(services: Services, request: Request, *, sent: bool = False) -> None:
+    """This person's Home as it is now, whatever they saw before. `sent`: the pie was just sent to them."""
     workspace = await services.memory.read(workspaces.by_id, request.workspace.id)
-    await _show(services, replace(request, workspace=workspace, view_hash=""))
+    await _show(services, replace(request, workspace=workspace, view_hash=""), sent=sent)
 
 
-async def _show(services: Services, request: Request, *, page: int = 0, note: str = "") -> str:
+async def _show(services: Services, request: Request, *, page: int = 0, note: str = "", sent: bool = False) -> str:
     """Publishes this person's Home from what is known; gives its hash."""
-    view = await _build(services, request, _as_kept(services, request), page, note)
+    view = await _build(services, request, _as_kept(services, request), page, note, sent=sent)
     try:
         return await services.slack.publish_home(request.user, view, request.view_hash)
     except HomeChanged:
         # Another look was quicker. Each view is made from what is remembered, so one more shows both.
-        view = await _build(services, request, _as_kept(services, request), page, note)
+        view = await _build(services, request, _as_kept(services, request), page, note, sent=sent)
         return await services.slack.publish_home(request.user, view, "")
 
 
@@ -81,12 +81,15 @@ def _as_kept(services: Services, request: Request) -> Freshness:
     return Freshness(services.platform.name, request.workspace.polled_at)
 
 
-async def _build(services: Services, request: Request, fresh: Freshness, page: int, note: str) -> Block:
+async def _build(
+    services: Services, request: Request, fresh: Freshness, page: int, note: str, *, sent: bool = False
+) -> Block:
     today = await asker.today_of(services, request)
     report, wrong = await services.memory.read(_look, request, today, fresh, page, note)
     many, url = services.accounts is not None, services.policy.public_url
     lasting = [problem_view.text(one, services.platform.profile, many=many, public_url=url) for one in wrong]
-    report = replace(report, settings_admin=await is_steward(services, request), account=many, problems=lasting)
+    admin = await is_steward(services, request)
+    report = replace(report, settings_admin=admin, account=many, problems=lasting, sent=sent)
     return home_view.home(_with_picture(services, report))
 
 

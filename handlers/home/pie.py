@@ -2,21 +2,30 @@
 
 from datetime import date
 
+import structlog
+
 from handlers.context import asker, replies
 from handlers.context.services import Request, Services
 from handlers.context.table import Filled
-from handlers.errors import Outdated, Trouble
+from handlers.errors import HomeChanged, Outage, Outdated, Refusal, Trouble
+from handlers.home import actions as home_actions
 from handlers.home import view as home_view
 from handlers.status import answers
 from handlers.text import buttons, parsing
 from handlers.text.messages import Message, waiting
 from handlers.text.parsing import Range
 
+log = structlog.get_logger()
+
 
 async def show_pie(services: Services, request: Request, value: str) -> None:
-    """*Show the pie*: in the asker's direct messages with the app."""
+    """*Show the pie*: in the asker's direct messages with the app; Home then says so."""
     message = await _pie(services, request, value)
     await replies.show(services, message, lambda shown: services.slack.post(request.user, shown))
+    try:
+        await home_actions.publish(services, request, sent=True)
+    except (HomeChanged, Refusal, Outage) as trouble:
+        log.info("home.not_shown", reason=type(trouble).__name__)
 
 
 async def open_post(services: Services, request: Request, value: str) -> None:

@@ -73,6 +73,8 @@ class Report:
     #: How far the webhook is set up, and what the platform does not answer, in a sentence; "" where all is well.
     webhook: str = ""
     gaps: str = ""
+    #: The pie was just sent to this person.
+    sent: bool = False
 
 
 def home(report: Report) -> Block:
@@ -172,7 +174,8 @@ def _mix(report: Report) -> list[Block]:
         return [image_at(report.picture, alt), section(escape(counts_text(mix))), actions(_post(report))]
     value = carry(None, report.standing.span.days)
     show = button("Show the pie", Action.SHOW_PIE, value, spoken="Send the pie to me in a direct message")
-    return [section(f"{strip(mix)}\n{legend(mix)}"), actions(show, _post(report))]
+    done = [context(":white_check_mark: The pie is in our direct messages: open *Messages* above.")]
+    return [section(f"{strip(mix)}\n{legend(mix)}"), actions(show, _post(report)), *(done if report.sent else [])]
 
 
 def _post(report: Report) -> Block:

@@ -98,7 +98,7 @@ def _search(only: PieceFilter) -> Block:
 
 def _summary(listing: Listing) -> str:
     if listing.only.asked:
-        return f"Pieces whose id, recipient, ZIP or address begins with “{quote(listing.only.asked)}”"
+        return f"Pieces that match “{quote(listing.only.asked)}”"
     status = listing.only.status
     number = listing.mix.total if status is None else listing.mix.of(status)
     where = "" if status is None else f" at {STYLES[status].label}"
@@ -112,7 +112,7 @@ def _nothing(listing: Listing) -> list[Block]:
     if only.asked and only.status is not None:
         why = f"No piece at {STYLES[only.status].label} matches “{quote(only.asked)}”."
     elif only.asked:
-        why = f"No piece of this campaign matches “{quote(only.asked)}”. Names are found by their beginning."
+        why = f"No piece of this campaign matches “{quote(only.asked)}”. Try one word of the name, street or city."
     elif listing.after is not None or only.status is None:
         why = "There are no more."
     else:

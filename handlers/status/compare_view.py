@@ -15,10 +15,15 @@ from handlers.text.messages import TEXT, Block, Message, Picture, button, clip, 
 from storage.records import Mix
 from storage.statuses import FINAL, MAILED, Status
 
+#: Not mailed, and may still be.
+BEFORE: Final = frozenset(Status) - MAILED - FINAL
+
 #: Days by which two campaigns may be apart and still be compared before they are complete.
 APART: Final = 1
 #: Below so many mailed pieces on one side nearly every difference is chance.
 FEW: Final = 50
+
+CHANCE: Final = "Chance: in one of twenty comparisons of like mail a difference this large comes by itself."
 
 FORMS: Final = "`/mailstatus Spring vs Fall` or `/mailstatus this month vs last month`"
 
@@ -73,14 +78,15 @@ def answer(one: Side, other: Side, today: date, picture: bytes | None) -> Messag
     title = f"{one.name} vs {other.name}"
     said = differences(one, other, today)
     lines = [f"• {label}: {first} vs {second}" for label, _, (first, second) in pair_of(one, other).rows()]
-    numbers = "\n".join(lines) or "No pieces on either side."
+    numbers = "\n".join(lines)
+    chanced = [context(CHANCE)] if any("chance" in line for line in said) else []
     counts = f"{_count(one)} vs {_count(other)}"
     blocks = [
         header(title),
         section(f"*{escape(said[0])}*" + "".join(f"\n{escape(line)}" for line in said[1:])),
         context(counts),
-        section(escape(numbers)),
-        context("Chance: in one of twenty comparisons of like mail a difference this large comes by itself."),
+        *([section(escape(numbers))] if numbers else []),
+        *chanced,
     ]
     text = clip(f"{escape(' '.join(said))} {counts}", TEXT)
     alt = f"Two pies, {title}. {'; '.join(lines)}"
@@ -93,9 +99,9 @@ def _count(side: Side) -> str:
 
 def differences(one: Side, other: Side, today: date) -> list[str]:
     """What differs, in sentences, and whether that says anything."""
-    if not one.mailed or not other.mailed:
-        waiting = one.said if not one.mailed else other.said
-        return [f"Nothing of {waiting} has been handed to USPS yet, so there is nothing to compare."]
+    empty = [side for side in (one, other) if not side.mailed]
+    if empty:
+        return [_nothing(empty)]
     said = [_deliveries(one, other, today), _share("came back", Status.RETURNED, one, other, today)]
     if min(one.mailed, other.mailed) < FEW:
         fewest = one if one.mailed <= other.mailed else other
@@ -103,6 +109,18 @@ def differences(one: Side, other: Side, today: date) -> list[str]:
             f"{fewest.name} has only {formatting.pieces(fewest.mailed)} mailed: small campaigns differ by luck alone."
         )
     return said
+
+
+def _nothing(empty: Sequence[Side]) -> str:
+    """Why there is nothing to compare: "yet" is said of what may still be mailed alone."""
+    if all(not side.mix.total for side in empty):
+        what = "Neither side has any pieces" if len(empty) > 1 else f"There are no pieces of {empty[0].said}"
+    else:
+        # Of two the one that waits says more than the one that is empty.
+        side = max(empty, key=lambda one: one.mix.of(*BEFORE))
+        waits = "has been handed to USPS yet" if side.mix.of(*BEFORE) else "was handed to USPS"
+        what = f"Nothing of {side.said} {waits}"
+    return f"{what}, so there is nothing to compare."
 
 
 def _deliveries(one: Side, other: Side, today: date) -> str:
@@ -127,6 +145,9 @@ def _why_early(one: Side, other: Side, today: date) -> str:
 
 def _share(verb: str, status: Status, one: Side, other: Side, today: date) -> str:
     shares = [formatting.share(side.part(status), side.mailed) for side in (one, other)]
+    if shares[0] == shares[1]:
+        # What reads the same is not called different, nor chance.
+        return f"{shares[0]} of both {verb}{' so far' if one.under_way or other.under_way else ''}."
     said = f"{shares[0]} of {one.said} {verb}, {shares[1]} of {other.said}"
     verdict = _verdict(status, one, other, today)
     if verdict is None or not (one.part(status) or other.part(status)):

@@ -21,22 +21,25 @@ from storage.records import WorkspaceId
 
 #: What people say around a name: dropped where it matches nothing as it stands.
 _BEFORE: Final = (
-    "what what's what’s is how how's how’s are did does many where where's where’s show me give tell get see check "
-    "find status stats numbers report update result results progress pieces mail return returns delivery deliveries "
-    "please pls hey the our my for of on in about with up from to a an campaign campaigns drop mailing named "
-    "called cancel stop went out sent ordered mailed was were anything everything all come came back going has have"
+    "who who's why and much cost costs spend what what's what’s is how how's how’s are did does many where "
+    "where's where’s show me give tell get see check find status stats numbers report update result results "
+    "progress pieces mail return returns delivery deliveries please pls hey the our my for of on in about with up "
+    "from to a an campaign campaigns drop mailing named called cancel stop went out sent ordered mailed was were "
+    "anything everything all come came back going has have"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
     "campaigns drop mailing now thanks returns returned delivered delivery pieces come came back land landed "
-    "at one went out sent"
+    "at one went out sent and why who cost costs spend spent us so far"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = re.compile(rf"(?:[ ,]+(?:{_AFTER.replace(' ', '|')})|[ ?!.,;:])+$", re.IGNORECASE)
 #: Words that ask for all mail.
 EVERYTHING: Final = frozenset(
     {"", "mail", "our mail", "my mail", "all mail", "campaigns", "all campaigns", "my campaigns", "our campaigns",
-     "list", "list campaigns", "account", "overview", "summary", "balance", "spend", "spent", "budget", "money"}
+     "list", "list campaigns", "account", "overview", "summary", "balance", "spend", "spent", "budget", "money",
+     "cost", "costs", "spending", "total cost", "price", "expenses", "returns", "returned", "return", "bounces",
+     "undeliverable", "delivered", "deliveries", "pie", "chart", "today's mail", "everything", "all of it", "dashboard"}
 )  # fmt: skip
 NO_MATCH: Final = Match()
 

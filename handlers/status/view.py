@@ -147,7 +147,7 @@ def account_answer(
         freshness(standing, left_out_text(standing, left_out)),
         *([context(caveats(mix))] if caveats(mix) else []),
         *_campaign_list(lines, number, standing.today),
-        actions(range_menu(None, standing.span, standing.today), _refresh(None, standing)),
+        actions(range_menu(None, standing.span, standing.today), _refresh(None, standing), *_returns_of(standing)),
         range_pickers(None, standing.span),
     ]
     text = f"Your mail: {escape(said)} {escape(numbers)}".strip()
@@ -254,6 +254,14 @@ def curve_answer(campaign: StoredCampaign, told: Forecast | None, picture: bytes
     text = f"Delivery of {escape(name)}. {escape(said)} {summary.replace('*', '')}".strip()
     alt = f"Curve of the delivery of {name}. {said} " + "; ".join(line.replace("*", "") for line in lines)
     return Message(clip(text, TEXT), blocks, _picture(picture, alt, f"Delivery of {name}"))
+
+
+def _returns_of(standing: Standing) -> list[Block]:
+    returned = standing.mix.of(Status.RETURNED)
+    if not returned:
+        return []
+    value, label = carry(None, standing.span.days), f"Returns ({formatting.count(returned)})"
+    return [button(label, Action.RETURNS_RANGE, value, spoken="What came back, by campaign")]
 
 
 def _refresh(campaign: StoredCampaign | None, standing: Standing) -> Block:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from storage.ledger.pieces import search_key
 from storage.queries import mail as queries
+from storage.queries import search
 from storage.queries.mail import LAST
 from storage.records import CampaignId, PieceId, StoredPiece, WorkspaceId
 from storage.statements import load
@@ -20,7 +21,8 @@ ALIKE: Final = 500
 class PieceFilter:
     """Which pieces of a campaign: at this status (None: any), and alike this text ("": any).
 
-    Alike is what has it as its id, or begins with it in its recipient's name, surname, address or ZIP code.
+    Alike is what has it as its id, begins with it in its recipient's name, surname, address or ZIP code, or holds each
+    of its words (or a word that begins so) in name, company, street, city, state and ZIP code, in any order.
     """
 
     status: Status | None = None
@@ -55,10 +57,14 @@ def foreign_words(connection: Connection, workspace_id: WorkspaceId, campaign_id
 
 def _alike(connection: Connection, only: PieceFilter, values: dict[str, Any]) -> list[int]:
     key, zipped = search_key(only.asked), only.asked.strip().upper()
-    if not key:
+    if not (key or zipped):
         return []
     values |= {"ref": only.asked, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
-    found = set(connection.scalars(FIND[only.status is None].on(connection), values))
+    found = set(connection.scalars(FIND[only.status is None].on(connection), values)) if key else set()
+    words = search.words_of(only.asked)
+    if words:
+        status = None if only.status is None else int(only.status)
+        found |= set(search.holding_in(connection, values["workspace"], values["campaign"], words, status))
     return sorted(one for one in found if one > values["after"])[: values["limit"]]
 
 

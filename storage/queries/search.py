@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from storage.ledger.pieces import fold_text
 from storage.queries import mail as queries
 from storage.queries.postal_words import other_spellings
-from storage.records import PieceId, StoredPiece, WorkspaceId
+from storage.records import CampaignId, PieceId, StoredPiece, WorkspaceId
 
 #: Of more pieces than this nobody chooses; they are counted so far.
 COUNTED: Final = 500
@@ -99,30 +99,59 @@ def _holding(
 
     `shortened`: of a long ZIP code the first five digits do.
     """
-    values: dict[str, Any] = {"workspace": workspace_id, "limit": COUNTED + 1, "span": LOOKED_THROUGH}
-    tests = []
-    for number, word in enumerate(words):
-        either = []
-        for place, pattern in enumerate(_patterns(word, shortened=shortened)):
-            name = f"w{number}_{place}"
-            values[name] = pattern
-            either.append(f"hay LIKE :{name}")
-        tests.append(f"({' OR '.join(either)})")
+    tests, patterns = _tests(words, shortened=shortened)
+    values: dict[str, Any] = {"workspace": workspace_id, "limit": COUNTED + 1, "span": LOOKED_THROUGH} | patterns
     statement = text(f"""
         SELECT id FROM (SELECT id, {HAYSTACK} AS hay FROM pieces WHERE workspace_id = :workspace
                         AND id > coalesce((SELECT id FROM pieces WHERE workspace_id = :workspace
                                            ORDER BY id DESC LIMIT 1 OFFSET :span), 0)) known
-        WHERE {" AND ".join(tests)} ORDER BY id DESC LIMIT :limit""")
+        WHERE {tests} ORDER BY id DESC LIMIT :limit""")
     return [PieceId(key) for key in connection.scalars(statement, values)]
+
+
+def holding_in(
+    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, words: Sequence[str], status: int | None
+) -> list[PieceId]:
+    """The pieces of a campaign (at this rank; None: at any) that hold each of these words, or the beginning of one; a
+    number as a whole.
+
+    Looks through as many of its pieces as through a workspace's, the first ones.
+    """
+    tests, patterns = _tests(words, shortened=True, whole=True)
+    values: dict[str, Any] = {"workspace": workspace_id, "campaign": campaign_id, "limit": COUNTED + 1}
+    values["span"] = LOOKED_THROUGH
+    values |= patterns | ({} if status is None else {"status": status})
+    at = "" if status is None else "AND status = :status"
+    statement = text(f"""
+        SELECT id FROM (SELECT id, {HAYSTACK} AS hay FROM pieces
+                        WHERE workspace_id = :workspace AND campaign_id = :campaign {at} ORDER BY id LIMIT :span) known
+        WHERE {tests} ORDER BY id LIMIT :limit""")
+    return [PieceId(key) for key in connection.scalars(statement, values)]
+
+
+def _tests(words: Sequence[str], *, shortened: bool, whole: bool = False) -> tuple[str, dict[str, str]]:
+    """What a piece's line must hold, and the patterns by their names."""
+    tests, values = [], {}
+    for number, word in enumerate(words):
+        either = []
+        for place, pattern in enumerate(_patterns(word, shortened=shortened, whole=whole)):
+            name = f"w{number}_{place}"
+            values[name] = pattern
+            either.append(f"hay LIKE :{name}")
+        tests.append(f"({' OR '.join(either)})")
+    return " AND ".join(tests), values
 
 
 def _is_zip_plus_4(word: str) -> bool:
     return word.isdigit() and len(word) == 9  # noqa: PLR2004 - five and four
 
 
-def _patterns(word: str, *, shortened: bool) -> Iterator[str]:
-    """The word as the beginning of one, its other spellings as a whole, and of a long ZIP code the short one."""
-    yield f"% {word}%"
+def _patterns(word: str, *, shortened: bool, whole: bool) -> Iterator[str]:
+    """The word as the beginning of one, its other spellings as a whole, and of a long ZIP code the short one.
+
+    `whole`: a number is no beginning of another.
+    """
+    yield f"% {word} %" if whole and word.isdigit() else f"% {word}%"
     for other in sorted(other_spellings(word)):
         yield f"% {other} %"
     if shortened and _is_zip_plus_4(word):

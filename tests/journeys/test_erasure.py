@@ -43,7 +43,7 @@ async def test_after_an_erasure_no_table_holds_a_word_of_the_recipient(stage: St
     listed = await stage.modal(holding="details_export")
     values = {"search": {"asked": {"type": "plain_text_input", "value": "Quackenbush"}}}
     assert (await stage.slack.submit(ANA, listed, values)).ok
-    await stage.press(await stage.modal(holding="begins with"), "details_export")
+    await stage.press(await stage.modal(holding="Pieces that match"), "details_export")
     await stage.until(lambda: [m for m in stage.slack.messages if m.files and m.channel == f"D{ANA}"], 40)
     stage.slack.close_views(ANA)
     shown = await stage.say("/mailtrack", str(piece.id))

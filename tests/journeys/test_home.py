@@ -193,9 +193,14 @@ async def test_details_can_be_searched(stage: Stage) -> None:
     listed = await opened_details(stage)
     values = {"search": {"asked": {"type": "plain_text_input", "value": piece.address1}}}
     assert (await stage.slack.submit(ANA, listed, values)).ok
-    found = await stage.modal(holding="begins with")
+    found = await stage.modal(holding="Pieces that match")
     assert piece.lastname in everything(found)
     assert everything(found).count("'Tracking'") == 1
+    # Any words of the piece, in any order.
+    values["search"]["asked"]["value"] = f"{piece.city} {piece.lastname[:4]}"
+    assert (await stage.slack.submit(ANA, found, values)).ok
+    found = await stage.modal(holding=f"match “{piece.city}")
+    assert str(piece.id) in everything(found) or piece.lastname in everything(found)
     values["search"]["asked"]["value"] = "zzz <!channel>"
     assert (await stage.slack.submit(ANA, found, values)).ok
     shown = await stage.modal(holding="matches")

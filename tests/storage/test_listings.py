@@ -63,6 +63,7 @@ def test_by_status(database: Database, workspace_id: WorkspaceId, status: Status
         ("78705", lambda n: n % 10 == 5),
         ("5 Main", lambda n: n == 5),
         ("1007", lambda n: n == 7),
+        ("main smith", lambda n: n % 4 in (0, 1)),
         ("nobody", lambda _n: False),
         ("%", lambda _n: False),
         ("   ", lambda _n: False),

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from handlers.errors import HomeChanged, Outdated
-from handlers.home import actions, first_steps
+from handlers.home import actions, first_steps, pie
 from handlers.home import view as home_view
 from handlers.home.table import TABLE
-from handlers.text import parsing
+from handlers.text import buttons, parsing
 from handlers.text.buttons import Action, OneRow, Word
 from handlers.text.codec import write
 from storage import troubles, workspaces
+from storage.queries.mail import Days
 from storage.records import CampaignStage
 from storage.statuses import Status
 from storage.troubles import Kind
@@ -159,3 +160,15 @@ def test_a_handshake_is_said_until_the_first_call(office: Office) -> None:
 def test_choices_in_home_are_answered_in_turn() -> None:
     in_turn: Any = {one for one, press in TABLE.actions.items() if press.in_turn}
     assert {Action.HOME_FIRST, Action.HOME_LAST} <= in_turn
+
+
+async def test_home_says_that_the_pie_was_sent(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    await pie.show_pie(office.services, office.request(), buttons.carry(None, Days()))
+    assert [one.place for one in office.slack.of("post")] == [ANA]
+    assert "The pie is in our direct messages" in office.slack.of("home")[-1].text
+    await actions.look(office.services, office.request())
+    assert "The pie is in our direct messages" not in office.slack.of("home")[-1].text
+    office.slack.fail("publish_home", HomeChanged(), HomeChanged())
+    await pie.show_pie(office.services, office.request(), buttons.carry(None, Days()))
+    assert len(office.slack.of("post")) == 2, "Home that changed meanwhile is no error"

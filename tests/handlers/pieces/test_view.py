@@ -73,7 +73,7 @@ def test_a_page_leads_on_where_there_is_more_and_back_where_there_was(
     [
         (PieceFilter(), None, Mix(), "No pieces here yet"),
         (PieceFilter(Status.RETURNED, "jo"), None, None, "matches"),
-        (PieceFilter(asked="jo"), None, None, "by their beginning"),
+        (PieceFilter(asked="jo"), None, None, "Try one word"),
         (PieceFilter(Status.RETURNED), PieceId(3), None, "no more"),
         (PieceFilter(), None, None, "no more"),
         (PieceFilter(Status.RETURNED), None, None, "is at"),
@@ -90,7 +90,7 @@ def test_an_empty_list_says_why(only: PieceFilter, after: PieceId | None, mix: M
 def test_the_summary_counts_what_the_list_is_of() -> None:
     assert "32 pieces" in str(shown(some(1))["blocks"])
     assert "2 pieces at" in str(shown(some(1), PieceFilter(Status.RETURNED))["blocks"])
-    assert "begins with “jo”" in str(shown(some(1), PieceFilter(Status.RETURNED, "jo"))["blocks"])
+    assert "Pieces that match “jo”" in str(shown(some(1), PieceFilter(Status.RETURNED, "jo"))["blocks"])
 
 
 def test_the_form_holds_what_was_chosen_and_typed() -> None:

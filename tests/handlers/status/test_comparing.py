@@ -36,6 +36,29 @@ def test_a_large_difference_is_more_than_chance_and_a_small_one_may_be_chance() 
     assert "that may be chance" in said[1]
 
 
+def test_what_reads_the_same_is_said_once_and_chance_only_where_it_is_judged() -> None:
+    one, other = side("Spring", 98, 2), side("Fall", 196, 4)
+    said = compare_view.differences(one, other, TODAY)
+    assert said[:2] == ["98% of both delivered.", "2% of both came back."]
+    assert "Chance:" not in str(compare_view.answer(one, other, TODAY, None).blocks)
+    assert "Chance:" in str(compare_view.answer(side("Spring", 97, 3), side("Fall", 90, 10), TODAY, None).blocks)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        (Mix(), Mix(), "Neither side has any pieces"),
+        (Mix({Status.DELIVERED: 9}), Mix(), "There are no pieces of Fall"),
+        (Mix({Status.RECEIVED: 9}), Mix(), "Nothing of Spring has been handed to USPS yet"),
+        (Mix({Status.CANCELLED: 9}), Mix({Status.DELIVERED: 9}), "Nothing of Spring was handed to USPS"),
+    ],
+)
+def test_why_there_is_nothing_to_compare(mine: Mix, theirs: Mix, said: str) -> None:
+    one, other = Side("Spring", mine), Side("Fall", theirs)
+    assert compare_view.differences(one, other, TODAY) == [f"{said}, so there is nothing to compare."]
+    fine(compare_view.answer(one, other, TODAY, None))
+
+
 def test_small_campaigns_are_said_to_differ_by_luck() -> None:
     assert "luck alone" in compare_view.differences(side("Spring", 10, 2), side("Fall", 900, 100), TODAY)[-1]
 
