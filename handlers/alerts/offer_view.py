@@ -54,6 +54,12 @@ def covered(what: str, campaign_id: CampaignId) -> Message:
     )  # fmt: skip
 
 
+def on_but_muted(what: str, until: datetime) -> Message:
+    """What was to be turned on is on already, and silent."""
+    text = f"Alerts for {alerts_view.named(what)} are on here, but muted until {formatting.stamp(until)}."
+    return offer(text, [("Alerts in this channel", AlertsDo("unmute"))])
+
+
 def mutes(now: datetime, morning: datetime, monday: datetime) -> Message:
     """For how long."""
     moments = {"For an hour": now + timedelta(hours=1), "Until tomorrow, 9 AM": morning, "Until Monday, 9 AM": monday}

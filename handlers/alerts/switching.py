@@ -69,6 +69,10 @@ async def switch_on(services: Services, request: Request, campaign_id: CampaignI
     """By words or by a button. What is told already stays as it was chosen; where only a card was, news comes, too."""
     on = {one.campaign_id: one.notify_on for one in await current(services, request)}
     if on.get(campaign_id, on.get(NO_CAMPAIGN)) and not kept.was_done(request.kept):
+        muted = (await current(services, request))[0].muted_until
+        if muted is not None:
+            await replies.to_asker(services, request, offer_view.on_but_muted(what, muted))
+            return
         message = await listing(services, request)
         note = f"Alerts for {alerts_view.named(what)} are already on here."
         await replies.to_asker(services, request, alerts_view.noted(message, note))

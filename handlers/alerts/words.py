@@ -24,11 +24,11 @@ _VERB_OF: Final = {word: verb for verb, words in VERBS.items() for word in words
 #: What stands between the verb and what it is about.
 _FILLERS: Final = (
     "for of about to from the on in at this channel here me us please pls alerts alert notifications notification news "
-    "updates mail my our up is are everything all campaigns campaign"
+    "updates mail my our up is are everything all campaigns campaign it them back again"
 )
 FILLERS: Final = frozenset(_FILLERS.split())
 #: What people say before they come to it.
-_POLITE: Final = "please pls hey hi can could would you just i we want lets let's to now"
+_POLITE: Final = "please pls hey hi can could would you just i we want lets let's to now be"
 POLITE: Final = frozenset(_POLITE.split())
 ALL: Final = frozenset({"", "all", "all campaigns", "everything", "every campaign", "any", "anything"})
 

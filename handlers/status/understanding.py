@@ -21,11 +21,11 @@ from storage.records import WorkspaceId
 
 #: What people say around a name: dropped where it matches nothing as it stands.
 _BEFORE: Final = (
-    "who who's why and much cost costs spend what what's what’s is how how's how’s are did does many where "
-    "where's where’s show me give tell get see check find status stats numbers report update result results "
-    "progress pieces mail return returns delivery deliveries please pls hey the our my for of on in about with up "
-    "from to a an campaign campaigns drop mailing named called cancel stop went out sent ordered mailed was were "
-    "anything everything all come came back going has have"
+    "who who's why and much cost costs spend we us you i it any still there what what's what’s is how how's how’s "
+    "are did does many where where's where’s show me give tell get see check find status stats numbers report "
+    "update result results progress pieces mail return returns delivery deliveries please pls hey the our my for "
+    "of on in about with up from to a an campaign campaigns drop mailing named called cancel stop went out sent "
+    "ordered mailed was were anything everything all come came back going has have"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
@@ -37,9 +37,13 @@ AFTER: Final = re.compile(rf"(?:[ ,]+(?:{_AFTER.replace(' ', '|')})|[ ?!.,;:])+$
 #: Words that ask for all mail.
 EVERYTHING: Final = frozenset(
     {"", "mail", "our mail", "my mail", "all mail", "campaigns", "all campaigns", "my campaigns", "our campaigns",
-     "list", "list campaigns", "account", "overview", "summary", "balance", "spend", "spent", "budget", "money",
-     "cost", "costs", "spending", "total cost", "price", "expenses", "returns", "returned", "return", "bounces",
-     "undeliverable", "delivered", "deliveries", "pie", "chart", "today's mail", "everything", "all of it", "dashboard"}
+     "list", "list campaigns", "account", "overview", "summary", "balance", "spend", "spent", "budget", "money"}
+)  # fmt: skip
+#: Words that ask the same, where no campaign is called so.
+ABOUT_ALL: Final = frozenset(
+    {"cost", "costs", "spending", "total cost", "price", "expenses", "return", "returns", "returned", "bounces",
+     "undeliverable", "delivered", "deliveries", "pie", "chart", "all of it", "dashboard", "late", "stuck", "overdue",
+     "moving", "still moving", "out there", "still out there", "outstanding", "problems", "issues", "wrong", "new"}
 )  # fmt: skip
 NO_MATCH: Final = Match()
 
@@ -123,8 +127,13 @@ class Reader:
             return
         if matching.contains(whole, self.names):
             yield Meant(asked, None, self.match(asked))
+        elif _plain(asked) in ABOUT_ALL:
+            yield Meant()
+            return
         for name, span in ranges.splits(asked, self.today):
             name = name if matching.exactly(name, self.names) else without_words_around(name)  # noqa: PLW2901
+            if _plain(name) in EVERYTHING | ABOUT_ALL and not matching.contains(name, self.names):
+                name = ""  # noqa: PLW2901
             yield Meant(name, span, self.match(name) if name else NO_MATCH)
         _, refused = ranges.split_range(asked, self.today) if whole == asked else (asked, None)
         yield Meant(asked, None, self.match(asked)) if refused is None else Meant(asked)

@@ -16,7 +16,7 @@ from handlers.text import buttons
 from storage import outbox, workspaces
 from storage.queries import mail as queries
 from storage.records import CampaignId, ChannelId, NotifyOn, PieceId, UserId
-from tests.journeys import typed
+from tests.journeys import typed, typed_later
 from tests.journeys.conftest import ANA, Stage
 
 pytestmark = [pytest.mark.calm, pytest.mark.parametrize("pairing", ["socket-sqlite"], indirect=True)]
@@ -166,7 +166,7 @@ def report(found: list[tuple[str, str]]) -> Counter[str]:
 
 def lines_of(today: date) -> list[tuple[str, str, object]]:
     """What was written by hand."""
-    return [*typed.status_lines(today), *typed.compared_lines()]
+    return [*typed.status_lines(today), *typed.compared_lines(), *typed_later.status_lines(today)]
 
 
 def require_no_dead_ends(counted: Counter[str]) -> None:
@@ -194,7 +194,8 @@ async def test_what_people_type_behind_mailtrack_is_answered_or_one_click_away(s
     made = await furnish(stage)
     judge = await judge_of(stage)
     found = []
-    for text, name in typed.TRACK_LINES if seed is None else typed.track_by_chance(random.Random(seed)):
+    lines = [*typed.TRACK_LINES, *typed_later.TRACK_LINES]
+    for text, name in lines if seed is None else typed.track_by_chance(random.Random(seed)):
         asked = text.format(**{key: piece.id for key, piece in made.items()}) if seed is None else text
         seen = await typing(stage, "/mailtrack", asked)
         found.append((judge.track(seen, str(made[name].id), typed.PEOPLE[name].last), f"/mailtrack {asked}"))
@@ -259,7 +260,9 @@ async def alerted(stage: Stage, channel: ChannelId, before: str, text: str, afte
 async def test_what_people_type_behind_mailalerts_is_done_or_one_click_away(stage: Stage, seed: int | None) -> None:
     await furnish(stage)
     found = []
-    lines = typed.ALERT_LINES if seed is None else typed.alerts_by_chance(random.Random(seed))
+    lines = (
+        [*typed.ALERT_LINES, *typed_later.ALERT_LINES] if seed is None else typed.alerts_by_chance(random.Random(seed))
+    )
     for number, (before, text, after) in enumerate(lines):
         said = await alerted(stage, ChannelId(f"C0MANY{number}"), before, text, after)
         found.append((said, f"/mailalerts {text}  ({before or 'off'} → {after})"))

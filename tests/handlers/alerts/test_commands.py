@@ -107,6 +107,13 @@ async def test_one_campaign_is_resumed_by_a_button_for_a_mute_is_of_the_whole_ch
         assert (Action.ALERTS_DO, write(AlertsDo("unmute"))) in pressable(office.slack.last.shown.blocks)
 
 
+async def test_what_is_on_but_muted_is_offered_to_be_unmuted(office: Office) -> None:
+    await say(office, "on")
+    await say(office, "be quiet for 2h")
+    assert "muted until" in await say(office, "turn it back on")
+    assert (Action.ALERTS_DO, write(AlertsDo("unmute"))) in pressable(office.slack.last.shown.blocks)
+
+
 async def test_on_brings_news_to_what_had_only_a_card(office: Office) -> None:
     campaign = await office.campaign(Status.DELIVERED)
     await say(office, "on")

@@ -12,7 +12,7 @@ from handlers.errors import NotConnected, Outdated, PlatformDown
 from handlers.status import actions, commands
 from handlers.status.table import TABLE
 from handlers.text import buttons
-from handlers.text.buttons import OneCampaign
+from handlers.text.buttons import Action, OneCampaign
 from handlers.text.codec import write
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
@@ -20,7 +20,7 @@ from storage.queries import piece_pages
 from storage.queries.mail import Days
 from storage.records import CampaignId, Money, WorkspaceId
 from storage.statuses import Status
-from tests.handlers.conftest import GUS, OPS, URL, Office
+from tests.handlers.conftest import GUS, OPS, URL, Office, pressable
 
 D, T = Status.DELIVERED, Status.IN_TRANSIT
 
@@ -200,7 +200,7 @@ async def test_two_ranges_of_mail_that_is_under_way_are_not_called_different(off
     assert "too early to compare deliveries" in text
     assert "chance" not in text
     _, _, text = await ask(office, "Spring lapsed this month vs Spring lapsed last month")
-    assert "Nothing of Spring lapsed, October 2026 has been handed to USPS" in text
+    assert "There are no pieces of Spring lapsed, October 2026" in text
 
 
 async def test_typing_stop_stops_nothing_and_says_so(office: Office) -> None:
@@ -219,3 +219,17 @@ async def test_the_words_behind_other_are_named(office: Office) -> None:
     campaign = office.piece().campaign_id
     assert office.read(piece_pages.foreign_words, office.workspace.id, campaign) == ["1002 on hold", "1003 on hold"]
     assert office.read(piece_pages.foreign_words, WorkspaceId(99), campaign) == []
+
+
+async def test_a_word_that_asks_for_all_mail_is_a_campaign_where_one_is_called_so(office: Office) -> None:
+    await office.campaign(D, Status.RETURNED)
+    await ask(office, "who came back and why?")
+    assert pie(office).title == "Your mail"
+    assert (Action.RETURNS_RANGE.value, buttons.carry(None, Days(current=date(2026, 11, 2)))) in pressable(
+        office.slack.last.shown.blocks
+    )
+    await ask(office, "returns this year")
+    assert pie(office).title == "Your mail"
+    await office.campaign(D, ref="223", name="Returns survey")
+    await ask(office, "returns")
+    assert pie(office).title == "Returns survey"
