@@ -225,7 +225,7 @@ def returned_piece(
                 again if settled else "Mark as handled",
                 Action.RETURN_HANDLED,
                 write(Settled(piece.id, done=not settled)),
-                spoken="Not settled yet" if settled else "This return is settled",
+                spoken="This return is not handled yet" if settled else "This return is handled",
             ),
         )
         | {"block_id": f"return {piece.id} {note.reason}"},

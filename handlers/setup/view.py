@@ -59,7 +59,7 @@ def webhook_form(platform: Profile, address: str, *, note: str = "") -> Block:
         *([section(f":warning: {escape(note)}")] if note else []),
         section(
             f"In {platform.name}'s dashboard → {platform.webhooks_at} → *Add*:\n1. Paste this address:\n"
-            f"```{escape(address)}```\n2. Choose all events about mailpieces and campaigns.\n"
+            f"```{escape(address)}```\n2. Choose all events about mail and campaigns.\n"
             f"3. Type a secret of your own there, of at least {SHORTEST_SECRET} characters, and the same one here."
         ),
         input_block("Webhook secret", "secret", secret),

@@ -104,7 +104,7 @@ def test_what_was_settled_can_be_undone_for_a_while_and_opened_again(ago: timede
     ]
     assert button["text"]["text"] == label
     assert button["value"] == write(Settled(PIECE.id, done=ago is None))
-    assert ("settled yet" in button["accessibility_label"]) == (ago is not None)
+    assert ("not handled yet" in button["accessibility_label"]) == (ago is not None)
     assert ("Handled by" in str(view)) == (ago is not None)
 
 
