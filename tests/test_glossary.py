@@ -15,7 +15,7 @@ HEARD: Final = frozenset({"parsing.py", "ranges.py", "understanding.py", "sides.
 
 def avoided() -> dict[str, str]:
     """Each word that is not to be said, and the one that is."""
-    found = {}
+    found: dict[str, str] = {}
     for line in (ROOT / "docs/glossary.md").read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| ") and len(cells) == 3 and cells[2] not in ("", "not", "---"):

@@ -15,7 +15,7 @@ MORNING: Final = time(9)
 VERBS: Final = {
     "on": "on start enable activate subscribe follow watch notify yes add tell",
     "off": "off stop disable deactivate unsubscribe unfollow unwatch end remove no quit cancel",
-    "list": "list status show what which current info state see view who ls",
+    "list": "list status show what which current info state see view who ls why",
     "mute": "mute pause snooze silence quiet hush dnd sleep hold shush",
     "unmute": "unmute unpause resume continue wake unsnooze restart",
     "settings": "settings setting edit change configure config options preferences setup",

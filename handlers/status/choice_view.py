@@ -1,11 +1,12 @@
 """Who may be meant: a few as buttons, many as a list, nobody as the latest campaigns. For the asker alone."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from handlers.text import formatting
-from handlers.text.buttons import Action, OnePiece, carry
+from handlers.text.buttons import Action, AlertsDo, OnePiece, carry
 from handlers.text.codec import write
 from handlers.text.messages import Block, Message, actions, button, context, escape, option, section, select
 from handlers.text.parsing import Range
@@ -36,7 +37,19 @@ def no_campaign(
         return Message(text, [section(text), *_choices(near, span), *_days(span)])
     text += " These are your latest:" if latest else " There are no campaigns yet."
     note = "`/mailstatus` alone shows all your mail, `/mailstatus help` what you can type."
-    return Message(f"{text} {note}", [section(text), *_menu(latest, span), context(note)])
+    return Message(f"{text} {note}", [section(text), *_alerts(asked), *_menu(latest, span), context(note)])
+
+
+#: Who says so asks what a channel is told.
+OF_ALERTS: Final = re.compile(r"#\w|\b(?:alerts?|notified|notify|news|channel|nothing)\b", re.IGNORECASE)
+
+
+def _alerts(asked: str) -> list[Block]:
+    if not OF_ALERTS.search(asked):
+        return []
+    value = write(AlertsDo("list"))
+    said = "If you ask what a channel is told, and what stands in the way: type `/mailalerts list` there."
+    return [section(said, button("Alerts here", Action.ALERTS_DO, value, spoken="What this channel is told"))]
 
 
 def _choices(found: Sequence[StoredCampaign], span: Range) -> list[Block]:

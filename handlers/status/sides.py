@@ -4,7 +4,9 @@ import re
 from typing import Final
 
 VERSUS: Final = re.compile(
-    r" (?:vs\.?|versus|v\.|against|v|compared (?:to|with)|in comparison (?:to|with)) ", re.IGNORECASE
+    r" (?:vs\.?|versus|v\.|against|v|compared (?:to|with)|in comparison (?:to|with)"
+    r"|(?:doing |going )?(?:better|worse|faster|slower|quicker|earlier|later) than) ",
+    re.IGNORECASE,
 )
 COMPARE: Final = re.compile(r"(?:compare|comparison of|comparing|difference between|diff) (?P<rest>.+)", re.IGNORECASE)
 #: What stands between two where it was said that they are compared.

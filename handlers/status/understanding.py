@@ -21,16 +21,17 @@ from storage.records import WorkspaceId
 
 #: What people say around a name: dropped where it matches nothing as it stands.
 _BEFORE: Final = (
-    "who who's why and much cost costs spend we us you i it any still there what what's what’s is how how's how’s "
-    "are did does many where where's where’s show me give tell get see check find status stats numbers report "
-    "update result results progress pieces mail return returns delivery deliveries please pls hey the our my for "
-    "of on in about with up from to a an campaign campaigns drop mailing named called cancel stop went out sent "
-    "ordered mailed was were anything everything all come came back going has have"
+    "when will export download who who's why and left is in much cost costs spend we us you i it any still there "
+    "what what's what’s how how's how’s are did does many where where's where’s show me give tell get see check "
+    "find status stats numbers report update result results progress pieces mail return returns delivery "
+    "deliveries please pls hey the our my for of on about with up from to a an campaign campaigns drop mailing "
+    "named called cancel stop went out sent ordered mailed was were anything everything all come came back going "
+    "has have"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
     "campaigns drop mailing now thanks returns returned delivered delivery pieces come came back land landed "
-    "at one went out sent and why who cost costs spend spent us so far"
+    "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = re.compile(rf"(?:[ ,]+(?:{_AFTER.replace(' ', '|')})|[ ?!.,;:])+$", re.IGNORECASE)
@@ -43,7 +44,8 @@ EVERYTHING: Final = frozenset(
 ABOUT_ALL: Final = frozenset(
     {"cost", "costs", "spending", "total cost", "price", "expenses", "return", "returns", "returned", "bounces",
      "undeliverable", "delivered", "deliveries", "pie", "chart", "all of it", "dashboard", "late", "stuck", "overdue",
-     "moving", "still moving", "out there", "still out there", "outstanding", "problems", "issues", "wrong", "new"}
+     "moving", "still moving", "out there", "still out there", "outstanding", "problems", "issues", "wrong", "new",
+     "our account", "my account", "the account"}
 )  # fmt: skip
 NO_MATCH: Final = Match()
 

@@ -16,10 +16,13 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 _WHEN: Final = re.compile(
-    r"when (?:to|should (?:we|i)|must (?:we|i)|do (?:we|i)(?: have to)?) (?:book|mail|send)(?: (?P<what>.+?))?"
+    r"(?:(?:by )?when (?:to|should (?:we|i)|must (?:we|i)|do (?:we|i)(?: have to)?)|how late can (?:we|i)"
+    r"|(?:what(?:'s|’s| is) )?the (?:last|latest) (?:day|date|time)(?: (?:we|i) can)?(?: to)?)"
+    r" (?:book|mail|send)(?: (?P<what>.+?))?"
     r" (?:for|by) (?P<day>[^ ].*?)\??",
     re.IGNORECASE,
 )
+_HOMES: Final = re.compile(r"(?:to be )?in[- ]homes?(?P<what>) by (?P<day>[^ ].*?)\??", re.IGNORECASE)
 _HOME: Final = re.compile(
     r"(?P<what>.+?) in[- ]homes? by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?", re.IGNORECASE
 )
@@ -58,8 +61,8 @@ class Planned:
 
 
 def planned(text: str) -> Planned | None:
-    """`when to book [campaign] for Dec 12`; None for anything else."""
-    found = _WHEN.fullmatch(text)
+    """`when to book [campaign] for Dec 12`, `in homes by Dec 12`; None for anything else."""
+    found = _WHEN.fullmatch(text) or _HOMES.fullmatch(text)
     return Planned(unquote(found["what"] or ""), found["day"].strip()) if found else None
 
 

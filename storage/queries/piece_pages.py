@@ -61,10 +61,9 @@ def _alike(connection: Connection, only: PieceFilter, values: dict[str, Any]) ->
         return []
     values |= {"ref": only.asked, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
     found = set(connection.scalars(FIND[only.status is None].on(connection), values)) if key else set()
+    status = None if only.status is None else int(only.status)
     words = search.words_of(only.asked)
-    if words:
-        status = None if only.status is None else int(only.status)
-        found |= set(search.holding_in(connection, values["workspace"], values["campaign"], words, status))
+    found |= set(search.holding_in(connection, values["workspace"], values["campaign"], words, status))
     return sorted(one for one in found if one > values["after"])[: values["limit"]]
 
 

@@ -110,13 +110,19 @@ def _holding(
 
 
 def holding_in(
-    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, words: Sequence[str], status: int | None
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    campaign_id: CampaignId,
+    words: Sequence[str],
+    status: int | None = None,
 ) -> list[PieceId]:
     """The pieces of a campaign (at this rank; None: at any) that hold each of these words, or the beginning of one; a
     number as a whole.
 
     Looks through as many of its pieces as through a workspace's, the first ones.
     """
+    if not words:
+        return []
     tests, patterns = _tests(words, shortened=True, whole=True)
     values: dict[str, Any] = {"workspace": workspace_id, "campaign": campaign_id, "limit": COUNTED + 1}
     values["span"] = LOOKED_THROUGH

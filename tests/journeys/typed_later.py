@@ -42,6 +42,10 @@ def status_lines(today: date) -> Lines:
         ("everything ever", "", ALL),
         ("show me all campaigns please", "", ANY),
         ("holiday vs fall", "223+221", ANY),
+        ("how much is left in our account?", "", ANY),
+        ("is Spring lapsed better than Holiday postcards?", "222+223", ANY),
+        ("when will Spring lapsed land?", "222", ANY),
+        ("why is spring lapsed late?", "222", ANY),
     ]
 
 
@@ -81,4 +85,5 @@ ALERT_LINES: Final[list[tuple[str, str, str]]] = [
     ("0", "mute for an hour", "0 muted"),
     ("0 muted", "turn it back on", "0"),
     ("0", "what are we subscribed to?", "?"),
+    ("0", "why did #sales get nothing?", "?"),
 ]

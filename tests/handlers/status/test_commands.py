@@ -12,7 +12,7 @@ from handlers.errors import NotConnected, Outdated, PlatformDown
 from handlers.status import actions, commands
 from handlers.status.table import TABLE
 from handlers.text import buttons
-from handlers.text.buttons import Action, OneCampaign
+from handlers.text.buttons import Action, AlertsDo, OneCampaign
 from handlers.text.codec import write
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
@@ -233,3 +233,23 @@ async def test_a_word_that_asks_for_all_mail_is_a_campaign_where_one_is_called_s
     await office.campaign(D, ref="223", name="Returns survey")
     await ask(office, "returns")
     assert pie(office).title == "Returns survey"
+
+
+async def test_a_question_of_what_a_channel_is_told_leads_to_its_alerts(office: Office) -> None:
+    await office.campaign(D)
+    await ask(office, "why did #sales get nothing?")
+    listed = (Action.ALERTS_DO.value, write(AlertsDo("list")))
+    assert listed in pressable(office.slack.last.shown.blocks)
+    await ask(office, "Zzyzx")
+    assert listed not in pressable(office.slack.last.shown.blocks)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["what's the last day to book for Dec 12?", "by when do we have to mail for Dec 12", "how late can we book for Dec 12",
+     "in homes by Dec 12"],
+)  # fmt: skip
+async def test_the_day_to_book_by_is_asked_in_other_words_too(office: Office, asked: str) -> None:
+    way, _, text = await ask(office, asked)
+    assert way == "answer"
+    assert "mail by" in text.casefold()
