@@ -147,7 +147,8 @@ def _share(verb: str, status: Status, one: Side, other: Side, today: date) -> st
     shares = [formatting.share(side.part(status), side.mailed) for side in (one, other)]
     if shares[0] == shares[1]:
         # What reads the same is not called different, nor chance.
-        return f"{shares[0]} of both {verb}{' so far' if one.under_way or other.under_way else ''}."
+        of_both = f"{shares[0]} of both" if one.part(status) or other.part(status) else "None of either"
+        return f"{of_both} {verb}{' so far' if one.under_way or other.under_way else ''}."
     said = f"{shares[0]} of {one.said} {verb}, {shares[1]} of {other.said}"
     verdict = _verdict(status, one, other, today)
     if verdict is None or not (one.part(status) or other.part(status)):

@@ -263,10 +263,10 @@ def test_only_what_the_form_offers_can_be_chosen(
 
 
 def test_the_list_says_what_is_on_and_what_stands_in_the_way() -> None:
-    nothing = alerts_view.listing(OPS, [], ChannelSettings())
+    nothing = alerts_view.listing(OPS, [], ChannelSettings(), [], TODAY)
     assert lines(nothing) == ["<#C0OPS> is not told of anything. `/mailalerts on` changes that."]
     settings = ChannelSettings("America/Chicago", 9, (22, 7), 5)
-    alone = alerts_view.listing(OPS, [subscription(0, NotifyOn.RETURNED)], settings)
+    alone = alerts_view.listing(OPS, [subscription(0, NotifyOn.RETURNED)], settings, [], TODAY)
     assert lines(alone)[0] == "<#C0OPS> gets alerts for all campaigns."
     assert lines(alone)[1] == "• all campaigns: one live card; each return: who, where and when"
     assert lines(alone)[2] == (
@@ -274,10 +274,12 @@ def test_the_list_says_what_is_on_and_what_stands_in_the_way() -> None:
     )
     assert "Muted" not in said(alone)
     assert "could not be posted" not in said(alone)
-    off = alerts_view.listing(OPS, [subscription(7)], ChannelSettings("UTC", None, None, None))
+    off = alerts_view.listing(OPS, [subscription(7)], ChannelSettings("UTC", None, None, None), [], TODAY)
     assert lines(off)[1] == "• *Drop 7*: one live card"
     assert "Also: no morning digest, no quiet hours, no alarm." in lines(off)[2]
-    both = alerts_view.listing(OPS, [subscription(0, muted_until=NOW, blocked="<x>"), subscription(7)], settings)
+    both = alerts_view.listing(
+        OPS, [subscription(0, muted_until=NOW, blocked="<x>"), subscription(7)], settings, [], TODAY
+    )
     assert lines(both)[1].splitlines()[0].startswith("• all campaigns but these:")
     assert f":mute: Muted until {formatting.stamp(NOW)}" in said(both)
     assert "could not be posted: &lt;x&gt;" in said(both)

@@ -355,9 +355,9 @@ def test_two_that_are_complete_are_compared(one: Mix, other: Mix, first: str) ->
 
 def test_where_nobody_came_back_on_either_side_there_is_no_verdict_of_it() -> None:
     found = compare_view.differences(Side("A", Mix({D: 100})), Side("B", Mix({D: 100})), TODAY)
-    assert found[1] == "0% of A came back, 0% of B."
+    assert found[1] == "None of either came back."
     under_way = compare_view.differences(Side("A", Mix({D: 60, T: 40})), Side("B", Mix({D: 100})), TODAY)
-    assert under_way[1] == "0% of A came back, 0% of B so far."
+    assert under_way[1] == "None of either came back so far."
 
 
 def test_small_ones_differ_by_luck_and_the_smaller_is_named() -> None:
@@ -387,7 +387,7 @@ def test_the_counts_of_both_stand_below() -> None:
     assert said(message, "• Delivered: 3 (60%) vs 1 (100%)") or said(message, "• Delivered: ")
     assert message.picture is None
     nothing = compare_view.answer(Side("A", Mix()), Side("B", Mix()), TODAY, b"png")
-    assert said(nothing, "No pieces on either side.")
+    assert said(nothing, "Neither side has any pieces")
     assert nothing.picture is not None
     assert nothing.picture.title == "A vs B"
 
