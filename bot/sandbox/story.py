@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bot.platforms.stannp import wire
 from bot.sandbox.stannp import MailCampaign, Mailpiece, StannpDouble
-from bot.sandbox.world import World
+from bot.sandbox.world import LOST, World
 from storage.ledger import apply as ledger
 from storage.records import Batch, Change, Piece, Recipient, Source, WorkspaceId
 from storage.statuses import Status
@@ -29,6 +29,8 @@ DROPS: Final = (
     ("Trail guide", 110), ("Loyalty letter", 60), ("Sale postcards", 150), ("Welcome back", 80), ("Store opening", 120),
     ("Thank-you cards", 50), ("Clearance", 140),
 )  # fmt: skip
+#: Of a drop no larger than this each piece gets its last scan, so that the drop comes to its end in sight of all.
+SMALL: Final = 60
 #: Days between two bookings, and from a booking to its mailing date.
 BOOKED_EVERY, LEAD = 4, 8
 #: The first booked campaign waits so many days: long enough to be cancelled at leisure.
@@ -106,7 +108,12 @@ class Story:
         (name, size), self._number = next(self._drops), self._number + 1
         mailed = day + timedelta(days=LEAD)
         campaign = self.world.add_campaign(
-            self._number, f"{name} {mailed:%b %Y}", day, size, leaves=timedelta(days=LEAD)
+            self._number,
+            f"{name} {mailed:%b %Y}",
+            day,
+            size,
+            leaves=timedelta(days=LEAD),
+            lost=LOST if size > SMALL else 0,
         )
         campaign.status = "booked"
         self.platform.balance -= sum((one.cost for one in self.platform.pieces_of(campaign.id)), Decimal(0))

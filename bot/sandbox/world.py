@@ -56,6 +56,9 @@ PLACES: Final = (
     ("Madison", "WI", "537"), ("Tucson", "AZ", "857"), ("Raleigh", "NC", "276"), ("Boise", "ID", "837"),
 )  # fmt: skip
 
+#: Of so many pieces no final scan comes: a piece in forty.
+LOST: Final = 0.025
+
 
 @dataclass
 class Step:
@@ -82,15 +85,20 @@ class World:
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)  # noqa: S311 - a story, not a secret
 
-    def add_campaign(self, key: int, name: str, created: datetime, size: int, leaves: timedelta) -> MailCampaign:
-        """A booked campaign of this many pieces, handed to the carrier after `leaves`."""
+    def add_campaign(
+        self, key: int, name: str, created: datetime, size: int, leaves: timedelta, *, lost: float = LOST
+    ) -> MailCampaign:
+        """A booked campaign of this many pieces, handed to the carrier after `leaves`.
+
+        `lost`: the share that never gets a final scan.
+        """
         handed = created + leaves
         campaign = MailCampaign(key, name, "running", created, f"{handed:%Y-%m-%d}")
         self.platform.campaigns[key] = campaign
         for _ in range(size):
             piece = self._make_piece(key, created + timedelta(minutes=self._dice.randrange(90)))
             self.platform.pieces[piece.id] = piece
-            self._plan(piece, handed)
+            self._plan(piece, handed, lost)
         return campaign
 
     def _make_piece(self, campaign_id: int, created: datetime) -> Mailpiece:
@@ -109,7 +117,7 @@ class World:
             cost=Decimal("0.84"),
         )
 
-    def _plan(self, piece: Mailpiece, handed: datetime) -> None:
+    def _plan(self, piece: Mailpiece, handed: datetime, lost: float) -> None:
         """The way of one piece. Scans in between are often missing, some never get a last one, a few come back."""
         dice = self._dice
 
@@ -128,7 +136,7 @@ class World:
             self._later(at, piece, "local_delivery", f"{piece.city}, {piece.county}")
         at += hours(6, 30)
         fate = dice.random()
-        if fate < 0.025:  # noqa: PLR2004
+        if fate < lost:
             return
         self._later(at, piece, "returned" if fate < 0.06 else "delivered", f"{piece.city}, {piece.county}")  # noqa: PLR2004
         if fate > 0.99:  # noqa: PLR2004
