@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,8 +37,8 @@ class Stopping:
     def __getattr__(self, name: str) -> Any:
         if name == "profile":
             return self.real.profile
-        if name == "pieces":
-            return self.pages
+        if name in ("pieces", "campaign_pieces"):
+            return partial(self.pages, name)
 
         async def request(*words: Any) -> Any:
             self.count()
@@ -45,8 +46,9 @@ class Stopping:
 
         return request
 
-    async def pages(self, *words: Any) -> Any:
-        async for page in self.real.pieces(*words):
+    async def pages(self, name: str, *words: Any) -> Any:
+        self.count()
+        async for page in getattr(self.real, name)(*words):
             self.count()
             yield page
 
