@@ -10,6 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from random import Random
@@ -169,6 +170,10 @@ class Loop(asyncio.AbstractEventLoop):
         """Forgets what was left open, without a word."""
         for task in self.tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+            # Now, and not when it is collected half-way through the next story. What it would still await is not done.
+            with suppress(RuntimeError):
+                if not task.done() and (work := task.get_coro()) is not None:
+                    work.close()
         self.tasks.clear()
         self.timers.clear()
         for lane in self.lanes:
