@@ -158,8 +158,10 @@ def run(
 
     async def live() -> None:
         async with running(settings, part) as app:
+            stop = asyncio.create_task(wait_for_a_signal())
+            await asyncio.sleep(0)  # whoever reads "ready" may send the signal in the same moment
             log.info("ready", mode=app.mode.value, part=part.value, port=app.port, many=settings.is_for_many())
-            await wait_for_a_signal()
+            await stop
         log.info("stopped")
 
     carry_out(live())

@@ -99,6 +99,20 @@ async def test_it_answers_and_a_sigterm_lets_work_under_way_finish(
         assert secret not in log
 
 
+async def test_a_signal_in_the_moment_of_ready_ends_it_cleanly(environment: dict[str, str], tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "run", env=environment, cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b"ready" in line:
+            process.send_signal(signal.SIGTERM)
+            break
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, out.decode()
+
+
 async def test_a_second_process_on_the_same_file_is_refused(
     started: Any, environment: dict[str, str], tmp_path: Path
 ) -> None:
