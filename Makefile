@@ -87,7 +87,7 @@ foresight: $(STAMP)
 .PHONY: docs reference pictures
 # The site of docs/, in build/site: a warning, a link that leads nowhere or a stale reference fails it.
 docs: $(DOCS)/.installed
-	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 	@echo "build/site/index.html is the site."
 
 # docs/reference.md, from the program itself: a test compares it.
