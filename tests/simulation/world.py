@@ -40,7 +40,7 @@ from tests.simulation.weather import Trap, Weather
 BEGAN: Final = datetime(2026, 10, 28, 13, 0, tzinfo=UTC)
 KEY: Final = new_key()
 #: Seconds between the rounds of all jobs when all is calm again, and how many rounds there are at least.
-PAUSES: Final = (1.0, 40.0, 130.0, 300.0, 1000.0, 1000.0, 3700.0, 3700.0, 3700.0)
+PAUSES: Final = (1.0, 40.0, 400.0, 400.0, 1000.0, 1000.0, 3700.0, 3700.0, 3700.0)
 AT_LEAST: Final = 3
 NAMES: Final = ("Jane Smith", "Omar Haddad", "Li Wei", "Rosa Diaz", "Tom Becker")
 
