@@ -17,8 +17,10 @@ from sqlalchemy import delete, func, select, update
 from bot.app import App, running
 from bot.sandbox.slack import SlackDouble
 from handlers.ingest import poll as polling
+from storage.database import open_database
 from storage.ledger import tallies as tally
 from storage.queries.recognized import Print
+from storage.schema import revision as schema
 from storage.schema.tables import due_details, pieces
 from storage.statuses import Status
 from tests.benchmarks.harness import Result, helper, judged
@@ -59,6 +61,9 @@ async def watched(work: Callable[[], Awaitable[object]], stalls: Stalls) -> None
 
 async def bench_poll(url: str, size: int, kind: str) -> list[Result]:
     """Raises AssertionError unless what moved was moved, and nothing else was written."""
+    database = open_database(url)
+    schema.migrate(database)
+    database.close()
     slack = SlackDouble()
     await slack.start()
     people_and_places(slack)
