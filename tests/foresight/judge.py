@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -201,7 +202,7 @@ def judge(world: World, seeds: int) -> tuple[Tally, Tally]:
 
 def known_delays(world: World, before: list[Made]) -> tuple[float, ...]:
     """How late scans are heard of, as the product learns it: from a few hundred of the past, if there are any."""
-    late = np.sum([landed.sum(axis=0) for one in before[-3:] for landed in one.landed], axis=0) if before else []
+    late: Any = np.sum([landed.sum(axis=0) for one in before[-3:] for landed in one.landed], axis=0) if before else []
     seen = np.array(late) / max(np.sum(late), 1) * min(np.sum(late), 450)
     return learning.heard_by({days: round(float(number)) for days, number in enumerate(seen)})
 
