@@ -313,6 +313,10 @@ class World:
     def _cut(self, process: Process, seconds: float) -> None:
         self.note(f"{process.name} loses the database for {seconds:.0f} s")
         self.weather.storms[f"database of {process.name}"] = self.loop.time() + seconds
+        if seconds > STOPPED:
+            # It alone is cut off: another takes its channels over, and cannot know what it could not write down.
+            doubt = STOPPED, self._doubt, process, self.loop.time()
+            self.loop.call_later(*doubt, context=self.loop.outdoors())
 
     async def on_trap(self, place: str, times: int, what: str, seconds: float) -> None:
         def spring(lane: Lane) -> None:
