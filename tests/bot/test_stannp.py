@@ -247,6 +247,25 @@ async def test_lists_are_followed_until_a_page_brings_nothing_new(stannp: Stannp
     assert len(await stannp.campaigns()) == 20
 
 
+@pytest.mark.parametrize(
+    "odd", [{"postcode": "\ud800"}, {"format": float("nan")}, {"cost": float("inf")}], ids=["half", "NaN", "Infinity"]
+)
+async def test_a_page_of_odd_json_does_not_end_the_report(
+    stannp: Stannp, double: StannpDouble, odd: dict[str, object]
+) -> None:
+    """What json.loads takes and stricter readers refuse: each of its objects is a piece all the same."""
+    double.rude = Rude.on("short_pages")
+    double.pieces = {n: a_mailpiece(n) for n in range(1, 21)}
+    double.pieces[9] = a_mailpiece(9, **odd)
+    assert [count for _, count in await pages(stannp)] == [7, 7, 6]
+
+
+async def test_a_page_of_unreadable_objects_does_not_end_the_report(stannp: Stannp, double: StannpDouble) -> None:
+    double.rude = Rude.on("short_pages")
+    double.pieces = {n: a_mailpiece(max(0, n)) for n in range(-6, 21)}
+    assert [count for _, count in await pages(stannp)] == [0, 7, 7, 6]
+
+
 @pytest.mark.parametrize("status", REFUSALS)
 @pytest.mark.parametrize("route", [None, "directMail/list"])
 async def test_the_classic_report_answers_where_the_newer_one_does_not(

@@ -283,3 +283,17 @@ def test_rows_are_told_apart_by_their_bytes() -> None:
     assert prints({"id": 1, "status": "delivered"}) != first[:1]
     # Of a piece that is told of twice, and of what has no plain id, each row is read.
     assert prints({"id": 1}, {"id": 1, "status": "received"}, {"id": [3]}) == [("1", 0), ("1", 0), ("", 0)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'[{"id": 7, "x": NaN}]', b'[{"id": "7", "x": "\\ud800"}]', b'\xef\xbb\xbf[{"id": 7}]', b'[{"mailpiece_id": "7", "id": {}}]',
+        b'[{"id": 7, "mailpiece_id": {}}]', b'[{"id": 7.5}]', b'[{"id": true, "mailpiece_id": 7}]',
+    ],
+)  # fmt: skip
+def test_a_row_names_the_piece_that_is_read_of_it(raw: bytes) -> None:
+    rows = wire.report_rows(wire.open_answer(raw))
+    batch, bad = wire.report_pieces(rows, NOW)
+    assert [row.ref for row in rows] == [piece.ref for piece in batch.pieces] != []
+    assert bad == []

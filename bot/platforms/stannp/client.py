@@ -236,7 +236,7 @@ class Stannp:
     async def _newer_report(self, first: date, last: date, measure: Measure) -> AsyncIterator[ReportPage]:
         """How many a page may hold is documented nowhere: followed until one brings nothing new."""
         path = f"reporting/directMail/list/{first}T00:00:00.000Z/{last}T23:59:59.999Z"
-        seen: set[str] = set()
+        seen: set[str | bytes] = set()
         offset = 0
         while True:
             measure.next_page()
@@ -245,13 +245,14 @@ class Stannp:
             answer = await self._ask("GET", path, query=query, missing=NotOffered)
             measure.size += answer.size
             rows = await asyncio.to_thread(wire.report_rows, answer.data)
-            refs = {row.ref for row in rows if row.ref}
-            if offset and refs <= seen:
+            fresh = {row.key for row in rows} - seen
+            if offset and not fresh:
                 return
-            seen |= refs
+            seen |= fresh
             for some in wire.sliced(rows):
                 yield ReportPage(await self._read_rows(some, measure.known), NEWER)
-            if not refs:
+            # What names no piece does not end it, for the next page may; but a lone object like that is no page at all.
+            if not rows or (len(rows) == 1 and not rows[0].ref):
                 return
             offset += len(rows)
 

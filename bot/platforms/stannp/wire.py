@@ -162,7 +162,7 @@ def piece(row: Json, now: datetime, source: Source, *, detailed: bool = False) -
 
     `now` stands in for moments that the platform did not give.
     """
-    ref = identity(_get(row, "id")) or identity(row.get("mailpiece_id"))
+    ref = _piece_ref(row)
     if not ref:
         raise UnreadableError("a piece without an id")
     scans = tuple(_scans(row, ref, now, source))
@@ -180,6 +180,10 @@ def piece(row: Json, now: datetime, source: Source, *, detailed: bool = False) -
         detailed=detailed,
     )
     return Batch(pieces=(facts,), changes=heard)
+
+
+def _piece_ref(row: Json) -> str:
+    return identity(_get(row, "id")) or identity(row.get("mailpiece_id"))
 
 
 def recipient(row: Mapping[str, Json]) -> Recipient:
@@ -248,12 +252,16 @@ def rows(data: Json, *names: str) -> list[Json]:
 
 
 class Row(NamedTuple):
-    """An object of a report, unread: the piece that it tells of ("" where that is not plain), and its fingerprint (0
-    for none)."""
+    """An object of a report, unread: the piece that it tells of ("" for none), and its fingerprint (0 for none)."""
 
     told: Json
     ref: str = ""
     print: int = 0
+
+    @property
+    def key(self) -> str | bytes:
+        """What it has in common with the same object on another page."""
+        return self.ref or (bytes(memoryview(self.told)) if isinstance(self.told, Raw) else repr(self.told))
 
 
 class _Named(Struct):
@@ -279,17 +287,25 @@ def report_rows(data: Json) -> list[Row]:
 
 def _row(told: Json) -> Row:
     if not isinstance(told, Raw):
-        return Row(told)
+        return Row(told, _generous_ref(told))
     try:
         named = _NAMED.decode(told)
     except (DecodeError, RecursionError):
-        return Row(told)
+        return Row(told, _generous_ref(told))
     ref = (
         str(named.id) if type(named.id) is int and named.id > 0 else identity(named.id) or identity(named.mailpiece_id)
     )
     digest = hashlib.blake2b(told, digest_size=8, person=READING).digest()
     # As large as both databases' whole numbers, and never 0.
     return Row(told, ref, int.from_bytes(digest, signed=True) or 1)
+
+
+def _generous_ref(told: Json) -> str:
+    """As `piece` reads it, where the fast reader could not; "" for none."""
+    try:
+        return _piece_ref(read_cut(told))
+    except UnreadableError:
+        return ""
 
 
 def sliced(told: Sequence[Row]) -> Iterator[Sequence[Row]]:
