@@ -1,0 +1,122 @@
+"""The inbox below the handlers: who appends, counts, merges and clears it at once hinder nobody, on both databases."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from storage.database import Database, open_database
+from storage.inbox import Call, Taken, Turn, inbox_of
+from storage.records import WorkspaceId
+from tests.fakes import FakeClock
+
+OURS = WorkspaceId(1)
+
+
+@pytest.fixture
+def file(sqlite_url: str) -> Iterator[Database]:
+    database = open_database(sqlite_url)
+    yield database
+    database.close()
+
+
+def some(at: datetime, number: int, whose: WorkspaceId = OURS) -> list[Call]:
+    return [Call(whose, at, "stannp", b"x" * 400)] * number
+
+
+def merged(database: Database) -> list[Taken]:
+    """What is merged now, by whoever only looks at it."""
+    found: list[Taken] = []
+    inbox_of(database).merge(Turn(), lambda _connection, taken: found.extend(taken))
+    return found
+
+
+class Paused(sqlite3.Cursor):
+    """Stands between the first row of a count and the second, until it may go on."""
+
+    standing, may_go_on = threading.Event(), threading.Event()
+
+    def execute(self, sql: str, *parameters: Any) -> "Paused":
+        self.is_count = "GROUP BY" in sql
+        super().execute(sql, *parameters)
+        return self
+
+    def fetchall(self) -> list[Any]:
+        first = self.fetchmany(1) if self.is_count else []
+        if first:
+            self.standing.set()
+            self.may_go_on.wait(30)
+        return first + super().fetchall()
+
+
+class Pausing(sqlite3.Connection):
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        return self.cursor(Paused).execute(sql, *parameters)
+
+
+def test_a_count_under_way_holds_up_neither_merges_nor_checkpoints(
+    file: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **more: real(*given, **more, factory=Pausing))
+    inbox = inbox_of(file)
+    for whose in range(1, 60):
+        inbox.append(some(clock.now(), 20, WorkspaceId(whose)))
+    with ThreadPoolExecutor(1) as one:
+        counted = one.submit(inbox.waiting)
+        try:
+            assert Paused.standing.wait(10)
+            inbox.append(some(clock.now(), 1))
+            assert merged(file)
+            file.checkpoint()
+            # The log is still being read, and so it is not cut now.
+            assert not file.clear_log()
+        finally:
+            Paused.may_go_on.set()
+        assert sum(found.calls for found in counted.result().values()) == 59 * 20
+    assert file.clear_log()
+
+
+def test_whoever_appends_counts_merges_and_clears_at_once_is_not_hindered(file: Database, clock: FakeClock) -> None:
+    inbox, ends, errors, seen = inbox_of(file), monotonic() + 2, list[BaseException](), list[int]()
+    for whose in range(1, 300):
+        inbox.append(some(clock.now(), 10, WorkspaceId(whose)))
+
+    def again_and_again(work: Any) -> None:
+        while monotonic() < ends:
+            try:
+                work()
+            except Exception as error:
+                errors.append(error)
+
+    works = (
+        lambda: seen.extend(one.number for one in merged(file)), lambda: inbox.append(some(clock.now(), 1)),
+        inbox.waiting, inbox.waiting, file.checkpoint, file.clear_log,
+    )  # fmt: skip
+    with ThreadPoolExecutor(len(works)) as pool:
+        list(pool.map(again_and_again, works))
+    assert [repr(error) for error in errors] == []
+    assert len(seen) == len(set(seen))
+
+
+def test_no_number_is_given_twice(database: Database, clock: FakeClock) -> None:
+    inbox = inbox_of(database)
+    inbox.append(some(clock.now(), 1))
+    first: list[Taken] = []
+
+    def look(_connection: object, taken: Any) -> None:
+        first.extend(taken)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        inbox.merge(Turn(), look)
+    # Meanwhile the workspace is forgotten, and a newer call arrives.
+    inbox.forget(OURS)
+    inbox.append(some(clock.now(), 1))
+    inbox.drop(first)
+    assert {whose: one.calls for whose, one in inbox.waiting().items()} == {OURS: 1}
