@@ -246,7 +246,8 @@ class Mentioned(BaseModel):
 
     def text(self) -> str:
         """What was said, without whom it was said to."""
-        return re.sub(r"<@\w+(\|[^>]*)?>", "", self.event.text)
+        # A mention holds no other: one that is left open is not looked for to the end of a long text.
+        return re.sub(r"<@\w+(\|[^<>]*)?>", "", self.event.text)
 
 
 class _Function(BaseModel):
