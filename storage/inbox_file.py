@@ -9,14 +9,17 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import structlog
 from sqlalchemy.exc import DBAPIError
 
 from storage.files import SameFile
 from storage.statements import load
+
+log = structlog.get_logger()
 
 #: The workspace, when it was heard (microseconds since 1970), the platform's key, and the body.
 Row = tuple[int, int, str, bytes]
@@ -35,6 +38,9 @@ SCHEMA: Final = """
 BUSY_SECONDS: Final = 5
 #: Pages of its log after which a writer clears it itself; normally `checkpoint` has done so before.
 LOG_PAGES: Final = 16_384
+#: Stands in the header of either file, and nowhere else is it used.
+MARK: Final = "PRAGMA user_version"
+DELETED: Final = "What waited here was another database's, and is deleted. What it told is in the next polls' reports."
 AHEAD: Final = str(load("inbox_ahead").sqlite)
 SIZES: Final = """
     SELECT id, length(body) FROM inbox
@@ -68,7 +74,8 @@ class FileInbox:
     """The file beside a ledger's, made when it is first needed. Errors are those of the ledger's own file."""
 
     def __init__(self, ledger: str) -> None:
-        self.path = path_beside(ledger)
+        self.ledger, self.path = ledger, path_beside(ledger)
+        self._is_ours = False
         self.file = SameFile(str(self.path))
         #: One commit at a time, without SQLite's own way of waiting, which is to sleep and try again.
         self._turn = threading.Lock()
@@ -164,14 +171,46 @@ class FileInbox:
             ):  # fmt: skip
                 connection.execute(f"PRAGMA {pragma}")
             connection.executescript(SCHEMA)
+            if not self._is_ours:
+                self._claim(connection)
+                self._is_ours = True
             self.file.remember()
         return connection
+
+    def _claim(self, connection: sqlite3.Connection) -> None:
+        """Marks it as this ledger's. What waited for another one, which was deleted or replaced, is deleted."""
+        mark = _mark_of(self.ledger)
+        found = connection.execute(MARK).fetchone()[0]
+        if found == mark:
+            return
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            # One without a mark is new, or whoever made it was killed before they could mark it.
+            calls = connection.execute("DELETE FROM inbox").rowcount if found else 0
+            connection.execute(f"PRAGMA user_version = {mark}")
+        if found:
+            log.warning("inbox.of_another_database", calls=calls, file=str(self.path), do=DELETED)
 
 
 def path_beside(ledger: str) -> Path:
     """Where the inbox of this ledger lies: beside its true file, whatever links lead to that."""
     true = Path(ledger).resolve()
     return true.with_name(true.name + "-inbox")
+
+
+def _mark_of(ledger: str) -> int:
+    """The number by which a ledger and its inbox know each other, drawn once: copies and backups of the ledger have it,
+    and no other ledger at the same place."""
+    with closing(sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)) as file:
+        file.isolation_level = None
+        if not file.execute(MARK).fetchone()[0]:
+            with file:
+                # Another process may be drawing one, too: the first holds.
+                file.execute("BEGIN IMMEDIATE")
+                drawn = file.execute("SELECT abs(random() % 2147483647) + 1").fetchone()[0]
+                mark = file.execute(MARK).fetchone()[0] or drawn
+                file.execute(f"PRAGMA user_version = {mark}")
+        return int(file.execute(MARK).fetchone()[0])
 
 
 @contextmanager

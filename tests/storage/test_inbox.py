@@ -1,10 +1,12 @@
 """The inbox below the handlers: who appends, counts, merges and clears it at once hinder nobody, on both databases."""
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from storage.database import Database, open_database
 from storage.inbox import Call, Taken, Turn, inbox_of
 from storage.records import WorkspaceId
+from storage.schema import revision
 from tests.fakes import FakeClock
 
 OURS = WorkspaceId(1)
@@ -120,3 +123,68 @@ def test_no_number_is_given_twice(database: Database, clock: FakeClock) -> None:
     inbox.append(some(clock.now(), 1))
     inbox.drop(first)
     assert {whose: one.calls for whose, one in inbox.waiting().items()} == {OURS: 1}
+
+
+def left_behind(folder: Path, at: datetime) -> None:
+    """A ledger of which a call waits beside it."""
+    database = opened(folder)
+    inbox_of(database).append(some(at, 2))
+    database.close()
+
+
+def opened(folder: Path) -> Database:
+    """The ledger in this folder, made where there is none."""
+    database = open_database(f"sqlite:///{folder}/piecewise.db")
+    revision.migrate(database)
+    return database
+
+
+def delete_ledger(folder: Path) -> None:
+    for name in ("piecewise.db", "piecewise.db-wal", "piecewise.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def test_what_waited_for_a_ledger_that_was_deleted_is_deleted_and_not_merged_into_the_next(
+    tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    left_behind(tmp_path, clock.now())
+    delete_ledger(tmp_path)
+    for waited in (0, 3):
+        # What the new one takes in is its own, however often it is opened.
+        database = opened(tmp_path)
+        assert len(merged(database)) == waited
+        inbox_of(database).append(some(clock.now(), 3))
+        assert database.clear_log()
+        database.close()
+    assert caplog.text.count("inbox.of_another_database") == 1
+
+
+def test_nothing_of_what_waited_for_a_deleted_ledger_is_readable_any_more(tmp_path: Path, clock: FakeClock) -> None:
+    left_behind(tmp_path, clock.now())
+    delete_ledger(tmp_path)
+    database = opened(tmp_path)
+    inbox_of(database).waiting()
+    assert database.clear_log()
+    database.close()
+    assert [file.name for file in tmp_path.iterdir() if b"xxxx" in file.read_bytes()] == []
+
+
+def test_a_restored_backup_takes_what_waits_beside_it(tmp_path: Path, clock: FakeClock) -> None:
+    left_behind(tmp_path, clock.now())
+    with sqlite3.connect(tmp_path / "piecewise.db") as live, sqlite3.connect(tmp_path / "copy.db") as copy:
+        live.backup(copy)
+    delete_ledger(tmp_path)
+    shutil.copy(tmp_path / "copy.db", tmp_path / "piecewise.db")
+    database = opened(tmp_path)
+    assert len(merged(database)) == 2
+    database.close()
+
+
+def test_an_inbox_that_is_not_marked_yet_is_the_ledgers(tmp_path: Path, clock: FakeClock) -> None:
+    left_behind(tmp_path, clock.now())
+    with sqlite3.connect(tmp_path / "piecewise.db-inbox") as beside:
+        # As who was killed between the two marks left it.
+        beside.execute("PRAGMA user_version = 0")
+    database = opened(tmp_path)
+    assert len(merged(database)) == 2
+    database.close()
