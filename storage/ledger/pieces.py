@@ -25,6 +25,10 @@ PERSONAL: Final = ("name", "name_key", "surname_key", "address_key", "company", 
 LONGEST_KEY, LONGEST_KIND = 1000, 400
 
 
+#: What a laid out row ends with: when it was heard, whether in detail, and its fingerprints.
+BESIDES: Final = 4
+PRINTS: Final = 2
+
 SPACES: Final = re.compile(r"[\s,.]+")
 
 
@@ -104,7 +108,15 @@ def _row(piece: Piece, heard_at: datetime) -> tuple[Any, ...]:
 
 
 def _fuller(row: tuple[Any, ...], earlier: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(old if new in (None, "", False) else new for new, old in zip(row, earlier, strict=True))
+    full = tuple(old if _is_silent(new) else new for new, old in zip(row, earlier, strict=True))
+    if full[:-BESIDES] == earlier[:-BESIDES]:
+        return full
+    # Whoever told it otherwise before is read again the next time.
+    return *full[:-PRINTS], *row[-PRINTS:]
+
+
+def _is_silent(said: Any) -> bool:
+    return said is None or said is False or said == ""
 
 
 def _insert(connection: Connection, workspace_id: WorkspaceId) -> int:

@@ -1,7 +1,7 @@
 """The platform's adapter against its double, over real sockets: every endpoint, form and refusal."""
 
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -23,7 +23,12 @@ from handlers.errors import (
     PlatformRefused,
     TooLate,
 )
-from storage.records import Piece
+from storage import workspaces
+from storage.database import Database
+from storage.ledger import apply as ledger
+from storage.queries import mail as queries
+from storage.queries.recognized import Print, recognized
+from storage.records import Batch, Piece
 from tests.fakes import FakeClock
 
 BORN = datetime(2026, 10, 28, 9, 0, tzinfo=UTC)
@@ -108,6 +113,32 @@ async def test_an_account_without_reports_is_named(stannp: Stannp, double: Stann
 async def test_long_reports_come_in_pages(stannp: Stannp, double: StannpDouble) -> None:
     double.pieces = {n: a_mailpiece(n) for n in range(1, PAGE + 3)}
     assert [count for _, count in await pages(stannp)] == [PAGE, 2]
+
+
+async def test_a_piece_that_moved_to_another_campaign_is_read_again(
+    stannp: Stannp, double: StannpDouble, clock: FakeClock, database: Database
+) -> None:
+    """Its row reads the same: the report of a campaign does not say whose it is."""
+    team = database.write(workspaces.ensure, "T1", "Acme", "USD").id
+
+    async def known(prints: Mapping[str, int]) -> Collection[str]:
+        return database.read(recognized, team, Print.PLACED, prints)
+
+    def learn(batch: Batch) -> int:
+        clock.pass_time(hours=1)
+        database.write(ledger.apply, team, batch, clock.now())
+        return len(batch.pieces)
+
+    async def read(ref: str) -> list[int]:
+        return [learn(batch) for _ in range(2) async for batch in stannp.campaign_pieces(ref, known)]
+
+    listed = [page.batch async for page in stannp.pieces(BORN.date(), BORN.date(), None)]
+    assert [learn(batch) for batch in listed] == [2]
+    assert await read("222") == [2, 0]
+    for ref in ("224", "222"):
+        double.pieces[1001].campaign_id = int(ref)
+        assert await read(ref) == [1, 0]
+        assert database.read(queries.find_pieces, team, "1001", 1)[0].campaign_name == f"Campaign {ref}"
 
 
 async def test_a_server_that_ignores_the_offset_does_not_keep_us_for_ever(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from storage.database import Database
 from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.queries.recognized import Print, recognized
-from storage.records import Recipient, WorkspaceId
+from storage.records import Piece, Recipient, WorkspaceId
 from storage.statuses import Status
 from tests.builders import START, a_batch, a_change, a_piece
 
@@ -58,6 +59,44 @@ def test_what_another_told_otherwise_is_read_again(database: Database, team: Wor
     learn(database, team, a_piece("1001", listed_print=7), now=LATER)
     learn(database, team, a_piece("1001", recipient=Recipient("Joan Smith")), now=LATER)
     assert known(database, team, Print.LISTED, p1001=7) == set()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cost": Decimal(2)}, {"format": "4x6"}, {"campaign_ref": "223"}, {"recipient": Recipient("Joan Smith")},
+        {"recipient": Recipient(address="2 Side Street")},
+    ],
+    ids=lambda told: next(iter(told)),
+)  # fmt: skip
+@pytest.mark.parametrize("of", Print)
+def test_what_was_told_before_a_newer_word_is_read_again(
+    database: Database, team: WorkspaceId, of: Print, told: dict[str, Any]
+) -> None:
+    """As by the right clock, after one that was an hour ahead: what it told was not taken."""
+    before: dict[str, Any] = {f"{of}_print": 7}
+    after: dict[str, Any] = told | {f"{of}_print": 8}
+    learn(database, team, a_piece("1001", **before), now=LATER)
+    learn(database, team, a_piece("1001", **after), now=NOW)
+    assert known(database, team, of, p1001=8) == set()
+    learn(database, team, a_piece("1001", **after), now=LATER + timedelta(hours=1))
+    assert known(database, team, of, p1001=8) == {"1001"}
+
+
+def test_of_what_came_together_the_last_word_is_recognized(database: Database, team: WorkspaceId) -> None:
+    def hear(*told: Piece) -> None:
+        heard = [(NOW + timedelta(minutes=n), a_batch(one)) for n, one in enumerate(told)]
+        database.write(ledger.apply_heard, team, heard, LATER)
+
+    hear(a_piece("1001", listed_print=7), a_piece("1001", None, recipient=None, cost=None))
+    assert known(database, team, Print.LISTED, p1001=7) == {"1001"}
+    for cost in (Decimal(2), Decimal(0)):
+        hear(a_piece("1001", listed_print=7), a_piece("1001", cost=cost))
+        assert known(database, team, Print.LISTED, p1001=7) == set(), "the next poll says otherwise"
+        assert database.read(queries.find_pieces, team, "1001", 1)[0].cost == cost
+    hear(a_piece("1001", listed_print=7), a_piece("1001", cost=Decimal(3), placed_print=9))
+    assert known(database, team, Print.LISTED, p1001=7) == set()
+    assert known(database, team, Print.PLACED, p1001=9) == {"1001"}
 
 
 def test_of_an_erased_piece_nothing_is_kept(database: Database, team: WorkspaceId) -> None:

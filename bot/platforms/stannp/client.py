@@ -207,7 +207,7 @@ class Stannp:
 
     async def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
         answer = await self._ask("GET", f"reporting/campaignSingles/{ref}", missing=NotOffered)
-        rows = await asyncio.to_thread(wire.report_rows, answer.data)
+        rows = await asyncio.to_thread(wire.report_rows, answer.data, ref)
         for some in wire.sliced(rows):
             yield await self._read_rows(some, known, ref)
 

@@ -276,16 +276,18 @@ SLICE: Final = 500
 READING: Final = b"1"
 
 
-def report_rows(data: Json) -> list[Row]:
-    """The objects of a report, none of them read. Of a piece that is told of more than once, none is recognized."""
-    found = [_row(told) for told in rows(data, "singles", "mailpieces", "data")]
+def report_rows(data: Json, campaign_ref: str = "") -> list[Row]:
+    """The objects of the account's or this campaign's report, unread. Of a piece told of twice, none is known."""
+    # Whose report it stands in is part of what an object says, and may be told nowhere in it.
+    whose = campaign_ref.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+    found = [_row(told, whose) for told in rows(data, "singles", "mailpieces", "data")]
     times = Counter(row.ref for row in found)
     if len(times) == len(found):
         return found
     return [row._replace(print=0) if times[row.ref] > 1 else row for row in found]
 
 
-def _row(told: Json) -> Row:
+def _row(told: Json, whose: bytes) -> Row:
     if not isinstance(told, Raw):
         return Row(told, _generous_ref(told))
     try:
@@ -295,7 +297,7 @@ def _row(told: Json) -> Row:
     ref = (
         str(named.id) if type(named.id) is int and named.id > 0 else identity(named.id) or identity(named.mailpiece_id)
     )
-    digest = hashlib.blake2b(told, digest_size=8, person=READING).digest()
+    digest = hashlib.blake2b(told, digest_size=8, key=whose, person=READING).digest()
     # As large as both databases' whole numbers, and never 0.
     return Row(told, ref, int.from_bytes(digest, signed=True) or 1)
 
