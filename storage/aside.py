@@ -3,11 +3,13 @@
 Nothing of a recipient is kept here. A person finds the newest in `piecewise check`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,13 +19,37 @@ from storage.ledger.stage import cut_text
 from storage.records import Batch, Campaign, Change, Piece, WorkspaceId
 from storage.schema.account_tables import set_aside
 
+log = structlog.get_logger()
+
 #: What a bad value raises, in the database or on the way to it.
 POISON: Final = (SQLAlchemyError, ValueError, TypeError, ArithmeticError, LookupError)
+#: What a fault of ours raises that a bad value does not.
+FAULTS: Final = (AttributeError, RuntimeError, AssertionError)
 #: So many are kept for each workspace, the newest, and for so long.
 MOST: Final = 1000
 KEPT_FOR: Final = timedelta(days=30)
 #: Bytes of a reference.
 LONGEST_REF: Final = 200
+
+
+class OwnFault(ValueError):
+    """A fault of ours over something in a batch. `orig`: what it raised."""
+
+    def __init__(self, orig: Exception) -> None:
+        super().__init__(type(orig).__name__)
+        self.orig = orig
+
+
+@contextmanager
+def own_faults() -> Iterator[None]:
+    """A fault of ours in here is raised as OwnFault, and so is poison: what it is about is found and set aside.
+
+    For what is done with a batch inside a transaction and nothing more: outside of it a RuntimeError may be an outage.
+    """
+    try:
+        yield
+    except FAULTS as error:
+        raise OwnFault(error) from error
 
 
 @dataclass(frozen=True)
@@ -40,6 +66,8 @@ class Sieve:
 
     todo: list[Batch]
     refused: list[Refused] = field(default_factory=list)
+    #: Whether a fault of ours was found, and said.
+    broke: bool = False
 
     def refuse(self, part: Batch, error: Exception) -> None:
         """Goes on with the halves of what was refused. Raises the error where it says nothing about the batch."""
@@ -50,6 +78,10 @@ class Sieve:
             raise error
         if len(facts) == 1:
             self.refused.append(Refused(_ref(facts[0]), reason_of(error)))
+            if isinstance(error, OwnFault) and not self.broke:
+                # The first of a batch, for all that break are likely to break in the same place.
+                self.broke = True
+                log.error("ledger.broke", ref=_ref(facts[0]), exc_info=error.orig)
         else:
             middle = len(facts) // 2
             self.todo += [_batch(facts[middle:]), _batch(facts[:middle])]

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from storage import aside
-from storage.aside import POISON, Refused, Sieve
+from storage.aside import POISON, Refused, Sieve, own_faults
 from storage.database import Database, upsert
 from storage.ledger import apply as ledger
 from storage.records import Batch, WorkspaceId
@@ -39,10 +39,15 @@ def advance(
     connection: Connection, workspace_id: WorkspaceId, key: str, batch: Batch, reached: ImportProgress, now: datetime
 ) -> None:
     """Merges a portion into the ledger, and notes that the import has come this far."""
-    ledger.apply(connection, workspace_id, batch, now)
+    _apply(connection, workspace_id, batch, now)
     row = {"position": reached.position, "kept": reached.kept, "refused": reached.refused, "updated_at": now}
     adding = upsert(connection, imports).values(workspace_id=workspace_id, key=key, **row)
     connection.execute(adding.on_conflict_do_update(index_elements=list(imports.primary_key.columns), set_=row))
+
+
+def _apply(connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: datetime) -> None:
+    with own_faults():
+        ledger.apply(connection, workspace_id, batch, now)
 
 
 def keep(
@@ -60,7 +65,7 @@ def keep(
         while sieve.todo:
             part = sieve.todo.pop()
             try:
-                database.write(ledger.apply, workspace_id, part, now)
+                database.write(_apply, workspace_id, part, now)
             except POISON as again:
                 sieve.refuse(part, again)
         database.write(aside.keep, workspace_id, sieve.refused, now)

@@ -1,7 +1,7 @@
 """The database, off the event loop: one hop to a thread per unit of work, and none is long."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 from handlers.context.grouped_commits import Group, Queued, settled
 from handlers.context.ports import Known
 from storage import aside
-from storage.aside import POISON, Sieve
+from storage.aside import POISON, Sieve, own_faults
 from storage.database import Database
 from storage.failures import is_outage
 from storage.inbox import Inbox, Merging, Turn
 from storage.ledger import apply as ledger
-from storage.ledger.apply import Applied
+from storage.ledger.apply import Applied, Heard
 from storage.queries.recognized import Print, recognized
 from storage.records import Batch, WorkspaceId
 
@@ -136,7 +136,8 @@ class Memory:
     async def sift(
         self, workspace_id: WorkspaceId, batch: Batch, now: datetime, heard_at: datetime | None = None
     ) -> Applied:
-        """Merges a batch at once, or, where the database refuses something in it for good, all but that.
+        """Merges a batch at once, or, where the database refuses something in it for good or we fail over it, all but
+        that.
 
         What is refused is kept aside with its reason. `heard_at`: when it was heard, if that was before now.
         """
@@ -144,10 +145,15 @@ class Memory:
         while sieve.todo:
             part = sieve.todo.pop()
             try:
-                total += await self.write(ledger.apply_heard, workspace_id, [(heard_at or now, part)], now)
+                total += await self.write(_apply, workspace_id, [(heard_at or now, part)], now)
             except POISON as error:
                 sieve.refuse(part, error)
         if sieve.refused:
             log.warning("ledger.refused", number=len(sieve.refused), reason=sieve.refused[-1].reason)
             await self.write(aside.keep, workspace_id, sieve.refused, now)
         return total
+
+
+def _apply(connection: Connection, workspace_id: WorkspaceId, told: Sequence[Heard], now: datetime) -> Applied:
+    with own_faults():
+        return ledger.apply_heard(connection, workspace_id, told, now)

@@ -1,7 +1,7 @@
 """Webhook calls that were taken become rows: read, merged by workspace in one transaction, and dropped from the inbox.
 
-A call that cannot be read, or of which the database refuses something, is set aside with its reason, and holds up no
-other. While the database is in trouble all waits, and nothing is lost.
+A call that cannot be read, of which the database refuses something, or over which we fail ourselves, is set aside with
+its reason, and holds up no other. While the database is in trouble all waits, and nothing is lost.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from handlers.context.ports import Delivery
 from handlers.context.services import Services
 from handlers.errors import PayloadRefused
 from storage import aside, workspaces
-from storage.aside import POISON, Refused
+from storage.aside import FAULTS, POISON, Refused, own_faults
 from storage.failures import is_outage, reason_of
 from storage.inbox import MOST, Taken, Turn
 from storage.ledger import apply as ledger
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 #: That the platform called is written down so often at most (in seconds).
 NOTED_EVERY: Final = 60.0
 #: What a fault of ours may raise on the way through a body: it is set aside like one that is none.
-UNREADABLE: Final = (*POISON, PayloadRefused, AttributeError, RuntimeError, AssertionError)
+UNREADABLE: Final = (*POISON, *FAULTS, PayloadRefused)
 #: A call that fails alone, while it seems to be the database's fault, is left lying for so long (in seconds).
 REST: Final = 10.0
 
@@ -105,7 +105,8 @@ class Merger:
 
             def work(connection: Connection, taken: Sequence[Taken]) -> None:
                 read[:] = [read_call(self.inflow.readings, one) for one in taken]
-                merge(connection, read, self._silent(read, elapsed), now)
+                with own_faults():
+                    merge(connection, read, self._silent(read, elapsed), now)
 
             try:
                 number = await self.memory.merge(self.inflow.inbox, self.turn, work)
@@ -133,6 +134,8 @@ class Merger:
         log.warning("inbox.poisoned", calls=len(read), reason=reason_of(error))
         for one in read:
             await self._merge_alone(one, now)
+        # What was noted with the batch was undone with it.
+        await self.memory.write(_note_called, self._silent(read, elapsed))
         self._note(read, now, elapsed)
 
     async def _merge_alone(self, one: Read, now: datetime) -> None:
@@ -186,6 +189,11 @@ def merge(connection: Connection, read: Sequence[Read], called: dict[WorkspaceId
             aside.keep(connection, workspace_id, unread, now)
         if workspace_id in called:
             workspaces.note(connection, workspace_id, webhook_at=called[workspace_id])
+
+
+def _note_called(connection: Connection, called: Mapping[WorkspaceId, datetime]) -> None:
+    for workspace_id, at in sorted(called.items()):
+        workspaces.note(connection, workspace_id, webhook_at=at)
 
 
 def _refused(one: Read) -> Refused:

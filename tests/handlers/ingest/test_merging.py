@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from handlers.context.ports import Delivery
 from handlers.errors import PayloadRefused
 from handlers.ingest.merging import REST, Merger, end
-from storage import aside, workspaces
+from storage import aside, imports, workspaces
+from storage.imports import ImportProgress
 from storage.inbox import MOST, Call
 from storage.ledger import apply as ledger
 from storage.records import NO_CAMPAIGN, Batch, NotifyOn, WorkspaceId
@@ -134,6 +135,50 @@ async def test_a_poisoned_call_is_taken_apart_and_the_others_are_merged(
     found = office.read(aside.look)
     assert found is not None
     assert (found.number, found.newest.ref) == (1, "2")
+
+
+async def test_that_the_platform_called_is_noted_also_where_a_call_was_poisoned(
+    office: Office, merger: Merger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(office, "1", "2")
+    trouble(monkeypatch, IntegrityError("", {}, Exception("no")), "2")
+    heard_at = office.clock.now()
+    office.clock.pass_time(seconds=2)
+    assert await merger.merge_some() == 2
+    assert office.again().webhook_at == heard_at
+
+
+FAULTS = [AttributeError("no such thing"), RuntimeError("no"), AssertionError(), RecursionError()]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_of_ours_over_one_call_stops_nobody_and_is_reported(
+    office: Office, merger: Merger, monkeypatch: pytest.MonkeyPatch, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = office.write(workspaces.ensure, "T0OTHER", "Other", "USD").id
+    take(office, "1", "2")
+    take(office, "3", "4", whose=other)
+    trouble(monkeypatch, fault, "3")
+    await merger.drain()
+    assert (known(office), waiting(office)) == (["1", "2", "4"], 0)
+    found = office.read(aside.look)
+    assert found is not None
+    assert (found.number, found.newest) == (1, aside.Refused("3", type(fault).__name__))
+    assert caplog.text.count("ledger.broke") == 1
+    assert "Traceback (most recent call last)" in caplog.text
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_of_ours_over_one_piece_of_a_report_or_a_file_costs_that_piece_alone(
+    office: Office, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    memory, key, now = office.services.memory, office.workspace.id, office.clock.now()
+    trouble(monkeypatch, fault, "2")
+    await memory.learn(key, a_batch(*(a_piece(ref, "") for ref in "123")), now)
+    assert known(office) == ["1", "3"]
+    file = a_batch(*(a_piece(ref, "") for ref in "245"))
+    refused = imports.keep(memory.database, key, "file", file, ImportProgress(3, 3, 0), now)
+    assert (known(office), refused) == (["1", "3", "4", "5"], [aside.Refused("2", type(fault).__name__)])
 
 
 async def test_in_an_outage_all_waits_and_goes_on_afterwards(
