@@ -72,7 +72,8 @@ def no_day(name: str) -> str:
 async def save(services: Services, request: Request, ended: Collection[CampaignId], below: int | None) -> None:
     """The settings were saved: these days end, and the rest is told of below this chance (None: as it is).
 
-    Says in the channel what has changed. Raises Refusal.
+    Says in the channel what has changed; not where nothing is told any more, which was said a moment ago. Raises
+    Refusal.
     """
     key, channel = request.workspace.id, request.channel
     days = await services.memory.read(switching.days_of, key, channel)
@@ -81,10 +82,9 @@ async def save(services: Services, request: Request, ended: Collection[CampaignI
     if not gone and not moved:
         return
     async with holding(services, key, channel) as held:
-        found = await services.memory.read(channel_settings.listeners, key, services.clock.now(), channel)
-        if held is None or not found:
+        if held is None:
             raise Refusal(BUSY)
-        state = State.read(found[0].state)
+        state = State.read(await services.memory.read(channel_settings.state_of, key, channel))
         for one in gone:
             state = state.with_deadline(one.campaign, None, one.below, first=False)
         for one in moved:
@@ -93,6 +93,8 @@ async def save(services: Services, request: Request, ended: Collection[CampaignI
         keep = partial(channel_settings.told, held=held, state=state.written())
         subject = ", ".join(one.name for one in (*gone, *moved))
         await record_audit(services, request, Act.RULES, subject, f"channel {channel}, days in homes", work=keep)
+    if not await services.memory.read(channel_settings.listeners, key, services.clock.now(), channel):
+        return
     said = [no_day(one.name) for one in gone]
     said += [f"This channel is told once the chance of a day in homes falls below {below}%."] if moved else []
     await replies.to_channel(services, request, short_answers.plain(" ".join(said)))

@@ -13,7 +13,8 @@ from handlers.context.table import Field, Filled
 from handlers.errors import Outdated, Refusal
 from handlers.text.buttons import Action, AlertsDo, Form, Hours, Limit, OneCampaign
 from handlers.text.codec import write
-from storage.records import CampaignId
+from storage.audit import Act
+from storage.records import NO_CAMPAIGN, CampaignId
 from storage.statuses import Status
 from tests.handlers.conftest import OPS, Office, pressable
 
@@ -37,16 +38,16 @@ async def two(office: Office) -> tuple[CampaignId, CampaignId]:
     return spring.id, autumn.id
 
 
-def filled(form: Any, *unticked: CampaignId, below: int | None = None) -> Filled:
-    """The settings as they were shown, with these days unticked, and this chance chosen."""
+def filled(form: Any, *unticked: CampaignId, below: int | None = None, about: CampaignId = NO_CAMPAIGN) -> Filled:
+    """The settings of `about` as they were shown, with these days and all alerts unticked, and this chance chosen."""
     gone = {write(OneCampaign(one)) for one in unticked}
     boxes = next(block["element"]["options"] for block in form["blocks"] if block.get("block_id") == "home")
     fields = {
-        "campaign": Field(chosen=write(OneCampaign(CampaignId(0)))), "wants": Field(),
+        "campaign": Field(chosen=write(OneCampaign(about))), "wants": Field(),
         "digest": Field(chosen=write(Limit(9))), "quiet": Field(chosen=write(Hours(None, None))),
         "alarm": Field(chosen=write(Limit(5))),
         "home": Field(several=tuple(one["value"] for one in boxes if one["value"] not in gone)),
-        "below": Field(chosen=write(Limit(below)) if below else ""),
+        "below": Field(chosen=write(Limit(below)) if below else ""), "keep": Field(),
     }  # fmt: skip
     return Filled(form["private_metadata"], fields)
 
@@ -91,6 +92,32 @@ async def test_the_settings_end_a_day_and_move_the_chance_for_the_rest_and_the_n
     assert len(office.slack.of("post")) == posted + 1, "that the settings were saved; of the days nothing changed"
     assert len(days(office)) == 2
     assert office.log()[-1][0] != "rules"
+
+
+async def apart(office: Office) -> tuple[CampaignId, CampaignId]:
+    """The same two where alerts are on for each by itself, so that all can be unticked."""
+    spring, autumn = await two(office)
+    for text in ("off", "on Spring lapsed", "on Autumn"):
+        await say(office, text)
+    return spring, autumn
+
+
+async def test_settings_that_end_all_alerts_end_the_days_that_were_unticked_with_them(office: Office) -> None:
+    """Nobody else writes to the channel; and where nothing is told, nothing is said of days."""
+    spring, autumn = await apart(office)
+    await save(office, filled(await shown(office), spring, autumn, below=70, about=spring))
+    assert days(office) == []
+    assert [act for act, *_ in office.log()[-2:]] == [Act.UNSUBSCRIBED, Act.RULES]
+    assert "turned off" in office.slack.of("post")[-1].text
+    await say(office, "on")
+    assert days(office) == [], "they stay away"
+    assert "falls below 70%" in await say(office, "Spring lapsed in home by Dec 12"), "what was chosen is kept"
+
+
+async def test_settings_that_end_all_alerts_leave_the_days_that_stayed_ticked(office: Office) -> None:
+    spring, _ = await apart(office)
+    await save(office, filled(await shown(office), about=spring))
+    assert len(days(office)) == 2
 
 
 async def test_chances_that_differ_stay_as_they_are_unless_one_is_chosen(office: Office) -> None:
