@@ -17,7 +17,8 @@ from storage.statuses import FINAL
 
 #: Mail without a final scan after this long is taken to have ended.
 LONGEST_WAY: Final = timedelta(days=60)
-NOTHING: Final = dict.fromkeys(PERSONAL, "") | dict.fromkeys(("listed_print", "placed_print"))
+NO_PRINTS: Final = dict.fromkeys(("listed_print", "placed_print"))
+NOTHING: Final = dict.fromkeys(PERSONAL, "") | NO_PRINTS
 
 
 def erase_piece(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> bool:
@@ -42,8 +43,12 @@ def erase_ended(
         and_(pieces.c.status.in_([int(one) for one in FINAL]), ended_at < before),
         pieces.c.created_at < before - LONGEST_WAY,
     )
-    mine = pieces.c.id.between(ids[0], ids[-1]), pieces.c.workspace_id == workspace_id, pieces.c.erased.is_not(True)
-    erased = rows_changed(connection, update(pieces).where(*mine, ended).values(**NOTHING, erased=True))
+    mine = pieces.c.id.between(ids[0], ids[-1]), pieces.c.workspace_id == workspace_id
+    kept = or_(pieces.c.listed_print.is_not(None), pieces.c.placed_print.is_not(None))
+    # A version that knows nothing of fingerprints may have erased some while it ran beside this one.
+    connection.execute(update(pieces).where(*mine, pieces.c.erased.is_(True), kept).values(**NO_PRINTS))
+    now = update(pieces).where(*mine, pieces.c.erased.is_not(True), ended)
+    erased = rows_changed(connection, now.values(**NOTHING, erased=True))
     return erased, ids[-1] if len(ids) == limit else None
 
 

@@ -5,14 +5,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from storage import privacy, workspaces
 from storage.aside import Sieve
 from storage.database import Database
 from storage.ledger import apply as ledger
+from storage.ledger.pieces import PERSONAL
 from storage.queries import mail as queries
 from storage.queries.recognized import Print, recognized
 from storage.records import Piece, Recipient, WorkspaceId
+from storage.schema.tables import pieces
 from storage.statuses import Status
 from tests.builders import START, a_batch, a_change, a_piece
 
@@ -107,9 +110,20 @@ def test_of_an_erased_piece_nothing_is_kept(database: Database, team: WorkspaceI
     assert known(database, team, Print.LISTED, p1001=7) == known(database, team, Print.PLACED, p1001=9) == set()
 
 
+def test_what_a_version_without_fingerprints_left_of_erased_pieces_goes_with_the_next_erasure(
+    database: Database, team: WorkspaceId
+) -> None:
+    learn(database, team, a_piece("1001", listed_print=7, placed_print=9), a_piece("1002", listed_print=7))
+    before = update(pieces).where(pieces.c.ref == "1001").values(**dict.fromkeys(PERSONAL, ""), erased=True)
+    database.write(lambda connection: connection.execute(before))
+    assert database.write(privacy.erase_ended, team, START, 0) == (0, None)
+    assert known(database, team, Print.LISTED, p1001=7, p1002=7) == {"1002"}
+    assert known(database, team, Print.PLACED, p1001=9) == set()
+
+
 def test_of_what_was_refused_in_part_nothing_is_recognized() -> None:
     whole = a_batch(a_piece("1001", listed_print=7, placed_print=9), a_change("1001", Status.DELIVERED))
     sieve = Sieve([])
     sieve.refuse(whole, ValueError("no"))
-    pieces = [piece for part in sieve.todo for piece in part.pieces]
-    assert [(piece.listed_print, piece.placed_print) for piece in pieces] == [(None, None)]
+    kept = [piece for part in sieve.todo for piece in part.pieces]
+    assert [(piece.listed_print, piece.placed_print) for piece in kept] == [(None, None)]
