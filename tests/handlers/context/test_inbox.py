@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -103,3 +104,70 @@ async def test_what_was_kept_since_the_last_count_takes_room_as_well(
     with pytest.raises(Overloaded):
         await inflow.keep(office.workspace.id, "stannp", b"0123456789")
     await inflow.keep(WorkspaceId(77), "stannp", b"0123456789")
+
+
+def hung(monkeypatch: pytest.MonkeyPatch, office: Office) -> asyncio.Event:
+    """Until this is set nothing is kept: the disk hangs. A hundredth of what there is room for in truth."""
+    for name in ("QUEUE", "QUEUE_SHARE"):
+        monkeypatch.setattr(inbox, name, getattr(inbox, name) // 100)
+    inflow, gate = office.services.inflow, asyncio.Event()
+    commit, inflow.group.limit = inflow.group.commit, inbox.GROUP // 100
+
+    async def late(taken: Any) -> None:
+        await gate.wait()
+        await commit(taken)
+
+    monkeypatch.setattr(inflow.group, "commit", late)
+    return gate
+
+
+def in_memory(office: Office) -> int:
+    return sum(one.weight for theirs in office.services.inflow.group.waiting.values() for one in theirs)
+
+
+async def test_however_long_the_disk_hangs_so_much_stays_in_memory_and_no_more(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inflow, gate, body = office.services.inflow, hung(monkeypatch, office), bytes(9_000)
+    asked = list[asyncio.Task[None]]()
+    for _second in range(6):
+        for whose in (office.workspace.id, WorkspaceId(77), WorkspaceId(78)):
+            asked += [asyncio.create_task(inflow.keep(whose, "stannp", body)) for _ in range(40)]
+        await asyncio.sleep(0.01)
+        # As is done each second: nothing of it stands in the inbox yet.
+        inflow.count({})
+    assert in_memory(office) <= 500_000
+    assert inflow.size >= in_memory(office)
+    gate.set()
+    ends = await asyncio.gather(*asked, return_exceptions=True)
+    kept = sum(one is None for one in ends)
+    assert [type(one) for one in ends if one] == [Overloaded] * (len(asked) - kept)
+    assert kept * 9_000 > 400_000
+    await inflow.keep(office.workspace.id, "stannp", body)
+
+
+async def test_one_that_floods_while_the_disk_hangs_leaves_room_in_memory_for_others(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inflow, gate, body = office.services.inflow, hung(monkeypatch, office), bytes(9_000)
+    flood = [asyncio.create_task(inflow.keep(office.workspace.id, "stannp", body)) for _ in range(100)]
+    await asyncio.sleep(0.01)
+    other = asyncio.create_task(inflow.keep(WorkspaceId(77), "stannp", body))
+    await asyncio.sleep(0.01)
+    assert not other.done()
+    gate.set()
+    await asyncio.gather(*flood, return_exceptions=True)
+    await other
+
+
+async def test_a_call_whose_sender_went_away_leaves_memory(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    inflow, gate = office.services.inflow, hung(monkeypatch, office)
+    for _ in range(100):
+        asked = [asyncio.create_task(inflow.keep(office.workspace.id, "stannp", bytes(9_000))) for _ in range(10)]
+        await asyncio.sleep(0)
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    assert in_memory(office) == 0
+    gate.set()
+    await inflow.keep(office.workspace.id, "stannp", b"{}")
