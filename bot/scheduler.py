@@ -127,6 +127,10 @@ class Timetable:
         self._add(scheduler, "leaving", LEAVING_EVERY, look_again)
         purge = partial(upkeep.purge, self.services)
         self._add(scheduler, "purge", PURGE_EVERY, self._once("purge", PURGE_EVERY, purge))
+        if not self.services.memory.database.is_file:
+            # On SQLite the checkpoint does it.
+            vacuum = self._once("vacuum", PURGE_EVERY, self.services.memory.clear_log)
+            self._add(scheduler, "vacuum", PURGE_EVERY, vacuum)
         self._add(scheduler, "intents", INTENTS_EVERY, self._resume)
         self._add(scheduler, "deliver", self.services.policy.pace, self._deliver)
         return scheduler

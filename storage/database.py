@@ -210,12 +210,15 @@ class Database:
                 self.clear_log()
 
     def clear_log(self) -> bool:
-        """SQLite: cuts its log and the inbox's, in which the pages still stand as they were. Gives whether it could be
-        done now.
+        """SQLite: cuts its log and the inbox's, in which the pages still stand as they were. PostgreSQL: gives back the
+        inbox's pages, in which what was merged still stands. Gives whether it could be done now.
 
-        It waits for nobody: while another reads or writes it is not done. Nothing to do on PostgreSQL.
+        It waits for nobody: while another reads or writes it is not done; on PostgreSQL while another vacuums it.
         """
         if not self.is_file:
+            # Pages at the table's end that hold nothing are cut off (postgresql.org/docs: sql-vacuum, TRUNCATE).
+            with self.reader.connect() as connection:
+                connection.exec_driver_sql("VACUUM (SKIP_LOCKED) inbox")
             return True
         with contextlib.closing(self.reader.raw_connection()) as connection:
             cursor = connection.cursor()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 from typer.testing import CliRunner
 
 from bot.__main__ import app as command_line
@@ -219,3 +219,21 @@ async def test_how_long_calls_wait_is_measured(stage: Stage) -> None:
     assert "piecewise_inbox_age_seconds 0.0" in text
     assert "piecewise_inbox_lag_seconds_count" in text
     assert "Delivered" in everything(await stage.say("/mailtrack", str(UNKNOWN)))
+
+
+@pytest.mark.parametrize("pairing", ["http-postgres"], indirect=True)
+async def test_what_was_merged_leaves_the_files_of_the_database_while_the_bot_runs(stage: Stage) -> None:
+    app = stage.app
+    body = a_call(stage.stannp, firstname="Wilhelmina")
+    call = Call(app.workspace.id, datetime.now(UTC), "stannp", body)
+    await asyncio.to_thread(app.services.inflow.inbox.append, [call])
+    await all_merged(app)
+
+    def size(connection: Connection) -> Any:
+        return connection.exec_driver_sql("SELECT pg_relation_size('inbox')").scalar()
+
+    assert await app.services.memory.read(size)
+    job = app.scheduler.get_job("vacuum")
+    await job.func(*job.args, **job.kwargs)
+    while await app.services.memory.read(size):
+        await asyncio.sleep(0.05)

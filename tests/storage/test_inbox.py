@@ -1,9 +1,10 @@
 """The inbox below the handlers: who appends, counts, merges and clears it at once hinder nobody, on both databases."""
 
+import random
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,9 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, text
 
+from storage import workspaces
 from storage.database import Database, open_database
 from storage.inbox import Call, Taken, Turn, inbox_of
 from storage.records import WorkspaceId
@@ -24,6 +27,13 @@ OURS = WorkspaceId(1)
 @pytest.fixture
 def file(sqlite_url: str) -> Iterator[Database]:
     database = open_database(sqlite_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def table(postgres_url: str) -> Iterator[Database]:
+    database = open_database(postgres_url)
     yield database
     database.close()
 
@@ -188,3 +198,40 @@ def test_an_inbox_that_is_not_marked_yet_is_the_ledgers(tmp_path: Path, clock: F
     database = opened(tmp_path)
     assert len(merged(database)) == 2
     database.close()
+
+
+def test_what_was_merged_is_readable_in_no_file_of_the_database_once_the_inbox_is_cleared(
+    table: Database, clock: FakeClock
+) -> None:
+    """In the table, and in what lies beside it of long bodies."""
+    whose = table.write(workspaces.ensure, "T1", "Acme", "USD").id
+    long = bytes(random.Random(4).randbytes(9000)) + b"Quackenbush"
+    inbox_of(table).append([Call(whose, clock.now(), "stannp", body) for body in (b"Wilhelmina", long)])
+    assert len(merged(table)) == 2
+    assert files_of_inbox(table)
+    assert table.clear_log()
+    assert files_of_inbox(table) == b""
+
+
+def test_to_clear_the_inbox_waits_for_nobody(table: Database, clock: FakeClock) -> None:
+    inbox = inbox_of(table)
+    whose = table.write(workspaces.ensure, "T1", "Acme", "USD").id
+    inbox.append(some(clock.now(), 3, whose))
+
+    def work(connection: Connection, taken: Sequence[Taken]) -> None:
+        connection.execute(text("LOCK TABLE inbox IN SHARE UPDATE EXCLUSIVE MODE"))
+        assert table.clear_log()
+        inbox.append(some(clock.now(), 1, whose))
+        assert len(taken) == 3
+
+    assert inbox.merge(Turn(), work) == 3
+    assert inbox.waiting()[whose].calls == 1
+
+
+def files_of_inbox(table: Database) -> bytes:
+    with table.reader.connect() as connection:
+        connection.execute(text("CHECKPOINT"))
+        path = "pg_read_binary_file(pg_relation_filepath({}))"
+        toast = path.format("reltoastrelid::regclass")
+        both = f"SELECT {path.format('oid::regclass')} || {toast} FROM pg_class WHERE relname = 'inbox'"
+        return bytes(connection.execute(text(both)).scalar_one())
