@@ -3,11 +3,13 @@
 import re
 from collections import Counter, defaultdict
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from storage.ledger import tallies
 from storage.records import NotifyOn, WorkspaceId
+from storage.schema.tables import UNITS
 from storage.statuses import Status
 from tests.simulation.store import ask, rows
 
@@ -165,16 +167,27 @@ def commands_are_answered(world: "World") -> None:
 
 
 def pieces_are_true(world: "World", tenant: "Tenant") -> None:
-    """Each piece stands where it truly is."""
+    """Each piece stands where it truly is, in its campaign, at its price, and sent to whom it is."""
+    if tenant.baseline is None or not is_connected(world, tenant):
+        return
     known = {
-        row["ref"]: row["status"]
-        for row in rows(world.store, f"SELECT ref, status FROM pieces WHERE workspace_id = {tenant.id}")
+        row["ref"]: row
+        for row in rows(
+            world.store,
+            "SELECT p.ref, p.status, p.cost, c.ref AS campaign, p.name, p.address, p.erased FROM pieces p "
+            f"LEFT JOIN campaigns c ON c.id = p.campaign_id WHERE p.workspace_id = {tenant.id}",
+        )
     }
     for letter in tenant.books.letters.values():
-        if tenant.baseline is not None and is_connected(world, tenant) and known.get(letter.ref) != letter.status:
-            world.fault(
-                f"piece {letter.ref} of {tenant.team.name} is {letter.status.word}, known as {known.get(letter.ref)}"
-            )
+        row, whose = known.get(letter.ref), f"piece {letter.ref} of {tenant.team.name}"
+        if row is None or row["status"] != letter.status:
+            world.fault(f"{whose} is {letter.status.word}, known as {row and row['status']}")
+            continue
+        who = ("", "") if row["erased"] else (letter.recipient.name, letter.recipient.address)
+        true = (letter.cost, letter.campaign, *who)
+        said = (Decimal(row["cost"] or 0) / UNITS, row["campaign"], row["name"], row["address"])
+        if said != true:
+            world.fault(f"{whose} is {true}, known as {said}")
 
 
 def counts_agree(world: "World", tenant: "Tenant") -> None:

@@ -1,4 +1,4 @@
-"""Five faults that the bot once had, each with a story in which it shows: without the cure it is found, with it all is well."""
+"""Six faults that the bot once had, each with a story in which it shows: without the cure it is found, with it all is well."""
 
 from typing import Any
 
@@ -86,6 +86,16 @@ STORIES: dict[str, tuple[Lines, str]] = {
             ],
         ],
         "reads what is true of another",
+    ),
+    "facts": (
+        [
+            *BEGUN,
+            *[(90, "clock", (number, HOUR)) for number in range(2)],
+            *[(2100, "clock", (number, 0.0)) for number in range(2)],
+            (2200, "move", (0, "100", "HANDED_OVER", ())),
+            *moments(2900, 3600, 4300, 5000),
+        ],
+        "known as (Decimal('0.84')",
     ),
 }
 

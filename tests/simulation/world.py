@@ -42,6 +42,8 @@ KEY: Final = new_key()
 #: Seconds between the rounds of all jobs when all is calm again, and how many rounds there are at least.
 PAUSES: Final = (1.0, 40.0, 400.0, 400.0, 1000.0, 1000.0, 3700.0, 3700.0, 3700.0)
 AT_LEAST: Final = 3
+#: What a piece costs when it is ordered, and when it is handed over.
+ORDERED, SETTLED = Decimal("0.84"), Decimal("0.79")
 NAMES: Final = ("Jane Smith", "Omar Haddad", "Li Wei", "Rosa Diaz", "Tom Becker")
 
 
@@ -184,10 +186,13 @@ class World:
             process.clock.skew = timedelta(0)
         while len(self.processes) < 1:
             self._start()
+        began = held = self.loop.time()
         for number, pause in enumerate(PAUSES):
             await asyncio.sleep(pause)
-            if number >= AT_LEAST and not self._is_open():
+            # What was heard by a clock that was ahead counts as the newer until then.
+            if number >= AT_LEAST and not self._is_open() and held - began > self.skewed:
                 break
+            held = self.loop.time()
             self.look()
             process = self.processes[number % len(self.processes)]
             for name in process.ticker.jobs:
@@ -404,7 +409,7 @@ class World:
             name = f"{100 * (campaign + 1) + piece}"
             who = Recipient(name=NAMES[piece % len(NAMES)], address=f"{piece} Main Street", city="Austin", region="TX")
             books.letters[name] = Letter(
-                name, ref, self.now(), Decimal("0.84"), who, [(self.now(), Status.RECEIVED)]
+                name, ref, self.now(), ORDERED, who, [(self.now(), Status.RECEIVED)]
             )  # fmt: skip
 
     async def on_move(self, number: int, ref: str, word: str, calls: tuple[float, ...]) -> None:
@@ -416,6 +421,9 @@ class World:
         if status is Status.CANCELLED and letter.status is not Status.RECEIVED:
             return
         letter.way.append((self.now(), status))
+        if status is Status.HANDED_OVER:
+            # Postage is settled then.
+            letter.cost = SETTLED
         change = Change(ref, status, self.now(), source=Source.WEBHOOK)
         for delay in calls:
             name = len(self.mail.calls) + 1
