@@ -103,10 +103,10 @@ def refuse(text: str) -> Never:
     raise typer.Exit(1)
 
 
-def settings_or_refuse() -> Settings:
-    """The settings; ends the program naming each that is missing or wrong."""
+def settings_or_refuse(*, to_run: bool = False) -> Settings:
+    """The settings; ends the program naming each that is wrong, and with `to_run` also what a run would miss."""
     try:
-        return load_settings()
+        return load_settings(to_run=to_run)
     except SettingsError as error:
         refuse(str(error))
 
@@ -147,7 +147,7 @@ def run(
     """Run the bot until Ctrl-C or SIGTERM. On PostgreSQL any number of --serve and --work may run beside each other."""
     from bot.app import Part, running  # noqa: PLC0415 - `--help` and `manifest` need none of it
 
-    settings = settings_or_refuse()
+    settings = settings_or_refuse(to_run=True)
     set_up_logging(settings.piecewise_log_format)
 
     part = Part.ALL if serve == work else (Part.SERVE if serve else Part.WORK)
@@ -177,7 +177,7 @@ def check(
 
     lines = misspelt_lines(os.environ)
     try:
-        lines += asyncio.run(look(load_settings()))
+        lines += asyncio.run(look(load_settings(to_run=True)))
     except SettingsError as error:
         lines += refused(error)
     well = all(line.ok for line in lines)
@@ -357,7 +357,7 @@ def settings() -> None:
 @app.command()
 def demo(
     port: Annotated[
-        int | None, typer.Option(help="Where the page listens. Left out: 8765, or the next free one.")
+        int | None, typer.Option(min=0, max=65535, help="Where the page listens. Left out: 8765, or the next free one.")
     ] = None,
     day_seconds: Annotated[float, typer.Option(help="How long a day of the story takes.")] = 6.0,
     browser: Annotated[

@@ -163,7 +163,8 @@ async def await_database(database: Database) -> None:
                 raise
             if time.monotonic() > end:
                 raise DatabaseDownError(DatabaseDownError.__doc__) from None
-            log.warning("database.waited_for", reason=reason_of(error), again_in=START_PAUSE)
+            hint = " ".join(str(DatabaseDownError.__doc__).split())
+            log.warning("database.waited_for", reason=reason_of(error), again_in=START_PAUSE, hint=hint)
         else:
             return
         await asyncio.sleep(START_PAUSE)

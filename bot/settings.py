@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -139,7 +139,8 @@ class Settings(PlatformSettings):
         try:
             parse_url(value)
         except DatabaseUrlError as error:
-            raise ValueError(str(error)) from None
+            # The line that is told begins with the name already.
+            raise ValueError(str(error).removeprefix("DATABASE_URL ")) from None
         return value
 
     @field_validator("piecewise_timezone")
@@ -255,12 +256,29 @@ def _begins(value: SecretStr, prefix: str, where: str) -> SecretStr:
     return value
 
 
-def load_settings() -> Settings:
-    """The settings; raises SettingsError naming each wrong one. Values are not repeated: they may be secrets."""
+def load_settings(*, to_run: bool = False) -> Settings:
+    """The settings; raises SettingsError naming each wrong one. Values are not repeated: they may be secrets.
+
+    `to_run`: where one is wrong, what a run would miss beside it is named in the same breath.
+    """
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_line(dict(one)) for one in error.errors())) from None
+        missing = _missing_beside(error) if to_run else []
+        raise SettingsError("\n".join([*(_line(dict(one)) for one in error.errors()), *missing])) from None
+
+
+def _missing_beside(error: ValidationError) -> list[str]:
+    """What a run would miss if nothing were wrong with the settings that `error` names."""
+    wrong = {str(one["loc"][0]) for one in error.errors() if one["loc"]}
+    unset: dict[str, Any] = {name: Settings.model_fields[name].default for name in wrong & set(Settings.model_fields)}
+    try:
+        Settings(**unset).require_run()
+    except ValidationError:
+        return []
+    except SettingsError as missing:
+        return [line for line in str(missing).splitlines() if not any(name.upper() in line for name in wrong)]
+    return []
 
 
 def _line(error: dict[str, object]) -> str:

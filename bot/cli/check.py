@@ -19,7 +19,7 @@ from bot.platforms import registry
 from bot.settings import Settings, SettingsError, misspelt
 from bot.slack import client as slack
 from handlers.context import gaps
-from handlers.errors import Trouble
+from handlers.errors import PlatformDown, SlackDown, Trouble
 from storage import aside, intents, workspaces
 from storage import secrets as sealed_secrets
 from storage.database import open_database, parse_url
@@ -115,6 +115,8 @@ async def _guarded(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
         return Finding(what, True, await look())
     except SlackApiError as error:
         return Finding(what, False, str(slack.named(error)))
+    except (PlatformDown, SlackDown) as trouble:
+        return Finding(what, False, f"{trouble} Is this machine online? If it is, try again in a minute")
     except Trouble as trouble:
         return Finding(what, False, str(trouble))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -3,7 +3,9 @@
 import socket
 
 import pytest
+from typer.testing import CliRunner
 
+from bot.__main__ import app
 from bot.cli.opening import free_port, has_screen
 
 
@@ -16,6 +18,12 @@ def test_the_next_free_port_is_taken_when_the_usual_one_is_not() -> None:
         assert found != port
         with socket.socket() as free:
             free.bind(("127.0.0.1", found))
+
+
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_no_machine_has_is_refused_in_one_line(port: str) -> None:
+    said = CliRunner().invoke(app, ["demo", "--no-browser", "--port", port])
+    assert (said.exit_code, "port" in said.stderr, "Traceback" in said.stderr) == (2, True, False)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,26 @@ def test_the_examples_placeholders_are_refused_by_name(environment: pytest.Monke
     assert all("placeholder" in line for line in lines)
 
 
+def test_what_a_run_would_miss_is_named_beside_what_is_wrong(environment: pytest.MonkeyPatch) -> None:
+    for name in FULL:
+        environment.delenv(name)
+    Path(".env").write_text(EXAMPLE.read_text() + "PIECEWISE_POLL_SECONDS=0\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(to_run=True)
+    lines = str(caught.value).splitlines()
+    assert [line.split(" ")[0] for line in lines] == [
+        "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "PIECEWISE_POLL_SECONDS", "STANNP_API_KEY"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["mysql://u@h/d", "nothing"])
+def test_a_wrong_database_is_named_once(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("DATABASE_URL", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == "DATABASE_URL must begin with sqlite:/// or postgresql://."
+
+
 @pytest.mark.parametrize(
     ("name", "near"),
     [("SLACK_BOT_TOKE", "SLACK_BOT_TOKEN"), ("PIECEWISE_TIME_ZONE", "PIECEWISE_TIMEZONE"), ("SLACK_TOKEN", "SLACK_BOT_TOKEN"),

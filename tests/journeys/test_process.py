@@ -158,6 +158,7 @@ async def test_check_gives_each_problem_its_line_and_no_name_of_a_class(
     code, said = await piecewise(environment | away, tmp_path, "check")
     assert (code, re.findall(r"\w*(?:Error|Exception|Refused|Down)\b", said)) == (1, []), said
     assert said.count("(connection refused)") >= 2, said
+    assert "Stannp cannot be reached right now. Is this machine online?" in said
     assert "nobody listens there" in said
     found = json.loads((await piecewise(environment | {"PIECEWISE_PORT": "x"}, tmp_path, "check", "--json"))[1])
     assert (found["ok"], found["findings"][0]["text"]) == (False, "PIECEWISE_PORT must be a whole number")
@@ -261,7 +262,9 @@ async def test_a_database_that_is_not_there_is_named_in_one_sentence(
     lines = [line for line in out.decode().splitlines() if "database.waited_for" not in line]
     assert process.returncode == 1
     assert lines == ["✗ " + " ".join(str(DatabaseDownError.__doc__).split())]
-    assert words[-1] == "recount" or "database.waited_for" in out.decode()
+    waited = [line for line in out.decode().splitlines() if "database.waited_for" in line]
+    assert words[-1] == "recount" or waited
+    assert all("Is it running, and are host, user and password in DATABASE_URL right?" in line for line in waited)
 
 
 async def test_jobs_that_come_due_while_it_stops_are_not_begun_and_not_logged_as_errors(
