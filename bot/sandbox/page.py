@@ -205,7 +205,7 @@ def _where(slack: SlackDouble, user: str, wish: dict[str, Any]) -> Posted | View
 async def _say(slack: SlackDouble, user: str, channel: str, text: str, thread: str | None) -> str:
     name, _, rest = text.partition(" ")
     if text.startswith("/") and thread:
-        return "slash commands can't be used in threads. Write @Piecewise status Spring instead."
+        return "slash commands can't be used in threads. Write @Piecewise where is Spring? instead."
     if name in TABLE.commands:
         return (await slack.command(user, channel, name, rest.strip())).error
     if text.startswith("/"):

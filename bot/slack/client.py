@@ -402,7 +402,7 @@ HTTP_SCOPES: Final = {
 }
 #: The bot scopes, each with its reason. `manifest.yml`, docs/approve.md and `piecewise check` are tested against it.
 SCOPES: Final = {
-    "app_mentions:read": "answers `@Piecewise status …` in threads, where slash commands cannot be used",
+    "app_mentions:read": "answers `@Piecewise where is …?` in threads, where slash commands cannot be used",
     "chat:write": "posts answers and news",
     "commands": "offers /mailstatus, /mailtrack and /mailalerts",
     "files:write": "uploads the pie, and deletes the one that *Refresh* or another range replaced",

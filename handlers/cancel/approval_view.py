@@ -40,9 +40,10 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
     text = f"<@{by}> wants to cancel {what} and {worth}. {_deciders(deciders)} can approve."
     why = f"Cancellations above {formatting.money(Money(above, wanted.saves.currency))} need a second person"
     why += ", and so does every one whose cost isn't known." if wanted.unpriced else "."
+    these = "this piece" if wanted.pieces == 1 else f"these {formatting.pieces(wanted.pieces)}"
     sure = confirmation(
         "Cancel this mail?",
-        "I'll stop every piece that can still be stopped. This can't be undone.",
+        f"I'll stop {these}. This can't be undone.",
         "Approve",
         "Not yet",
     )

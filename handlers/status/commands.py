@@ -52,11 +52,14 @@ async def mail_status(services: Services, request: Request) -> None:
     if meant.is_account:
         require_insider(request)
         message = await account_message(services, request, meant.span or parsing.now(today), today)
-        await replies.to_channel(services, request, choice_view.noted(message, _remark(meant)))
+        remark = f"{_remark(meant)} {status_view.where_shown(message, asked)}".strip()
+        await replies.to_channel(services, request, choice_view.noted(message, remark))
         return
     campaign = meant.found.found[0]
     message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today)
-    remark = _remark(meant)
+    # A word of its name asks for nothing.
+    beside = asked.replace(meant.name, "", 1)
+    remark = f"{_remark(meant)} {status_view.where_shown(message, beside)}".strip()
     if parsing.asks_to_stop(asked, campaign.facts.name):
         remark = f"{status_view.not_stopped(message)} {remark}".strip()
     await replies.to_channel(services, request, choice_view.noted(message, remark))

@@ -26,12 +26,13 @@ _BEFORE: Final = (
     "find status stats numbers report update result results progress pieces mail return returns delivery "
     "deliveries please pls hey the our my for of on about with up from to a an campaign campaigns drop mailing "
     "named called cancel stop went out sent ordered mailed was were anything everything all come came back going "
-    "has have"
+    "has have be"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
     "campaigns drop mailing now thanks returns returned delivered delivery pieces come came back land landed "
-    "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far"
+    "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far "
+    "be in all home homes"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())

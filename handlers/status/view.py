@@ -7,7 +7,7 @@ from typing import Final
 
 from handlers.forecast import model, words
 from handlers.forecast.model import Forecast, Progress
-from handlers.text import formatting
+from handlers.text import formatting, parsing
 from handlers.text.buttons import Action, OneCampaign, carry, range_menu, range_pickers
 from handlers.text.codec import write
 from handlers.text.messages import (
@@ -289,10 +289,26 @@ def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
 
 def not_stopped(answer: Message) -> str:
     """Said to who typed that a campaign is to stop: typing stops nothing, the button does, where there is one."""
-    rows = [one for block in answer.blocks for one in block.get("elements", [])]
-    if any(one.get("action_id") == Action.CANCEL_CAMPAIGN for one in rows):
+    if _offers(answer, Action.CANCEL_CAMPAIGN):
         return "Nothing was stopped yet. Press *Cancel…* below to see what can be."
     return "Nothing was stopped: none of these pieces can be cancelled anymore."
+
+
+def _offers(answer: Message, action: Action) -> bool:
+    pressed = [one for block in answer.blocks for one in (*block.get("elements", []), block.get("accessory", {}))]
+    return any(one.get("action_id") == action for one in pressed)
+
+
+def where_shown(answer: Message, asked: str) -> str:
+    """Which button has what was asked for beyond the numbers: who came back, or a file. "" where none has."""
+    file = parsing.EXPORTED.search(asked)
+    if parsing.CAME_BACK.search(asked):
+        if not (_offers(answer, Action.RETURNS) or _offers(answer, Action.RETURNS_RANGE)):
+            return ""
+        said = "For who came back, where and why, press *Returns* below."
+        return f"{said} *Export CSV* there makes a file." if file else said
+    shown = file and _offers(answer, Action.VIEW_DETAILS)
+    return "For a file, press *View details* below, then *Export CSV*." if shown else ""
 
 
 def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:

@@ -92,6 +92,11 @@ def wants_help(text: str) -> bool:
 STOPPING: Final = re.compile(r"(?:please |pls |can you |could you )*(?P<verb>stop|cancel|halt|kill)\b", re.IGNORECASE)
 
 
+#: What people say who want to see returns, or a file: a status answers neither alone.
+CAME_BACK: Final = re.compile(r"\bc[ao]m(?:e|es|ing) back\b|\b(?:returns?|returned|bounced?)\b", re.IGNORECASE)
+EXPORTED: Final = re.compile(r"\b(?:export|download|csv|spreadsheet)\b", re.IGNORECASE)
+
+
 def asks_to_stop(text: str, name: str) -> bool:
     """Whether somebody asks to stop this campaign, and does not only type a name that begins so."""
     match = STOPPING.match(text)

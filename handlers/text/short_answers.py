@@ -38,7 +38,11 @@ def help_status(example: str) -> Message:
         "`/mailstatus this month vs last month` — two ranges, or two campaigns, side by side",
         "`/mailstatus when to book for Dec 12` — the last mailing date to be in homes by then",
     ]
-    return _help("Where is our mail?", lines, f"Ranges: {RANGE_FORMS}.", statuses())
+    note = (
+        "Under each answer: *View details*, *Returns* (who came back, and why), *Cancel…*. `/mailtrack` finds one "
+        f"piece, `/mailalerts` posts news in a channel. Ranges: {RANGE_FORMS}."
+    )
+    return _help("Where is our mail?", lines, note, statuses())
 
 
 def help_track(example: str) -> Message:
@@ -75,7 +79,11 @@ def _help(title: str, lines: Sequence[str], note: str, more: str) -> Message:
     blocks = [header(title), section("\n".join(lines)), context(note)]
     if more:
         blocks.append(section(more))
-    blocks.append(context("In a thread, mention me: `@Piecewise status Spring` or `@Piecewise track 78701`."))
+    blocks.append(
+        context(
+            "In a thread, mention me: `@Piecewise where is Spring?`, `@Piecewise track 78701`, `@Piecewise alerts on`."
+        )
+    )
     return Message(f"{title} {' '.join(lines)}", blocks)
 
 

@@ -1,21 +1,44 @@
-"""The same words after a mention, answered in its thread."""
+"""The same words after a mention, answered in its thread: what is no other command asks where the mail is."""
 
+import re
 from dataclasses import replace
+from typing import Final
 
+from handlers.alerts import words
+from handlers.alerts.commands import mail_alerts
 from handlers.context import replies
+from handlers.context.access import require_insider
 from handlers.context.services import Request, Services
 from handlers.status.commands import EXAMPLE, mail_status
 from handlers.text import parsing, short_answers
 from handlers.track.commands import mail_track
 
+STATUS: Final = frozenset({"status", "mailstatus", "/mailstatus"})
+#: What mutes alerts though they are not named: "mute until tomorrow".
+MUTES: Final = frozenset({"mute", "unmute", "snooze", "unsnooze"})
+#: "turn on alerts", "turn alerts on for Spring": these words behind the verb.
+SWITCHES: Final = re.compile(r"(?:turn|switch) (?:alerts (?:on|off)|(?:on|off) alerts)\b", re.IGNORECASE)
+
 
 async def mention(services: Services, request: Request) -> None:
-    """`@Piecewise status …` or `track …`, answered in the same thread."""
-    verb, _, rest = parsing.clean(request.text).partition(" ")
-    inner = replace(request, text=rest)
-    if verb.casefold() in ("status", "mailstatus", "/mailstatus"):
-        await mail_status(services, inner)
-    elif verb.casefold() in ("track", "mailtrack", "/mailtrack"):
-        await mail_track(services, inner)
-    else:
+    """`@Piecewise status …`, `track …`, `alerts …`, or a question, answered in the same thread."""
+    typed = parsing.clean(request.text)
+    first, _, rest = typed.partition(" ")
+    verb = first.casefold().strip("?!.,:")
+    if not typed or parsing.wants_help(typed):
         await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
+    elif verb in ("track", "mailtrack", "/mailtrack"):
+        await mail_track(services, replace(request, text=rest))
+    elif verb in ("alerts", "mailalerts", "/mailalerts"):
+        await _alerts(services, request, rest)
+    elif verb in MUTES or SWITCHES.match(typed):
+        await _alerts(services, request, typed)
+    else:
+        await mail_status(services, replace(request, text=rest if verb in STATUS else typed))
+
+
+async def _alerts(services: Services, request: Request, typed: str) -> None:
+    """What guests may not do. For a mention Slack opens no page: the settings are listed, with their button."""
+    require_insider(request)
+    opens = words.parse_alerts(typed, services.clock.now()).verb == "settings"
+    await mail_alerts(services, replace(request, text="list" if opens else typed))

@@ -3,9 +3,9 @@ import { act, make, state, $ } from "/assets/state.js";
 
 const OFFERS = [
   ["/mailstatus", "[campaign] [range]", "Where the mail is, with a pie"], ["/mailtrack", "[id, name, street, ZIP]", "One piece's scans"],
-  ["/mailalerts", "[on, off, mute…]", "What this channel is told"], ["@Piecewise", "status Spring", "Ask in a thread, too"],
+  ["/mailalerts", "[on, off, mute…]", "What this channel is told"], ["@Piecewise", "where is Spring?", "Ask in a thread, too"],
 ];
-const IDEAS = ["/mailstatus Spring", "/mailstatus", "/mailtrack Jane", "/mailtrack 787", "/mailalerts", "/mailstatus Holiday postcards", "/mailstatus when to book for Dec 20", "/mailstatus help", "@Piecewise status Fall"];
+const IDEAS = ["/mailstatus Spring", "/mailstatus", "/mailtrack Jane", "/mailtrack 787", "/mailalerts", "/mailstatus Holiday postcards", "/mailstatus when to book for Dec 20", "/mailstatus help", "@Piecewise where is our mail?"];
 const past = JSON.parse(sessionStorage.getItem("past") ?? "[]");
 let at = past.length;
 let chosen = -1;

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +67,10 @@ def test_a_request_says_how_many_what_is_not_known_and_who_can_decide() -> None:
     assert "isn't known" in str(many.blocks)
     assert "Anyone else here" in wanted(1, 0, frozenset({"everyone"})).text
     assert "Nobody can approve" in wanted(1, 0, frozenset()).text
+
+
+@pytest.mark.parametrize(("pieces", "said"), [(1, "this piece"), (60, "these 60 pieces"), (1200, "these 1,200 pieces")])
+def test_who_approves_confirms_the_pieces_of_the_request_and_no_others(pieces: int, said: str) -> None:
+    shown = str(wanted(pieces, 0, frozenset({"admins"})).blocks)
+    assert f"I'll stop {said}. This can't be undone." in shown
+    assert "every piece" not in shown

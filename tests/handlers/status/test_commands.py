@@ -253,3 +253,21 @@ async def test_the_day_to_book_by_is_asked_in_other_words_too(office: Office, as
     way, _, text = await ask(office, asked)
     assert way == "answer"
     assert "mail by" in text.casefold()
+
+
+@pytest.mark.parametrize(
+    "asked", ["who came back and why?", "export the returns", "why did Spring come back?", "export Spring"]
+)
+async def test_who_asks_what_came_back_or_for_a_file_reads_which_button_has_it(office: Office, asked: str) -> None:
+    await office.campaign(D, Status.RETURNED)
+    await ask(office, asked)
+    assert (
+        "*Returns*" in office.slack.last.text if "export S" not in asked else "*View details*" in office.slack.last.text
+    )
+
+
+async def test_who_asks_for_a_status_reads_of_no_other_button(office: Office) -> None:
+    await office.campaign(D, Status.RETURNED, name="Returns to sender")
+    for asked in ("", "Returns to sender", "where is our mail?"):
+        await ask(office, asked)
+        assert "press *" not in office.slack.last.text

@@ -149,3 +149,9 @@ def test_a_year_is_said_where_it_may_be_in_doubt(days: int, said: str) -> None:
     assert formatting.day_near(found, today) == said
     near = formatting.span_near(found, found, today)
     assert ("20" in near) == ("20" in said)
+
+
+def test_the_help_names_the_other_commands_and_what_stands_under_an_answer() -> None:
+    shown = str(short_answers.help_status("Spring").blocks)
+    for named in ("/mailtrack", "/mailalerts", "*Returns*", "*Cancel…*", "*View details*"):
+        assert named in shown

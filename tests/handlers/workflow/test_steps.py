@@ -1,9 +1,11 @@
 """Steps of workflows and links to the dashboard: what is told, of what, and what ends a step."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from handlers.context.access import GuestsLook
 from handlers.errors import SlackDown, SlackRefused
 from handlers.workflow import mentions, steps
 from storage import intents
@@ -108,7 +110,8 @@ async def test_links_to_a_campaign_show_its_numbers_and_no_other_link_does(offic
 @pytest.mark.parametrize(
     ("text", "way"),
     [("status Spring lapsed", "post"), ("MailStatus spring lapsed", "post"), ("/mailstatus spring lapsed", "post"), ("track 1001", "whisper"),
-     ("mailtrack 1001", "whisper"), ("/mailtrack 1001", "whisper"), ("hello", "whisper"), ("", "whisper")],
+     ("mailtrack 1001", "whisper"), ("/mailtrack 1001", "whisper"), ("help", "whisper"), ("", "whisper"),
+     ("where is our mail?", "post"), ("why did Spring come back?", "post"), ("cancel Spring lapsed", "post")],
 )  # fmt: skip
 async def test_a_mention_says_the_same_words_and_is_answered_in_its_thread(office: Office, text: str, way: str) -> None:
     await office.campaign(Status.DELIVERED)
@@ -116,6 +119,37 @@ async def test_a_mention_says_the_same_words_and_is_answered_in_its_thread(offic
     assert (office.slack.last.way, office.slack.last.thread) == (way, "1.1")
     assert ("Jane Smith" in office.slack.last.text) == ("track" in text)
     assert OPS in office.slack.last.place
+
+
+@pytest.mark.parametrize("text", ["where is our mail?", "why did Spring come back?", "cancel Spring lapsed"])
+async def test_a_question_in_a_mention_is_not_answered_with_the_help(office: Office, text: str) -> None:
+    await office.campaign(Status.DELIVERED)
+    await mentions.mention(office.services, office.request(text, response_url="", thread="1.1"))
+    assert "1 piece" in office.slack.last.text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("alerts on", "switched mail alerts on"), ("turn on alerts", "switched mail alerts on"),
+     ("/mailalerts on", "switched mail alerts on"), ("mute until tomorrow", "muted mail alerts"),
+     ("unmute", "unmuted mail alerts"), ("alerts", "gets alerts for"), ("alerts settings", "gets alerts for")],
+)  # fmt: skip
+async def test_alerts_are_turned_on_and_muted_by_a_mention_too_but_not_by_guests(
+    office: Office, text: str, says: str
+) -> None:
+    if "on" not in text.split():
+        await mentions.mention(office.services, office.request("alerts on", response_url="", thread="1.1"))
+    asked = office.request(text, response_url="", trigger_id="", thread="1.1")
+    await mentions.mention(office.services, asked)
+    assert says in office.slack.last.text
+    with pytest.raises(GuestsLook):
+        await mentions.mention(office.services, replace(asked, guest=True))
+
+
+async def test_a_name_that_holds_such_a_word_is_a_name(office: Office) -> None:
+    await office.campaign(Status.DELIVERED, name="Storm alerts")
+    await mentions.mention(office.services, office.request("Storm alerts", response_url="", thread="1.1"))
+    assert office.slack.last.text.startswith("Storm alerts")
 
 
 async def test_the_summary_is_a_sentence_with_every_number(office: Office) -> None:
