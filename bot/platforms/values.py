@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
@@ -14,6 +15,8 @@ Json = Any
 #: Longer than any real value; what exceeds it is cut.
 LONGEST_TEXT: Final = 300
 MOST_MONEY: Final = Decimal(10_000_000)
+#: This machine's own names.
+HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class UnreadableError(ValueError):
@@ -98,7 +101,8 @@ def money(value: Json) -> Decimal | None:
         found = Decimal(text(value))
     except InvalidOperation:
         return None
-    return found if found.is_finite() and abs(found) < MOST_MONEY else None
+    # `abs` rounds, and so raises for 1e9999999, which is finite and no amount.
+    return found if found.is_finite() and found.copy_abs() < MOST_MONEY else None
 
 
 def price(value: Json) -> Decimal | None:
@@ -135,8 +139,19 @@ def day(value: Json) -> date | None:
 
 
 def web_address(value: str) -> str:
-    """An https address; plain http only to this machine, since it would send the key in the clear."""
-    local = value.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-    if not local and not value.startswith("https://"):
+    """An https address of a host; plain http only to this machine, since it would send the key in the clear.
+
+    Raises ValueError, without the address: a name and a password in it would be shown wherever it is told.
+    """
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is no web address") from None
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in HERE):
         raise ValueError("must begin with https://")
+    if "@" in parts.netloc:
+        raise ValueError("must hold no user name and no password")
+    if not host or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("is no web address")
     return value

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from storage import details, outbox
 from storage.database import upsert
@@ -38,6 +38,10 @@ SOME: Final = 5000
 
 #: What may be told of a campaign, beside its ref.
 TEXTS: Final = ("name", "stage", "kind")
+
+
+#: With its ref behind, the name of a campaign until one is told.
+STANDS_IN: Final = "Campaign "
 
 
 FACTS: Final = ("created_at", "updated_at", "send_on", "recipients", "cost")
@@ -144,11 +148,16 @@ def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: B
     statement = upsert(connection, campaigns)
     new = statement.excluded
     # A name stands in for itself only where the campaign is new: what was told is asked for, not what is inserted.
-    told: dict[str, Any] = {name: func.coalesce(bindparam(f"told_{name}"), campaigns.c[name]) for name in TEXTS}
-    facts = {name: func.coalesce(new[name], campaigns.c[name]) for name in FACTS}
-    statement = statement.on_conflict_do_update(
-        index_elements=[campaigns.c.workspace_id, campaigns.c.ref], set_=told | facts
-    )
+    texts: dict[str, Any] = {name: func.coalesce(bindparam(f"told_{name}"), campaigns.c[name]) for name in TEXTS}
+    facts: dict[str, Any] = {name: func.coalesce(new[name], campaigns.c[name]) for name in FACTS}
+    # What waited may be older, by its own word, than what was told since: it fills what that left open, and no more.
+    newer = or_(campaigns.c.updated_at.is_(None), new.updated_at.is_(None), new.updated_at >= campaigns.c.updated_at)
+    told: dict[str, Any] = {}
+    for name, value in (texts | facts).items():
+        kept = campaigns.c[name]
+        is_open = kept.in_(("", STANDS_IN + campaigns.c.ref)) if name in TEXTS else kept.is_(None)
+        told[name] = case((newer | is_open, value), else_=kept)
+    statement = statement.on_conflict_do_update(index_elements=[campaigns.c.workspace_id, campaigns.c.ref], set_=told)
     rows = [
         _campaign_row(workspace_id, known[ref]) | {f"told_{name}": _text_of(known[ref], name) for name in TEXTS}
         for ref in sorted(known)
@@ -188,9 +197,11 @@ def is_full(connection: Connection, workspace_id: WorkspaceId) -> bool:
 
 
 def _fuller(campaign: Campaign, earlier: Campaign | None) -> Campaign:
-    """What both tell; where both do, the later."""
+    """What both tell; where both do, the newer by their own word, or else the later heard."""
     if earlier is None:
         return campaign
+    if campaign.updated_at and earlier.updated_at and campaign.updated_at < earlier.updated_at:
+        campaign, earlier = earlier, campaign
     untold = {name: getattr(earlier, name) for name in (*TEXTS, *FACTS) if getattr(campaign, name) is None}
     return replace(campaign, **untold)
 
@@ -208,7 +219,7 @@ def _text_of(campaign: Campaign, name: str) -> str | None:
 def _campaign_row(workspace_id: WorkspaceId, campaign: Campaign) -> dict[str, Any]:
     """A row for a campaign that is met for the first time."""
     facts = {name: getattr(campaign, name) for name in FACTS}
-    texts = {name: _text_of(campaign, name) for name in TEXTS} | {"name": campaign.name or f"Campaign {campaign.ref}"}
+    texts = {name: _text_of(campaign, name) for name in TEXTS} | {"name": campaign.name or f"{STANDS_IN}{campaign.ref}"}
     return (
         {"workspace_id": workspace_id, "ref": campaign.ref} | facts | {key: told or "" for key, told in texts.items()}
     )

@@ -109,9 +109,13 @@ def test_a_body_that_is_no_object_is_refused_by_name(raw: bytes) -> None:
         wire.read_delivery(raw, NOW)
 
 
-def test_numbers_beyond_any_real_one_are_nothing() -> None:
-    row = values.parse_json(b'{"id": 7, "timestamp": "2026-10-30 00:14:04", "cost": 1e400, "status": "delivered"}')
+@pytest.mark.parametrize("cost", ["1e400", '"1e400"', '"1e9999999"', '"-1e9999999"', "1e9999999", '"NaN"', '"sNaN"'])
+def test_numbers_beyond_any_real_one_are_nothing(cost: str) -> None:
+    row = values.parse_json(
+        b'{"id": 7, "timestamp": "2026-10-30 00:14:04", "cost": %s, "status": "delivered"}' % cost.encode()
+    )
     assert wire.piece(row, NOW, Source.POLL).pieces[0].cost is None
+    assert wire.campaigns([row])[0][0].cost is None
 
 
 @pytest.mark.parametrize(

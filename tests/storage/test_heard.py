@@ -1,5 +1,6 @@
 """What waited between being heard and being merged: when it was heard decides what is news, and which facts are newer."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from storage import workspaces
 from storage.database import Database
 from storage.ledger import apply as ledger
 from storage.queries import mail as queries
-from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, UserId, Workspace
+from storage.records import NO_CAMPAIGN, CampaignStage, ChannelId, NotifyOn, UserId, Workspace
 from storage.schema.tables import outbox
 from storage.statuses import Status
 from tests.builders import JANE, START, a_batch, a_campaign, a_change, a_piece
@@ -66,3 +67,45 @@ def test_what_moved_is_seen_by_who_looked_before_it_was_merged(database: Databas
     database.write(ledger.apply_heard, workspace.id, heard, merged_at)
     assert database.read(workspaces.newest_move, workspace.id) == merged_at
     assert START < NOW < merged_at
+
+
+def test_a_campaigns_call_that_waited_does_not_undo_what_was_told_since(
+    database: Database, workspace: Workspace
+) -> None:
+    older, newer = NOW - timedelta(days=5), NOW - timedelta(hours=2)
+    waited = a_campaign(name="Old name", stage=CampaignStage.BOOKED, updated_at=older, recipients=12)
+    polled = a_campaign(name="Drop 0", stage=CampaignStage.RUNNING, updated_at=newer)
+    database.write(ledger.apply, workspace.id, a_batch(polled), NOW)
+    database.write(
+        ledger.apply_heard, workspace.id, [(NOW - timedelta(hours=1), a_batch(waited))], NOW + timedelta(seconds=2)
+    )
+    found = database.read(queries.campaigns_of, workspace.id)[0].facts
+    assert (found.name, found.stage, found.updated_at) == ("Drop 0", CampaignStage.RUNNING, newer)
+    # What nobody else told is told by it all the same.
+    assert found.recipients == 12
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_of_what_two_calls_tell_of_a_campaign_the_newer_is_kept_in_either_order(
+    database: Database, workspace: Workspace, together: bool
+) -> None:
+    older, newer = NOW - timedelta(days=5), NOW - timedelta(hours=2)
+    first = (NOW, a_batch(a_campaign(name="New", stage=CampaignStage.COMPLETE, updated_at=newer)))
+    second = (
+        NOW + timedelta(seconds=1),
+        a_batch(a_campaign(name="Old", stage=CampaignStage.BOOKED, updated_at=older, recipients=12)),
+    )
+    for told_now in [[first, second]] if together else [[first], [second]]:
+        database.write(ledger.apply_heard, workspace.id, told_now, NOW + timedelta(seconds=2))
+    found = database.read(queries.campaigns_of, workspace.id)[0].facts
+    assert (found.name, found.stage, found.updated_at) == ("New", CampaignStage.COMPLETE, newer)
+    assert found.recipients == 12
+
+
+def test_an_older_call_names_a_campaign_that_nobody_has_named(database: Database, workspace: Workspace) -> None:
+    nameless = a_campaign(updated_at=NOW)
+    database.write(ledger.apply, workspace.id, a_batch(replace(nameless, name=None, stage=None)), NOW)
+    named = a_campaign(name="Named", stage=CampaignStage.BOOKED, updated_at=NOW - timedelta(days=1))
+    database.write(ledger.apply_heard, workspace.id, [(NOW, a_batch(named))], NOW + timedelta(seconds=2))
+    found = database.read(queries.campaigns_of, workspace.id)[0].facts
+    assert (found.name, found.stage, found.updated_at) == ("Named", CampaignStage.BOOKED, NOW)
