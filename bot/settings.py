@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
@@ -263,6 +264,8 @@ def load_settings(*, to_run: bool = False) -> Settings:
     """
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise SettingsError(".env is not UTF-8 text: save it as UTF-8") from None
     except ValidationError as error:
         missing = _missing_beside(error) if to_run else []
         raise SettingsError("\n".join([*(_line(dict(one)) for one in error.errors()), *missing])) from None
@@ -318,6 +321,9 @@ BESIDE: Final = frozenset(
 OWN: Final = "PIECEWISE_"
 OURS: Final = tuple({name.partition("_")[0].upper() + "_" for name in Settings.model_fields})
 
+#: What is said in place of a line that may hold anything.
+NO_PAIR: Final = "a line of .env that is no NAME=value"
+
 
 #: How like a known setting a name must be to be taken for it. In `.env` everything is ours; the environment is shared.
 ALIKE, VERY_ALIKE = 0.82, 0.9
@@ -326,17 +332,29 @@ ALIKE, VERY_ALIKE = 0.82, 0.9
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     """The names in `.env` and the environment that nothing reads, each with the nearest that is read.
 
-    That is "" where none is near, which is said of names in `.env` that begin as ours do.
+    That is "" where none is near, which is said of names in `.env` that begin as ours do. A line in it that is no
+    NAME=value is not repeated: NO_PAIR stands for it.
     """
     known = {_told_apart(name.upper()): name.upper() for name in Settings.model_fields}
-    in_file = [name.upper() for name in dotenv_values(".env")]
+    try:
+        told = dotenv_values(".env")
+    except UnicodeDecodeError:
+        # Said where the settings are read.
+        told = {}
+    in_file = [name.upper() for name, value in told.items() if _is_pair(name, value)]
+    # What is no pair may be a secret on a line of its own.
+    strays = {NO_PAIR: ""} if any(name.upper().startswith(OURS) for name in told if name.upper() not in in_file) else {}
     found = {}
     for name in dict.fromkeys([*in_file, *(one for one in environment if one.startswith(OURS))]):
         own = _told_apart(name)
         near = get_close_matches(own, known, n=1, cutoff=ALIKE if name in in_file else VERY_ALIKE)
         if own not in known and name not in BESIDE and (near or (name in in_file and name.startswith(OWN))):
             found[name] = known[near[0]] if near else ""
-    return found
+    return found | strays
+
+
+def _is_pair(name: str, value: str | None) -> bool:
+    return value is not None and re.fullmatch(r"\w+", name) is not None
 
 
 def _told_apart(name: str) -> str:

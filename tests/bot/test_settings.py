@@ -56,6 +56,10 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("STANNP_API_URL", "http://planted.example"), ("DATABASE_URL", "mysql://u:planted@h/d"), ("PIECEWISE_PORT", "planted"),
         ("PIECEWISE_PORT", "70000"), ("PIECEWISE_POLL_SECONDS", "0"), ("PIECEWISE_TIMEZONE", "Mars/planted"),
         ("STANNP_CURRENCY", "dollars"), ("PIECEWISE_LOG_FORMAT", "xml"), ("PIECEWISE_ENCRYPTION_KEYS", "planted"),
+        ("SLACK_API_URL", "https://u:planted@slack.example/"), ("STANNP_API_URL", "https://u:planted@[::1/v1"),
+        ("STANNP_API_URL", "https://h:planted/v1"), ("STANNP_API_URL", "https:///planted"),
+        ("STANNP_API_URL", "https://planted example/v1"), ("STANNP_API_URL", "http://127.0.0.1.planted.example/v1"),
+        ("PIECEWISE_PUBLIC_URL", "https://planted@mail.example"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_and_its_value_is_not_repeated(
@@ -129,6 +133,19 @@ def test_the_environment_is_shared_and_only_near_names_in_it_are_ours(environmen
     assert misspelt({"PIECEWISE_TIMEZON": "1", "PIECEWISE_OTHER": "1", "SLACK_TOKEN": "1"}) == {
         "PIECEWISE_TIMEZON": "PIECEWISE_TIMEZONE"
     }
+
+
+@pytest.mark.parametrize("line", ["PIECEWISE_BOT_s3cret-ab12", "SLACK_BOT_s3cret", "PIECEWISE_s3cret-ab12=x"])
+def test_a_line_that_is_no_setting_is_told_and_not_repeated(environment: pytest.MonkeyPatch, line: str) -> None:
+    Path(".env").write_text(f"{line}\nPIECEWISE_PORT=3000\n", encoding="utf-8")
+    assert misspelt({}) == {"a line of .env that is no NAME=value": ""}
+
+
+def test_a_file_that_is_not_utf_8_is_refused_in_words(environment: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("PIECEWISE_PORT=3000\n", encoding="utf-16")
+    assert misspelt({"PIECEWISE_TIMEZON": "1"}) == {"PIECEWISE_TIMEZON": "PIECEWISE_TIMEZONE"}
+    with pytest.raises(SettingsError, match=r"^\.env is not UTF-8 text: save it as UTF-8$"):
+        load_settings()
 
 
 @pytest.mark.parametrize(
