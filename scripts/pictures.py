@@ -22,11 +22,15 @@ from scripts.icon import TARGET as ICON
 from scripts.icon import draw
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-WIDTH, HEIGHT = 1280, 800
-#: The moving picture is as wide as a README shows it.
-SHOWN = 960
+#: As on a phone, where everything is read: a wide page is illegible when it is shown at a phone's width.
+WIDTH, HEIGHT = 390, 780
+#: The still picture is sharp on screens of two dots a pixel; the moving one is as wide as a README shows it.
+SHARP = 2
+SHOWN = 585
 #: So many colors suit flat pages, and halve the file.
 COLORS = 128
+#: A name on the chart hides the line behind it.
+CLEAR = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 #: Seconds of a day while pictures are taken.
 DAY = 6.0
 
@@ -74,6 +78,7 @@ async def say(page, story, text, *, pictured):
     await box.press("Enter")
     await page.wait_for_function(NEWEST, arg=[before, pictured], timeout=60_000)
     await page.wait_for_timeout(1500)
+    await clear(page)
     return before
 
 
@@ -100,6 +105,7 @@ async def tell(page):
     await page.wait_for_timeout(1500)
     await close_welcome(page)
     await page.locator("#pause").click()
+    await clear(page)
     await story.frame(1.5)
     before = await say(page, story, "/mailstatus Spring", pictured=True)
     await look_at(page, before, "start", pictured=True)
@@ -119,6 +125,13 @@ async def tell(page):
     story.save(DOCS / "story.png")
 
 
+async def clear(page):
+    """Closes the news that lies over the answer."""
+    await page.evaluate(
+        "() => document.querySelectorAll('#toasts button').forEach(one => one.textContent === '✕' && one.click())"
+    )
+
+
 async def close_welcome(page):
     """Closes what greets a newcomer, where something does."""
     for name in ("Skip", "Close", "Got it", "Close the welcome"):
@@ -133,7 +146,7 @@ async def take():
     binary = os.environ.get("PIECEWISE_CHROMIUM", "/usr/bin/chromium")
     async with sandbox(0, DAY) as made, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
-        page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=SHARP)
         await page.goto(made.base)
         await tell(page)
         await browser.close()
@@ -155,21 +168,25 @@ def measured():
 def chart():
     """Draws docs/benchmarks.png: each promise beside its goal, the best on top."""
     rows = measured()
-    figure = Figure(figsize=(10, 0.27 * len(rows) + 1), dpi=110, layout="constrained")
+    figure = Figure(figsize=(5, 0.45 * len(rows) + 1), dpi=160, layout="constrained")
     axes = figure.subplots()
     places = range(len(rows))
-    axes.barh(places, [row[1] for row in rows], color=["#0B5D4E" if row[2] else "#D1495B" for row in rows], height=0.7)
-    axes.set_yticks(places, [row[0][:74] for row in rows], fontsize=8)
+    axes.barh(places, [row[1] for row in rows], color=["#0B5D4E" if row[2] else "#D1495B" for row in rows], height=0.35)
+    axes.set_yticks([])
+    # Each name above its bar: beside it, both would be too small for a phone.
+    for place, row in enumerate(rows):
+        axes.text(0.102, place - 0.26, row[0][:64], fontsize=9, verticalalignment="bottom", bbox=CLEAR)
     axes.set_xscale("log")
-    axes.axvline(1, color="#222222", linewidth=1)
+    axes.axvline(1, color="#222222", linewidth=1, zorder=0)
+    axes.set_ylim(-1, len(rows) - 0.5)
     axes.set_xticks(
-        [0.1, 0.25, 0.5, 1, 2, 4], ["a tenth", "a quarter", "half", "the goal", "twice", "four times"], fontsize=8
+        [0.1, 0.25, 0.5, 1, 2, 4], ["a tenth", "a quarter", "half", "the goal", "twice", "4 times"], fontsize=9
     )
     axes.set_xlim(0.1, max(4, *(row[1] * 1.1 for row in rows)))
     axes.minorticks_off()
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("What each promise takes of its goal: green is held, red falls short", fontsize=10, loc="left")
+    axes.set_title("What each promise takes of its goal:\ngreen is held, red falls short", fontsize=11, loc="left")
     FigureCanvasAgg(figure).print_png(DOCS / "benchmarks.png")
 
 

@@ -68,6 +68,11 @@ def test_commands_and_events_are_exactly_those_that_are_answered() -> None:
     assert set(http()["settings"]["event_subscriptions"]["bot_events"]) == {*EVENTS, *HTTP_EVENTS}
 
 
+def test_commands_can_be_typed_in_its_direct_messages() -> None:
+    home = socket_mode()["features"]["app_home"]
+    assert (home["messages_tab_enabled"], home["messages_tab_read_only_enabled"]) == (True, False)
+
+
 def test_the_steps_of_workflows_are_exactly_those_that_are_done() -> None:
     assert set(with_steps()["functions"]) == set(STEPS)
     assert set(with_steps()["settings"]["event_subscriptions"]["bot_events"]) == {*EVENTS, *HTTP_EVENTS, *STEP_EVENTS}
