@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -120,9 +120,8 @@ class Timetable:
         self._add(scheduler, "tidy", TIDY_EVERY, self._once("tidy", TIDY_EVERY, partial(upkeep.tidy, self.services)))
         if self.many:
             # At once after a start: a renewal that a crash interrupted is taken up while Slack still allows it.
-            now = self.services.clock.now()
             renewals = partial(self._tick, "renewals", self._renew)
-            scheduler.add_job(renewals, "interval", seconds=RENEW_EVERY, id="renewals", next_run_time=now)
+            scheduler.add_job(renewals, "interval", seconds=RENEW_EVERY, id="renewals", next_run_time=_soon())
         look_again = self._once("leaving", LEAVING_EVERY, self.leaving.look_again)
         self._add(scheduler, "leaving", LEAVING_EVERY, look_again)
         purge = partial(upkeep.purge, self.services)
@@ -139,7 +138,7 @@ class Timetable:
         """Brings forward what a clock that was set back has put off: else all of it waits until it is so late again."""
         while True:
             await asyncio.sleep(MINDED_EVERY)
-            now = self.services.clock.now()
+            now = _soon()
             for job in scheduler.get_jobs():
                 if job.next_run_time is not None and job.next_run_time > now + job.trigger.interval + PUT_OFF:
                     log.warning("tick.brought_forward", tick=job.id)
@@ -168,7 +167,7 @@ class Timetable:
 
         `limit`: how long it may take for one, where it may be stopped anywhere.
         """
-        first = {"next_run_time": self.services.clock.now()} if at_once else {}
+        first = {"next_run_time": _soon()} if at_once else {}
         seconds = limit.total_seconds() if limit else None
         each = partial(self._for_each, name, every, partial(self._in_place, name, work, seconds), connected=connected)
         tick = partial(self._tick, name, each, beside=True)
@@ -320,6 +319,11 @@ class Timetable:
 
     async def _deliver(self) -> None:
         await self.sender.serve()
+
+
+def _soon() -> datetime:
+    """At once, by the time that APScheduler goes by: the machine's, whichever clock the decisions go by. UTC."""
+    return datetime.now(UTC)
 
 
 def _due(connection: Connection, name: str, pause: timedelta, connected: bool) -> list[WorkspaceId]:

@@ -26,7 +26,7 @@ PAGE: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><tit
 <h1>Piecewise wants to access a workspace</h1><form method="get" action="/oauth/allow">
 <input type="hidden" name="state" value="{state}"><input type="hidden" name="redirect_uri" value="{redirect}">
 <p>It asks for: {scopes}</p>{teams}
-<button name="answer" value="allow">Allow</button> <button name="answer" value="cancel">Cancel</button>
+<button name="answer" value="allow">Allow</button> <button name="answer" value="cancel" formnovalidate>Cancel</button>
 </form></body></html>"""
 
 
@@ -127,8 +127,10 @@ class SlackCloud:
         if request.query.get("client_id") != self.client_id:
             self.problems.append("oauth: a foreign client id")
             return web.Response(status=400, text="invalid_client_id")
+        only = " checked" if len(self.teams) == 1 else ""
         choices = "".join(
-            f'<p><label><input type="radio" name="team" value="{name}"> {html.escape(team.team_name)}</label></p>'
+            f'<p><label><input type="radio" name="team" value="{name}" required{only}> '
+            f"{html.escape(team.team_name)}</label></p>"
             for name, team in self.teams.items()
         )
         scopes = request.query.get("scope", "")

@@ -67,6 +67,7 @@ class Events:
             "slow": bool(calendar.slack.faults),
             "silent": not calendar.calls,
             "waits": calendar.is_deciding(),
+            "installed": bool(calendar.second and calendar.second.slack.scopes),
         }
 
     def _all(self) -> dict[str, Callable[[], Awaitable[Told]]]:

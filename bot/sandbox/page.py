@@ -116,6 +116,7 @@ class Page:
         return {
             "version": self._version(team),
             "team": slack.team_name,
+            "installed": bool(slack.scopes),
             "users": [{"id": one.id, "name": one.name} for one in slack.users.values()],
             "channels": [
                 {"id": one.id, "name": one.name, "bot": one.bot_in, "direct": one.direct}
@@ -208,12 +209,30 @@ async def _say(slack: SlackDouble, user: str, channel: str, text: str, thread: s
         return "slash commands can't be used in threads. Write @Piecewise where is Spring? instead."
     if name in TABLE.commands:
         return (await slack.command(user, channel, name, rest.strip())).error
+    if name == "/invite":
+        return _invite(slack, channel, rest)
     if text.startswith("/"):
         return f"{name} is not a command here. Try /mailstatus, /mailtrack or /mailalerts."
     if text.casefold().startswith("@piecewise"):
         return (await slack.mention(user, channel, f"<@{BOT_USER}>{text[len('@piecewise') :]}", thread)).error
     if text:
         slack.say(user, channel, text, thread)
+    return ""
+
+
+def _invite(slack: SlackDouble, channel: str, whom: str) -> str:
+    """`/invite @Piecewise`, which Slack itself carries out; nobody else is there to be invited."""
+    place = slack.channels[channel]
+    if whom.strip().casefold() != "@piecewise":
+        return "only /invite @Piecewise is played here."
+    if place.direct:
+        return "nobody can be invited to a direct message."
+    if not slack.scopes:
+        return "Piecewise isn't installed here yet."
+    if place.bot_in:
+        return "Piecewise is already in this channel."
+    place.bot_in = True
+    slack.changed()
     return ""
 
 

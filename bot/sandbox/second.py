@@ -38,7 +38,8 @@ class Second:
 
 async def open_second(stack: AsyncExitStack, clock: StoryClock) -> Second:
     """Starts the other workspace, its mail account, and the bot for many; `stack` ends them."""
-    cloud, mail = SlackCloud(lifetime=LIFETIME), StannpDouble(api_key=KEY, per_minute=1_000_000, now=clock.now)
+    cloud = SlackCloud(lifetime=LIFETIME)
+    mail = StannpDouble(api_key=KEY, email="ops@bolt.example", per_minute=1_000_000, now=clock.now)
     slack = cloud.add_team(TEAM, "Bolt Bikes")
     slack.now, slack.paced = clock.stamp, False
     slack.add_user(User(BOB, "Bob Stein", is_admin=True))

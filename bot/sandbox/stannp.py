@@ -91,6 +91,7 @@ class StannpDouble:
     """One mail account. Start it with `start()`; `url` is then its API's address."""
 
     api_key: str = "sandbox-key"
+    email: str = "ops@acme.example"
     webhook_secret: str = "sandbox-webhook-secret"  # noqa: S105 - opens nothing but this double
     balance: Decimal = Decimal("214.42")
     campaigns: dict[int, MailCampaign] = field(default_factory=dict)
@@ -214,7 +215,7 @@ class StannpDouble:
         return str(number) if self.ids_as_text else number
 
     async def _me(self, _request: web.Request) -> web.Response:
-        return self._answer({"account_id": "1", "email": "ops@acme.example", "user_id": "1"})
+        return self._answer({"account_id": "1", "email": self.email, "user_id": "1"})
 
     async def _balance(self, _request: web.Request) -> web.Response:
         return self._answer({"balance": f"{self.balance:.4f}"})

@@ -244,6 +244,24 @@ async def test_a_cancellation_is_approved_by_a_second_person(visit: Visit) -> No
     assert {one.status for one in visit.demo.story.platform.pieces_of(223)} == {"cancelled"}
 
 
+async def test_a_narrow_window_stays_narrow_while_a_channel_has_news(visit: Visit) -> None:
+    page = await visit.open(NARROW)
+    # The last of the list, which lies beyond the window until one scrolls.
+    visit.demo.slack.say("U0BEN", "C0RANDOM", "Morning!")
+    await expect(page.locator("#channels .new")).to_be_attached()
+    assert await fits(page)
+
+
+async def test_what_one_did_is_explained_though_news_arrive(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    await make(page, "A workflow asks")
+    await expect(page.locator("#toasts")).to_contain_text("A workflow asked")
+    for number in range(4):
+        visit.demo.slack.say("U0BEN", "C0SALES", f"News {number}", f"{number}.1")
+    await expect(page.locator("#toasts")).to_contain_text("News 3")
+    await expect(page.locator("#toasts")).to_contain_text("A workflow asked")
+
+
 async def test_a_guest_sees_what_the_channel_was_shown(visit: Visit) -> None:
     page = await visit.open(NARROW)
     await make(page, "Be a guest")
@@ -373,14 +391,23 @@ async def test_each_event_says_what_happened(visit: Visit) -> None:
 
 async def test_a_second_workspace_installs_the_bot_and_connects_its_mail(visit: Visit) -> None:
     page = await visit.open(WIDE)
+    # However far the story is: the bot's own timetable runs by the real time.
+    await page.get_by_role("button", name="Next day").click()
+    await expect(page.locator("#toasts")).to_contain_text("A day has passed")
     await make(page, "A second workspace installs it")
+    await page.select_option("#who", "T0BOLT:U0BOB")
+    await page.get_by_role("button", name="Piecewise (Home)").click()
+    await expect(page.locator(".home")).to_contain_text("isn't installed here yet")
+    await make(page, "Be a guest")
+    await expect(page.locator("#toasts")).to_contain_text("You are Gus Novak now.")
     async with page.context.expect_page() as opened:
         await page.get_by_role("link", name="Install").click()
     slack = await opened.value
-    await slack.get_by_role("radio", name="Bolt Bikes").check()
+    await expect(slack.get_by_role("radio", name="Bolt Bikes")).to_be_checked()
     await slack.get_by_role("button", name="Allow").click()
     await expect(slack.locator("body")).to_contain_text("Piecewise")
     await slack.close()
+    await expect(page.get_by_role("link", name="Install")).to_have_count(0)
     await page.select_option("#who", "T0BOLT:U0BOB")
     await expect(page.get_by_role("heading", name="Bolt Bikes")).to_be_visible()
     await page.get_by_role("button", name="Piecewise (Home)").click()
@@ -389,13 +416,14 @@ async def test_a_second_workspace_installs_the_bot_and_connects_its_mail(visit: 
     await modal.locator("input[type=text]").first.fill("bolt-key")
     await keep(page, "connect")
     await modal.locator(".foot .primary").click()
-    await expect(modal).to_contain_text("Connected to")
+    await expect(modal).to_contain_text("Connected to ops@bolt.example")
     await page.keyboard.press("Escape")
     second = visit.demo.calendar.second
     assert second is not None
     while not any("campaignSingles/502" in one for one in second.mail.requests):
         await page.wait_for_timeout(300)
     await page.get_by_role("button", name="# bolt-mail").click()
+    await page.locator("#ideas").get_by_role("button", name="/mailstatus Bike season").click()
     answer = await say(page, "/mailstatus Bike season")
     await expect(answer).to_contain_text("70 pieces")
 

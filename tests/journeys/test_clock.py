@@ -8,6 +8,7 @@ import apscheduler.schedulers.base
 import pytest
 from sqlalchemy import select, text
 
+import bot.scheduler
 from bot import tenants
 from bot.app import SystemClock
 from bot.sandbox.slack import Fault
@@ -120,6 +121,7 @@ async def track(stage: Stage) -> str:
 async def test_the_timetable_goes_on_though_the_clock_goes_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     set_back(monkeypatch, days=1)
     monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Yesterday)
+    monkeypatch.setattr(bot.scheduler, "datetime", Yesterday)
     # The turns that were under way by the earlier time.
     await asyncio.sleep(2)
     before = len(stage.stannp.requests)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+import aiohttp
 import pytest
 
 from bot.sandbox.clock import StoryClock
@@ -168,3 +169,26 @@ async def test_the_story_can_begin_anew(demo: Demo) -> None:
     assert demo.page.number == number + 1
     assert demo.calendar.clock.jumped < timedelta(minutes=1)
     assert "from your last" in str((await answer_to(demo, "/mailstatus Spring")).blocks)
+
+
+async def do(demo: Demo, **wish: str) -> dict[str, object]:
+    """What the page answers to this person's wish."""
+    async with aiohttp.ClientSession() as session, session.post(f"{demo.base}/do", json=wish) as answer:
+        told: dict[str, object] = await answer.json()
+        return told
+
+
+async def test_the_bot_is_invited_as_everywhere_in_slack(demo: Demo) -> None:
+    invite = {"kind": "say", "user": ANA, "channel": "C0RANDOM", "text": "/invite @Piecewise"}
+    assert (await do(demo, **invite))["error"] == ""
+    assert demo.slack.channels["C0RANDOM"].bot_in
+    assert "already" in str((await do(demo, **invite))["error"])
+    assert "only" in str((await do(demo, **invite | {"text": "/invite @Ben"}))["error"])
+
+
+async def test_a_bot_that_starts_late_in_the_story_reads_the_account_at_once(demo: Demo) -> None:
+    demo.calendar.clock.jump(timedelta(days=40))
+    second = await demo.calendar.meet_second()
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    for name in ("poll", "renewals"):
+        assert second.app.scheduler.get_job(name).next_run_time < soon

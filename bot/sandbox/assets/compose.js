@@ -5,7 +5,11 @@ const OFFERS = [
   ["/mailstatus", "[campaign] [range]", "Where the mail is, with a pie"], ["/mailtrack", "[id, name, street, ZIP]", "One piece's scans"],
   ["/mailalerts", "[on, off, mute…]", "What this channel is told"], ["@Piecewise", "where is Spring?", "Ask in a thread, too"],
 ];
+<<<<<<< HEAD
 const IDEAS = ["/mailstatus Spring", "/mailstatus", "/mailtrack Jane", "/mailtrack 787", "/mailalerts", "/mailstatus Holiday postcards", "/mailstatus when to book for Dec 20", "/mailstatus help", "@Piecewise where is our mail?"];
+=======
+const IDEAS = { "": ["/mailstatus Spring", "/mailstatus", "/mailtrack Jane", "/mailtrack 787", "/mailalerts", "/mailstatus Holiday postcards", "/mailstatus when to book for Dec 20", "/mailstatus help", "@Piecewise status Fall"], T0BOLT: ["/mailstatus", "/mailstatus Bike season", "/mailtrack Jane", "/mailalerts", "/mailstatus Winter service", "/mailstatus help"] };
+>>>>>>> c898628 (The sandbox's second workspace reads its mail however late it comes, installs with one press and is its own; invitations are carried out, and a narrow window stays narrow)
 const past = JSON.parse(sessionStorage.getItem("past") ?? "[]");
 let at = past.length;
 let chosen = -1;
@@ -68,4 +72,10 @@ $("composer").addEventListener("submit", (event) => {
   setTimeout(() => { state.sent = false; }, 6000);
   act({ kind: "say", channel: state.channel, text });
 });
-$("ideas").append(...IDEAS.map((idea) => make("button", { type: "button", onclick: () => { line.value = idea; line.focus(); } }, idea)));
+// What one's own team can ask: another team's campaigns would not be found.
+export function suggest() {
+  const box = $("ideas");
+  if (box.dataset.team === state.team) return;
+  box.dataset.team = state.team;
+  box.replaceChildren(...(IDEAS[state.team] ?? IDEAS[""]).map((idea) => make("button", { type: "button", onclick: () => { line.value = idea; line.focus(); } }, idea)));
+}

@@ -2,8 +2,8 @@
 import { act, inZone, make, onTold, state, storyNow, HOME, $ } from "/assets/state.js";
 import { show as showMessages } from "/assets/talk.js";
 import { showModal } from "/assets/dialog.js";
-import { happen, pointAtNews, toast, welcome } from "/assets/signs.js";
-import "/assets/compose.js";
+import { closeInstall, happen, pointAtNews, toast, welcome } from "/assets/signs.js";
+import { suggest } from "/assets/compose.js";
 
 const EVENTS = [
   ["return", "A piece comes back"], ["digest", "The morning digest"], ["report", "Monday's report"], ["cancel", "Stannp cancels a drop"],
@@ -60,6 +60,7 @@ function showTime() {
     if (![...select.options].some((one) => Number(one.value) === pace)) select.append(make("option", { value: pace }, `A day in ${pace} s`));
     select.value = String(pace);
   }
+  if (going?.installed) closeInstall();
   for (const name of ["down", "slow", "silent"]) document.querySelector(`[data-event=${name}]`)?.setAttribute("aria-pressed", String(Boolean(going?.[name])));
 }
 
@@ -73,6 +74,7 @@ function show() {
   document.querySelector("h1").textContent = state.data.team;
   if (state.channel !== HOME && !state.data.channels.some((one) => one.id === state.channel)) state.channel = state.data.channels[0].id;
   showTime();
+  suggest();
   pointAtNews();
   showMessages();
   showChannels();
@@ -87,9 +89,11 @@ async function look(since) {
   const told = await answer.json();
   // A later question was asked meanwhile, as somebody else.
   if (turn !== asked) return;
+  const installed = told.team === state.data.team && told.installed && !state.data.installed;
   const anew = state.data.story !== undefined && told.story !== state.data.story;
   Object.assign(state.data, told);
   if (anew) { state.thread = ""; state.read = {}; toast("The story begins anew."); }
+  if (installed && state.channel === HOME) act({ kind: "home" });
   if (told.version) show(); else showTime();
 }
 
@@ -119,7 +123,7 @@ $("speed").addEventListener("change", (event) => act({ kind: "story", name: "spe
 $("who").addEventListener("change", (event) => { const [team, person] = event.target.value.split(":"); be(person, team); });
 $("makes").append(
   ...EVENTS.map(([name, label]) => make("button", { type: "button", "data-event": name, onclick: () => happen(name) }, label)),
-  ...PERSONS.map(([id, label]) => make("button", { type: "button", onclick: () => { be(id); toast(`You are ${state.data.users.find((one) => one.id === id)?.name} now.`); } }, label)));
+  ...PERSONS.map(([id, label]) => make("button", { type: "button", onclick: () => { be(id); toast(`You are ${state.data.people.find((one) => one.id === id)?.name} now.`); } }, label)));
 $("events").open = innerWidth > 720;
 document.addEventListener("moved", () => show());
 onTold(({ said, channel, link }) => {

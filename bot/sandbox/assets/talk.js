@@ -133,8 +133,9 @@ const empty = { ts: "empty", key: "empty", build: () => make("p", { class: "empt
 
 function showHome() {
   const view = state.data.home;
-  const build = () => make("div", { class: "home", "data-ts": "home" }, ...(view ? blocks(view.blocks, { home: true }) : [make("p", { class: "empty" }, "Opening Home…")]));
-  reconcile($("messages"), [{ ts: "home", key: JSON.stringify(view) + dayKey(storyNow()), build }]);
+  const missing = !state.data.installed;
+  const build = () => make("div", { class: "home", "data-ts": "home" }, ...(view ? blocks(view.blocks, { home: true }) : [make("p", { class: "empty" }, missing ? "Piecewise isn't installed here yet." : "Opening Home…")]));
+  reconcile($("messages"), [{ ts: "home", key: JSON.stringify(view) + missing + dayKey(storyNow()), build }]);
 }
 
 function showThread() {
