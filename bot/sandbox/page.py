@@ -152,7 +152,7 @@ class Page:
             return await self._steer(str(wish["name"]), wish.get("value"))
         if kind in ("press", "submit"):
             self.now.touch()
-        return Told(error=await _as_person(self.slack(str(wish.get("team", ""))), wish, user))
+        return Told(error=await as_person(self.slack(str(wish.get("team", ""))), wish, user))
 
     async def _steer(self, name: str, value: Any) -> Told:
         """Pauses the story, lets it go on, changes its speed, or begins it anew."""
@@ -168,7 +168,7 @@ class Page:
         return Told()
 
 
-async def _as_person(slack: SlackDouble, wish: dict[str, Any], user: str) -> str:
+async def as_person(slack: SlackDouble, wish: dict[str, Any], user: str) -> str:
     """Gives what Slack would say instead of doing it; "" when it was done."""
     kind = wish["kind"]
     if kind == "say":
@@ -213,6 +213,10 @@ async def _say(slack: SlackDouble, user: str, channel: str, text: str, thread: s
         return _invite(slack, channel, rest)
     if text.startswith("/"):
         return f"{name} is not a command here. Try /mailstatus, /mailtrack or /mailalerts."
+    if text and channel == f"D{user}":
+        # Slack hands an app neither messages nor mentions of its direct messages without permission to read them.
+        slack.say(user, channel, text, thread)
+        return "plain words here are not shown to Piecewise. Try /mailstatus, /mailtrack or /mailalerts."
     if text.casefold().startswith("@piecewise"):
         return (await slack.mention(user, channel, f"<@{BOT_USER}>{text[len('@piecewise') :]}", thread)).error
     if text:

@@ -1,0 +1,14 @@
+"""What the sandbox's page carries out for a person, as Slack would."""
+
+import pytest
+
+from bot.sandbox.page import as_person
+from bot.sandbox.slack import SlackDouble, User
+
+
+@pytest.mark.parametrize("text", ["help", "@Piecewise status Spring"])
+async def test_plain_words_in_the_bots_direct_messages_reach_it_no_more_than_in_slack(text: str) -> None:
+    slack = SlackDouble(users={"U1": User("U1", "Ana")})
+    said = await as_person(slack, {"kind": "say", "channel": "DU1", "text": text}, "U1")
+    assert said == "plain words here are not shown to Piecewise. Try /mailstatus, /mailtrack or /mailalerts."
+    assert [one.text for one in slack.messages] == [text]
