@@ -29,6 +29,10 @@ async def mail_alerts(services: Services, request: Request) -> None:
         # Before anything else: Slack lets a page be opened for three seconds only.
         await open_alert_settings(services, request)
         return
+    if elsewhere := await _elsewhere(services, request, typed):
+        text = f"`/mailalerts` is about the channel it is typed in. Type it in {elsewhere}, without the channel's name."
+        await replies.to_asker(services, request, short_answers.plain(text))
+        return
     if (deadline := days_ahead.deadline(typed)) is not None:
         await deadlines.set_deadline(services, request, deadline)
         return
@@ -44,6 +48,18 @@ async def mail_alerts(services: Services, request: Request) -> None:
         await _mute(services, request, asked, now)
     else:
         await _switch(services, request, asked, typed)
+
+
+async def _elsewhere(services: Services, request: Request, typed: str) -> str:
+    """The channel that was named, as it is shown; "" where none was, or a campaign is called so."""
+    named = words.CHANNEL.search(typed)
+    if named is None or named["id"] == request.channel:
+        return ""
+    if named["id"]:
+        return f"<#{named['id']}>"
+    name = named["typed"].casefold()
+    known = await services.memory.read(queries.campaign_names, request.workspace.id)
+    return "" if any(name in one.name.casefold() for one in known) else quote(named["typed"])
 
 
 async def open_alert_settings(services: Services, request: Request) -> None:
@@ -92,6 +108,8 @@ def _named(connection: Connection, request: Request, asked: AlertsAsk) -> Match:
 
 
 def _offer(asked: AlertsAsk, found: Match, typed: str) -> Message:
+    if words.KINDS.fullmatch(asked.target) and not found.sure:
+        return offer_view.kinds()
     if asked.target and (found.found or asked.verb):
         return offer_view.campaigns(asked.verb, quote(asked.target), found.found)
     return offer_view.anything(quote(typed), asked.verb)

@@ -81,6 +81,12 @@ def anything(asked: str, verb: str = "") -> Message:
     return offer(text, [choices[verb]] if verb in choices else choices.values())
 
 
+def kinds() -> Message:
+    """A kind of news was named, and no campaign."""
+    text = "Which news this channel gets (returns, deliveries, cancellations, the digest) is chosen in its settings."
+    return Message(text, [section(text, alerts_view.settings_button())])
+
+
 def switched_off(by: str, ended: Iterable[str], undo: AlertsUndo | None, left: str = "") -> Message:
     """Said to everyone, as switching on is."""
     what = ", ".join(alerts_view.named(one) for one in ended)

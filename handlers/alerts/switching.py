@@ -98,7 +98,8 @@ async def subscribe(
         chosen = replace(chosen, zone=await _zone(services, request, before))
     names = {one.campaign_id: one.campaign_name or alerts_view.EVERY for one in before}
     ended = [names[one] for one in dropped if one in names and one != campaign_id]
-    await services.slack.post(request.channel, alerts_view.confirmed(what, notify_on, request.user, ended))
+    said = alerts_view.confirmed(what, notify_on, request.user, ended, changed=campaign_id in names)
+    await services.slack.post(request.channel, said)
     now, key = services.clock.now(), request.workspace.id
 
     def work(connection: Connection) -> None:

@@ -247,9 +247,15 @@ def named(what: str) -> str:
     return what if what == EVERY else f"*{escape(what)}*"
 
 
-def confirmed(what: str, notify_on: frozenset[NotifyOn], by: str, ended: Sequence[str] = ()) -> Message:
-    """Said in the channel, so that everyone there knows where the news will come from, and what has ended."""
-    text = f"<@{by}> switched mail alerts on for {named(what)}: {in_words(notify_on)}."
+def confirmed(
+    what: str, notify_on: frozenset[NotifyOn], by: str, ended: Sequence[str] = (), *, changed: bool = False
+) -> Message:
+    """Said in the channel, so that everyone there knows where the news will come from, and what has ended.
+
+    `changed`: it was on before.
+    """
+    done = f"changed mail alerts for {named(what)}" if changed else f"switched mail alerts on for {named(what)}"
+    text = f"<@{by}> {done}: {in_words(notify_on)}."
     if ended:
         text += f" Off from now on: {', '.join(named(one) for one in ended)}."
     text = clip(text, TEXT)

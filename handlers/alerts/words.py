@@ -33,6 +33,16 @@ POLITE: Final = frozenset(_POLITE.split())
 ALL: Final = frozenset({"", "all", "all campaigns", "everything", "every campaign", "any", "anything"})
 
 
+#: Kinds of news, alone: no campaign is meant by them, and they are ticked in the settings.
+KINDS: Final = re.compile(
+    r"(?:(?:only|just|the|and|or|news|cards?|returns?|returned|deliver(?:y|ies|ed)|cancel(?:lations?|led|ed)|"
+    r"digests?|summar(?:y|ies)|alarms?|warnings?)[ ,]*)+",
+    re.IGNORECASE,
+)
+#: Another channel, as Slack writes it or as it was typed; `#222` is a campaign.
+CHANNEL: Final = re.compile(r"<#(?P<id>\w+)(?:\|[^>]*)?>|(?<![^\s(,])(?P<typed>#(?!\d+\b)[^\W_][\w-]*)")
+
+
 @dataclass(frozen=True)
 class AlertsAsk:
     """What was asked: `verb` is on, off, list, mute, unmute, settings, or "" when none was understood.

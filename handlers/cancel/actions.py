@@ -150,7 +150,9 @@ async def cancel_campaign(services: Services, request: Request, asked: Cancellin
 def _confirm(
     connection: Connection, request: Request, intent: Intent, campaign: StoredCampaign, worth: Worth, now: datetime
 ) -> bool:
-    if not stored.release_held(connection, request.workspace.id, intent.id, intent.payload):
+    # The form may have stood open for long: it is asked for now.
+    payload = {**intent.payload, "asked_at": int(now.timestamp())}
+    if not stored.release_held(connection, request.workspace.id, intent.id, payload):
         return False
     _note_asked(connection, request, campaign.facts.name, worth, now)
     kept.pass_on(connection, request.kept)

@@ -93,7 +93,8 @@ def _decide_now(connection: Connection, request: Request, number: int, act: Act,
         worth = worth_of(standing.pieces, request.workspace.currency)
         if worth.amount.amount > found.amount or worth.unpriced > found.unpriced:
             raise Outgrown
-        if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, "approver": request.user}):
+        decided = {"approver": request.user, "asked_at": int(found.asked_at.timestamp())}
+        if not intents.release_held(connection, workspace_id, intent.id, {**intent.payload, **decided}):
             raise AlreadyDecided
         detail = f"approved by {request.user}"
         audit.note(connection, workspace_id, found.asked_by, Act.CANCELLED, now, subject=what, detail=detail)

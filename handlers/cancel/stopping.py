@@ -7,7 +7,7 @@ looked at again for some days; nothing is called cancelled that was not read bac
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Final
@@ -317,7 +317,9 @@ async def _tell(hold: Hold, workspace: Workspace, rows: Sequence[PieceRow], numb
     not Slack takes it; each is done once."""
     results = await hold.services.memory.read(_results, workspace.id, rows)
     payload, currency = hold.intent.payload, workspace.currency
-    who = Who(payload["by"], hold.intent.made_at, payload["approver"])
+    # Kept before the form was confirmed it may be older than that; of an earlier version it has no other moment.
+    asked_at = datetime.fromtimestamp(payload["asked_at"], UTC) if "asked_at" in payload else hold.intent.made_at
+    who = Who(payload["by"], asked_at, payload["approver"])
     stopped = worth_of([one.piece for one in results if one.outcome is Outcome.CANCELLED], currency)
     if payload["campaign"] == NO_CAMPAIGN:
         if not results:

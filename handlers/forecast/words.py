@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from handlers.forecast import model
-from handlers.forecast.model import Due, Forecast, Point, Progress
+from handlers.forecast.model import Forecast, Point, Progress
 from handlers.text import formatting
 from handlers.text.messages import escape
 
@@ -20,15 +20,18 @@ def dates(progress: Progress, today: date) -> str:
     """By when half, most and nearly all are expected; what is there already is left out."""
     if not progress.open:
         return "nothing more is on its way"
-    open_ones = [(name, due) for name, due in zip(NAMES, progress.due, strict=True) if due.day is not None]
-    said = [f"{name} by {_date(due, today)}" for name, due in open_ones]
+    # Of parts due on the same day the largest says it for all, as unsure as the least sure of them.
+    by_day: dict[date, tuple[str, int]] = {}
+    for name, due in zip(NAMES, progress.due, strict=True):
+        if due.day is not None:
+            by_day[due.day] = name, max(due.give_or_take, by_day.get(due.day, ("", 0))[1])
+    said = [f"{name} by {_date(day, off, today)}" for day, (name, off) in by_day.items()]
     return ", ".join(said) or "nearly all has arrived; a few stragglers may follow"
 
 
-def _date(due: Due, today: date) -> str:
-    assert due.day is not None  # noqa: S101 - asked before
-    off = f" (give or take {due.give_or_take} days)" if due.give_or_take >= WIDE else ""
-    return formatting.day_near(due.day, today) + off
+def _date(day: date, give_or_take: int, today: date) -> str:
+    off = f" (give or take {give_or_take} days)" if give_or_take >= WIDE else ""
+    return formatting.day_near(day, today) + off
 
 
 def late(progress: Progress, platform: str) -> str:

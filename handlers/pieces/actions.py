@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from sqlalchemy import Connection
 
@@ -17,7 +17,7 @@ from handlers.context.services import Request, Services
 from handlers.pieces import exports
 from handlers.pieces import view as pieces_view
 from handlers.pieces.view import Listing
-from handlers.text import formatting, parsing, short_answers
+from handlers.text import buttons, formatting, parsing, short_answers
 from handlers.text.buttons import AtStatus, OneCampaign, PiecesPage
 from handlers.text.codec import read
 from handlers.text.messages import Block, escape
@@ -34,6 +34,7 @@ from storage.statuses import BY_WORD
 HANDFUL: Final = 2000
 #: Below this many bytes a file stays in memory.
 SPOOLED: Final = 1_000_000
+DETAILS: Final = "View details"
 NO_EXPORT: Final = "The file that you asked for could not be made. Please open *View details* and export it again."
 
 
@@ -90,10 +91,12 @@ async def _listed(
     return pieces_view.details(await services.memory.read(look))
 
 
-async def export(services: Services, request: Request, _value: str) -> None:
-    """Sends exactly what the list shows as a CSV file, in a direct message."""
+async def export(services: Services, request: Request, value: str) -> None:
+    """Sends exactly what the list shows as a CSV file, in a direct message that names the page it was asked for on."""
     campaign, only = await _shown(services, request)
-    payload = {"campaign": campaign.id, "status": only.status and only.status.word, "by": request.user}
+    payload: dict[str, Any] = {"campaign": campaign.id, "status": only.status and only.status.word, "by": request.user}
+    if value == buttons.ON_RETURNS:
+        payload["page"] = "Returns"
     # What was typed may be somebody's name.
     number = await working.keep(
         services, request.workspace.id, Kind.EXPORT, payload, {"asked": only.asked}, asked=request.kept
@@ -121,7 +124,7 @@ async def send_export(hold: Hold) -> timedelta | None:
         nonlocal number
         with tempfile.SpooledTemporaryFile(SPOOLED) as file:
             number = await _write(services, Pages(hold.workspace_id, campaign_id, only), file)
-            told = f"{formatting.pieces(number)} of *{name}*, as asked for in *View details*."
+            told = f"{formatting.pieces(number)} of *{name}*, as asked for in *{payload.get('page', DETAILS)}*."
             await services.slack.send_file(by, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
 
     def record_audit(connection: Connection) -> None:

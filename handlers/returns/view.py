@@ -10,7 +10,17 @@ from handlers.context.ports import AddressCheck
 from handlers.pieces.view import packed
 from handlers.status.view import CampaignLine
 from handlers.text import formatting
-from handlers.text.buttons import NOTHING, NOWHERE, Action, OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
+from handlers.text.buttons import (
+    NOWHERE,
+    ON_RETURNS,
+    Action,
+    OneCampaign,
+    OnePiece,
+    OneReturn,
+    ReturnsOf,
+    Settled,
+    Word,
+)
 from handlers.text.codec import Value, write
 from handlers.text.messages import (
     FIELD,
@@ -93,7 +103,7 @@ def desk(shown: Returns) -> Block:
         *_places(shown),
         actions(
             button("Show by state", Action.RETURNS_MAP, shown.carried(), spoken="Post the picture by state"),
-            button("Export CSV", Action.DETAILS_EXPORT, NOTHING, spoken="Send me these addresses as a CSV file"),
+            button("Export CSV", Action.DETAILS_EXPORT, ON_RETURNS, spoken="Send me these addresses as a CSV file"),
         ),
         *(_line(shown, piece) for piece in pieces),
         *([] if pieces else [section("Nothing came back." if shown.after is None else "There are no more.")]),

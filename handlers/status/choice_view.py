@@ -25,9 +25,12 @@ def pick_campaign(asked: str, found: Sequence[StoredCampaign], span: Range, *, s
 
 def no_campaign(
     asked: str, near: Sequence[StoredCampaign], latest: Sequence[StoredCampaign], pieces: Sequence[StoredPiece],
-    span: Range,
+    span: Range, *, reading: bool = False,
 ) -> Message:  # fmt: skip
-    """No such campaign: the nearest names, pieces that are called so, or any of the latest. `asked` is escaped."""
+    """No such campaign: the nearest names, pieces that are called so, or any of the latest. `asked` is escaped.
+
+    `reading`: the account is still read for the first time, so that it may be there all the same.
+    """
     if pieces:
         text = f"No campaign called “{asked}”, but mail to it:" if len(pieces) > 1 else f"“{asked}” is a piece of mail:"
         return Message(text, [section(text), *(_piece(one) for one in pieces)])
@@ -35,7 +38,13 @@ def no_campaign(
     if near:
         text += " Did you mean:"
         return Message(text, [section(text), *_choices(near, span), *_days(span)])
-    text += " These are your latest:" if latest else " There are no campaigns yet."
+    if reading:
+        text = (
+            f"No campaign called “{asked}” so far: I'm still reading your account for the first time. Ask again soon."
+        )
+        text += " These are known already:" if latest else ""
+    else:
+        text += " These are your latest:" if latest else " There are no campaigns yet."
     note = "`/mailstatus` alone shows all your mail, `/mailstatus help` what you can type."
     return Message(f"{text} {note}", [section(text), *_alerts(asked), *_menu(latest, span), context(note)])
 

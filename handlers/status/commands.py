@@ -128,4 +128,5 @@ def _which(connection: Connection, request: Request, meant: Meant) -> Message:
     latest = visible_campaigns(connection, request, choice_view.LISTED)
     near = [] if request.guest else matching.named(connection, key, meant.found.near)[: choice_view.BUTTONS]
     pieces = [] if request.guest else queries.find_pieces(connection, key, meant.name, choice_view.BUTTONS)
-    return choice_view.no_campaign(asked, near, latest, pieces, span)
+    reading = request.workspace.baseline_at is None
+    return choice_view.no_campaign(asked, near, latest, pieces, span, reading=reading)

@@ -335,6 +335,8 @@ class Cancelling(Carried):
 
 #: What carries nothing: there is one of these only, and nobody reads it.
 NOTHING: Final = write(Word("1"))
+#: A file that is asked for on the returns desk, and on no other list.
+ON_RETURNS: Final = write(Word("returns"))
 
 
 def carry(campaign_id: CampaignId | None, days: Days) -> Value:

@@ -240,3 +240,47 @@ async def test_what_another_process_did_offers_no_undo_that_would_restore_nothin
     again = office.slack.of("post")[-1]
     assert again is not first
     assert (again.text, pressable(again.shown.blocks)) == (first.text, [])
+
+
+@pytest.mark.parametrize(
+    ("typed", "where"),
+    [("why did #sales get nothing?", "#sales"), ("on #sales", "#sales"), ("off <#C0SALES|sales>", "<#C0SALES>"),
+     ("mute (#sales) 2h", "#sales"), ("#sales Spring in home by Dec 12", "#sales")],
+)  # fmt: skip
+async def test_another_channel_is_sent_there_and_nothing_is_changed_or_offered_here(
+    office: Office, typed: str, where: str
+) -> None:
+    await office.campaign(Status.DELIVERED, name="Sale postcards")
+    assert f"Type it in {where}, without" in await say(office, typed)
+    assert (office.slack.last.way, told(office)) == ("answer", [])
+    assert pressable(office.slack.last.shown.blocks) == []
+
+
+@pytest.mark.parametrize("typed", ["on #222", "on <#C0OPS|ops>", "on Sale #b"])
+async def test_a_number_this_channel_and_a_name_with_such_a_word_are_no_other_channel(
+    office: Office, typed: str
+) -> None:
+    await office.campaign(Status.DELIVERED, name="Sale #b")
+    assert "Type it in" not in await say(office, typed)
+
+
+@pytest.mark.parametrize("typed", ["returns only", "on returns", "on returns only", "only returns", "off deliveries"])
+async def test_a_kind_of_news_is_no_campaign_and_leads_to_the_settings(office: Office, typed: str) -> None:
+    await office.campaign(Status.DELIVERED)
+    said = await say(office, typed)
+    assert "No campaign" not in said
+    assert [action for action, _ in pressable(office.slack.last.shown.blocks)] == [Action.ALERT_SETTINGS]
+    assert told(office) == []
+
+
+async def test_a_campaign_that_is_called_like_a_kind_of_news_is_that_campaign(office: Office) -> None:
+    campaign = await office.campaign(Status.DELIVERED, name="Returns")
+    await say(office, "on Returns")
+    assert [one.campaign_id for one in told(office)] == [campaign.id]
+
+
+async def test_settings_of_what_was_on_are_said_to_be_changed(office: Office) -> None:
+    await saved(office)
+    assert "switched mail alerts on for all campaigns" in office.slack.last.text
+    await saved(office)
+    assert "changed mail alerts for all campaigns" in office.slack.last.text

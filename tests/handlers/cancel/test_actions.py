@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from handlers.cancel import actions
+from handlers.cancel import actions, approvals
 from handlers.cancel.table import TABLE
 from handlers.context.access import NotAllowed
 from handlers.context.table import Filled
 from handlers.errors import MessageGone, Outdated, PlatformDown, SlackDown
-from handlers.text.buttons import Action, Cancelling, Form
+from handlers.text.buttons import Action, Cancelling, Form, OneRow
 from handlers.text.codec import read, write
 from storage import intents
 from storage.audit import Act
@@ -188,3 +188,24 @@ def test_what_changes_something_is_kept_before_slack_is_answered() -> None:
     kept = {action for action, press in TABLE.actions.items() if press.kept}
     assert kept == {Action.CANCEL_PIECE, Action.APPROVE, Action.DECLINE}
     assert all(form.kept for form in TABLE.forms.values())
+
+
+async def test_a_cancellation_was_asked_for_when_it_was_confirmed_however_long_the_form_stood_open(
+    office: Office,
+) -> None:
+    campaign = await office.campaign(R)
+    shown = await form(office, campaign.id)
+    confirmed = office.clock.pass_time(hours=14)
+    await confirm(office, shown["private_metadata"])
+    assert f"<!date^{int(confirmed.timestamp())}^" in str(office.slack.of("post")[-1].shown.blocks)
+
+
+async def test_what_a_second_person_approved_was_asked_for_when_the_request_was_made(office: Office) -> None:
+    campaign = await office.campaign(R)
+    office.rule(approval_above=Decimal("0.10"), cancellers=frozenset({"everyone"}))
+    shown = await form(office, campaign.id)
+    confirmed = office.clock.pass_time(hours=14)
+    await confirm(office, shown["private_metadata"])
+    office.clock.pass_time(hours=2)
+    await approvals.approve(office.services, office.request(user=BEN), write(OneRow(1)))
+    assert f"<!date^{int(confirmed.timestamp())}^" in str(office.slack.of("post")[-1].shown.blocks)

@@ -27,11 +27,15 @@ def a_progress(
 
 def test_dates_name_their_spread_where_it_is_wide() -> None:
     said = words.dates(a_progress((SURE, SURE, UNSURE)), DAY)
-    assert said == "half by Nov 14, most by Nov 14, nearly all by Nov 14 (give or take 2 days)"
+    assert said == "nearly all by Nov 14 (give or take 2 days)"
+    assert words.dates(a_progress((SURE, UNSURE, SURE)), DAY) == said, "as unsure as the least sure of that day"
 
 
 def test_what_is_there_is_not_promised() -> None:
-    assert words.dates(a_progress((THERE, SURE, SURE)), DAY).startswith("most by")
+    later = replace(SURE, day=DAY + timedelta(days=1))
+    assert words.dates(a_progress((THERE, SURE, later)), DAY) == "most by Nov 14, nearly all by Nov 15"
+    assert words.dates(a_progress((SURE, SURE, later)), DAY) == "most by Nov 14, nearly all by Nov 15"
+    assert words.dates(a_progress((SURE, later, later)), DAY) == "half by Nov 14, nearly all by Nov 15"
     assert words.dates(a_progress((THERE, THERE, THERE)), DAY) == "nearly all has arrived; a few stragglers may follow"
     assert words.dates(a_progress(open_=0), DAY) == "nothing more is on its way"
 
@@ -57,7 +61,7 @@ def test_the_window_of_usps_is_named_where_nothing_else_is_known() -> None:
     unknown = a_progress(own=0, landed=0)
     assert words.expected(unknown, window, DAY, "Stannp") == "Nov 14–17, by USPS's 4–7 days for Marketing Mail"
     # A campaign's own scans say more than a standard.
-    assert "Half by" in words.expected(a_progress(own=0, landed=100), window, DAY, "Stannp")
+    assert "Nearly all by" in words.expected(a_progress(own=0, landed=100), window, DAY, "Stannp")
 
 
 def test_what_moved_since_yesterday_is_told() -> None:
@@ -92,7 +96,7 @@ def test_where_most_may_never_come_no_straggler_is_spoken_of() -> None:
             rows += [Transit(key, LETTER, handed_on, None, 0, 1000 - number)]
             said = words.expected(model.progress(told_of(rows, history(8), today)), (today, today), today, "Stannp")
             assert "stragglers" not in said
-            assert "Half by" in said or "Unusually late" in said
+            assert "early all by" in said or "Unusually late" in said
 
 
 @pytest.mark.parametrize(
@@ -106,9 +110,7 @@ def test_whole_weeks_are_said_as_weeks(day: int, said: str) -> None:
 
 def test_what_is_expected_says_why_as_long_as_anything_is() -> None:
     window = DAY, DAY + timedelta(days=3)
-    said = (
-        "Half by Nov 14, most by Nov 14, nearly all by Nov 14, from your last 7 letter A4 campaigns and its own scans."
-    )
+    said = "Nearly all by Nov 14, from your last 7 letter A4 campaigns and its own scans."
     assert words.expected(a_progress(), window, DAY, "Stannp") == said
     assert words.expected(a_progress(open_=0), window, DAY, "Stannp") == "Nothing more is on its way."
     # Of a whole campaign without a past it is known as well: nothing more comes.

@@ -98,7 +98,7 @@ async def test_the_file_holds_exactly_what_is_shown(
     assert [row["id"] for row in await export(office, campaign, PieceFilter(D))] == ["1001", "1003"]
     assert [row["id"] for row in await export(office, campaign, PieceFilter(asked="1003"))] == ["1003"]
     assert office.log()[-2] == (Act.EXPORTED, "Spring lapsed", "2 pieces")
-    assert "2 pieces" in office.slack.files[1][1].comment
+    assert "2 pieces of *Spring lapsed*, as asked for in *View details*." in office.slack.files[1][1].comment
     assert office.slack.files[0][1].filename == "spring-lapsed.csv"
 
 

@@ -7,6 +7,7 @@ import pytest
 from handlers.charts.values import States
 from handlers.context.ports import AddressCheck
 from handlers.errors import NotInChannel, Outdated, PlatformDown, SlackRefused
+from handlers.pieces import actions as pieces
 from handlers.returns import actions
 from handlers.returns import view as returns_view
 from handlers.returns.table import TABLE
@@ -20,7 +21,7 @@ from storage.queries.mail import Days
 from storage.queries.returns import Note
 from storage.records import CampaignId, ChannelId, PieceId, Recipient, StoredCampaign
 from storage.statuses import Status
-from tests.handlers.conftest import ANA, OPS, Office
+from tests.handlers.conftest import ANA, OPS, Office, pressable
 
 D, BACK = Status.DELIVERED, Status.RETURNED
 
@@ -191,3 +192,12 @@ async def test_what_the_register_said_stays_while_the_piece_is_shown(office: Off
 
 def test_what_people_note_is_kept() -> None:
     assert {one for one, press in TABLE.actions.items() if press.kept} == {Action.RETURN_REASON, Action.RETURN_HANDLED}
+
+
+async def test_a_file_asked_for_on_the_desk_names_the_desk(office: Office) -> None:
+    campaign = await returned(office)
+    await actions.open_desk(office.services, office.request(), write(OneCampaign(campaign.id)))
+    shown = office.slack.last.shown
+    (value,) = [value for action, value in pressable(shown["blocks"]) if action == Action.DETAILS_EXPORT]
+    await pieces.export(office.services, office.request(metadata=shown["private_metadata"]), value)
+    assert office.slack.files[-1][1].comment == "1 piece of *Spring lapsed*, as asked for in *Returns*."

@@ -158,7 +158,7 @@ def test_when_it_lands_is_said_from_its_hand_over_on() -> None:
     assert landing(mix, delivered_first=NOW, **handed) == f"{window}\n{actual}{arrived}"
     assert landing(Mix({T: 10}), delivered_first=NOW, **handed).endswith("0 of 10 mailed are delivered.")
     known = landing(mix, ABOUT, **handed)
-    assert known.startswith("*Expected* Half by Nov 2, most by Nov 2, nearly all by Nov 2, from your last 5 letter A4")
+    assert known.startswith("*Expected* Nearly all by Nov 2, from your last 5 letter A4")
     assert known.endswith(f"{actual} On day 6 you're usually at 71%. You're ahead.")
     unknown = replace(ABOUT, own=0, landed=9)
     assert landing(mix, unknown, **handed) == f"{window}\n{actual}"

@@ -271,3 +271,13 @@ async def test_who_asks_for_a_status_reads_of_no_other_button(office: Office) ->
     for asked in ("", "Returns to sender", "where is our mail?"):
         await ask(office, asked)
         assert "press *" not in office.slack.last.text
+
+
+async def test_a_campaign_that_is_not_found_may_be_unread_yet(office: Office) -> None:
+    assert "There are no campaigns yet" in (await ask(office, "Spring"))[2]
+    office.note(baseline_at=None)
+    said = (await ask(office, "Spring"))[2]
+    assert "I'm still reading your account" in said
+    assert "no campaigns yet" not in said
+    await office.campaign(D, name="Fall")
+    assert "known already" in (await ask(office, "Zzyzx"))[2]
