@@ -34,7 +34,7 @@ from storage.failures import READ_ONLY, state_of
 from storage.files import SameFile, held
 from storage.inbox_file import FileInbox, path_beside
 from storage.statements import Sql
-from storage.watchdog import Watchdog
+from storage.watchdog import Unit, Watchdog
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -155,7 +155,7 @@ class Database:
         """Whether the last unit that wrote went well, and none hangs now."""
         return self.watchdog.is_well()
 
-    def _unit(self, *, writes: bool) -> contextlib.AbstractContextManager[None]:
+    def _unit(self, *, writes: bool) -> contextlib.AbstractContextManager[Unit]:
         return self.watchdog.unit(self.limits.unit, writes=writes, is_short=self.limits is SHORT)
 
     def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -172,10 +172,19 @@ class Database:
         return self._write_once(work, *args, **kwargs)
 
     def _write_once(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._unit(writes=True), self.writer.begin() as connection:
+        with self._unit(writes=True) as unit, self.writer.begin() as connection:
             if self.limits is LONG and not self.is_file:
                 connection.exec_driver_sql(LONG.statements("LOCAL"))
-            return work(connection, *args, **kwargs)
+            before = self._changes(connection)
+            result = work(connection, *args, **kwargs)
+            # On a full disk it goes well to change nothing.
+            unit.proves = not self.is_file or self._changes(connection) != before
+            return result
+
+    def _changes(self, connection: Connection) -> int:
+        """How many rows SQLite's connection has changed since it was opened."""
+        driver: Any = connection.connection.driver_connection
+        return int(driver.total_changes) if self.is_file else 0
 
     @contextmanager
     def appending(self) -> Iterator[Connection | None]:
@@ -411,9 +420,18 @@ def database_time(connection: Connection) -> datetime:
     return (datetime.fromisoformat(moment) if isinstance(moment, str) else moment).astimezone(UTC)
 
 
+#: A turn of nobody's, which is gone again before anybody sees it.
+PROOF: Final = text("INSERT INTO leases (name, next_at, owner) VALUES ('proof', CURRENT_TIMESTAMP, '')")
+PROOF_GONE: Final = text("DELETE FROM leases WHERE name = 'proof'")
+
+
 def prove_writable(connection: Connection) -> None:
-    """Changes nothing, and raises where nothing can be changed."""
-    connection.exec_driver_sql("UPDATE leases SET owner = owner WHERE 1 = 0")
+    """Leaves nothing behind, and raises where nothing can be kept: what it writes goes to the disk.
+
+    What changes no row asks for no space, and succeeds while the disk is full.
+    """
+    connection.execute(PROOF)
+    connection.execute(PROOF_GONE)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ class Inbox(Protocol):
         ...
 
     def prove(self) -> None:
-        """Changes nothing, and raises where nothing can be kept."""
+        """Leaves nothing behind, and raises where nothing can be kept."""
         ...
 
 

@@ -32,6 +32,8 @@ class Unit:
     writes: bool
     #: Not one of those that may take long.
     is_short: bool
+    #: Whether that it goes well tells that something can be written.
+    proves: bool = True
     began: float = field(default_factory=time.monotonic)
     #: What it has, until when it may have it, and whether it was hung up.
     connection: Any = None
@@ -54,7 +56,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def unit(self, limit: float, *, writes: bool, is_short: bool) -> Iterator[None]:
+    def unit(self, limit: float, *, writes: bool, is_short: bool) -> Iterator[Unit]:
         """Watches what is done within. Raises OperationalError at once while the database is known not to answer."""
         if time.monotonic() < self._silent_until:
             raise OperationalError("a unit of work", None, ConnectionError("the database did not answer a moment ago"))
@@ -64,14 +66,14 @@ class Watchdog:
             self._units.add(unit)
         self._watch()
         try:
-            yield
+            yield unit
         except SQLAlchemyError as error:
             self.failing = self.failing or (writes and is_outage(error))
             if unit.cut:
                 self.fell_silent()
             raise
         else:
-            self.failing = self.failing and not writes
+            self.failing = self.failing and not (writes and unit.proves)
         finally:
             self._mine.unit = outer
             with self._lock:
