@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 GONE: Final = "the database file was deleted or replaced while it was in use"
 MENDED: Final = "Stop the bot, put the file back (or a backup of it) with its -wal beside it, and start the bot again."
+LOG_MENDED: Final = "Stop the bot in the ordinary way, which keeps what was in its log, and start it again."
 
 
 class DatabaseBusyError(RuntimeError):
@@ -33,42 +34,56 @@ class SameFile:
         # Relative paths mean another file once the process changes its folder.
         self.path = Path(path).absolute()
         self.first: tuple[int, int] | None = None
+        #: Its log, in which stands what was committed last; looked at once it was remembered.
+        self.log = Path(f"{self.path}-wal")
+        self.first_log: tuple[int, int] | None = None
         self.gone = False
         self.changing = threading.Lock()
 
     def remember(self) -> None:
         """The file is open now."""
-        self.first = self.first or self._identity()
+        self.first = self.first or _identity(self.path)
+
+    def remember_log(self) -> None:
+        """Its log is there now, and stays: for whoever keeps a connection open until `forget_log`."""
+        self.first_log = self.first_log or _identity(self.log)
+
+    def forget_log(self) -> None:
+        """Who closes the last connection deletes it."""
+        self.first_log = None
 
     def require(self, *_event: Any) -> None:
         """Raises OperationalError, as an outage, while another file or none stands at this path."""
         if self.first is None:
             return
-        gone = self._identity() != self.first
+        log_gone = self.first_log is not None and _identity(self.log) != self.first_log
+        gone = log_gone or _identity(self.path) != self.first
         if gone != self.gone:
-            self._say(gone=gone)
+            self._say(gone=gone, is_log=log_gone)
         if gone:
             moved = sqlite3.OperationalError(GONE)
             moved.sqlite_errorcode, moved.sqlite_errorname = sqlite3.SQLITE_READONLY_DBMOVED, "SQLITE_READONLY_DBMOVED"
             raise OperationalError("BEGIN", None, moved)
 
-    def _say(self, *, gone: bool) -> None:
+    def _say(self, *, gone: bool, is_log: bool) -> None:
         # Readers and the writer see it at the same moment, and one of them says it.
         with self.changing:
             if gone == self.gone:
                 return
             self.gone = gone
             if gone:
-                log.error("database.file_gone", file=str(self.path), reason=GONE, do=MENDED)
+                file, do = (self.log, LOG_MENDED) if is_log else (self.path, MENDED)
+                log.error("database.file_gone", file=str(file), reason=GONE, do=do)
             else:
                 log.warning("database.file_back", file=str(self.path))
 
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self.path)  # noqa: PTH116 - before each transaction, and three times as quick
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - before each transaction, and three times as quick
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

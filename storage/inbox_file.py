@@ -156,6 +156,7 @@ class FileInbox:
         return not busy
 
     def close(self) -> None:
+        self.file.forget_log()
         for single in (self._appending, self._merging, self._counting, self._clearing):
             single.close()
 
@@ -179,6 +180,8 @@ class FileInbox:
                 self._claim(connection)
                 self._is_ours = True
             self.file.remember()
+            # Each of our connections stays open until all are closed, and so does the log.
+            self.file.remember_log()
         return connection
 
     def _claim(self, connection: sqlite3.Connection) -> None:

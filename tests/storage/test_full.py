@@ -62,3 +62,17 @@ def test_a_full_disk_is_no_well_one_until_something_is_really_kept(file: Databas
     # And nobody sees that it was proven.
     assert inbox_of(file).sums() == [(1, 1, 2, 1)]
     assert file.read(lambda connection: connection.scalar(text("SELECT count(*) FROM leases"))) == 0
+
+
+def test_a_log_that_is_taken_away_is_an_outage_and_what_it_held_is_kept(file: Database, tmp_path: Path) -> None:
+    append(file)
+    for end in ("-wal", "-shm"):
+        (tmp_path / f"p.db-inbox{end}").unlink()
+    with pytest.raises(DBAPIError):
+        append(file)
+    assert not file.is_well()
+    # Stopped in the ordinary way, all that was answered for is in the file.
+    file.close()
+    with closing(open_database(f"sqlite:///{tmp_path}/p.db")) as again:
+        assert inbox_of(again).sums() == [(1, 2, 4, 1)]
+        append(again)
