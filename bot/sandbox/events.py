@@ -61,12 +61,13 @@ class Events:
 
     def state(self) -> dict[str, Any]:
         """What is going on, for the page."""
-        calendar = self.calendar
+        calendar, booked = self.calendar, self.calendar.story.booked()
         return {
             "down": bool(calendar.story.platform.troubles),
             "slow": bool(calendar.slack.faults),
             "silent": not calendar.calls,
             "waits": calendar.is_deciding(),
+            "booked": booked.name if booked else "",
             "installed": bool(calendar.second and calendar.second.slack.scopes),
         }
 
@@ -168,11 +169,14 @@ class Events:
         return Told(f"Stannp cancelled {chosen.name} by itself. #mail-ops is told in a second or two.")
 
     async def _approvals(self) -> Told:
-        memory, key = self.calendar.app.services.memory, self.calendar.app.workspace.id
+        booked = self.calendar.story.booked()
+        if booked is None:
+            return Told(error="nothing is booked right now: wait a day or two")
+        name, memory, key = booked.name, self.calendar.app.services.memory, self.calendar.app.workspace.id
         workspace = await memory.read(workspaces.by_id, key)
         await memory.write(workspaces.keep_rules, key, replace(workspace.rules, approval_above=LIMIT))
         return Told(
-            f"From now on a second person must approve cancellations above ${LIMIT}. As Ana, ask /mailstatus Holiday "
+            f"From now on a second person must approve cancellations above ${LIMIT}. As Ana, ask /mailstatus {name} "
             "and press Cancel…; then be Dana, and approve it in the channel."
         )  # fmt: skip
 

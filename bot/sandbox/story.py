@@ -100,9 +100,17 @@ class Story:
         while self.next_booking <= now:
             self._book(self.next_booking)
             self.next_booking += timedelta(days=BOOKED_EVERY)
+        if self.booked() is None:
+            self._book(now)
         self._restage()
         self._leave()
         return moved
+
+    def booked(self) -> MailCampaign | None:
+        """The campaign that can be cancelled at most leisure: booked, with pieces that can be stopped; None without."""
+        open_ones = {one.campaign_id for one in self.platform.pieces.values() if one.status == "received"}
+        found = [one for one in self.platform.campaigns.values() if one.status == "booked" and one.id in open_ones]
+        return max(found, key=lambda one: one.send_date or "", default=None)
 
     def _book(self, day: datetime) -> MailCampaign:
         (name, size), self._number = next(self._drops), self._number + 1

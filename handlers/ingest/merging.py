@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -29,8 +29,8 @@ from storage.records import Batch, WorkspaceId
 
 log = structlog.get_logger()
 
-#: That the platform called is written down so often at most (in seconds).
-NOTED_EVERY: Final = 60.0
+#: That the platform called is written down so often at most.
+NOTED_EVERY: Final = timedelta(minutes=1)
 #: What a fault of ours may raise on the way through a body: it is set aside like one that is none.
 UNREADABLE: Final = (*POISON, *FAULTS, PayloadRefused)
 #: A call that fails alone, while it seems to be the database's fault, is left lying for so long (in seconds).
@@ -68,8 +68,8 @@ class Merger:
     memory: Memory
     inflow: Inflow
     turn: Turn = field(default_factory=Turn)
-    #: When it was last noted that a workspace's platform called, by the clock that nobody sets.
-    noted: dict[WorkspaceId, float] = field(default_factory=dict)
+    #: When it was last noted that a workspace's platform called, by the clock of `heard_at`.
+    noted: dict[WorkspaceId, datetime] = field(default_factory=dict)
     #: Until when a call is left lying, by its number.
     resting: dict[int, float] = field(default_factory=dict)
     working: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -106,14 +106,14 @@ class Merger:
             def work(connection: Connection, taken: Sequence[Taken]) -> None:
                 read[:] = [read_call(self.inflow.readings, one) for one in taken]
                 with own_faults():
-                    merge(connection, read, self._silent(read, elapsed), now)
+                    merge(connection, read, self._silent(read, now), now)
 
             try:
                 number = await self.memory.merge(self.inflow.inbox, self.turn, work)
             except POISON as error:
                 await self._after(error, read, now, elapsed)
                 return len(read)
-            self._note(read, now, elapsed)
+            self._note(read, now)
             return number
 
     def _wake(self) -> None:
@@ -135,8 +135,8 @@ class Merger:
         for one in read:
             await self._merge_alone(one, now)
         # What was noted with the batch was undone with it.
-        await self.memory.write(_note_called, self._silent(read, elapsed))
-        self._note(read, now, elapsed)
+        await self.memory.write(_note_called, self._silent(read, now))
+        self._note(read, now)
 
     async def _merge_alone(self, one: Read, now: datetime) -> None:
         """Merges what the database takes of it, keeps the rest aside, and drops the call."""
@@ -147,18 +147,18 @@ class Merger:
             await self.memory.write(aside.keep, call.workspace_id, [_refused(one)], now)
         await self.memory.on_writer(self.inflow.inbox.drop, [one.taken])
 
-    def _silent(self, read: Sequence[Read], elapsed: float) -> dict[WorkspaceId, datetime]:
+    def _silent(self, read: Sequence[Read], now: datetime) -> dict[WorkspaceId, datetime]:
         """When those called last of whom it was not noted within a minute that they did."""
         called: dict[WorkspaceId, datetime] = {}
         for one in read:
             whose, at = one.taken.call.workspace_id, one.taken.call.heard_at
-            if whose not in self.noted or elapsed - self.noted[whose] > NOTED_EVERY:
+            if whose not in self.noted or abs(now - self.noted[whose]) > NOTED_EVERY:
                 called[whose] = max(called.get(whose, at), at)
         return called
 
-    def _note(self, read: Sequence[Read], now: datetime, elapsed: float) -> None:
+    def _note(self, read: Sequence[Read], now: datetime) -> None:
         self.turn.most = MOST
-        self.noted.update(dict.fromkeys(self._silent(read, elapsed), elapsed))
+        self.noted.update(dict.fromkeys(self._silent(read, now), now))
         for one in read:
             call = one.taken.call
             self.memory.learned += one.weight

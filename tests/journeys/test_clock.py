@@ -175,7 +175,7 @@ async def test_calls_of_the_platform_are_noted_by_a_clock_that_was_set_back(
     piece = stage.stannp.pieces_of(222)[0]
     assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], 1)) == 200
     await stage.merged()
-    monkeypatch.setattr(merging, "NOTED_EVERY", 0)
+    monkeypatch.setattr(merging, "NOTED_EVERY", timedelta(0))
     set_back(monkeypatch, days=1)
     assert await stage.stannp.call_webhook(address, stage.stannp.delivery([piece], 2)) == 200
     await stage.merged()

@@ -88,6 +88,17 @@ def test_what_stannp_cancels_is_what_goes_next() -> None:
     assert {one.status for one in story.platform.pieces_of(chosen.id)} == {"printing", "cancelled"}
 
 
+def test_something_can_always_be_cancelled() -> None:
+    story = begun()
+    for day in range(40):
+        story.go_on(NOW + timedelta(days=day))
+        chosen = story.booked()
+        assert chosen is not None, day
+        assert "received" in {one.status for one in story.platform.pieces_of(chosen.id)}
+        for piece in story.platform.pieces_of(chosen.id):
+            piece.move("cancelled", story.world.now)
+
+
 def test_the_next_morning_and_the_next_monday() -> None:
     morning = next_hour(NOW, 9).astimezone(ZONE)
     assert (morning.hour, morning.date()) == (9, datetime(2026, 11, 25, tzinfo=ZONE).date() + timedelta(days=1))

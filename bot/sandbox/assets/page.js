@@ -2,7 +2,7 @@
 import { act, inZone, make, onTold, state, storyNow, HOME, $ } from "/assets/state.js";
 import { show as showMessages } from "/assets/talk.js";
 import { showModal } from "/assets/dialog.js";
-import { closeInstall, happen, pointAtNews, toast, welcome } from "/assets/signs.js";
+import { closeInstall, happen, pointAtNews, renewWelcome, toast, welcome } from "/assets/signs.js";
 import { suggest } from "/assets/compose.js";
 
 const EVENTS = [
@@ -61,6 +61,7 @@ function showTime() {
     select.value = String(pace);
   }
   if (going?.installed) closeInstall();
+  renewWelcome();
   for (const name of ["down", "slow", "silent"]) document.querySelector(`[data-event=${name}]`)?.setAttribute("aria-pressed", String(Boolean(going?.[name])));
 }
 

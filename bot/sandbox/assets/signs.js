@@ -54,12 +54,19 @@ const say = (text) => {
   state.sent = true;
   act({ kind: "say", channel: state.channel, text });
 };
+// What can be cancelled now: the story goes on while the welcome is open.
+const booked = () => state.data.going_on?.booked || "Holiday postcards";
+const told = (words) => (typeof words === "function" ? words() : words);
 const STEPS = [
   ["Ask where your mail is", "You're Ana, in Acme Outdoors' Slack. Their postcards are on the way, and Piecewise knows where.", "Ask /mailstatus Spring", () => say("/mailstatus Spring")],
   ["See news arrive", "#mail-ops has mail alerts on. Let a piece come back, and watch the bot tell the channel.", "A piece comes back", () => happen("return")],
-  ["Stop what can still be stopped", "Holiday postcards isn't printed yet. Ask for it, then press Cancel…", "Ask /mailstatus Holiday", () => say("/mailstatus Holiday")],
+  ["Stop what can still be stopped", () => `${booked()} isn't printed yet. Ask for it, then press Cancel…`, () => `Ask /mailstatus ${booked()}`, () => say(`/mailstatus ${booked()}`)],
 ];
 export const happen = (name) => { state.watching = Date.now() + 30_000; return act({ kind: "event", name }); };
+
+// Says anew what has changed under the open step.
+let renew = () => {};
+export const renewWelcome = () => renew();
 
 export function welcome(step = 0) {
   const box = $("welcome");
@@ -67,9 +74,10 @@ export function welcome(step = 0) {
   if (localStorage.getItem("welcomed") || step >= STEPS.length) { if (step) end(); box.hidden = true; return; }
   const [title, text, label, work] = STEPS[step];
   box.hidden = false;
+  renew = () => { if (!box.hidden && !box.textContent.includes(told(text))) welcome(step); };
   const next = make("button", { type: "button", class: "btn", onclick: () => { welcome(step + 1); box.querySelector(".btn")?.focus(); } }, step + 1 < STEPS.length ? "Next" : "Done");
   box.replaceChildren(
-    make("div", {}, make("strong", {}, `${step + 1} of ${STEPS.length}: ${title}. `), text),
-    make("div", { class: "ways" }, make("button", { type: "button", class: "btn primary", onclick: work }, label), next,
+    make("div", {}, make("strong", {}, `${step + 1} of ${STEPS.length}: ${title}. `), told(text)),
+    make("div", { class: "ways" }, make("button", { type: "button", class: "btn primary", onclick: work }, told(label)), next,
       make("button", { type: "button", class: "plain", "aria-label": "Close the welcome", onclick: end }, "✕")));
 }

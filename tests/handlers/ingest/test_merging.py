@@ -73,6 +73,19 @@ async def test_that_the_platform_called_is_noted_once_a_minute(office: Office, m
     assert noted == [now - timedelta(seconds=61), now - timedelta(seconds=61), now]
 
 
+async def test_that_the_platform_called_is_noted_by_the_clock_of_the_silence(
+    office: Office, merger: Merger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clock that jumps, as the sandbox's does: no time has passed by the one that nobody sets.
+    monkeypatch.setattr(office.clock, "elapsed", lambda: 1.0)
+    take(office, "1")
+    await merger.drain()
+    now = office.clock.pass_time(hours=12)
+    take(office, "2")
+    await merger.drain()
+    assert office.again().webhook_at == now
+
+
 async def test_who_subscribed_while_it_waited_is_not_told_of_it(office: Office, merger: Merger) -> None:
     await office.campaign(Status.IN_TRANSIT)
     take(office, "1001")
