@@ -5,11 +5,7 @@ const OFFERS = [
   ["/mailstatus", "[campaign] [range]", "Where the mail is, with a pie"], ["/mailtrack", "[id, name, street, ZIP]", "One piece's scans"],
   ["/mailalerts", "[on, off, mute…]", "What this channel is told"], ["@Piecewise", "where is Spring?", "Ask in a thread, too"],
 ];
-<<<<<<< HEAD
-const IDEAS = ["/mailstatus Spring", "/mailstatus", "/mailtrack Jane", "/mailtrack 787", "/mailalerts", "/mailstatus Holiday postcards", "/mailstatus when to book for Dec 20", "/mailstatus help", "@Piecewise where is our mail?"];
-=======
-const IDEAS = { "": ["/mailstatus Spring", "/mailstatus", "/mailtrack Jane", "/mailtrack 787", "/mailalerts", "/mailstatus Holiday postcards", "/mailstatus when to book for Dec 20", "/mailstatus help", "@Piecewise status Fall"], T0BOLT: ["/mailstatus", "/mailstatus Bike season", "/mailtrack Jane", "/mailalerts", "/mailstatus Winter service", "/mailstatus help"] };
->>>>>>> c898628 (The sandbox's second workspace reads its mail however late it comes, installs with one press and is its own; invitations are carried out, and a narrow window stays narrow)
+const IDEAS = { "": ["/mailstatus Spring", "/mailstatus", "/mailtrack Jane", "/mailtrack 787", "/mailalerts", "/mailstatus Holiday postcards", "/mailstatus when to book for Dec 20", "/mailstatus help", "@Piecewise where is our mail?"], T0BOLT: ["/mailstatus", "/mailstatus Bike season", "/mailtrack Jane", "/mailalerts", "/mailstatus Winter service", "/mailstatus help"] };
 const past = JSON.parse(sessionStorage.getItem("past") ?? "[]");
 let at = past.length;
 let chosen = -1;
