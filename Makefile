@@ -70,7 +70,7 @@ audit: $(STAMP) $(TOOLS)/.installed
 	@$(BIN)/zizmor --offline --quiet .github
 	@for lock in requirements.lock requirements-tools.lock requirements-docs.lock; do \
 	  $(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r $$lock || { \
-	    echo "✗ $$lock: something in it is unsafe, or the register (pypi.org) could not be asked about it: see above." >&2; exit 1; }; \
+	    echo "✗ $$lock: something in it is unsafe, or the register of known faults could not be asked about it: see above." >&2; exit 1; }; \
 	done
 
 # The base images of today by digest, as lines for .env: a tag may be another image tomorrow. Needs Docker.
