@@ -236,6 +236,9 @@ async def alerted(stage: Stage, channel: ChannelId, before: str, text: str, afte
     if after == "?":
         said = "".join(one.text for one in seen if isinstance(one, Posted))
         return "answered" if "all campaigns" in said or "Spring lapsed" in said else "dead"
+    if after == "there":
+        # Of another channel nothing is said here, but where to ask.
+        return "answered" if any("Type it in #" in one.text for one in seen if isinstance(one, Posted)) else "dead"
     now = await standing(stage, channel)
     if now == after:
         return "answered"

@@ -85,5 +85,5 @@ ALERT_LINES: Final[list[tuple[str, str, str]]] = [
     ("0", "mute for an hour", "0 muted"),
     ("0 muted", "turn it back on", "0"),
     ("0", "what are we subscribed to?", "?"),
-    ("0", "why did #sales get nothing?", "?"),
+    ("0", "why did #sales get nothing?", "there"),
 ]
