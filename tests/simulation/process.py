@@ -30,7 +30,7 @@ from tests.simulation.store import Line, SharedInbox
 WEIGHTS = {
     "deliver": 10, "merge": 10, "intents": 6, "poll": 8, "watch": 6, "cards": 2, "tidy": 0.5, "settle": 0.5, "survey": 0.5, "silence": 0.5,
     "leaving": 2, "purge": 0.5, "renewals": 0.5, "erase": 0.5, "recount": 0.2,
-    "inbox": 0.5,
+    "inbox": 0.5, "vacuum": 0.2,
 }  # fmt: skip
 
 

@@ -76,6 +76,10 @@ class Line(Database):
         # Several processes share it.
         return False
 
+    def clear_log(self) -> bool:
+        """Memory has neither a log nor pages to give back."""
+        return True
+
     def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self.weather.fate(f"database of {self.lane.name}") is not Fate.WELL:
             raise _cut()
