@@ -62,6 +62,17 @@ def test_broad_excepts_stand_at_the_four_boundaries_alone() -> None:
     assert sorted(broad) == sorted(BOUNDARIES)
 
 
+def test_no_file_holds_both_sides_of_a_merge() -> None:
+    # Scripts and styles of the sandbox's page are read by no Python, and by a browser in few tests.
+    mark = re.compile(r"^(<{7}|>{7}|\|{7}) ", re.MULTILINE)
+    kinds = (".py", ".js", ".css", ".html", ".md", ".sql", ".toml", ".yml", ".txt")
+    folders = ("bot", "handlers", "storage", "tests", "docs", "scripts", ".github")
+    files = [one for folder in folders for one in (ROOT / folder).rglob("*") if one.suffix in kinds]
+    assert any(one.suffix == ".js" for one in files)
+    written = {one: one.read_text(encoding="utf-8", errors="replace") for one in [*files, *ROOT.glob("*.md")]}
+    assert [one.relative_to(ROOT) for one, text in written.items() if mark.search(text)] == []
+
+
 def test_functions_are_short() -> None:
     lengths = {f"{path}:{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions()}
     assert median(lengths.values()) <= 10
