@@ -206,8 +206,8 @@ def path_beside(ledger: str) -> Path:
 
 
 def _mark_of(ledger: str) -> int:
-    """The number by which a ledger and its inbox know each other, drawn once: copies and backups of the ledger have it,
-    and no other ledger at the same place."""
+    """The number by which a ledger and its inbox know each other, drawn once: copies and backups that were made
+    since have it, and no other ledger at the same place."""
     with closing(sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=rw", timeout=BUSY_SECONDS, uri=True)) as file:
         file.isolation_level = None
         if not file.execute(MARK).fetchone()[0]:

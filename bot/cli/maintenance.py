@@ -184,9 +184,13 @@ def forget(settings: Settings, ref: str, out: Console, team: str = "") -> None:
             audit.note(connection, known[0].id, "", Act.ERASED, now, subject=f"piece {ref}", detail="command line")
 
         database.write(work)
-        cleared = database.clear_log()
-    if not cleared:
+        cleared, is_file = database.clear_log(), database.is_file
+    if not cleared and is_file:
         out.print("Another program reads the database: its log (-wal) holds it until that ends and the bot has run.")
+    elif not cleared:
+        out.print(
+            "PostgreSQL is busy: its files hold it until it has cleaned up the table inbox, as it does by itself."
+        )
     copied = f"Have {registry.named(settings).profile.name} remove its copy as well."
     out.print(f"Who piece {ref} was sent to is no longer kept here. {copied}", markup=False)
 

@@ -57,7 +57,7 @@ async def _elsewhere(services: Services, request: Request, typed: str) -> str:
         return ""
     if named["id"]:
         return f"<#{named['id']}>"
-    name = named["typed"].casefold()
+    name = named["typed"].casefold().lstrip("#")
     known = await services.memory.read(queries.campaign_names, request.workspace.id)
     return "" if any(name in one.name.casefold() for one in known) else quote(named["typed"])
 
@@ -108,7 +108,7 @@ def _named(connection: Connection, request: Request, asked: AlertsAsk) -> Match:
 
 
 def _offer(asked: AlertsAsk, found: Match, typed: str) -> Message:
-    if words.KINDS.fullmatch(asked.target) and not found.sure:
+    if words.KINDS.fullmatch(asked.target) and not found.found:
         return offer_view.kinds()
     if asked.target and (found.found or asked.verb):
         return offer_view.campaigns(asked.verb, quote(asked.target), found.found)

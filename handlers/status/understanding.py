@@ -183,6 +183,11 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().strip(" ?!.,").split())
 
 
+def is_everything(text: str) -> bool:
+    """Whether these words ask for all mail: "our mail", "overview"."""
+    return _plain(text) in EVERYTHING | ABOUT_ALL
+
+
 def without_words_around(text: str) -> str:
     """The text without what people say around a name: "how is Spring doing?" is "Spring"."""
     bare = _without_words_behind(text.strip())

@@ -85,7 +85,8 @@ def unquote(text: str) -> str:
 
 def wants_help(text: str) -> bool:
     """Whether the asker wants to be shown how."""
-    return text.casefold().strip(" ?!.-") in ("help", "help me", "how", "how does this work", "usage") or text == "?"
+    asked = text.casefold().strip(" ?!.-").removeprefix("please ").removesuffix(" please")
+    return asked in ("help", "help me", "how", "how does this work", "usage") or text == "?"
 
 
 #: How people begin who want mail stopped, and think that typing does it.

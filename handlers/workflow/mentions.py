@@ -9,6 +9,7 @@ from handlers.alerts.commands import mail_alerts
 from handlers.context import replies
 from handlers.context.access import require_insider
 from handlers.context.services import Request, Services
+from handlers.status import understanding
 from handlers.status.commands import EXAMPLE, mail_status
 from handlers.text import parsing, short_answers
 from handlers.track.commands import mail_track
@@ -16,6 +17,8 @@ from handlers.track.commands import mail_track
 STATUS: Final = frozenset({"status", "mailstatus", "/mailstatus"})
 #: What mutes alerts though they are not named: "mute until tomorrow".
 MUTES: Final = frozenset({"mute", "unmute", "snooze", "unsnooze"})
+#: How a question begins, with or without its mark.
+QUESTION: Final = re.compile(r"(?:where|what|when|why|who|how|which|is|are|did|does|has|have)\b", re.IGNORECASE)
 #: "turn on alerts", "turn alerts on for Spring": these words behind the verb.
 SWITCHES: Final = re.compile(r"(?:turn|switch) (?:alerts (?:on|off)|(?:on|off) alerts)\b", re.IGNORECASE)
 
@@ -33,8 +36,19 @@ async def mention(services: Services, request: Request) -> None:
         await _alerts(services, request, rest)
     elif verb in MUTES or SWITCHES.match(typed):
         await _alerts(services, request, typed)
+    elif verb in STATUS:
+        await mail_status(services, replace(request, text=rest))
+    elif asks(typed):
+        await mail_status(services, replace(request, text=typed))
     else:
-        await mail_status(services, replace(request, text=rest if verb in STATUS else typed))
+        await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
+
+
+def asks(typed: str) -> bool:
+    """Whether mail is asked for: by a name, by a question, or by the words for all of it. What is said in passing ("the
+    mail went out") shows nobody the account's numbers."""
+    named = understanding.without_words_around(typed)
+    return bool(named) or "?" in typed or bool(QUESTION.match(typed)) or understanding.is_everything(typed)
 
 
 async def _alerts(services: Services, request: Request, typed: str) -> None:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select, true
 
 from storage import details, outbox
 from storage.database import upsert
@@ -75,7 +75,7 @@ def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequenc
     """
     told = sorted(told, key=itemgetter(0))
     batch = told[0][1] if len(told) == 1 else merged([one for _, one in told])
-    _merge_campaigns(connection, workspace_id, batch)
+    _merge_campaigns(connection, workspace_id, batch, now, waited=told[0][0] < now)
     if not batch.pieces and not batch.changes:
         return Applied()
     stage.begin(connection)
@@ -133,7 +133,9 @@ def _sliced(things: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
         yield part
 
 
-def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: Batch) -> None:
+def _merge_campaigns(
+    connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: datetime, *, waited: bool
+) -> None:
     known: dict[str, Campaign] = {}
     for campaign in batch.campaigns:
         known[campaign.ref] = _fuller(campaign, known.get(campaign.ref))
@@ -151,7 +153,9 @@ def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, batch: B
     texts: dict[str, Any] = {name: func.coalesce(bindparam(f"told_{name}"), campaigns.c[name]) for name in TEXTS}
     facts: dict[str, Any] = {name: func.coalesce(new[name], campaigns.c[name]) for name in FACTS}
     # What waited may be older, by its own word, than what was told since: it fills what that left open, and no more.
-    newer = or_(campaigns.c.updated_at.is_(None), new.updated_at.is_(None), new.updated_at >= campaigns.c.updated_at)
+    # What is told now is the newer whatever it says of itself, and no word of the future holds up what comes after it.
+    unsaid = or_(campaigns.c.updated_at.is_(None), campaigns.c.updated_at > now, new.updated_at.is_(None))
+    newer = or_(unsaid, new.updated_at >= campaigns.c.updated_at) if waited else true()
     told: dict[str, Any] = {}
     for name, value in (texts | facts).items():
         kept = campaigns.c[name]

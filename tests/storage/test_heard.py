@@ -102,6 +102,28 @@ def test_of_what_two_calls_tell_of_a_campaign_the_newer_is_kept_in_either_order(
     assert found.recipients == 12
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=8), timedelta(minutes=-1)])
+def test_what_a_poll_tells_now_is_the_newer_whatever_it_says_of_itself(
+    database: Database, workspace: Workspace, ahead: timedelta
+) -> None:
+    # A zone that was left out, or a clock that is wrong: the word for when it changed lies in the future, or behind.
+    first = a_campaign(name="Old", stage=CampaignStage.BOOKED, updated_at=NOW + ahead)
+    then = a_campaign(name="New", stage=CampaignStage.RUNNING, updated_at=NOW - timedelta(hours=1))
+    database.write(ledger.apply, workspace.id, a_batch(first), NOW)
+    database.write(ledger.apply, workspace.id, a_batch(then), NOW + timedelta(minutes=5))
+    found = database.read(queries.campaigns_of, workspace.id)[0].facts
+    assert (found.name, found.stage) == ("New", CampaignStage.RUNNING)
+
+
+def test_a_word_of_the_future_does_not_hold_up_a_call_that_waited(database: Database, workspace: Workspace) -> None:
+    first = a_campaign(name="Old", updated_at=NOW + timedelta(hours=8))
+    waited = a_campaign(name="New", updated_at=NOW)
+    database.write(ledger.apply, workspace.id, a_batch(first), NOW)
+    later = NOW + timedelta(minutes=5)
+    database.write(ledger.apply_heard, workspace.id, [(NOW + timedelta(minutes=4), a_batch(waited))], later)
+    assert database.read(queries.campaigns_of, workspace.id)[0].facts.name == "New"
+
+
 def test_an_older_call_names_a_campaign_that_nobody_has_named(database: Database, workspace: Workspace) -> None:
     nameless = a_campaign(updated_at=NOW)
     database.write(ledger.apply, workspace.id, a_batch(replace(nameless, name=None, stage=None)), NOW)

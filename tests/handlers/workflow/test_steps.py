@@ -121,7 +121,25 @@ async def test_a_mention_says_the_same_words_and_is_answered_in_its_thread(offic
     assert OPS in office.slack.last.place
 
 
-@pytest.mark.parametrize("text", ["where is our mail?", "why did Spring come back?", "cancel Spring lapsed"])
+@pytest.mark.parametrize("text", ["please", "the mail went out", "thanks, the campaign went out", "please help"])
+async def test_what_is_said_in_passing_shows_nobody_the_accounts_numbers(office: Office, text: str) -> None:
+    await office.campaign(Status.DELIVERED)
+    await mentions.mention(office.services, office.request(text, response_url="", thread="1.1"))
+    assert office.slack.last.way == "whisper"
+    assert "1 piece" not in office.slack.last.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "where is our mail?",
+        "why did Spring come back?",
+        "cancel Spring lapsed",
+        "where is our mail",
+        "our mail",
+        "any late?",
+    ],
+)
 async def test_a_question_in_a_mention_is_not_answered_with_the_help(office: Office, text: str) -> None:
     await office.campaign(Status.DELIVERED)
     await mentions.mention(office.services, office.request(text, response_url="", thread="1.1"))
