@@ -153,7 +153,7 @@ class Database:
 
     def is_well(self) -> bool:
         """Whether the last unit that wrote went well, and none hangs now."""
-        return self.watchdog.is_well()
+        return self.watchdog.is_well() and not (self.beside and self.beside.failing)
 
     def _unit(self, *, writes: bool) -> contextlib.AbstractContextManager[Unit]:
         return self.watchdog.unit(self.limits.unit, writes=writes, is_short=self.limits is SHORT)

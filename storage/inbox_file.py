@@ -78,6 +78,8 @@ class FileInbox:
     def __init__(self, ledger: str) -> None:
         self.ledger, self.path = ledger, path_beside(ledger)
         self._is_ours = False
+        #: Whether the last call that was to be kept was not: what the ledger takes meanwhile says nothing of that.
+        self.failing = False
         self.file = SameFile(str(self.path))
         #: One commit at a time, without SQLite's own way of waiting, which is to sleep and try again.
         self._turn = threading.Lock()
@@ -90,7 +92,7 @@ class FileInbox:
 
     def append(self, rows: Sequence[Row]) -> None:
         """Keeps these calls: on the disk when it returns."""
-        with self._using(self._appending, "INSERT INTO inbox") as connection, self._turn, connection:
+        with self._proving(), self._using(self._appending, "INSERT INTO inbox") as connection, self._turn, connection:
             # Committed at its end, or undone whatever is raised.
             connection.execute("BEGIN IMMEDIATE")
             statement = "INSERT INTO inbox (workspace_id, heard_at, platform, body) VALUES (?, ?, ?, ?)"
@@ -133,7 +135,7 @@ class FileInbox:
 
     def prove(self) -> None:
         """Leaves nothing behind, and raises where nothing can be kept: what it commits goes to the disk."""
-        with self._using(self._appending, "INSERT INTO inbox") as connection, self._turn, connection:
+        with self._proving(), self._using(self._appending, "INSERT INTO inbox") as connection, self._turn, connection:
             # A lock alone can be had while the disk is full. The number that this one takes is written down for good.
             connection.execute("BEGIN IMMEDIATE")
             number = connection.execute(PROOF).lastrowid
@@ -159,6 +161,15 @@ class FileInbox:
         self.file.forget_log()
         for single in (self._appending, self._merging, self._counting, self._clearing):
             single.close()
+
+    @contextmanager
+    def _proving(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError:
+            self.failing = True
+            raise
+        self.failing = False
 
     @contextmanager
     def _using(self, single: Single, statement: str) -> Iterator[sqlite3.Connection]:

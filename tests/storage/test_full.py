@@ -64,6 +64,15 @@ def test_a_full_disk_is_no_well_one_until_something_is_really_kept(file: Databas
     assert file.read(lambda connection: connection.scalar(text("SELECT count(*) FROM leases"))) == 0
 
 
+def test_what_the_ledger_still_takes_does_not_speak_for_the_inbox(file: Database) -> None:
+    with a_full_disk(), pytest.raises(DBAPIError):
+        append(file)
+    file.write(prove_writable)
+    assert not file.is_well()
+    append(file)
+    assert file.is_well()
+
+
 def test_a_log_that_is_taken_away_is_an_outage_and_what_it_held_is_kept(file: Database, tmp_path: Path) -> None:
     append(file)
     for end in ("-wal", "-shm"):
