@@ -10,6 +10,9 @@ LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-
 # Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
 WORKERS ?= 6
 
+# The suite starts some hundreds of processes: where nothing may be written, each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint chaos simulate soak endless rude fuzz foresight mutants house audit bench coverage digests lock clean
 
 demo: $(RUN_STAMP)

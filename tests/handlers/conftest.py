@@ -1,11 +1,9 @@
 """An office in memory: the real decisions over a real SQLite file, with everything outside faked."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pytest
@@ -31,7 +29,6 @@ from storage.records import (
     UserId,
     Workspace,
 )
-from storage.schema import revision
 from storage.statuses import Status
 from storage.vault import new_key
 from tests.builders import a_campaign, a_piece
@@ -108,21 +105,9 @@ class Office:
         return [(one.act, one.subject, one.detail) for one in reversed(lines)]
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file, copied for each test: far quicker than migrating for each."""
-    path = tmp_path_factory.mktemp("template") / "piecewise.db"
-    migrated = open_database(f"sqlite:///{path}")
-    revision.migrate(migrated)
-    migrated.close()
-    return path
-
-
 @pytest.fixture
-def file(template: Path, tmp_path: Path) -> Iterator[Database]:
-    path = tmp_path / "piecewise.db"
-    shutil.copy(template, path)
-    opened = open_database(f"sqlite:///{path}")
+def file(sqlite_url: str) -> Iterator[Database]:
+    opened = open_database(sqlite_url)
     yield opened
     opened.close()
 
