@@ -1,9 +1,9 @@
 """Reads the mail account: campaigns, pieces and timelines. Stopped anywhere, the next poll goes on."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -27,6 +27,7 @@ from storage.records import (
     Piece,
     PlatformState,
     StoredCampaign,
+    StoredPiece,
     Workspace,
     WorkspaceId,
 )
@@ -40,25 +41,32 @@ LONGEST_WAY: Final = timedelta(days=60)
 PLATFORM: Final = (Refusal, Outage)
 #: Campaigns that may lack their report, and pieces their timeline, before we take it that the account offers none.
 MISSES: Final = 3
+#: What was read is news, and waits no longer than this for more that fills its transaction.
+SOON: Final = timedelta(seconds=1)
 
 
 @dataclass
 class Gathered:
-    """What is new on each page, gathered until it fills a transaction: of most pages that is a piece or two."""
+    """What is new on each page or timeline, gathered until it fills a transaction: of most that is a row or two."""
 
     services: Services
     workspace_id: WorkspaceId
     batches: list[Batch] = field(default_factory=list)
+    #: When the first of them was gathered.
+    since: datetime | None = None
 
     async def add(self, batch: Batch) -> None:
-        """Merges it, once there is enough."""
+        """Merges it, once there is enough or the first has waited for long enough."""
         self.batches.append(batch)
-        if sum(len(one.pieces) + len(one.changes) for one in self.batches) >= PORTION:
+        now = self.services.clock.now()
+        self.since = self.since or now
+        enough = sum(len(one.pieces) + len(one.changes) for one in self.batches) >= PORTION
+        if enough or now - self.since >= SOON:
             await self.learn()
 
     async def learn(self) -> None:
         """Merges what was gathered."""
-        gathered, self.batches = merged(self.batches), []
+        gathered, self.batches, self.since = merged(self.batches), [], None
         await self.services.memory.learn(self.workspace_id, gathered, self.services.clock.now())
 
 
@@ -227,7 +235,6 @@ async def _meet_unknown(services: Services, workspace: Workspace, bare: Sequence
 
 async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) -> None:
     """Fetches timelines of pieces that moved, as many as one poll may; the rest waits for the next."""
-    missed = 0
     due = await services.memory.read(queries.details_due, workspace.id, services.policy.details)
     if Call.SINGLES in workspace.gaps and Call.TIMELINES in workspace.gaps:
         # Nothing tells to which campaigns they belong: their news does not wait for that.
@@ -235,6 +242,17 @@ async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) 
         await services.memory.learn(workspace.id, Batch(pieces=tuple(alone)), services.clock.now())
     if gaps.rests(Call.TIMELINES, services.clock.now()):
         return
+    gathered = Gathered(services, workspace.id)
+    async for batch in _timelines(services, workspace, due, gaps):
+        await gathered.add(batch)
+    await gathered.learn()
+
+
+async def _timelines(
+    services: Services, workspace: Workspace, due: Sequence[StoredPiece], gaps: Gaps
+) -> AsyncIterator[Batch]:
+    """What the platform tells of each of these pieces, until it refuses too many."""
+    missed = 0
     for piece in due:
         try:
             batch = await services.platform.piece(piece.ref, piece.kind)
@@ -251,4 +269,4 @@ async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) 
                 return
             continue
         gaps.close(Call.TIMELINES)
-        await services.memory.learn(workspace.id, batch, services.clock.now())
+        yield batch
