@@ -21,8 +21,7 @@ from handlers.text.buttons import OneCampaign, OnePiece, OneReturn, ReturnsOf, S
 from handlers.text.codec import read
 from handlers.text.messages import Block, Picture
 from storage.queries import mail as queries
-from storage.queries import piece_pages, returns
-from storage.queries.piece_pages import PieceFilter
+from storage.queries import returns
 from storage.queries.returns import Place
 from storage.records import NO_CAMPAIGN, ChannelId
 from storage.statuses import Status
@@ -32,7 +31,7 @@ log = structlog.get_logger()
 
 async def open_desk(services: Services, request: Request, value: str) -> None:
     """*Returns* of a campaign."""
-    shown = ReturnsOf(read(OneCampaign, value).campaign, None, request.channel, request.message_ts)
+    shown = ReturnsOf.behind(read(OneCampaign, value).campaign, None, request.channel, request.message_ts)
     await services.slack.open_view(request.trigger_id, await _returns(services, request, shown))
 
 
@@ -63,22 +62,19 @@ async def turn_page(services: Services, request: Request, value: str) -> None:
 
 
 async def _returns(services: Services, request: Request, asked: ReturnsOf) -> Block:
-    campaign = await campaign_of(services, request, asked.campaign)
+    campaign, last = await campaign_of(services, request, asked.campaign), asked.last
 
     def look(connection: Connection) -> Returns:
         workspace_id = request.workspace.id
         mix = queries.mix(connection, workspace_id, campaign.id)
         usual = forecast_queries.share_returned(queries.total(connection, workspace_id, but=[NO_CAMPAIGN, campaign.id]))
-        only = PieceFilter(Status.RETURNED)
-        page = (
-            piece_pages.page(connection, workspace_id, campaign.id, only, asked.after, returns_view.PAGE + 1)
-            if mix.of(Status.RETURNED)
-            else []
-        )
+        # Without any, all of the campaign's pieces would be read to find none.
+        any_back = mix.of(Status.RETURNED) > 0
+        page = returns.latest(connection, workspace_id, campaign.id, last, returns_view.PAGE + 1) if any_back else []
         notes = returns.notes_of(connection, workspace_id, [piece.id for piece in page])
         places = returns.places_of(connection, workspace_id, campaign.id)
         handled = returns.count_handled(connection, workspace_id, campaign.id)
-        return Returns(campaign, mix, usual, places, page, notes, asked.channel, asked.thread, asked.after, handled)
+        return Returns(campaign, mix, usual, places, page, notes, asked.channel, asked.thread, last, handled)
 
     return returns_view.desk(await services.memory.read(look))
 

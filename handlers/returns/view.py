@@ -21,7 +21,7 @@ from handlers.text.buttons import (
     Settled,
     Word,
 )
-from handlers.text.codec import Value, write
+from handlers.text.codec import write
 from handlers.text.messages import (
     FIELD,
     TEXT,
@@ -41,7 +41,7 @@ from handlers.text.messages import (
 from handlers.text.parsing import Range
 from handlers.track.view import full_name
 from storage.queries.piece_pages import PieceFilter
-from storage.queries.returns import Note, Place
+from storage.queries.returns import CameBack, Note, Place
 from storage.records import ChannelId, Mix, PieceId, StoredCampaign, StoredPiece
 from storage.statuses import MAILED, Status
 
@@ -86,13 +86,13 @@ class Returns:
     #: Where the picture goes: a channel ("": to the person), and the message in whose thread.
     channel: ChannelId = NOWHERE
     thread: str = ""
-    after: PieceId | None = None
+    after: CameBack | None = None
     #: How many of all its returns are settled.
     handled: int = 0
 
-    def carried(self, after: PieceId | None = None) -> Value:
-        """This desk, or its page after a piece, for a button."""
-        return write(ReturnsOf(self.campaign.id, after, self.channel, self.thread))
+    def carried(self, after: CameBack | None = None) -> ReturnsOf:
+        """This desk, or its page behind a piece, for a button."""
+        return ReturnsOf.behind(self.campaign.id, after, self.channel, self.thread)
 
 
 def desk(shown: Returns) -> Block:
@@ -102,7 +102,7 @@ def desk(shown: Returns) -> Block:
         section(rate_text(shown.mix, shown.usual) + handled_text(shown.handled, shown.mix.of(Status.RETURNED))),
         *_places(shown),
         actions(
-            button("Show by state", Action.RETURNS_MAP, shown.carried(), spoken="Post the picture by state"),
+            button("Show by state", Action.RETURNS_MAP, write(shown.carried()), spoken="Post the picture by state"),
             button("Export CSV", Action.DETAILS_EXPORT, ON_RETURNS, spoken="Send me these addresses as a CSV file"),
         ),
         *(_line(shown, piece) for piece in pieces),
@@ -190,14 +190,15 @@ def _line(shown: Returns, piece: StoredPiece) -> Block:
         said += f"\n_{REASONS.get(note.reason, note.reason)}_"
     if note.handled_at is not None:
         said += f"\n:white_check_mark: handled by <@{note.handled_by}> {formatting.stamp_day(note.handled_at)}"
-    value = write(OneReturn(piece.id, shown.campaign.id, shown.after, shown.channel, shown.thread))
+    page = shown.carried(shown.after)
+    value = write(OneReturn(piece.id, page.campaign, page.after, page.back, page.channel, page.thread))
     return section(said, button("Open", Action.RETURN_OPEN, value, spoken=f"Open returned piece {piece.ref}"))
 
 
 def _pager(shown: Returns) -> list[Block]:
     if len(shown.page) <= PAGE:
         return []
-    value = shown.carried(shown.page[PAGE - 1].id)
+    value = write(shown.carried(CameBack.of(shown.page[PAGE - 1])))
     return [actions(button("Next page", Action.RETURNS_NEXT, value, spoken="Next page of returns"))]
 
 

@@ -14,6 +14,7 @@ from handlers.text.messages import Block, actions, date_picker, option, select
 from handlers.text.parsing import DEFAULT_PRESET, PRESETS, Range, now
 from handlers.text.ranges import name_days
 from storage.queries.mail import Days
+from storage.queries.returns import CameBack
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelId, NotifyOn, PieceId
 from storage.statuses import Status
 
@@ -253,14 +254,37 @@ NOWHERE: Final = ChannelId("")
 
 @dataclass(frozen=True)
 class ReturnsOf(Carried):
-    """A campaign's returns: after which piece, and where their picture goes ("": to the person)."""
+    """A campaign's returns: behind which piece, and where their picture goes ("": to the person).
 
-    VERSION = 2
+    `back`: when that piece came back, in microseconds since 1970 as it was shown: it may be corrected since.
+    """
+
+    VERSION = 3
 
     campaign: CampaignId
     after: PieceId | None = None
+    back: int | None = None
     channel: ChannelId = NOWHERE
     thread: str = ""
+
+    @classmethod
+    def behind(
+        cls, campaign: CampaignId, last: CameBack | None, channel: ChannelId = NOWHERE, thread: str = ""
+    ) -> "ReturnsOf":
+        """The page behind this one; None: the first."""
+        if last is None:
+            return cls(campaign, None, None, channel, thread)
+        return cls(campaign, last.piece, last.stamp, channel, thread)
+
+    @property
+    def last(self) -> CameBack | None:
+        """Behind which one it begins; None: it is the first page. Raises Outdated."""
+        if self.after is None:
+            return None
+        try:
+            return CameBack.stamped(self.back or 0, self.after)
+        except OverflowError:
+            raise Outdated from None
 
 
 @dataclass(frozen=True)
@@ -271,12 +295,13 @@ class OneReturn(Carried):
     register writes it, "" for a bad one). That never leaves Slack's view of it.
     """
 
-    VERSION = 2
+    VERSION = 3
     LONGEST = codec.FORM
 
     piece: PieceId
     campaign: CampaignId
     after: PieceId | None = None
+    back: int | None = None
     channel: ChannelId = NOWHERE
     thread: str = ""
     desk: str = ""
@@ -286,7 +311,7 @@ class OneReturn(Carried):
     @property
     def listed(self) -> ReturnsOf:
         """The page of the list."""
-        return ReturnsOf(self.campaign, self.after, self.channel, self.thread)
+        return ReturnsOf(self.campaign, self.after, self.back, self.channel, self.thread)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select
 
 from storage.database import upsert
-from storage.records import CampaignId, PieceId, UserId, WorkspaceId
-from storage.schema.tables import pieces, return_notes, return_places
+from storage.queries import mail as queries
+from storage.records import NO_PIECE, CampaignId, PieceId, StoredPiece, UserId, WorkspaceId
+from storage.schema.tables import EPOCH, MICROSECOND, Moment, pieces, return_notes, return_places
 from storage.statements import load
 from storage.statuses import MAILED, Status
 
@@ -25,6 +26,33 @@ class Place(NamedTuple):
     zip3: str
 
 
+class CameBack(NamedTuple):
+    """Where a returned piece stands among those of its campaign, of which the last comes first: when it came back, and
+    its number, by which those of the same moment are told apart."""
+
+    at: datetime
+    piece: PieceId
+
+    @classmethod
+    def of(cls, piece: StoredPiece) -> "CameBack":
+        """That of a piece; one without a moment stands at the end."""
+        return cls(piece.status_at or EPOCH, piece.id)
+
+    @classmethod
+    def stamped(cls, stamp: int, piece: PieceId) -> "CameBack":
+        """That of this `stamp`. Raises OverflowError for one that is no moment."""
+        return cls(EPOCH + stamp * MICROSECOND, piece)
+
+    @property
+    def stamp(self) -> int:
+        """The moment, in microseconds since 1970."""
+        return (self.at - EPOCH) // MICROSECOND
+
+
+#: Before the first of any list.
+FIRST: Final = CameBack(datetime(9999, 1, 1, tzinfo=UTC), NO_PIECE)
+
+
 @dataclass(frozen=True)
 class Note:
     """What people noted: why it came back (a code, "" for not known), and who settled it when."""
@@ -33,6 +61,19 @@ class Note:
     reason_by: str = ""
     handled_by: str = ""
     handled_at: datetime | None = None
+
+
+def latest(
+    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, behind: CameBack | None, limit: int
+) -> list[StoredPiece]:
+    """The next returned pieces of a campaign behind this one (None: from the first), those that came back last first.
+
+    Whatever comes back meanwhile stands before a later page, and moves none of those that follow.
+    """
+    values = {"workspace": workspace_id, "campaign": campaign_id, "never": EPOCH, "limit": limit}
+    values |= (behind or FIRST)._asdict()
+    rows = connection.scalars(LATEST.on(connection), values)
+    return queries.pieces_by_id(connection, workspace_id, [PieceId(key) for key in rows])
 
 
 def count_places(
@@ -111,5 +152,6 @@ def _note(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, 
     connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=facts))
 
 
+LATEST: Final = load("walk_returned", {"back": int(Status.RETURNED)}, at=Moment, never=Moment)
 PLACES: Final = load("places", {"back": int(Status.RETURNED)})
 MAILED_TO: Final = load("mailed_to", {"mailed": [int(status) for status in MAILED], "limit": PORTION})

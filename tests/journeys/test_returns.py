@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 from PIL import Image
@@ -107,13 +108,17 @@ async def test_bad_addresses_are_exported(stage: Stage) -> None:
 
 async def test_more_returns_than_fit_are_paged(stage: Stage) -> None:
     stage.world.add_campaign(300, "Old list", stage.world.now, 20, leaves=stage.world.now - stage.world.now)
-    for piece in stage.stannp.pieces_of(300):
-        piece.move("returned", stage.world.now)
+    pieces = stage.stannp.pieces_of(300)
+    for late, piece in enumerate(pieces):
+        piece.move("returned", stage.world.now - timedelta(minutes=abs(late - 7)))
     await stage.poll()
     answer = await stage.say("/mailstatus", "Old list")
     await stage.press(answer, "returns_desk")
     desk = await stage.modal(holding="Next page")
     first = _listed(desk)
+    latest, *_, earliest = [block for block in desk.view["blocks"] if "accessory" in block]
+    assert pieces[7].lastname in str(latest), "what came back last stands first"
+    assert pieces[14].lastname in str(earliest) or pieces[0].lastname in str(earliest)
     await stage.press(desk, "returns_next")
     await stage.until(lambda: _listed(desk) != first)
     assert len(first) == 15

@@ -8,8 +8,9 @@ from storage import workspaces
 from storage.database import Database
 from storage.ledger import apply as ledger
 from storage.queries import mail as queries
-from storage.queries import piece_pages
+from storage.queries import piece_pages, returns
 from storage.queries.piece_pages import PieceFilter
+from storage.queries.returns import CameBack
 from storage.records import Recipient, StoredPiece, UserId, WorkspaceId
 from storage.statuses import Status
 from tests.builders import a_batch, a_campaign, a_change, a_piece
@@ -52,6 +53,36 @@ def test_by_status(database: Database, workspace_id: WorkspaceId, status: Status
     numbers = [n for n in range(60) if n % 3]
     where = {n: Status.RECEIVED if n % 2 else Status.RETURNED if n % 5 == 0 else Status.DELIVERED for n in numbers}
     assert [piece.ref for piece in found] == [str(1000 + n) for n in numbers if status in (None, where[n])]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_returns_come_latest_first_whatever_comes_back_meanwhile(database: Database, size: int) -> None:
+    mine = database.write(workspaces.ensure, "T1", "Acme", "USD").id
+    # Two of each hour, and one whose return was heard of last happened first.
+    hours = {str(1000 + n): float(n // 2) for n in range(1, 8)} | {"1000": 9.0, "1008": -5.0}
+    pieces = [a_piece(ref) for ref in sorted([*hours, "1009", "1010"])]
+    changes = [a_change(ref, Status.RETURNED, at) for ref, at in hours.items()]
+    database.write(ledger.apply, mine, a_batch(a_campaign(), *pieces, *changes, a_change("1009")), NOW)
+    campaign = database.read(queries.campaigns_of, mine)[0]
+    found: list[StoredPiece] = []
+    while page := database.read(returns.latest, mine, campaign.id, CameBack.of(found[-1]) if found else None, size):
+        found += page
+        # A newer one, and the last of this page, whose return was earlier than it was told.
+        again = a_change(found[-1].ref, Status.RETURNED, -1)
+        database.write(ledger.apply, mine, a_batch(a_change("1010", Status.RETURNED, 20), again), NOW)
+        assert len(found) < 20
+    # One that was moved down the list may be met there again; none is passed over.
+    assert list(dict.fromkeys(piece.ref for piece in found)) == [
+        "1000",
+        "1007",
+        "1006",
+        "1005",
+        "1004",
+        "1003",
+        "1002",
+        "1001",
+        "1008",
+    ]
 
 
 @pytest.mark.parametrize(

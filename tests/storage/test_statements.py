@@ -24,7 +24,7 @@ ROOT = Path(storage.__file__).parent
 FILES = sorted(Path(str(FOLDER)).glob("*.sql"))
 #: Something of the kind that each parameter is, where neither its type nor a fixed value says so.
 MADE_UP: dict[str, Any] = {
-    "workspace": 1, "campaign": 1, "after": 0, "upto": 9, "limit": 5, "start": 0, "size": 5, "part": 0, "parts": 2, "top": 0,
+    "workspace": 1, "campaign": 1, "after": 0, "piece": 1, "upto": 9, "limit": 5, "start": 0, "size": 5, "part": 0, "parts": 2, "top": 0,
     "status": 10, "tries": 3, "key": "a", "end": "b", "zip": "1", "zip_end": "2", "ref": "1", "channel": "C1", "rows": "[]", "told": "{}", "refs": ["1"], "prints": [1],
     "most": 5, "share": 5, "workspaces": [1], "without": [],
 }  # fmt: skip

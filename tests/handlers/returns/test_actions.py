@@ -13,12 +13,12 @@ from handlers.returns import view as returns_view
 from handlers.returns.table import TABLE
 from handlers.text import buttons
 from handlers.text.buttons import Action, OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
-from handlers.text.codec import write
+from handlers.text.codec import read, write
 from storage import intents
 from storage.intents import Kind
 from storage.queries import returns
 from storage.queries.mail import Days
-from storage.queries.returns import Note
+from storage.queries.returns import CameBack, Note
 from storage.records import CampaignId, ChannelId, PieceId, Recipient, StoredCampaign
 from storage.statuses import Status
 from tests.handlers.conftest import ANA, OPS, Office, pressable
@@ -40,14 +40,17 @@ async def test_the_desk_opens_with_the_first_page_and_remembers_where_it_was_ask
     await actions.open_desk(office.services, office.request(message_ts="1.1"), write(OneCampaign(campaign.id)))
     shown = office.slack.last
     assert (shown.way, shown.place) == ("open", "T1")
-    last = office.piece(str(1000 + returns_view.PAGE)).id
-    assert write(ReturnsOf(campaign.id, last, OPS, "1.1")) in shown.text
-    await actions.turn_page(
-        office.services, office.request(view_id="V1"), write(ReturnsOf(campaign.id, last, OPS, "1.1"))
-    )
+    # All came back at one moment: then the last that was met comes first.
+    last = CameBack.of(office.piece("1002"))
+    following = write(ReturnsOf.behind(campaign.id, last, OPS, "1.1"))
+    assert following in shown.text
+    await actions.turn_page(office.services, office.request(view_id="V1"), following)
     assert (office.slack.last.way, office.slack.last.place) == ("update", "V1")
-    assert str(1001 + returns_view.PAGE) in office.slack.last.text
-    assert "`1001`" not in office.slack.last.text
+    listed = [
+        read(OneReturn, value) for action, value in pressable(office.slack.last.shown) if action == Action.RETURN_OPEN
+    ]
+    assert [one.piece for one in listed] == [office.piece("1001").id]
+    assert listed[0].listed == read(ReturnsOf, following), "what is noted of it renews this page"
     await actions.push_desk(office.services, office.request(), write(OneCampaign(campaign.id)))
     assert office.slack.last.way == "push"
     with pytest.raises(Outdated):
@@ -79,7 +82,7 @@ async def test_the_map_goes_to_the_thread_of_the_desk_or_to_the_person(office: O
     campaign = await returned(office, 3)
     office.clock.pass_time(minutes=10)
     await actions.show_map(
-        office.services, office.request(), write(ReturnsOf(campaign.id, None, ChannelId("C0ELSE"), "1.1"))
+        office.services, office.request(), write(ReturnsOf.behind(campaign.id, None, ChannelId("C0ELSE"), "1.1"))
     )
     assert (office.slack.last.way, office.slack.last.place, office.slack.last.thread) == ("post", "C0ELSE", "1.1")
     (states,) = [one for one in office.drawn if isinstance(one, States)]
@@ -105,11 +108,11 @@ def pressed(office: Office, **facts: Any) -> Any:
 
 async def test_a_piece_opens_over_the_list(office: Office) -> None:
     campaign = await returned(office)
-    value = write(OneReturn(office.piece().id, campaign.id, None, OPS, "1.1"))
+    value = write(OneReturn(office.piece().id, campaign.id, None, None, OPS, "1.1"))
     await actions.open_piece(office.services, office.request(view_id="V0"), value)
     assert office.slack.last.way == "push"
     assert office.slack.last.shown["private_metadata"] == write(
-        OneReturn(office.piece().id, campaign.id, None, OPS, "1.1", "V0")
+        OneReturn(office.piece().id, campaign.id, None, None, OPS, "1.1", "V0")
     )
     assert "1234 Main Street" in office.slack.last.text
 

@@ -14,7 +14,7 @@ from handlers.status.view import CampaignLine
 from handlers.text.buttons import Action, OneReturn, ReturnsOf, Settled
 from handlers.text.codec import write
 from handlers.text.parsing import ALL_TIME
-from storage.queries.returns import Note, Place
+from storage.queries.returns import CameBack, Note, Place
 from storage.records import CampaignId, KnownCampaign, Mix, PieceId, Recipient, StoredCampaign, StoredPiece
 from storage.statuses import Status
 from tests.handlers.conftest import pressable
@@ -30,7 +30,7 @@ MIX = Mix({Status.DELIVERED: 95, Status.RETURNED: 5, Status.RECEIVED: 900})
 
 
 def desk(
-    number: int, after: PieceId | None = None, places: Counter[Place] | None = None, usual: float | None = None
+    number: int, after: CameBack | None = None, places: Counter[Place] | None = None, usual: float | None = None
 ) -> list[Any]:
     page = [replace(PIECE, id=PieceId(n), ref=str(n)) for n in range(1, number + 1)]
     return list(returns_view.desk(Returns(CAMPAIGN, MIX, usual, places or Counter(), page, {}, after=after))["blocks"])
@@ -40,14 +40,14 @@ def desk(
 def test_a_page_leads_on_where_there_is_more(number: int, more: bool) -> None:
     pressed = pressable(desk(number))
     turned = [value for action, value in pressed if action == Action.RETURNS_NEXT]
-    assert turned == ([write(ReturnsOf(CampaignId(1), PieceId(PAGE)))] if more else [])
+    assert turned == ([write(ReturnsOf.behind(CampaignId(1), CameBack(NOW, PieceId(PAGE))))] if more else [])
     opened = [value for action, value in pressed if action == Action.RETURN_OPEN]
     assert opened == [write(OneReturn(PieceId(n), CampaignId(1))) for n in range(1, min(number, PAGE) + 1)]
 
 
 def test_an_empty_desk_says_whether_there_was_anything() -> None:
     assert "Nothing came back." in str(desk(0))
-    assert "There are no more." in str(desk(0, PieceId(3)))
+    assert "There are no more." in str(desk(0, CameBack(NOW, PieceId(3))))
     assert "Nothing came back." not in str(desk(1))
 
 

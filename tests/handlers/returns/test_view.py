@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from handlers.context.ports import AddressCheck
 from handlers.returns import view as returns_view
 from handlers.text.buttons import OneReturn
-from storage.queries.returns import Note, Place
+from storage.queries.returns import CameBack, Note, Place
 from storage.records import (
     ChannelId,
     Mix,
@@ -37,7 +37,9 @@ def test_the_returns_desk(
     note = Note(reason, "U0ANA" if reason else "", "U0ANA", NOW)
     notes = {piece.id: note for piece in page[::2]}
     fine(returns_view.desk(returns_view.Returns(campaign, mix, 0.02, places, page, notes, ChannelId("C0OPS"), "1.1")))
-    fine(returns_view.desk(returns_view.Returns(campaign, mix, None, Counter(), [], {}, after=PieceId(3))))
+    fine(
+        returns_view.desk(returns_view.Returns(campaign, mix, None, Counter(), [], {}, after=CameBack(NOW, PieceId(3))))
+    )
     rows = returns_view.rates_by_state(places, {place: 40, "TX": 30})
     fine(returns_view.map_answer(campaign, rows))
     assert all(back <= mailed for _, back, mailed in rows)
