@@ -1,14 +1,14 @@
 """Which of Slack's events may mean that we were removed: kept before they are acknowledged, then looked into."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from slack_bolt.async_app import AsyncBoltContext
+from slack_bolt.async_app import AsyncAck, AsyncBoltContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.front.dispatcher import InFlight
+from bot.front.routes import Body, Listener
 from bot.tenants import Installed, Many, Sole
 from handlers.errors import SecretClosed, Trouble
 from handlers.setup.leaving import Leaving
@@ -16,10 +16,8 @@ from storage.records import WorkspaceId
 
 log = structlog.get_logger()
 
-Body = Mapping[str, Any]
 
-
-def departures(tenants: Sole | Many, leaving: Leaving, in_flight: InFlight) -> Callable[..., Awaitable[None]]:
+def departures(tenants: Sole | Many, leaving: Leaving, in_flight: InFlight) -> Listener:
     """The listener of `app_uninstalled` and `tokens_revoked`."""
 
     async def look(workspace_id: WorkspaceId) -> None:
@@ -29,7 +27,8 @@ def departures(tenants: Sole | Many, leaving: Leaving, in_flight: InFlight) -> C
             # It stands in the database: the clock comes back to it.
             log.warning("leaving.not_looked_into", workspace=workspace_id, reason=type(trouble).__name__)
 
-    async def listen(context: AsyncBoltContext, body: Body, event: Body) -> None:
+    async def listen(_ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
+        event = body["event"]
         # Bolt does not authorize these: what they are about may be gone already.
         named = context.enterprise_id, context.team_id, bool(context.is_enterprise_install)
         workspace_id, clock = await _whose(tenants, named, event), leaving.services.clock

@@ -1,14 +1,11 @@
 """Bolt's listeners: the wings' tables, merged, and one way from what Slack sends to the handler that answers it.
 
 Every request is read into a typed value, acknowledged, and answered in a task of ours; what changes something is kept
-before it is acknowledged (`handlers.asked`). Bolt's own tasks are not
-tracked and its lazy listeners swallow exceptions, so neither is used: `process_before_response` makes the
-acknowledgement the answer.
+before it is acknowledged (`handlers.asked`). `bot.front.routes` finds the listener.
 """
 
-import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -16,6 +13,7 @@ from typing import Any, Final
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.front import payloads
 from bot.front.dispatcher import Dispatcher
 from bot.front.payloads import NotFromSlackError, read
+from bot.front.routes import Body, Listener, Router, Routes
 from bot.tenants import Installed
 from handlers.asked import PRESSES, TABLE, Given
 from handlers.context.services import Request, Services
@@ -36,9 +35,6 @@ from handlers.workflow import mentions, steps
 from storage.records import ChannelId, UserId, Workspace
 
 log = structlog.get_logger()
-
-Body = Mapping[str, Any]
-Listener = Callable[..., Awaitable[None]]
 
 COMMANDS: Final = TABLE.commands
 EVENTS: Final = ("app_home_opened", "app_mention")
@@ -64,8 +60,29 @@ Enter = Callable[[str | None, str | None, bool], Awaitable[Installed | None]]
 def build_bolt(client: AsyncWebClient, enter: Enter, dispatcher: Dispatcher, left: Listener) -> AsyncApp:
     """The Bolt app with all listeners."""
 
-    async def authorize(context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None) -> Any:
-        found = await enter(enterprise_id, team_id, bool(context.is_enterprise_install))
+    app = AsyncApp(
+        client=client,
+        # Checked before anything is dispatched: see `Front.slack`. Twice would only be slower.
+        signing_secret="checked-before",  # noqa: S106
+        request_verification_enabled=False,
+        authorize=Authorize(enter),  # type: ignore[arg-type]  # its type forgets that None means "not installed"
+    )
+    app.error(_broke)
+    app.use(Router(routes(dispatcher, left)))
+    return app
+
+
+class Authorize(AsyncAuthorize):
+    """Whose request it is, by the workspace that Slack names. Bolt calls its own kind without filling in arguments."""
+
+    def __init__(self, enter: Enter) -> None:
+        self.enter = enter
+
+    async def __call__(
+        self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, **_more: str | None
+    ) -> AuthorizeResult | None:
+        """None when it did not install us."""
+        found = await self.enter(enterprise_id, team_id, bool(context.is_enterprise_install))
         if found is None:
             log.warning("listener.unknown_team")
             return None
@@ -76,29 +93,24 @@ def build_bolt(client: AsyncWebClient, enter: Enter, dispatcher: Dispatcher, lef
         result["workspace"] = found.workspace
         return result
 
-    app = AsyncApp(
-        client=client,
-        # Checked before anything is dispatched: see `Front.slack`. Twice would only be slower.
-        signing_secret="checked-before",  # noqa: S106
-        request_verification_enabled=False,
-        process_before_response=True,
-        authorize=authorize,
+
+def routes(dispatcher: Dispatcher, left: Listener) -> Routes:
+    """What answers what. `left`: hears of events that may mean that we were removed."""
+    return Routes(
+        commands={name: _command(dispatcher, command) for name, command in COMMANDS.items()},
+        action=_action(dispatcher),
+        forms={form: _form(dispatcher, submission) for form, submission in TABLE.forms.items()},
+        other_form=_form(dispatcher, GONE),
+        shortcuts={"track_in_message": _message_shortcut(dispatcher)},
+        events={
+            "app_mention": _mention(dispatcher),
+            "function_executed": _step(dispatcher),
+            "link_shared": _links(dispatcher),
+            "app_home_opened": _home(dispatcher),
+            "app_uninstalled": left,
+            "tokens_revoked": left,
+        },
     )
-    app.error(_broke)
-    for name, command in COMMANDS.items():
-        app.command(name)(_command(dispatcher, command))
-    app.action(re.compile(".*"))(_action(dispatcher))
-    for form, submission in TABLE.forms.items():
-        app.view(form)(_form(dispatcher, submission))
-    app.view(re.compile(".*"))(_form(dispatcher, GONE))
-    app.shortcut("track_in_message")(_message_shortcut(dispatcher))
-    app.event("app_mention")(_mention(dispatcher))
-    app.event("function_executed")(_step(dispatcher))
-    app.event("link_shared")(_links(dispatcher))
-    app.event("app_home_opened")(_home(dispatcher))
-    app.event("app_uninstalled")(left)
-    app.event("tokens_revoked")(left)
-    return app
 
 
 async def _broke(error: Exception, body: Body) -> BoltResponse:
@@ -246,7 +258,7 @@ def _message_shortcut(dispatcher: Dispatcher) -> Listener:
 
 
 def _home(dispatcher: Dispatcher) -> Listener:
-    async def listen(context: AsyncBoltContext, body: Body) -> None:
+    async def listen(_ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         opened = read(payloads.HomeOpened, body)
         if opened.event.tab != "home":
             return
@@ -258,7 +270,7 @@ def _home(dispatcher: Dispatcher) -> Listener:
 
 
 def _step(dispatcher: Dispatcher) -> Listener:
-    async def listen(context: AsyncBoltContext, body: Body) -> None:
+    async def listen(_ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         asked = read(payloads.Executed, body)
         name = asked.event.function.callback_id
         if name not in steps.STEPS:
@@ -276,7 +288,7 @@ def _step(dispatcher: Dispatcher) -> Listener:
 
 
 def _links(dispatcher: Dispatcher) -> Listener:
-    async def listen(context: AsyncBoltContext, body: Body) -> None:
+    async def listen(_ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         shared = read(payloads.Shared, body)
         urls = [link.url for link in shared.event.links or []]
         request = _asked(
@@ -291,7 +303,7 @@ def _links(dispatcher: Dispatcher) -> Listener:
 
 
 def _mention(dispatcher: Dispatcher) -> Listener:
-    async def listen(context: AsyncBoltContext, body: Body) -> None:
+    async def listen(_ack: AsyncAck, context: AsyncBoltContext, body: Body) -> None:
         said = read(payloads.Mentioned, body)
         thread = said.event.thread_ts or said.event.ts
         request = _asked(

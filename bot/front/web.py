@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
@@ -122,7 +122,7 @@ class Front:
             return web.json_response({"error": "not understood"}, status=400)
         answered = 500
         try:
-            response = await to_aiohttp_response(await self.bolt.async_dispatch(await _as_bolt_reads(request, body)))
+            response = await to_aiohttp_response(await self.bolt.async_dispatch(_as_bolt_reads(body)))
             answered = response.status
         except SQLAlchemyError as error:
             log.error("slack.not_admitted", reason=reason_of(error))  # noqa: TRY400 - each of a crowd would say it
@@ -245,6 +245,9 @@ async def read_body(request: web.Request) -> bytes:
     What does not unpack is refused as what it is: nobody has looked at a signature yet.
     """
     try:
+        if request.content.is_eof():
+            # It came with its head, as nearly all do: there is nothing to wait for.
+            return await request.read()
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
     except TimeoutError:
@@ -274,13 +277,13 @@ def understood(raw: bytes, content_type: str) -> dict[str, Any]:
     return body
 
 
-async def _as_bolt_reads(request: web.Request, body: dict[str, Any]) -> AsyncBoltRequest:
-    if "command" in body or not body.get("response_url", True):
-        # Bolt takes a form in which somebody typed "payload" for one that has such a field, and reads nothing of it.
-        # Where an address for answers is empty it would still call that, for a workspace that it does not know.
-        body = {name: value for name, value in body.items() if name != "response_url" or value}
-        return AsyncBoltRequest(mode="socket_mode", body=body, headers={**request.headers})
-    return await to_bolt_request(request)
+def _as_bolt_reads(body: dict[str, Any]) -> AsyncBoltRequest:
+    """The body as it was read here, for Bolt reads nothing anew: a form in which somebody typed "payload" it would take
+    for one that has such a field. What comes by HTTP and down a socket goes the same way."""
+    if not body.get("response_url", True):
+        # Bolt would call an address for answers that is empty, for a workspace that it does not know.
+        body = {name: value for name, value in body.items() if name != "response_url"}
+    return AsyncBoltRequest(mode="socket_mode", body=body)
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -154,28 +154,44 @@ def http(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+@dataclass
+class Taken:
+    """What one server's rounds took: requests a second, milliseconds of each request of each round, and the server's own
+    processor microseconds a request, which another program's load does not lengthen."""
+
+    rates: list[float] = field(default_factory=list)
+    times: list[list[float]] = field(default_factory=list)
+    spent: list[float] = field(default_factory=list)
+
+
+def processor_seconds(pid: int) -> float:
+    """What the main thread of a process has spent so far (Linux: Documentation/scheduler/sched-stats)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 async def alternate(
     ready: dict[str, Any],
     calls: Callable[[int], list[bytes]],
     connections: int,
     rounds: int,
     settle: Callable[[], Awaitable[None]] | None = None,
-) -> tuple[list[float], list[float], list[list[float]], list[list[float]]]:
-    """Requests a second of a helper's server and of its floor, in turns, and the milliseconds of each round.
+    places: Sequence[str] = ("port", "floor"),
+) -> list[Taken]:
+    """Sends so many rounds to a helper's servers, ours first, in turns.
 
     `settle`: returns when what the server took is also done. What that takes is counted, and the floor waits for it.
     """
-    rates: tuple[list[float], list[float]] = ([], [])
-    times: tuple[list[list[float]], list[list[float]]] = ([], [])
+    found = [Taken() for _ in places]
     for turn in range(rounds + 1):
-        for place, port in enumerate((ready["port"], ready["floor"])):
-            requests, begin = calls(turn), time.perf_counter()
-            rate, took = await load(port, requests, connections)
-            if settle is not None and place == 0:
+        for index, place in enumerate(places):
+            requests, begin, before = calls(turn), time.perf_counter(), processor_seconds(ready["pid"])
+            rate, took = await load(ready[place], requests, connections)
+            if settle is not None and index == 0:
                 await settle()
                 rate = len(requests) / (time.perf_counter() - begin)
             # The first round warms up.
             if turn:
-                rates[place].append(rate)
-                times[place].append(took)
-    return *rates, *times
+                found[index].rates.append(rate)
+                found[index].times.append(took)
+                found[index].spent.append((processor_seconds(ready["pid"]) - before) * 1e6 / len(requests))
+    return found

@@ -10,21 +10,27 @@ merged (the 99th percentile, in milliseconds).
 import asyncio
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from typing import Any
 
 from aiohttp import web
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
 from bot.app import App, Part, running
 from bot.front.dispatcher import Dispatcher, _admit
+from bot.front.listeners import COMMANDS
+from bot.front.listeners import _command as command_listener
 from bot.platforms.stannp import wire
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from bot.telemetry import set_up_logging
 from handlers.charts.drawing import warm_up
 from handlers.context.inbox import Inflow
+from handlers.context.intents import vault_of
 from storage.queries import mail as queries
 from storage.records import CampaignId
 from tests.benchmarks import data
@@ -59,10 +65,31 @@ async def floor(slack_secret: str, stannp_secret: str, inflow: Inflow) -> int:
     app.router.add_post("/slack/events", slack)
     app.router.add_post("/webhooks/stannp", stannp)
     app.router.add_get("/done", tell)
+    return await listen(app)
+
+
+async def listen(app: web.Application) -> int:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return int(runner.addresses[0][1])
+
+
+async def plain_bolt(app: App, secret: str) -> int:
+    """Bolt as its own pages show it, with our listener of the one command that is asked."""
+
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> Any:
+        found = await app.tenants.enter(enterprise_id, team_id, False)
+        assert found is not None
+        result = AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=found.token)
+        result["workspace"] = found.workspace
+        return result
+
+    bolt = AsyncApp(client=app.bolt.client, signing_secret=secret, process_before_response=True, authorize=authorize)
+    services = app.services
+    dispatcher = Dispatcher(app.tenants, services.memory, services.clock, app.in_flight, vault_of(services))
+    bolt.command("/mailstatus")(command_listener(dispatcher, COMMANDS["/mailstatus"]))
+    return await listen(bolt.web_app(path="/slack/events"))
 
 
 async def merge_for_ever(app: App, account: data.Account) -> None:
@@ -100,6 +127,9 @@ async def main() -> None:
             tasks.append(asyncio.create_task(merge_for_ever(app, account)))
         secrets = slack.signing_secret, stannp.webhook_secret
         ports = {"port": app.port, "floor": await floor(*secrets, app.services.inflow), "secrets": secrets}
+        ports["pid"] = os.getpid()
+        if "bare" in words:
+            ports["plain"] = await plain_bolt(app, slack.signing_secret)
         print(json.dumps(ports), flush=True)
         await asyncio.Event().wait()
 

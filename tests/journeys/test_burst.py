@@ -68,7 +68,11 @@ async def test_a_listener_that_breaks_at_once_has_been_acknowledged_all_the_same
     in_flight = InFlight()
     services, tenants = stage.app.services, stage.app.tenants
     dispatcher = Dispatcher(tenants, services.memory, services.clock, in_flight, vault_of(services))
-    bolt = build_bolt(stage.app.bolt.client, tenants.enter, dispatcher, broken)
+
+    async def left(*_of_slack: Any) -> None:
+        raise AssertionError
+
+    bolt = build_bolt(stage.app.bolt.client, tenants.enter, dispatcher, left)
     raw, kind = encode(
         "slash_commands",
         {
