@@ -13,7 +13,7 @@ WORKERS ?= 6
 # The suite starts some hundreds of processes: where nothing may be written, each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint chaos simulate soak endless rude fuzz foresight mutants house audit bench coverage digests lock clean
+.PHONY: demo test both lint chaos simulate soak endless rude fuzz foresight mutants house audit bench coverage digests lock clean
 
 demo: $(RUN_STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -36,6 +36,10 @@ chaos: $(STAMP)
 # ARGS="seeds=100 first=500" for other seeds, ARGS="only=17" for the story of one.
 simulate: $(STAMP)
 	@$(BIN)/python -m tests.simulation $(ARGS)
+
+# The suite with each journey on both pairings of a way in and a database; `make test` makes it on the one whose day it is.
+both: export PIECEWISE_PAIRINGS = both
+both: test
 
 # Every journey with every rudeness of Slack and of the mail platform: each switch alone, and all together. Long;
 # `RUDE=slack:busy` for one switch. `make test` meets a sample that changes by the day.

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 from bot.telemetry import set_up_logging
 from storage.database import Database, open_database
 from storage.schema import revision
-from tests import rudeness
+from tests.days import DAY
 from tests.fakes import FakeClock
 
 # On a busy machine anything takes long once: how long is for `make bench` to say.
@@ -28,8 +28,8 @@ _numbers = itertools.count(1)
 
 
 def pytest_report_header() -> str:
-    """How to play today's sample of rude platforms again."""
-    return f"rude platforms: the sample of PIECEWISE_RUDE_DAY={rudeness.DAY}"
+    """How to play today's sample of rude platforms and of pairings again."""
+    return f"today's sample: PIECEWISE_DAY={DAY}"
 
 
 @pytest.fixture(scope="session", autouse=True)

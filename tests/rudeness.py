@@ -2,13 +2,11 @@
 
 A rudeness is a switch of one double, "slack:busy" or "mail:slow", or "everything_1" for all
 that can be on together.
-`PIECEWISE_RUDE` names one, or is "each" for every switch on every journey; `PIECEWISE_RUDE_DAY` plays the sample of
-that day again.
+`PIECEWISE_RUDE` names one, or is "each" for every switch on every journey.
 """
 
 import os
 import random
-from datetime import UTC, datetime
 from typing import Final
 
 import pytest
@@ -17,6 +15,7 @@ from bot.sandbox import slack, stannp
 from bot.sandbox.rude import REFUSALS
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
+from tests.days import DAY
 
 #: All switches that go together, once for each way in which the mail account may refuse what it need not offer.
 CROWDS: Final = {f"everything_{number}": names for number, names in enumerate(stannp.Rude.crowds(), 1)}
@@ -40,8 +39,6 @@ PENNILESS: Final = tuple(f"mail:balance_{status}" for status in REFUSALS)
 SHARE: Final = 0.07
 #: How many times as long as among kind platforms a journey waits, and may take.
 LONGER: Final = 4.0
-# Workers are started by the process that set it: at midnight they must not choose another sample than it did.
-DAY: Final = os.environ.setdefault("PIECEWISE_RUDE_DAY", str(datetime.now(UTC).date()))
 ASKED: Final = os.environ.get("PIECEWISE_RUDE", "")
 
 

@@ -221,6 +221,7 @@ def _is_over(campaign: StoredCampaign, mix: Mix | None) -> bool:
 async def _meet_unknown(services: Services, workspace: Workspace, bare: Sequence[str]) -> None:
     """A campaign's report may name pieces without saying when they were made: those are asked for one by one."""
     unknown = await services.memory.read(queries.unknown_refs, workspace.id, bare)
+    gathered = Gathered(services, workspace.id)
     for ref in unknown[: services.policy.details]:
         try:
             found = await services.platform.piece(ref, "")
@@ -229,8 +230,9 @@ async def _meet_unknown(services: Services, workspace: Workspace, bare: Sequence
             continue
         except PLATFORM as trouble:
             log.info("poll.piece_refused", piece=ref, reason=type(trouble).__name__)
-            return
-        await services.memory.learn(workspace.id, found, services.clock.now())
+            break
+        await gathered.add(found)
+    await gathered.learn()
 
 
 async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) -> None:

@@ -1,8 +1,9 @@
 """The whole bot over real sockets: Slack double by Socket Mode and by signed HTTP, on SQLite and on PostgreSQL."""
 
 import asyncio
+import os
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,10 +17,13 @@ from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers.ingest import poll as polling
+from tests.days import one_a_day
 from tests.house import all_merged
 from tests.rudeness import ASKED, LONGER, be_rude, chosen_for, patience
 
 PATIENCE = 20.0
+#: "both": each journey on each pairing. Else on the one whose day it is.
+PAIRINGS = os.environ.get("PIECEWISE_PAIRINGS", "")
 T = TypeVar("T")
 ANA, BEN = "U0ANA", "U0BEN"
 OPS, SALES, OUTSIDE = "C0OPS", "C0SALES", "C0OUTSIDE"
@@ -127,16 +131,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where a rudeness was asked for, only the journeys that can meet it are made. Each has the time that it takes there."""
+    """Where a rudeness was asked for, only the journeys that can meet it are made. Each has the time that it takes there.
+
+    A journey is made on one of its pairings a day: the ledger's own tests run on both databases, and so do those of the
+    front door, of kills and of outages. `make both` makes each on both.
+    """
     for item in items:
-        if getattr(getattr(item, "callspec", None), "params", {}).get("rudeness"):
+        if params(item).get("rudeness"):
             own = item.get_closest_marker("timeout")
             limit = float(own.args[0] if own else config.getini("timeout"))
             item.add_marker(pytest.mark.timeout(limit * LONGER), append=False)
-    if ASKED:
-        idle = [one for one in items if "rudeness" not in getattr(getattr(one, "callspec", None), "params", ())]
-        config.hook.pytest_deselected(items=idle)
-        items[:] = [one for one in items if one not in set(idle)]
+    kept = [one for one in items if not ASKED or params(one).get("rudeness")]
+    if PAIRINGS != "both":
+        kept = one_a_day((unpaired(one), one) for one in kept)
+    config.hook.pytest_deselected(items=[one for one in items if one not in set(kept)])
+    items[:] = kept
+
+
+def params(item: pytest.Item) -> Mapping[str, Any]:
+    """What the test is made with."""
+    return getattr(getattr(item, "callspec", None), "params", {})
+
+
+def unpaired(item: pytest.Item) -> str:
+    """Its name without its pairing: the same for both."""
+    return item.nodeid.replace(str(params(item).get("pairing", "")) or " ", "")
 
 
 @pytest.fixture
@@ -158,7 +177,8 @@ async def doubles(rudeness: str) -> AsyncIterator[tuple[SlackDouble, StannpDoubl
     await stannp.stop()
 
 
-#: Each way in and each database is used by every journey; the other two pairings bring nothing new.
+#: Each way in and each database is used by every journey, one today and one tomorrow; the other two pairings bring
+#: nothing new.
 @pytest.fixture(params=["socket-sqlite", "http-postgres"])
 def pairing(request: pytest.FixtureRequest) -> str:
     return str(request.param)
