@@ -120,6 +120,10 @@ class SlackRefused(Refusal):
     """Slack refused the message."""
 
 
+class FileRefused(SlackRefused):
+    """Slack didn't take the file. Ask a workspace admin whether apps may add files here, and whether there is room."""
+
+
 class MessageRefused(SlackRefused):
     """Slack does not take a message of this form."""
 

@@ -166,6 +166,7 @@ def _command(dispatcher: Dispatcher, command: Command) -> Listener:
         request = _asked(
             context, typed.user_id, typed.channel_id, text=typed.text, response_url=typed.response_url,
             trigger_id=typed.trigger_id, open_to_guests=command.for_guests, nameless=command.nameless,
+            channel_name=typed.channel_name,
         )  # fmt: skip
         dispatcher.take(request, f"command:{_id_of(typed.trigger_id)}", command.handler, in_turn=not command.opens_page)
 

@@ -93,6 +93,8 @@ class Typed(BaseModel):
 
     user_id: Whose
     channel_id: Text
+    #: Without its mark; of a private channel and of a direct message Slack says only that it is one.
+    channel_name: Maybe = ""
     text: Maybe = ""
     response_url: Maybe = ""
     trigger_id: Maybe = ""

@@ -20,6 +20,7 @@ from bot.slack.urls import is_slacks
 from handlers.context.ports import AccessBarred, Clock, FileToSend, Person
 from handlers.errors import (
     ChannelClosed,
+    FileRefused,
     HomeChanged,
     MessageGone,
     MessageRefused,
@@ -229,6 +230,13 @@ class Slack:
 
     async def send_file(self, user: str, file: FileToSend) -> None:
         opened = await self._send(lambda: self._poster.conversations_open(users=user))
+        try:
+            await self._upload(opened["channel"]["id"], file)
+        except (SlackRefused, PictureRefused) as refused:
+            # Of a file they say the wrong thing: that a message or a picture was refused.
+            raise FileRefused(code=refused.code) from None
+
+    async def _upload(self, channel: str, file: FileToSend) -> None:
         length = file.content.seek(0, io.SEEK_END)
         place = await self._send(lambda: self._poster.files_getUploadURLExternal(filename=file.filename, length=length))
         file.content.seek(0)
@@ -246,7 +254,7 @@ class Slack:
         await self._send(
             lambda: self._poster.files_completeUploadExternal(
                 files=[{"id": place["file_id"], "title": file.title}],
-                channel_id=opened["channel"]["id"],
+                channel_id=channel,
                 initial_comment=file.comment,
             )
         )

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from handlers.errors import Refusal
-from handlers.text import formatting
+from handlers.text import formatting, rights
 from handlers.text.buttons import NOTHING, Action, Form, OneRow, Word
 from handlers.text.codec import write
 from handlers.text.messages import (
@@ -24,7 +24,7 @@ from handlers.text.messages import (
 from storage.audit import Entry
 from storage.records import Rules
 
-WHO: Final = {"admins": "Workspace admins", "everyone": "Everyone except guests", "named": "Only these people"}
+WHO: Final = {"admins": rights.ADMINS, "everyone": rights.EVERYONE, "named": "Only these people"}
 #: A channel in a line of the log.
 CHANNEL: Final = re.compile(r"channel ([CGD][A-Z0-9]+)")
 MOST: Final = Decimal(1_000_000_000)

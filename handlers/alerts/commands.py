@@ -29,6 +29,7 @@ async def mail_alerts(services: Services, request: Request) -> None:
         # Before anything else: Slack lets a page be opened for three seconds only.
         await open_alert_settings(services, request)
         return
+    typed = words.without_channel(typed, request.channel, request.channel_name)
     if elsewhere := await _elsewhere(services, request, typed):
         text = f"`/mailalerts` is about the channel it is typed in. Type it in {elsewhere}, without the channel's name."
         await replies.to_asker(services, request, short_answers.plain(text))
@@ -53,7 +54,7 @@ async def mail_alerts(services: Services, request: Request) -> None:
 async def _elsewhere(services: Services, request: Request, typed: str) -> str:
     """The channel that was named, as it is shown; "" where none was, or a campaign is called so."""
     named = words.CHANNEL.search(typed)
-    if named is None or named["id"] == request.channel:
+    if named is None:
         return ""
     if named["id"]:
         return f"<#{named['id']}>"

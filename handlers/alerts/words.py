@@ -43,6 +43,22 @@ KINDS: Final = re.compile(
 CHANNEL: Final = re.compile(r"<#(?P<id>\w+)(?:\|[^>]*)?>|(?<![^\s(,])(?P<typed>#(?!\d+\b)[^\W_][\w-]*)")
 
 
+#: What stands before a channel's name, and belongs to it. "On" does not: it is what is to be done.
+_BEFORE_CHANNEL: Final = re.compile(r"\b(?:here )?(?:in|to|for|at|into)\s+$", re.IGNORECASE)
+
+
+def without_channel(typed: str, channel: str, name: str) -> str:
+    """The text without the channel that it is typed in: its id, and its name where that is known ("" else)."""
+    named = CHANNEL.search(typed)
+    if named is None:
+        return typed
+    own = bool(name) and (named["typed"] or "").casefold() == f"#{name.casefold()}"
+    if named["id"] != channel and not own:
+        return typed
+    before = _BEFORE_CHANNEL.sub("", typed[: named.start()])
+    return " ".join(f"{before} {typed[named.end() :]}".split())
+
+
 @dataclass(frozen=True)
 class AlertsAsk:
     """What was asked: `verb` is on, off, list, mute, unmute, settings, or "" when none was understood.

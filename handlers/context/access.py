@@ -44,10 +44,14 @@ def _is_among(chosen: frozenset[str], user: str, person: Person) -> bool:
     return "everyone" in chosen or user in chosen or ("admins" in chosen and person.is_admin)
 
 
+def cancellers(policy: Policy, rules: Rules) -> frozenset[str]:
+    """Who may cancel mail: as admins chose it, else as it was set up."""
+    return policy.cancellers if rules.cancellers is None else rules.cancellers
+
+
 def may_cancel(policy: Policy, rules: Rules, user: str, person: Person) -> bool:
     """Whether this person may cancel mail."""
-    chosen = policy.cancellers if rules.cancellers is None else rules.cancellers
-    return not person.outside and _is_among(chosen, user, person)
+    return not person.outside and _is_among(cancellers(policy, rules), user, person)
 
 
 def may_steward(rules: Rules, user: str, person: Person) -> bool:

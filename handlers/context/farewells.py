@@ -14,6 +14,8 @@ from storage.intents import Intent, Kind
 from storage.queries import mail as queries
 from storage.records import CampaignId
 
+#: The pages on which a file can be asked for.
+DETAILS, RETURNS = "View details", "Returns"
 #: Slack ends a workflow's step by its own rules; who ran it reads this.
 STEP_BROKE = "Something went wrong in Piecewise. Please run this workflow again."
 
@@ -28,8 +30,23 @@ async def say(services: Services, intent: Intent, secrets: Mapping[str, Any], wh
         return
     what = await services.memory.read(_subject, intent)
     await services.slack.post(
-        intent.payload["by"], short_answers.refusal(_sentence(intent.kind, what, why, services.platform.name))
+        intent.payload["by"], short_answers.refusal(_sentence(intent, what, why, services.platform.name))
     )
+
+
+def page_of(payload: Mapping[str, Any]) -> str:
+    """On which page a file was asked for."""
+    return str(payload.get("page", DETAILS))
+
+
+def file_of(name: str, payload: Mapping[str, Any]) -> str:
+    """A file of a campaign's pieces, in words."""
+    return f"the {'returns' if page_of(payload) == RETURNS else 'pieces'} of {name} as a file"
+
+
+def again(payload: Mapping[str, Any]) -> str:
+    """How to ask for it anew."""
+    return f"Open *{page_of(payload)}* and export it again."
 
 
 def record_audit(connection: Connection, intent: Intent, now: datetime) -> None:
@@ -39,8 +56,8 @@ def record_audit(connection: Connection, intent: Intent, now: datetime) -> None:
         audit.note(connection, intent.workspace_id, by, Act.STOPPED, now, subject=what, detail="given up")
 
 
-def _sentence(kind: Kind, what: str, why: str, platform: str) -> str:
-    match kind:
+def _sentence(intent: Intent, what: str, why: str, platform: str) -> str:
+    match intent.kind:
         case Kind.CANCEL:
             return (
                 f"I gave up cancelling {what}. {why} What is cancelled stays so: look with `/mailtrack` or in "
@@ -54,8 +71,10 @@ def _sentence(kind: Kind, what: str, why: str, platform: str) -> str:
             return f"I could not answer what you pressed or sent. {why} Look whether it was done before you ask again."
         case Kind.ERASE:
             return f"Who {what} was sent to is no longer kept here."
+        case Kind.EXPORT:
+            return f"I couldn't send you {file_of(what, intent.payload)}. {why} {again(intent.payload)}"
         case _:
-            return f"I could not send the file of {what}. {why} Please export it again."
+            return f"I couldn't send you {what} as a file. {why} Please export it again."
 
 
 def _subject(connection: Connection, intent: Intent) -> str:

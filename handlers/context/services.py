@@ -115,6 +115,8 @@ class Request:
     user: UserId
     channel: ChannelId
     text: str = ""
+    #: The channel's name without its mark, where Slack tells it: behind a slash command in a public channel.
+    channel_name: str = ""
     #: Where the asker alone can be answered; "" for a mention.
     response_url: str = ""
     trigger_id: str = ""

@@ -9,6 +9,7 @@ from typing import IO, Any, Final
 
 from sqlalchemy import Connection
 
+from handlers.context import farewells
 from handlers.context import intents as working
 from handlers.context.intents import Hold
 from handlers.context.lookups import campaign_of
@@ -34,8 +35,6 @@ from storage.statuses import BY_WORD
 HANDFUL: Final = 2000
 #: Below this many bytes a file stays in memory.
 SPOOLED: Final = 1_000_000
-DETAILS: Final = "View details"
-NO_EXPORT: Final = "The file that you asked for could not be made. Please open *View details* and export it again."
 
 
 async def view_details(services: Services, request: Request, value: str) -> None:
@@ -96,7 +95,7 @@ async def export(services: Services, request: Request, value: str) -> None:
     campaign, only = await _shown(services, request)
     payload: dict[str, Any] = {"campaign": campaign.id, "status": only.status and only.status.word, "by": request.user}
     if value == buttons.ON_RETURNS:
-        payload["page"] = "Returns"
+        payload["page"] = farewells.RETURNS
     # What was typed may be somebody's name.
     number = await working.keep(
         services, request.workspace.id, Kind.EXPORT, payload, {"asked": only.asked}, asked=request.kept
@@ -106,7 +105,8 @@ async def export(services: Services, request: Request, value: str) -> None:
     shown = await services.slack.push_view(request.trigger_id, begun) if request.trigger_id else ""
     refusal = await working.begin(services, request.workspace.id, number, send_export)
     if refusal is not None and shown:
-        await services.slack.update_view(shown, pieces_view.export_put_off(campaign.facts.name, str(refusal)))
+        what = farewells.file_of(f"*{escape(campaign.facts.name)}*", payload)
+        await services.slack.update_view(shown, pieces_view.export_put_off(what, str(refusal)))
 
 
 async def send_export(hold: Hold) -> timedelta | None:
@@ -115,7 +115,10 @@ async def send_export(hold: Hold) -> timedelta | None:
     campaign_id, by = CampaignId(payload["campaign"]), payload["by"]
     campaign = await services.memory.read(queries.campaign, hold.workspace_id, campaign_id)
     if campaign is None or asked is None:
-        await hold.tell(0, lambda: services.slack.post(by, short_answers.plain(NO_EXPORT)))
+        what = farewells.file_of(f"*{escape(campaign.facts.name)}*" if campaign else "a campaign that is gone", payload)
+        why = "I can no longer read what you asked for: the key that sealed it is gone. " if asked is None else ""
+        text = f"I couldn't send you {what}. {why}{farewells.again(payload)}"
+        await hold.tell(0, lambda: services.slack.post(by, short_answers.plain(text)))
         return None
     only = PieceFilter(payload["status"] and BY_WORD[payload["status"]], asked)
     name, number = escape(campaign.facts.name), 0
@@ -124,7 +127,7 @@ async def send_export(hold: Hold) -> timedelta | None:
         nonlocal number
         with tempfile.SpooledTemporaryFile(SPOOLED) as file:
             number = await _write(services, Pages(hold.workspace_id, campaign_id, only), file)
-            told = f"{formatting.pieces(number)} of *{name}*, as asked for in *{payload.get('page', DETAILS)}*."
+            told = f"{formatting.pieces(number)} of *{name}*, as asked for in *{farewells.page_of(payload)}*."
             await services.slack.send_file(by, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
 
     def record_audit(connection: Connection) -> None:

@@ -150,7 +150,7 @@ def export_begun(listing_of: str) -> Block:
     return modal("Export", [section(text), context("It holds names and addresses. Pass it on with care.")])
 
 
-def export_put_off(listing_of: str, why: str) -> Block:
-    """Said when the file cannot be sent until somebody has mended something."""
-    text = f"I couldn't send you the file of *{escape(listing_of)}*. {escape(why)}"
+def export_put_off(what: str, why: str) -> Block:
+    """Said when the file cannot be sent until somebody has mended something. `what` is escaped."""
+    text = f"I couldn't send you {what}. {escape(why)}"
     return modal("Export", [section(text), context("I'll try again by myself: there's no need to ask again.")])

@@ -15,8 +15,9 @@ from handlers.status import view as status_view
 from handlers.status.answers import account_message, campaign_message
 from handlers.status.booking import booking_message
 from handlers.status.comparing import Asked
+from handlers.status.rights import rights_message
 from handlers.status.understanding import Meant
-from handlers.text import days_ahead, parsing, short_answers
+from handlers.text import days_ahead, parsing, rights, short_answers
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
@@ -32,6 +33,10 @@ async def mail_status(services: Services, request: Request) -> None:
     if parsing.wants_help(asked):
         known = await services.memory.read(visible_campaigns, request, 1)
         await replies.to_asker(services, request, short_answers.help_status(known[0].facts.name if known else EXAMPLE))
+        return
+    if rights.asked(asked) and not await services.memory.read(_is_name, request, asked):
+        require_insider(request)
+        await replies.to_asker(services, request, await rights_message(services, request))
         return
     require_account(request)
     today = await today_of(services, request)
@@ -96,6 +101,11 @@ def _why(asked: Asked) -> str:
     if asked.more_than_two:
         return "I compare two at a time."
     return "" if asked.pairs else "Both sides of that are the same."
+
+
+def _is_name(connection: Connection, request: Request, asked: str) -> bool:
+    """Whether a campaign is called exactly so."""
+    return bool(matching.exactly(parsing.unquote(asked), queries.campaign_names(connection, request.workspace.id)))
 
 
 def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:

@@ -22,6 +22,13 @@ _WHEN: Final = re.compile(
     r" (?:for|by) (?P<day>[^ ].*?)\??",
     re.IGNORECASE,
 )
+#: Without "when": what stands behind must be a day, for much is called "Mail by …".
+_BY: Final = re.compile(
+    r"(?:(?:we |i )?(?:must |should |need to |have to |want to |can we |can i )?(?:mail|book|send)"
+    r"|(?:it |they )?(?:to |must |should )?arrive)"
+    r"(?: (?:it|them|this|these|that|everything|our mail|the mail))?(?P<what>) (?:out )?by (?P<day>[^ ].*?)\??",
+    re.IGNORECASE,
+)
 _HOMES: Final = re.compile(r"(?:to be )?in[- ]homes?(?P<what>) by (?P<day>[^ ].*?)\??", re.IGNORECASE)
 _HOME: Final = re.compile(
     r"(?P<what>.+?) in[- ]homes? by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?", re.IGNORECASE
@@ -61,9 +68,19 @@ class Planned:
 
 
 def planned(text: str) -> Planned | None:
-    """`when to book [campaign] for Dec 12`, `in homes by Dec 12`; None for anything else."""
+    """`when to book [campaign] for Dec 12`, `mail by Dec 12`, `in homes by Dec 12`; None for anything else."""
     found = _WHEN.fullmatch(text) or _HOMES.fullmatch(text)
+    if found is None and (by := _BY.fullmatch(text)) and _is_day(by["day"].strip()):
+        found = by
     return Planned(unquote(found["what"] or ""), found["day"].strip()) if found else None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        read(text, date(2000, 1, 1))
+    except NoSuchDay:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -299,12 +299,12 @@ async def test_a_fault_of_ours_ends_an_intent_after_some_tries_and_the_asker_is_
     answer = await stage.say("/mailstatus", "Spring lapsed")
     await stage.press(answer, "view_details")
     await stage.press(await stage.modal(holding="details_export"), "details_export")
-    told = (await stage.until(lambda: said(stage, "could not send the file of Spring lapsed"), 30))[0]
+    told = (await stage.until(lambda: said(stage, "couldn't send you the pieces of Spring lapsed as a file"), 30))[0]
     assert told.channel == f"D{ANA}"
     assert tries == 3
     await left_open(stage, 0)
     await asyncio.sleep(3)
-    assert len(said(stage, "could not send the file")) == 1
+    assert len(said(stage, "as a file. Something went wrong")) == 1
 
 
 async def test_a_cancellation_that_is_given_up_frees_its_pieces_and_the_asker_is_told(

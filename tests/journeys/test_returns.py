@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from PIL import Image
 
-from bot.sandbox.slack import Posted, View
+from bot.sandbox.slack import Fault, Posted, View
 from bot.sandbox.stannp import Trouble
 from tests.journeys.conftest import ANA, BEN, Stage, everything
 from tests.rudeness import NAMELESS
@@ -104,6 +104,17 @@ async def test_bad_addresses_are_exported(stage: Stage) -> None:
     rows = list(csv.DictReader(io.StringIO(stage.slack.files[sent.files[0]].data.decode("utf-8-sig"))))
     assert {row["id"] for row in rows} == {str(piece.id) for piece in stage.stannp.pieces_of(222)[:3]}
     assert all(row["address"] for row in rows)
+
+
+@pytest.mark.calm(*NAMELESS)
+async def test_returns_that_slack_does_not_take_as_a_file_are_named_with_what_to_do(stage: Stage) -> None:
+    _, desk = await opened(stage)
+    stage.slack.faults.append(Fault("files.completeUploadExternal", error="storage_limit_reached"))
+    await stage.press(desk, "details_export")
+    said = everything(await stage.modal(holding="couldn't send you"))
+    assert "the returns of *Spring lapsed* as a file" in said
+    assert "Slack didn't take the file. Ask a workspace admin" in said
+    assert "I'll try again by myself" in said
 
 
 async def test_more_returns_than_fit_are_paged(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from storage import outbox, workspaces
 from storage.queries import mail as queries
 from storage.records import CampaignId, ChannelId, NotifyOn, PieceId, UserId
 from tests.journeys import typed, typed_later
-from tests.journeys.conftest import ANA, Stage
+from tests.journeys.conftest import ANA, OPS, Stage
 
 pytestmark = [pytest.mark.calm, pytest.mark.parametrize("pairing", ["socket-sqlite"], indirect=True)]
 
@@ -270,3 +270,10 @@ async def test_what_people_type_behind_mailalerts_is_done_or_one_click_away(stag
         said = await alerted(stage, ChannelId(f"C0MANY{number}"), before, text, after)
         found.append((said, f"/mailalerts {text}  ({before or 'off'} → {after})"))
     require_no_dead_ends(report(found))
+
+
+async def test_the_channel_that_is_typed_in_may_be_named(stage: Stage) -> None:
+    name = stage.slack.channels[OPS].name
+    said = await stage.say("/mailalerts", f"on #{name}")
+    assert "mail alerts on for all campaigns" in said.text
+    assert await standing(stage, ChannelId(OPS)) == "0"

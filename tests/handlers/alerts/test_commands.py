@@ -52,6 +52,34 @@ async def test_a_channel_is_told_of_everything_with_the_usual_hours_and_reads_it
     assert settings(office).digest_hour == 7, "said again, nothing is set back"
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "on #mail-ops",
+        "turn on alerts in #Mail-Ops please",
+        "#mail-ops on",
+        f"on <#{OPS}|mail-ops>",
+        "on for all campaigns to #mail-ops",
+    ],
+)
+async def test_the_channel_that_is_typed_in_may_be_named(office: Office, typed: str) -> None:
+    await say(office, typed, channel_name="mail-ops")
+    assert [one.campaign_id for one in told(office)] == [NO_CAMPAIGN]
+
+
+async def test_a_campaign_beside_the_channels_own_name_is_found(office: Office) -> None:
+    campaign = await office.campaign(Status.DELIVERED)
+    await say(office, "on for Spring lapsed in #mail-ops", channel_name="mail-ops")
+    assert [one.campaign_id for one in told(office)] == [campaign.id]
+
+
+async def test_another_channel_is_told_where_to_type_it(office: Office) -> None:
+    assert "Type it in #sales" in await say(office, "on #sales", channel_name="mail-ops")
+    # Of a private channel Slack tells no name.
+    assert "Type it in #mail-ops" in await say(office, "on #mail-ops", channel_name="privategroup")
+    assert told(office) == []
+
+
 async def test_a_channel_that_cannot_be_posted_to_is_not_subscribed(office: Office) -> None:
     office.slack.fail("post", NotInChannel())
     with pytest.raises(NotInChannel):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from handlers.errors import MessageGone, Outdated, SlackBusy, SlackRefused
+from handlers.errors import FileRefused, MessageGone, Outdated, SlackBusy, SlackRefused
 from handlers.pieces import actions
 from handlers.pieces import view as pieces_view
 from handlers.pieces.table import TABLE
-from handlers.text.buttons import Action, AtStatus, OneCampaign, PiecesPage
+from handlers.text.buttons import ON_RETURNS, Action, AtStatus, OneCampaign, PiecesPage
 from handlers.text.codec import write
 from storage.audit import Act
 from storage.queries.piece_pages import PieceFilter
@@ -120,6 +120,23 @@ async def test_a_file_that_slack_does_not_take_now_is_said_to_come_later(office:
     assert office.slack.last.way == "push", "that passes by itself"
 
 
+async def test_a_file_that_does_not_come_is_named_with_its_page_and_what_to_do(office: Office) -> None:
+    campaign = await office.campaign(Status.RETURNED)
+    office.slack.fail("send_file", FileRefused())
+    request = office.request(metadata=metadata(campaign, PieceFilter(Status.RETURNED)))
+    await actions.export(office.services, request, ON_RETURNS)
+    said = shown(office)
+    assert "the returns of *Spring lapsed* as a file" in said
+    assert "Ask a workspace admin whether apps may add files" in said
+    office.write(lambda c: c.exec_driver_sql("UPDATE intents SET next_at = made_at, lease_until = 0, made_at = 0"))
+    office.slack.fail("send_file", FileRefused())
+    from handlers import work
+
+    await work.resume(office.services, office.workspace.id, 1)
+    assert "the returns of Spring lapsed as a file" in office.slack.last.text
+    assert "Open *Returns* and export it again." in office.slack.last.text
+
+
 async def test_after_an_interruption_no_page_is_opened(office: Office) -> None:
     campaign = await office.campaign(D)
     assert len(await export(office, campaign, trigger_id="")) == 1
@@ -138,7 +155,8 @@ async def test_a_file_whose_request_cannot_be_read_any_more_is_asked_for_anew(of
 
     await work.resume(office.services, office.workspace.id, 1)
     assert (office.slack.last.way, office.slack.last.place, office.slack.files) == ("post", ANA, [])
-    assert office.slack.last.text == actions.NO_EXPORT
+    assert "the pieces of *Spring lapsed* as a file" in office.slack.last.text
+    assert "Open *View details* and export it again." in office.slack.last.text
 
 
 def test_pages_are_shown_in_turn_and_a_file_is_kept() -> None:

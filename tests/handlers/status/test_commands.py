@@ -20,7 +20,7 @@ from storage.queries import piece_pages
 from storage.queries.mail import Days
 from storage.records import CampaignId, Money, WorkspaceId
 from storage.statuses import Status
-from tests.handlers.conftest import GUS, OPS, URL, Office, pressable
+from tests.handlers.conftest import BEN, GUS, OPS, URL, Office, pressable
 
 D, T = Status.DELIVERED, Status.IN_TRANSIT
 
@@ -281,3 +281,55 @@ async def test_a_campaign_that_is_not_found_may_be_unread_yet(office: Office) ->
     assert "no campaigns yet" not in said
     await office.campaign(D, name="Fall")
     assert "known already" in (await ask(office, "Zzyzx"))[2]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["who can cancel?", "Who may stop mail", "who is allowed to cancel Spring lapsed?", "who approves cancellations"],
+)
+async def test_who_may_cancel_is_told_as_the_settings_have_it(office: Office, typed: str) -> None:
+    await office.campaign(D)
+    way, _, text = await ask(office, typed)
+    assert way == "answer", "to the asker alone"
+    assert text == "Workspace admins can cancel mail. You can, too."
+    assert "can cancel mail. You can't" in (await ask(office, typed, user=BEN))[2]
+    office.policy(cancellers=frozenset({BEN}))
+    assert (await ask(office, typed, user=BEN))[2].startswith(f"<@{BEN}> can cancel mail. You can, too.")
+    office.rule(cancellers=frozenset({"admins", GUS}), approval_above=Decimal(250))
+    said = (await ask(office, typed))[2]
+    assert said.startswith(f"Workspace admins and <@{GUS}> can cancel mail.")
+    assert "Above $250.00 a second one of them approves." in said
+    office.rule(cancellers=frozenset({"everyone"}), approval_above=Decimal(0))
+    said = (await ask(office, typed, user=BEN))[2]
+    assert said == "Everyone except guests can cancel mail. You can, too. A second one of them approves every time."
+    with pytest.raises(GuestsLook):
+        await ask(office, typed, user=GUS, guest=True)
+    office.slack.fail("person", PlatformDown())
+    assert (await ask(office, typed, user=BEN))[2].startswith("Everyone except guests can cancel mail. A second")
+
+
+async def test_who_may_cancel_is_no_campaign_of_that_name(office: Office) -> None:
+    await office.campaign(D, name="Who can cancel Netflix")
+    assert "Who can cancel Netflix" in (await ask(office, "Who can cancel Netflix"))[2]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "mail by Dec 12",
+        "book by December 12",
+        "mail it by 2026-12-12",
+        "we must send them by Dec 12?",
+        "to arrive by Dec 12",
+    ],
+)
+async def test_a_day_to_mail_by_is_answered_as_when_to_book_is(office: Office, typed: str) -> None:
+    await office.campaign(D)
+    assert await ask(office, typed) == await ask(office, "when to book for Dec 12")
+    assert "To be in homes by Dec 12" in office.slack.last.text
+
+
+async def test_a_range_or_a_name_behind_by_is_no_day_to_book_for(office: Office) -> None:
+    await office.campaign(D, name="Mail by numbers")
+    way, _, text = await ask(office, "mail by numbers")
+    assert (way, text.split(":")[0]) == ("post", "Mail by numbers")
