@@ -91,7 +91,7 @@ class Part(StrEnum):
     WORK = "work"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class App:
     """A running Piecewise. `port` is where HTTP listens; `workspace` is the one that the settings name, if they do."""
 

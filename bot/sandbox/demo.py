@@ -31,7 +31,7 @@ from storage.schema import revision
 ALARM = 10
 
 
-@dataclass
+@dataclass(repr=False)
 class Demo:
     """The page, and the story on it: begun again as often as somebody wants to."""
 

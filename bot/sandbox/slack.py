@@ -224,7 +224,7 @@ class Acked:
     body: Json = None
 
 
-@dataclass
+@dataclass(repr=False)
 class SlackDouble:
     """One workspace. Start it with `start()`, or let a `SlackCloud` hold several; `url` is its Web API's address."""
 

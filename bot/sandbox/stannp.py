@@ -86,7 +86,7 @@ class Trouble:
     after: bool = False
 
 
-@dataclass
+@dataclass(repr=False)
 class StannpDouble:
     """One mail account. Start it with `start()`; `url` is then its API's address."""
 

@@ -42,7 +42,7 @@ DRAFT: Final = "New Year draft"
 LOW, TOP_UP = Decimal(150), Decimal(400)
 
 
-@dataclass
+@dataclass(repr=False)
 class Story:
     """The mail of one account. `now` of its world only grows."""
 

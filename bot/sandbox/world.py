@@ -71,7 +71,7 @@ class Step:
     scanned: bool = True
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """The mail of one account, and what will become of it."""
 

@@ -75,7 +75,7 @@ class Policy:
     details: int = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Services:
     """Everything that a decision may use, for one mail account and its workspace."""
 

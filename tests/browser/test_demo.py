@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 WIDE, NARROW = (1280, 860), (390, 800)
 
 
-@dataclass
+@dataclass(repr=False)
 class Visit:
     """Somebody's browser on a running demo."""
 

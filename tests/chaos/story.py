@@ -66,7 +66,7 @@ class Verdict:
         return not self.lost and not self.wrong and self.repeated <= self.kills
 
 
-@dataclass
+@dataclass(repr=False)
 class Story:
     """The program under test and all that happens to it."""
 

@@ -41,7 +41,7 @@ OPS = ChannelId("C0OPS")
 URL = "https://hooks.slack.example/1"
 
 
-@dataclass
+@dataclass(repr=False)
 class Office:
     """A workspace with its account: Ana is an admin, Ben is not, Gus is a guest."""
 

@@ -29,7 +29,7 @@ ANA, BEN = "U0ANA", "U0BEN"
 OPS, SALES, OUTSIDE = "C0OPS", "C0SALES", "C0OUTSIDE"
 
 
-@dataclass
+@dataclass(repr=False)
 class Stage:
     """A running bot between its two doubles, and the people who use it."""
 
