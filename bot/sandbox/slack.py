@@ -241,6 +241,8 @@ class SlackDouble:
         default_factory=lambda: {"app_mentions:read", "chat:write", "commands", "files:write", "im:write", "users:read"}
     )
     file_delay: float = 0.3
+    #: How many times three seconds it waits for an acknowledgement, and for the use of a trigger.
+    patience: float = 1.0
     #: Whether more than a message a second in a channel is refused.
     paced: bool = True
     #: Where HTTP deliveries go; "" while the bot is connected by Socket Mode.
@@ -579,7 +581,8 @@ class SlackDouble:
         if trigger is None:
             return "invalid_trigger_id", ""
         user, born, window = trigger
-        return (user, window) if time.monotonic() - born <= TRIGGER_SECONDS else ("expired_trigger_id", "")
+        late = time.monotonic() - born > self.patience * TRIGGER_SECONDS
+        return ("expired_trigger_id", "") if late else (user, window)
 
     def _views_open(self, arguments: dict[str, Json]) -> dict[str, Json]:
         user, window = self._spend_trigger(arguments)
@@ -899,7 +902,7 @@ class SlackDouble:
             message |= {"retry_attempt": retry, "retry_reason": "timeout"}
         await live[next(self._count) % len(live)].send_json(message)
         try:
-            return Acked(True, body=await asyncio.wait_for(self.waiting[envelope], ACK_SECONDS))
+            return Acked(True, body=await asyncio.wait_for(self.waiting[envelope], self.patience * ACK_SECONDS))
         except TimeoutError:
             return Acked(False, "operation_timeout")
         finally:
@@ -915,7 +918,7 @@ class SlackDouble:
     async def send_raw(self, raw: bytes, headers: Mapping[str, str]) -> Acked:
         """Sends these very bytes to the bot's address, as Slack or somebody else would."""
         assert self._session is not None  # noqa: S101 - started
-        timeout = aiohttp.ClientTimeout(total=ACK_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=self.patience * ACK_SECONDS)
         try:
             async with self._session.post(
                 self.events_url, data=io.BytesIO(raw), headers=headers, timeout=timeout

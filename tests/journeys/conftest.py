@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 import pytest
 
 from bot.app import App, running
+from bot.front import dispatcher
 from bot.sandbox.slack import Channel, Posted, SlackDouble, User, View
 from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers.ingest import poll as polling
 from tests.days import one_a_day
-from tests.house import all_merged
+from tests.house import UNHURRIED, all_merged
 from tests.rudeness import ASKED, LONGER, be_rude, chosen_for, patience
 
 PATIENCE = 20.0
@@ -158,6 +159,13 @@ def unpaired(item: pytest.Item) -> str:
     return item.nodeid.replace(str(params(item).get("pairing", "")) or " ", "")
 
 
+@pytest.fixture(autouse=True)
+def _unhurried() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dispatcher, "SOON", UNHURRIED * dispatcher.SOON)
+        yield
+
+
 @pytest.fixture
 def rudeness(request: pytest.FixtureRequest) -> str:
     """The switch that is on: see tests/rudeness.py."""
@@ -167,7 +175,7 @@ def rudeness(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def doubles(rudeness: str) -> AsyncIterator[tuple[SlackDouble, StannpDouble]]:
     """Slack and Stannp, listening."""
-    slack, stannp = SlackDouble(file_delay=0.1), StannpDouble(per_minute=100_000)
+    slack, stannp = SlackDouble(file_delay=0.1, patience=UNHURRIED), StannpDouble(per_minute=100_000)
     be_rude(rudeness, slack, stannp)
     await slack.start()
     await stannp.start()

@@ -267,8 +267,8 @@ async def test_a_deed_is_done_once_whoever_answers(office: Office) -> None:
         (Kind.REQUEST, {"campaign": 1}, "could not post your request"),
         (Kind.ASKED, {"campaign": 1}, "could not answer what you pressed"),
         (Kind.ERASE, {"ref": "1001"}, "Who piece 1001 was sent to"),
-        (Kind.LOG, {"campaign": 1}, "the file of the audit log"),
-        (Kind.EXPORT, {"campaign": 1}, "the file of Spring &amp; lapsed"),
+        (Kind.LOG, {"campaign": 1}, "the audit log as a file"),
+        (Kind.EXPORT, {"campaign": 1}, "the pieces of Spring &amp; lapsed as a file"),
     ],
 )
 async def test_who_asked_reads_what_was_given_up_and_what_to_do(
