@@ -1,7 +1,6 @@
 """The mail house as it is from outside: accounts with campaigns and pieces that move; and the port that asks it."""
 
 from collections.abc import AsyncIterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +16,8 @@ from tests.simulation.weather import Weather
 
 #: What a report page holds.
 PAGE = 50
+#: After so many readings of all its pieces where they are is known: timelines follow, one by one.
+READINGS = 1
 
 
 @dataclass
@@ -40,6 +41,10 @@ class Letter:
         """Of its row in a report: the same as long as that says the same."""
         return crc32(f"{self.ref} {self.campaign} {self.status.word} {self.cost} {self.recipient}".encode())
 
+    def copied(self) -> "Letter":
+        """As it is now: it moves while the answer is on its way."""
+        return replace(self, way=list(self.way))
+
     def described(self, *, whole: bool = False) -> Piece:
         return Piece(
             self.ref, self.ordered_at, "postcard", "6x9", cost=self.cost, campaign_ref=self.campaign,
@@ -59,6 +64,10 @@ class Books:
     #: How an order to cancel goes: at once, later, or not at all.
     cancels: str = "at once"
     asked_to_cancel: list[tuple[str, str]] = field(default_factory=list)
+    #: How many readings it takes until all is known.
+    unread: int = READINGS
+    #: When one ended last, by the world's time.
+    read_at: float = 0.0
 
 
 @dataclass
@@ -139,7 +148,7 @@ class MailLine:
 
     async def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
         def work(books: Books) -> list[Letter]:
-            return [deepcopy(one) for one in books.letters.values() if one.campaign == ref]
+            return [one.copied() for one in books.letters.values() if one.campaign == ref]
 
         yield await self._report(await self._ask(work), known, "placed_print")
 
@@ -151,13 +160,20 @@ class MailLine:
 
             def work(books: Books, start: int = start) -> list[Letter]:
                 those = [one for one in books.letters.values() if first <= one.ordered_at.date() <= last]
-                return [deepcopy(one) for one in those[start : start + PAGE]]
+                return [one.copied() for one in those[start : start + PAGE]]
 
             letters: list[Letter] = await self._ask(work)
+            if len(letters) < PAGE:
+                self._read_all()
             yield ReportPage(await self._report(letters, known, "listed_print"), "newer")
             if len(letters) < PAGE:
                 return
             start += PAGE
+
+    def _read_all(self) -> None:
+        books = self.world.books[self.key]
+        books.unread = max(0, books.unread - 1)
+        books.read_at = self.world.weather.loop.time()
 
     async def piece(self, ref: str, kind: str) -> Batch:
         def work(books: Books) -> Batch:
@@ -184,6 +200,7 @@ class MailLine:
             self.world.story.note(f"the mail house takes the order to stop {ref}")
             if books.cancels == "at once":
                 letter.way.append((self.world.story.now(), Status.CANCELLED))
+                books.unread = READINGS
             else:
                 self.world.weather.loop.call_later(
                     3600.0, self._late, letter, context=self.world.weather.loop.outdoors()
@@ -194,6 +211,7 @@ class MailLine:
     def _late(self, letter: Letter) -> None:
         if letter.status is Status.RECEIVED:
             letter.way.append((self.world.story.now(), Status.CANCELLED))
+            self.world.books[self.key].unread = READINGS
 
     async def delete_campaign(self, ref: str) -> None:
         def work(books: Books) -> None:

@@ -1,7 +1,7 @@
 """A process of the bot: the real tenants, dispatcher, jobs and delivery, on the simulation's loop, database and outside."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextvars import Context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -28,10 +28,14 @@ from tests.simulation.store import Line, SharedInbox
 
 #: How often each job is chosen, beside the others, when a process's clock ticks.
 WEIGHTS = {
-    "deliver": 10, "merge": 10, "intents": 6, "poll": 8, "watch": 6, "cards": 2, "tidy": 0.5, "settle": 0.5, "survey": 0.5, "silence": 0.5,
+    "deliver": 10, "merge": 10, "intents": 6, "poll": 4, "watch": 3, "cards": 2, "tidy": 0.5, "settle": 0.5, "survey": 0.5, "silence": 0.5,
     "leaving": 2, "purge": 0.5, "renewals": 0.5, "erase": 0.5, "recount": 0.2,
     "inbox": 0.5, "vacuum": 0.2,
 }  # fmt: skip
+#: How much sooner a job is chosen that has something to do.
+EAGER = 4
+#: How often a process looks all the same where no job has anything to do: most of a story's time is such time.
+IDLE = 0.15
 
 
 @dataclass
@@ -103,15 +107,19 @@ class Process:
         """Begins this in the process."""
         return self.loop.create_task(work, context=self.context.copy())
 
-    async def tick(self) -> None:
-        """Begins some of the jobs whose time has come."""
+    def looked_at(self) -> float:
+        """When it looked at its channels last, by the world's time."""
+        return self.ticker.jobs["watch"].last
+
+    async def tick(self, wanted: Collection[str]) -> None:
+        """Begins one of the jobs whose time has come: sooner one of those that have something to do."""
         ready = self.ticker.ready(self.loop.time())
-        if not ready:
+        if not ready or not (wanted or self.dice.random() < IDLE):
             return
-        chosen = self.dice.choices(ready, [WEIGHTS[job.name] for job in ready], k=1)
-        for job in {job.name: job for job in chosen}.values():
-            job.last = self.loop.time()
-            await job.work()
+        weights = [WEIGHTS[job.name] * (EAGER if job.name in wanted else 1) for job in ready]
+        job = self.dice.choices(ready, weights)[0]
+        job.last = self.loop.time()
+        await job.work()
 
     def __hash__(self) -> int:
         return hash(self.name)

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, event, func, insert, select
 from sqlalchemy.exc import OperationalError
 
-from storage.database import SHORT, Database, Limits, _forget_tables, prove_writable
+from storage.database import SHORT, TOLD, Database, Limits, _forget_tables, prove_writable
 from storage.inbox import Call, Merging, Taken, Turn, Waiting
 from storage.records import WorkspaceId
 from storage.schema import revision
@@ -44,11 +44,18 @@ class Store:
         self.engine: Engine = create_engine("sqlite://", creator=lambda: self.raw, poolclass=StaticPool)
         # Reads need no transaction: nothing else happens while one is done.
         self.reader: Engine = create_engine("sqlite://", creator=lambda: self.raw, poolclass=StaticPool)
-        event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        event.listen(self.engine, "begin", lambda _connection: self.raw.execute("BEGIN"))
         event.listen(self.engine, "rollback", _forget_tables)
         revision.migrate(Database(self.engine, self.engine, Unwatched()))
         self.empty = sqlite3.connect(":memory:", check_same_thread=False)
         self.raw.backup(self.empty)
+        # One of each for all stories: no two units of work are ever done at once.
+        told: dict[str, Any] = {TOLD: self._now}
+        self.reading = self.reader.connect().execution_options(**told)
+        self.writing = self.engine.connect().execution_options(**told)
+
+    def _now(self) -> datetime:
+        return self.clock()
 
     def begin(self, clock: Callable[[], datetime]) -> None:
         """An empty database, whose time this is."""
@@ -83,8 +90,7 @@ class Line(Database):
     def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self.weather.fate(f"database of {self.lane.name}") is not Fate.WELL:
             raise _cut()
-        with self.reader.connect() as connection:
-            result = work(connection, *args, **kwargs)
+        result = work(self.store.reading, *args, **kwargs)
         self.weather.reach(f"read {name_of(work)}")
         return result
 
@@ -93,8 +99,8 @@ class Line(Database):
         fate = self.weather.fate(f"database of {self.lane.name}")
         if fate is Fate.BEFORE:
             raise _cut()
-        with self.writer.begin() as connection:
-            result = work(connection, *args, **kwargs)
+        with self.store.writing.begin():
+            result = work(self.store.writing, *args, **kwargs)
         self.weather.reach(f"written {name_of(work)}")
         if fate is not Fate.WELL:
             raise _cut()
@@ -165,8 +171,8 @@ def _cut() -> OperationalError:
 
 def ask(store: Store, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the world reads or writes there itself, past all processes."""
-    with store.engine.begin() as connection:
-        return work(connection, *args, **kwargs)
+    with store.writing.begin():
+        return work(store.writing, *args, **kwargs)
 
 
 Rows = list[dict[str, Any]]

@@ -29,11 +29,12 @@ from storage.statuses import Status
 from storage.vault import new_key
 from tests.simulation import acts
 from tests.simulation.loop import Lane, Loop, made_up
-from tests.simulation.mail import Books, Letter, MailLine, MailWorld, booked
+from tests.simulation.mail import READINGS, Books, Letter, MailLine, MailWorld, booked
 from tests.simulation.process import Parts, Process, Ticker, start
 from tests.simulation.script import HOUR, Event
 from tests.simulation.slack import STOPPED, SlackLine, SlackWorld, Team
 from tests.simulation.store import Store, ask
+from tests.simulation.waiting import wanted
 from tests.simulation.weather import Trap, Weather
 
 #: The first moment of a story: some days before the clocks are set back in New York and Chicago.
@@ -44,6 +45,10 @@ PAUSES: Final = (1.0, 40.0, 400.0, 400.0, 1000.0, 1000.0, 3700.0, 3700.0, 3700.0
 AT_LEAST: Final = 3
 #: What a piece costs when it is ordered, and when it is handed over.
 ORDERED, SETTLED = Decimal("0.84"), Decimal("0.79")
+#: What is done in the first of three such rounds only: nothing that is checked waits for it.
+UPKEEP: Final = frozenset({"inbox", "survey", "silence", "recount", "erase", "tidy", "renewals", "purge", "vacuum"})
+#: How many times as long as all has been calm a process rests until it looks again.
+LATER: Final = 4.0
 NAMES: Final = ("Jane Smith", "Omar Haddad", "Li Wei", "Rosa Diaz", "Tom Becker")
 
 
@@ -196,6 +201,8 @@ class World:
             self.look()
             process = self.processes[number % len(self.processes)]
             for name in process.ticker.jobs:
+                if name in UPKEEP and number % AT_LEAST:
+                    continue
                 process.do(process.ticker.begun(name, self.loop.time()))
                 await asyncio.sleep(0.5)
         await asyncio.sleep(130)
@@ -221,11 +228,11 @@ class World:
     async def _ticking(self, process: Process) -> None:
         while not self.ended:
             calm = self.loop.time() - self.last_event
-            pause = max(3.0, 2.0 * calm) * (0.5 + process.dice.random())
+            pause = max(3.0, LATER * calm) * (0.5 + process.dice.random())
             # When nothing has happened for long it looks rarely, and soon again when something does.
             await asyncio.wait([self.stirred], timeout=pause)
             if not self.ended:
-                await process.tick()
+                await process.tick(wanted(self, process))
 
     def one(self) -> Process | None:
         """A process that could be reached."""
@@ -416,11 +423,12 @@ class World:
         books = self.mail.books.get(f"key {number}")
         letter = books.letters.get(ref) if books else None
         status = Status[word]
-        if letter is None or letter.status is Status.CANCELLED or status <= letter.status:
+        if books is None or letter is None or letter.status is Status.CANCELLED or status <= letter.status:
             return
         if status is Status.CANCELLED and letter.status is not Status.RECEIVED:
             return
         letter.way.append((self.now(), status))
+        books.unread = READINGS
         if status is Status.HANDED_OVER:
             # Postage is settled then.
             letter.cost = SETTLED
