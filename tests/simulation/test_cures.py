@@ -8,8 +8,8 @@ from tests.simulation.runs import Player
 from tests.simulation.script import DAY, HOUR, Event
 
 pytestmark = pytest.mark.timeout(600)
-#: The dice with which each of these stories is told: with others another process may come first.
-SEED = 8
+#: The dice with which each of these stories is told, until one tells it so that it matters who comes first.
+SEEDS = range(1, 9)
 Lines = list[tuple[float, str, tuple[Any, ...]]]
 
 BEGUN: Lines = [
@@ -122,7 +122,7 @@ FOUND: dict[str, Lines] = {
 
 @pytest.mark.parametrize("story", FOUND)
 def test_what_was_found_stays_mended(story: str) -> None:
-    world = Player().play(SEED, events_of(FOUND[story]))
+    world = Player().play(SEEDS[0], events_of(FOUND[story]))
     assert any("loses the database" in line for line in world.trace)
     assert world.faults == [], world.trace
 
@@ -131,6 +131,10 @@ def test_what_was_found_stays_mended(story: str) -> None:
 def test_without_its_cure_a_fault_is_found(cure: str) -> None:
     lines, found = STORIES[cure]
     events = events_of(lines)
-    sick, well = Player(cure).play(SEED, events), Player().play(SEED, events)
-    assert well.faults == []
-    assert any(found in fault for fault in sick.faults), [*sick.trace, sick.faults]
+    sick, well, seen = Player(cure), Player(), list[str]()
+    for seed in SEEDS:
+        assert well.play(seed, events).faults == []
+        seen = sick.play(seed, events).faults
+        if any(found in fault for fault in seen):
+            return
+    pytest.fail(f"without {cure} nothing is found: {seen}")
