@@ -4,9 +4,12 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bot.front.departures import departures
 from handlers.asked import PRESSES, TABLE, Given
 from handlers.context.services import Request
+from handlers.errors import Trouble
 from handlers.text.buttons import Action, OnePiece
 from handlers.text.codec import write
 from storage import channel_settings, workspaces
@@ -187,10 +190,17 @@ async def _tell_left(world: "World", tenant: "Tenant", at: float, delay: float) 
             listen = departures(process.tenants, process.leaving, process.dispatcher.in_flight)
             whose: Any = type("Named", (), {"enterprise_id": None, "team_id": tenant.team.name})()
             whose.is_enterprise_install = False
-            body = {"event_time": at, "event_id": f"Ev{tenant.number}.{at}"}
-            work = process.do(listen(whose, body, {"type": "app_uninstalled"}))  # type: ignore[arg-type]
+            told = {"type": "app_uninstalled"}
+            body = {"event_time": at, "event_id": f"Ev{tenant.number}.{at}", "event": told}
+            # Bolt acknowledges what its listener leaves unacknowledged.
+            unasked: Any = None
+            hearing: Any = listen(unasked, whose, body)
+            work = process.do(hearing)
             await asyncio.wait([work], timeout=SLACK_WAITS)
-            if work.done() and not work.cancelled() and work.exception() is None:
+            error = work.exception() if work.done() and not work.cancelled() else None
+            if work.done() and not work.cancelled() and error is None:
                 world.heard_left[tenant.number] += 1
                 return
+            if error is not None and not isinstance(error, (SQLAlchemyError, Trouble)):
+                world.fault(f"Slack's word that {tenant.team.name} is gone was not taken: {error!r}")
         await asyncio.sleep(pause)
