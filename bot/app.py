@@ -26,7 +26,6 @@ from bot.front.departures import departures
 from bot.front.dispatcher import Dispatcher, InFlight
 from bot.front.door import Door, Room, log_once, open_files
 from bot.front.listeners import build_bolt
-from bot.front.socket import Socket
 from bot.front.web import LIMITS, Front, build_metrics, build_web
 from bot.metrics import Metrics
 from bot.platforms import registry
@@ -56,6 +55,8 @@ from storage.schema import revision
 
 if TYPE_CHECKING:
     from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
+
+    from bot.front.socket import Socket
 
 log = structlog.get_logger()
 
@@ -267,9 +268,10 @@ def _threads(stack: AsyncExitStack, database: Database) -> tuple[Memory, Rendere
 
 
 async def _warm_up(services: Services) -> None:
-    """Fetches matplotlib and its fonts before anybody asks for a picture, but not while the rest is starting."""
+    """Fetches what seals secrets, and matplotlib with its fonts: when all has started, before anybody waits for it."""
     await services.clock.sleep(WARM_UP_AFTER)
-    await asyncio.get_running_loop().run_in_executor(services.renderer.drawing_thread, warm_up)
+    for work in (vault_of(services).prepare, warm_up):
+        await asyncio.get_running_loop().run_in_executor(services.renderer.drawing_thread, work)
 
 
 async def _enter_workspace(
@@ -336,8 +338,10 @@ async def _tenants(
     return Sole(services, workspace, bot_id, bot_user), services
 
 
-async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) -> Socket:
+async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) -> "Socket":
     """Opens the socket to Slack; raises SlackDown when that takes too long (a wrong app token never says so)."""
+    from bot.front.socket import Socket  # noqa: PLC0415 - by HTTP it is not needed
+
     handler = Socket(bolt, settings.slack_app_token.get_secret_value())
     stack.push_async_callback(handler.close_async)
     try:
@@ -347,7 +351,7 @@ async def _connect(stack: AsyncExitStack, settings: Settings, bolt: AsyncApp) ->
     return handler
 
 
-def _connection(handler: Socket | None) -> Callable[[], Awaitable[bool]]:
+def _connection(handler: "Socket | None") -> Callable[[], Awaitable[bool]]:
     async def connected() -> bool:
         return handler is None or bool(await handler.client.is_connected())
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, Strict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
 from handlers.context import table
 from handlers.context.table import Filled
@@ -32,11 +32,17 @@ class NotFromSlackError(ValueError):
     """A request of a shape that Slack does not send."""
 
 
-class _Id(BaseModel):
+class _Shape(BaseModel):
+    """Built with the first that comes of its kind: to build them all is a fiftieth of the start."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class _Id(_Shape):
     id: Maybe = ""
 
 
-class _Person(BaseModel):
+class _Person(_Shape):
     id: Whose
 
 
@@ -44,7 +50,7 @@ class _Person(BaseModel):
 Named = _Id | str | None
 
 
-class Envelope(BaseModel):
+class Envelope(_Shape):
     """What Bolt itself reads of any request, to find out whose it is and what kind it is."""
 
     type: Maybe = ""
@@ -68,12 +74,12 @@ class Envelope(BaseModel):
     actions: list[dict[str, Any]] | None = None
 
 
-class _Tokens(BaseModel):
+class _Tokens(_Shape):
     bot: list[Text] | None = None
     oauth: list[Text] | None = None
 
 
-class _Event(BaseModel):
+class _Event(_Shape):
     type: Text
     subtype: Maybe = ""
     team: Named = None
@@ -88,7 +94,7 @@ class _Event(BaseModel):
     tokens: "Annotated[_Tokens, BeforeValidator(lambda value: value or {})] | None" = None
 
 
-class Typed(BaseModel):
+class Typed(_Shape):
     """A slash command."""
 
     user_id: Whose
@@ -100,11 +106,11 @@ class Typed(BaseModel):
     trigger_id: Maybe = ""
 
 
-class _Option(BaseModel):
+class _Option(_Shape):
     value: Maybe = ""
 
 
-class _Element(BaseModel):
+class _Element(_Shape):
     value: Maybe = ""
     selected_option: _Option | None = None
     selected_options: list[_Option] | None = None
@@ -131,12 +137,12 @@ class _Pressed(_Element):
     type: Maybe = ""
 
 
-class _Container(BaseModel):
+class _Container(_Shape):
     message_ts: Maybe = ""
     is_ephemeral: bool | None = None
 
 
-class _View(BaseModel):
+class _View(_Shape):
     id: Maybe = ""
     callback_id: Maybe = ""
     team_id: Maybe = ""
@@ -146,10 +152,10 @@ class _View(BaseModel):
     private_metadata: Maybe = ""
 
 
-NOWHERE, NO_VIEW = _Container(), _View()
+NOWHERE, NO_VIEW = _Container.model_construct(), _View.model_construct()
 
 
-class Pressed(BaseModel):
+class Pressed(_Shape):
     """A button or a menu, in a message, a modal or Home."""
 
     user: _Person
@@ -161,7 +167,7 @@ class Pressed(BaseModel):
     actions: Annotated[list[_Pressed], Field(min_length=1)]
 
 
-class _State(BaseModel):
+class _State(_Shape):
     values: Annotated[dict[str, dict[str, _Element]], BeforeValidator(lambda value: value or {})] = Field(
         default_factory=dict
     )
@@ -169,10 +175,10 @@ class _State(BaseModel):
 
 class _Form(_View):
     #: A form without inputs may come without it, or with nothing in it.
-    state: Annotated[_State, BeforeValidator(lambda value: value or {})] = _State()
+    state: Annotated[_State, BeforeValidator(lambda value: value or {})] = Field(default_factory=_State)
 
 
-class Submitted(BaseModel):
+class Submitted(_Shape):
     """A form."""
 
     user: _Person
@@ -190,7 +196,7 @@ class Submitted(BaseModel):
         return Filled(self.view.private_metadata, fields, view)
 
 
-class Chosen(BaseModel):
+class Chosen(_Shape):
     """A shortcut on a message."""
 
     user: _Person
@@ -215,24 +221,24 @@ def _texts(block: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-class _Shown(BaseModel):
+class _Shown(_Shape):
     hash: Maybe = ""
 
 
-class _HomeOpened(BaseModel):
+class _HomeOpened(_Shape):
     user: Whose
     tab: Maybe = ""
     view: _Shown | None = None
 
 
-class HomeOpened(BaseModel):
+class HomeOpened(_Shape):
     """The event `app_home_opened`."""
 
     event_id: Text
     event: _HomeOpened
 
 
-class _Mentioned(BaseModel):
+class _Mentioned(_Shape):
     user: Whose
     channel: Text
     text: Maybe = ""
@@ -240,7 +246,7 @@ class _Mentioned(BaseModel):
     thread_ts: Maybe = ""
 
 
-class Mentioned(BaseModel):
+class Mentioned(_Shape):
     """The event `app_mention`."""
 
     event_id: Text
@@ -252,18 +258,18 @@ class Mentioned(BaseModel):
         return re.sub(r"<@\w+(\|[^<>]*)?>", "", self.event.text)
 
 
-class _Function(BaseModel):
+class _Function(_Shape):
     callback_id: Text
 
 
-class _Executed(BaseModel):
+class _Executed(_Shape):
     function: _Function
     inputs: Object | None = None
     function_execution_id: Text
     bot_access_token: Maybe = ""
 
 
-class Executed(BaseModel):
+class Executed(_Shape):
     """The event `function_executed`: a step of a workflow."""
 
     event_id: Text
@@ -274,18 +280,18 @@ class Executed(BaseModel):
         return {key: str(value) for key, value in (self.event.inputs or {}).items()}
 
 
-class _Link(BaseModel):
+class _Link(_Shape):
     url: Text
 
 
-class _Shared(BaseModel):
+class _Shared(_Shape):
     user: Whose
     channel: Text
     message_ts: Text
     links: list[_Link] | None = None
 
 
-class Shared(BaseModel):
+class Shared(_Shape):
     """The event `link_shared`."""
 
     event_id: Text
