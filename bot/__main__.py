@@ -27,6 +27,7 @@ from handlers.errors import ImportRefusedError, Trouble
 from storage.database import DatabaseDownError, DatabaseUrlError
 from storage.failures import is_outage, reason_of, says_why
 from storage.files import DatabaseBusyError
+from storage.pooling import PooledByTransactionError
 from storage.schema.revision import SchemaError
 from storage.vault import VaultError
 from storage.workspaces import WorkspaceUnknownError
@@ -322,7 +323,7 @@ def _database_in_words() -> Iterator[None]:
     """A database that is in trouble ends as a sentence."""
     try:
         yield
-    except DatabaseDownError as error:
+    except (DatabaseDownError, PooledByTransactionError) as error:
         refuse(str(error))
     except SQLAlchemyError as error:
         if not is_outage(error):

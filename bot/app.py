@@ -142,6 +142,7 @@ async def _connect_out(stack: AsyncExitStack, room: Room, *, many: bool) -> Sess
 def prepare_database(settings: Settings) -> Database:
     """Opens the database; a fresh SQLite file is migrated, anything else must serve this version (SchemaError)."""
     database = open_database(settings.database_url)
+    database.require_sessions()
     require_schema(database)
     return database
 
@@ -154,7 +155,8 @@ def require_schema(database: Database) -> None:
 
 
 async def await_database(database: Database) -> None:
-    """Waits until it answers: both may be starting. Raises DatabaseDownError when that takes too long."""
+    """Waits until it answers: both may be starting. Raises DatabaseDownError when that takes too long, and
+    PooledByTransactionError where it could not be worked with."""
     end = time.monotonic() + START_PATIENCE
     while True:
         try:
@@ -167,7 +169,7 @@ async def await_database(database: Database) -> None:
             hint = " ".join(str(DatabaseDownError.__doc__).split())
             log.warning("database.waited_for", reason=reason_of(error), again_in=START_PAUSE, hint=hint)
         else:
-            return
+            return await asyncio.to_thread(database.require_sessions)
         await asyncio.sleep(START_PAUSE)
 
 

@@ -33,6 +33,7 @@ from storage.dialects import is_postgresql
 from storage.failures import READ_ONLY, state_of
 from storage.files import SameFile, held
 from storage.inbox_file import FileInbox, path_beside
+from storage.pooling import require_sessions, tell_options
 from storage.statements import Sql
 from storage.watchdog import Unit, Watchdog
 
@@ -199,6 +200,10 @@ class Database:
                     self.file.require()
                 yield None
 
+    def require_sessions(self) -> None:
+        """Raises PooledByTransactionError where a pooler gives each transaction another connection."""
+        require_sessions(self.reader, self.writer)
+
     @property
     def is_file(self) -> bool:
         """Whether this is SQLite."""
@@ -286,6 +291,7 @@ def _look_after(engine: Engine, watchdog: Watchdog) -> None:
         driver: Any = dialect.loaded_dbapi
         try:
             connection = dialect.connect(*args, **params)
+            tell_options(connection, params["options"])
         except driver.Error:
             watchdog.fell_silent()
             raise

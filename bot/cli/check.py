@@ -23,6 +23,7 @@ from handlers.errors import PlatformDown, SlackDown, Trouble
 from storage import aside, intents, workspaces
 from storage import secrets as sealed_secrets
 from storage.database import open_database, parse_url
+from storage.pooling import PooledByTransactionError
 from storage.schema import revision
 
 T = TypeVar("T")
@@ -192,9 +193,9 @@ def _database(settings: Settings) -> Finding:
         return Finding("Database", True, f"sqlite, no file yet; run makes it ({file})")
     kind = parse_url(settings.database_url).get_backend_name()
     try:
-        found = _look(settings, revision.state)
+        found = _look(settings, revision.state, sessions=True)
         found.require()
-    except revision.SchemaError as error:
+    except (revision.SchemaError, PooledByTransactionError) as error:
         return Finding("Database", False, f"{kind}: {error}")
     except (SQLAlchemyError, OSError) as error:
         return Finding("Database", False, f"{kind} cannot be opened: {_unopened(error)}. Check DATABASE_URL")
@@ -217,8 +218,11 @@ def _unopened(error: SQLAlchemyError | OSError) -> str:
     return next((said for mark, said in known.items() if mark in text), "it refused")
 
 
-def _look(settings: Settings, work: Callable[[Connection], T]) -> T:
+def _look(settings: Settings, work: Callable[[Connection], T], *, sessions: bool = False) -> T:
+    """`sessions`: raises PooledByTransactionError where we could not run."""
     with contextlib.closing(open_database(settings.database_url)) as database:
+        if sessions:
+            database.require_sessions()
         return database.read(work)
 
 
