@@ -161,6 +161,7 @@ async def await_database(database: Database) -> None:
     while True:
         try:
             await asyncio.to_thread(database.read, database_time)
+            await asyncio.to_thread(database.require_sessions)
         except SQLAlchemyError as error:
             if not is_outage(error):
                 raise
@@ -169,7 +170,7 @@ async def await_database(database: Database) -> None:
             hint = " ".join(str(DatabaseDownError.__doc__).split())
             log.warning("database.waited_for", reason=reason_of(error), again_in=START_PAUSE, hint=hint)
         else:
-            return await asyncio.to_thread(database.require_sessions)
+            return
         await asyncio.sleep(START_PAUSE)
 
 
