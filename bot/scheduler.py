@@ -57,6 +57,8 @@ ERASE_EVERY: Final = timedelta(hours=6)
 RENEW_EVERY: Final = 10
 LEAVING_EVERY: Final = timedelta(minutes=1)
 PURGE_EVERY: Final = timedelta(minutes=10)
+#: The inbox's pages are given back as often as that; what another held then is tried again so soon.
+VACUUM_AGAIN: Final = timedelta(minutes=1)
 #: How often is looked, with many workspaces, whose turn has come.
 LOOK_EVERY: Final = timedelta(seconds=30)
 #: Workspaces taken in one transaction; no more are taken while so many wait for a place.
@@ -129,7 +131,7 @@ class Timetable:
         if not self.services.memory.database.is_file:
             # On SQLite the checkpoint does it.
             vacuum = self._once("vacuum", PURGE_EVERY, self.services.memory.clear_log)
-            self._add(scheduler, "vacuum", PURGE_EVERY, vacuum)
+            self._add(scheduler, "vacuum", VACUUM_AGAIN, vacuum)
         self._add(scheduler, "intents", INTENTS_EVERY, self._resume)
         self._add(scheduler, "deliver", self.services.policy.pace, self._deliver)
         return scheduler
@@ -244,14 +246,19 @@ class Timetable:
             return {}
         return await self.services.memory.write(_win, name, self.owner, pause, found)
 
-    def _once(self, name: str, every: timedelta, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        """The work, done by whichever process is first in this time."""
+    def _once(
+        self, name: str, every: timedelta, work: Callable[[], Awaitable[bool | None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """The work, done by whichever process is first in this time. False from it: it could not be done now, and is
+        anybody's at the next tick."""
 
         async def run() -> None:
             token = await self.services.memory.write(leases.win, name, self.owner, every * 0.9)
             if token is not None:
                 async with self._kept({name: token}, every):
-                    await work()
+                    is_done = await work()
+                if is_done is False:
+                    await self.services.memory.write(leases.release, name, token)
 
         return run
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.database import upsert
-from storage.failures import is_outage, reason_of
+from storage.failures import is_outage, place_of, reason_of
 from storage.ledger.stage import cut_text
 from storage.records import Batch, Campaign, Change, Piece, WorkspaceId
 from storage.schema.account_tables import set_aside
@@ -81,7 +81,7 @@ class Sieve:
             if isinstance(error, OwnFault) and not self.broke:
                 # The first of a batch, for all that break are likely to break in the same place.
                 self.broke = True
-                log.error("ledger.broke", ref=_ref(facts[0]), exc_info=error.orig)
+                log.error("ledger.broke", ref=_ref(facts[0]), place=place_of(error.orig))
         else:
             middle = len(facts) // 2
             self.todo += [_batch(facts[middle:]), _batch(facts[:middle])]

@@ -44,6 +44,8 @@ READERS = 4
 #: PostgreSQL undid the transaction for the sake of another, and says that it may be tried again.
 CROSSED: Final = frozenset({"40001", "40P01"})
 TRIES: Final = 5
+#: A lock that was not to be had.
+NOT_TO_BE_HAD: Final = "55P03"
 #: SQLite's log is cut so often, in seconds: who was forgotten stands in it until then.
 CLEAR_EVERY: Final = 600.0
 #: What libpq is told unless DATABASE_URL says otherwise (postgresql.org/docs: libpq-connect; the last is milliseconds).
@@ -233,11 +235,10 @@ class Database:
             # Pages at the table's end that hold nothing are cut off (postgresql.org/docs: sql-vacuum, TRUNCATE).
             try:
                 with self.reader.connect() as connection:
-                    connection.exec_driver_sql("VACUUM (SKIP_LOCKED) inbox")
+                    return _vacuumed(connection)
             except OperationalError:
                 # It takes longer than a reader may: the server's own vacuum does it, bit by bit.
                 return False
-            return True
         with contextlib.closing(self.reader.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute("PRAGMA busy_timeout=0")
@@ -356,6 +357,9 @@ def _open_sqlite(url: URL, now: Callable[[], datetime] | None) -> Database:
         event.listen(engine, "checkout", lambda connection, _entry, _proxy: watchdog.hold(connection))
         event.listen(engine, "close", lambda connection, _entry: watchdog.release(connection))
         event.listen(engine, "connect", _prepare_sqlite)
+        if file is not None:
+            event.listen(engine, "connect", lambda _connection, _entry: file.opened())
+            event.listen(engine, "close", lambda _connection, _entry: file.closed())
         event.listen(engine, "begin", _begin_with(begin))
     event.listen(writer, "rollback", _forget_tables)
     beside = FileInbox(url.database or "")
@@ -367,6 +371,22 @@ def _forget_tables(connection: Connection) -> None:
     # With a connection that broke everything of it is gone anyway.
     if not connection.invalidated:
         connection.info.clear()
+
+
+def _vacuumed(connection: Connection) -> bool:
+    """PostgreSQL: whether the inbox's pages were given back now; else another holds them, of which it only warns."""
+    driver: Any = connection.connection.driver_connection
+    skipped: list[str] = []
+
+    def hear(warning: Any) -> None:
+        skipped.extend([warning.sqlstate] if warning.sqlstate == NOT_TO_BE_HAD else [])
+
+    driver.add_notice_handler(hear)
+    try:
+        connection.exec_driver_sql("VACUUM (SKIP_LOCKED) inbox")
+    finally:
+        driver.remove_notice_handler(hear)
+    return not skipped
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:

@@ -5,6 +5,8 @@ index "operational", as it does a broken connection, and a read-only standby "in
 """
 
 import sqlite3
+import traceback
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -23,6 +25,8 @@ SQLITE_OUTAGES: Final = frozenset({
     sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_NOTADB,
 })  # fmt: skip
+#: Places that are named of an error.
+FRAMES: Final = 12
 #: PostgreSQL's word for a server that takes no writes: a standby, or a primary that was demoted.
 READ_ONLY: Final = "25006"
 
@@ -65,3 +69,19 @@ def reason_of(error: BaseException | None) -> str:
     orig = getattr(error, "orig", None) or error
     code = state_of(error) or getattr(orig, "sqlite_errorname", "")
     return f"{code} {type(orig).__name__}".strip()
+
+
+def place_of(error: BaseException | None) -> str:
+    """Where it broke, the innermost place first, and the same of what it came from. Without their texts, which may
+    quote who a piece was sent to."""
+    said: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        frames = [
+            f"{'/'.join(Path(one.filename).parts[-3:])}:{one.lineno} in {one.name}"
+            for one in reversed(traceback.extract_tb(error.__traceback__)[-FRAMES:])
+        ]
+        said.append(f"{type(error).__name__} at {', '.join(frames)}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "; from ".join(said)

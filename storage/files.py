@@ -37,12 +37,26 @@ class SameFile:
         #: Its log, in which stands what was committed last; looked at once it was remembered.
         self.log = Path(f"{self.path}-wal")
         self.first_log: tuple[int, int] | None = None
+        #: Connections that are open of those whose makers say so.
+        self.connections = 0
         self.gone = False
         self.changing = threading.Lock()
 
     def remember(self) -> None:
         """The file is open now."""
         self.first = self.first or _identity(self.path)
+
+    def opened(self) -> None:
+        """One more connection is open, until `closed`. The log is there as long as any is."""
+        with self.changing:
+            self.connections += 1
+
+    def closed(self) -> None:
+        """One fewer. Who closes the last one deletes the log."""
+        with self.changing:
+            self.connections -= 1
+            if self.connections <= 0:
+                self.forget_log()
 
     def remember_log(self) -> None:
         """Its log is there now, and stays: for whoever keeps a connection open until `forget_log`."""
@@ -56,6 +70,8 @@ class SameFile:
         """Raises OperationalError, as an outage, while another file or none stands at this path."""
         if self.first is None:
             return
+        if self.connections > 0 and self.first_log is None:
+            self.remember_log()
         log_gone = self.first_log is not None and _identity(self.log) != self.first_log
         gone = log_gone or _identity(self.path) != self.first
         if gone != self.gone:

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from storage.failures import reason_of
 from storage.files import SameFile
 from storage.statements import load
 
@@ -41,6 +42,12 @@ LOG_PAGES: Final = 16_384
 #: Stands in the header of either file, and nowhere else is it used.
 MARK: Final = "PRAGMA user_version"
 DELETED: Final = "What waited here was another database's, and is deleted. What it told is in the next polls' reports."
+#: That the file itself is damaged, or is none of SQLite's.
+DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+MENDED: Final = (
+    "Stop the bot, move this file with its -wal and -shm elsewhere, and start the bot again: it makes a new one. What "
+    "waited here is in the next polls' reports."
+)
 #: A call of nobody's, which is gone again before anybody sees it.
 PROOF: Final = "INSERT INTO inbox (workspace_id, heard_at, platform, body) VALUES (0, 0, '', x'')"
 AHEAD: Final = str(load("inbox_ahead").sqlite)
@@ -78,6 +85,7 @@ class FileInbox:
     def __init__(self, ledger: str) -> None:
         self.ledger, self.path = ledger, path_beside(ledger)
         self._is_ours = False
+        self._is_damaged = False
         #: Whether the last call that was to be kept was not: what the ledger takes meanwhile says nothing of that.
         self.failing = False
         self.file = SameFile(str(self.path))
@@ -173,9 +181,24 @@ class FileInbox:
 
     @contextmanager
     def _using(self, single: Single, statement: str) -> Iterator[sqlite3.Connection]:
-        with _named(statement), single.alone() as connection:
+        with self._named(statement), single.alone() as connection:
             self.file.require()
             yield connection
+
+    @contextmanager
+    def _named(self, statement: str) -> Iterator[None]:
+        """What SQLite raises, as SQLAlchemy tells what the ledger's file raises, and without a value."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._say_damage(error)
+            raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from None
+
+    def _say_damage(self, error: sqlite3.Error) -> None:
+        """Once: whoever keeps or merges a call meets it again and again."""
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in DAMAGED and not self._is_damaged:
+            self._is_damaged = True
+            log.error("inbox.damaged", file=str(self.path), reason=reason_of(error), do=MENDED)
 
     def _opened(self, synchronous: str) -> sqlite3.Connection:
         self.file.require()
@@ -231,10 +254,14 @@ def _mark_of(ledger: str) -> int:
         return int(file.execute(MARK).fetchone()[0])
 
 
-@contextmanager
-def _named(statement: str) -> Iterator[None]:
-    """What SQLite raises, as SQLAlchemy tells what the ledger's file raises, and without a value."""
+def damage(ledger: str) -> str:
+    """What is wrong with the inbox beside this ledger; "" for nothing, or where there is none yet. Changes nothing."""
+    path = path_beside(ledger)
+    if not path.exists():
+        return ""
     try:
-        yield
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", timeout=BUSY_SECONDS, uri=True)) as file:
+            found = str(file.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.Error as error:
-        raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from None
+        return reason_of(error)
+    return "" if found == "ok" else "it is damaged"

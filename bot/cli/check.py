@@ -20,7 +20,7 @@ from bot.settings import Settings, SettingsError, misspelt
 from bot.slack import client as slack
 from handlers.context import gaps
 from handlers.errors import PlatformDown, SlackDown, Trouble
-from storage import aside, intents, workspaces
+from storage import aside, inbox_file, intents, workspaces
 from storage import secrets as sealed_secrets
 from storage.database import open_database, parse_url
 from storage.pooling import PooledByTransactionError
@@ -227,8 +227,17 @@ def _look(settings: Settings, work: Callable[[Connection], T], *, sessions: bool
 
 
 def _kept(settings: Settings) -> list[Finding]:
-    """What went wrong when the accounts were last read."""
-    return [*_aside(settings), *_gaps(settings)]
+    """What went wrong when the accounts were last read, or with what is to be kept."""
+    return [*_inbox(settings), *_aside(settings), *_gaps(settings)]
+
+
+def _inbox(settings: Settings) -> list[Finding]:
+    """What is wrong with the file that holds webhook calls until they are merged, if anything. SQLite alone has one."""
+    url = parse_url(settings.database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return []
+    path, why = inbox_file.path_beside(url.database), inbox_file.damage(url.database)
+    return [Finding("Inbox", False, f"{path}: {why}. {inbox_file.MENDED}")] if why else []
 
 
 def _aside(settings: Settings) -> list[Finding]:

@@ -112,9 +112,9 @@ class Memory:
         """See `Database.checkpoint`."""
         await asyncio.get_running_loop().run_in_executor(self.readers, self.database.checkpoint)
 
-    async def clear_log(self) -> None:
+    async def clear_log(self) -> bool:
         """See `Database.clear_log`."""
-        await self.on_reader(self.database.clear_log)
+        return await self.on_reader(self.database.clear_log)
 
     def recognizing(self, workspace_id: WorkspaceId, of: Print) -> Known:
         """Tells of a report's pieces which said exactly this when they were last merged."""

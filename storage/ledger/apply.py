@@ -20,7 +20,7 @@ from storage.ledger import pieces as ledger_pieces
 from storage.ledger import stage
 from storage.ledger import tallies as tally
 from storage.records import Batch, Campaign, Change, WorkspaceId
-from storage.schema.tables import campaigns
+from storage.schema.tables import Moment, campaigns
 
 T = TypeVar("T")
 #: What was heard, and when.
@@ -75,7 +75,7 @@ def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequenc
     """
     told = sorted(told, key=itemgetter(0))
     batch = told[0][1] if len(told) == 1 else merged([one for _, one in told])
-    _merge_campaigns(connection, workspace_id, batch, now, waited=told[0][0] < now)
+    _merge_campaigns(connection, workspace_id, told, now)
     if not batch.pieces and not batch.changes:
         return Applied()
     stage.begin(connection)
@@ -133,13 +133,14 @@ def _sliced(things: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
         yield part
 
 
-def _merge_campaigns(
-    connection: Connection, workspace_id: WorkspaceId, batch: Batch, now: datetime, *, waited: bool
-) -> None:
+def _merge_campaigns(connection: Connection, workspace_id: WorkspaceId, told: Sequence[Heard], now: datetime) -> None:
     known: dict[str, Campaign] = {}
-    for campaign in batch.campaigns:
-        known[campaign.ref] = _fuller(campaign, known.get(campaign.ref))
-    named = {piece.campaign_ref for piece in batch.pieces if piece.campaign_ref}
+    heard: dict[str, datetime] = {}
+    for heard_at, batch in told:
+        for campaign in batch.campaigns:
+            known[campaign.ref] = _fuller(campaign, known.get(campaign.ref))
+            heard[campaign.ref] = heard_at
+    named = {piece.campaign_ref for _, batch in told for piece in batch.pieces if piece.campaign_ref}
     refused = _without_room(connection, workspace_id, known.keys() | named)
     if named - known.keys() - refused:
         _insert_stubs(connection, workspace_id, named - known.keys() - refused)
@@ -152,18 +153,23 @@ def _merge_campaigns(
     # A name stands in for itself only where the campaign is new: what was told is asked for, not what is inserted.
     texts: dict[str, Any] = {name: func.coalesce(bindparam(f"told_{name}"), campaigns.c[name]) for name in TEXTS}
     facts: dict[str, Any] = {name: func.coalesce(new[name], campaigns.c[name]) for name in FACTS}
-    # What waited may be older, by its own word, than what was told since: it fills what that left open, and no more.
-    # What is told now is the newer whatever it says of itself, and no word of the future holds up what comes after it.
-    unsaid = or_(campaigns.c.updated_at.is_(None), campaigns.c.updated_at > now, new.updated_at.is_(None))
-    newer = or_(unsaid, new.updated_at >= campaigns.c.updated_at) if waited else true()
-    told: dict[str, Any] = {}
+    # What waited may be older, by its own word or else by when it was heard, than what was told since: it fills what
+    # that left open, and no more. What is told now is the newer whatever it says of itself, and no word of the future
+    # holds up what comes after it.
+    unsaid = or_(campaigns.c.updated_at.is_(None), campaigns.c.updated_at > now)
+    as_of = func.coalesce(new.updated_at, bindparam("heard_at", type_=Moment))
+    newer = or_(unsaid, as_of >= campaigns.c.updated_at) if told[0][0] < now else true()
+    merging: dict[str, Any] = {}
     for name, value in (texts | facts).items():
         kept = campaigns.c[name]
         is_open = kept.in_(("", STANDS_IN + campaigns.c.ref)) if name in TEXTS else kept.is_(None)
-        told[name] = case((newer | is_open, value), else_=kept)
-    statement = statement.on_conflict_do_update(index_elements=[campaigns.c.workspace_id, campaigns.c.ref], set_=told)
+        merging[name] = case((newer | is_open, value), else_=kept)
+    key = [campaigns.c.workspace_id, campaigns.c.ref]
+    statement = statement.on_conflict_do_update(index_elements=key, set_=merging)
     rows = [
-        _campaign_row(workspace_id, known[ref]) | {f"told_{name}": _text_of(known[ref], name) for name in TEXTS}
+        _campaign_row(workspace_id, known[ref])
+        | {f"told_{name}": _text_of(known[ref], name) for name in TEXTS}
+        | {"heard_at": heard[ref]}
         for ref in sorted(known)
     ]
     connection.execute(statement, rows)

@@ -5,11 +5,13 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
 from bot.__main__ import app as command_line
@@ -34,13 +36,14 @@ def webhook(secret: str, number: int) -> tuple[bytes, dict[str, str]]:
     return body, {"X-Stannp-Signature": wire.sign(body, secret), "Content-Type": "application/json"}
 
 
+@pytest.mark.parametrize("name", ["mail.db", "mail.db-wal"])
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
 async def test_a_file_that_is_gone_is_seen_at_once_and_nothing_is_taken_for_kept(
-    doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+    doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path, how: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     slack, stannp = doubles
-    path, aside = tmp_path / "mail.db", tmp_path / "aside.db"
-    settings = settings_for(slack, stannp, f"sqlite:///{path}", "http")
+    path, aside = tmp_path / name, tmp_path / "aside.db"
+    settings = settings_for(slack, stannp, f"sqlite:///{tmp_path}/mail.db", "http")
     async with running(settings) as app, aiohttp.ClientSession(f"http://127.0.0.1:{app.port}") as client:
 
         async def tell(number: int) -> int:
@@ -66,6 +69,35 @@ async def test_a_file_that_is_gone_is_seen_at_once_and_nothing_is_taken_for_kept
         )
         app.scheduler.pause()
     assert caplog.text.count("database.file_gone") == 1
+
+
+def test_a_log_that_is_taken_away_is_an_outage_and_stopping_keeps_what_it_held(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/mail.db"
+    database = open_database(url)
+    revision.migrate(database)
+    database.write(workspaces.ensure, "T1", "Acme", "USD")
+    for end in ("-wal", "-shm"):
+        (tmp_path / f"mail.db{end}").unlink()
+    for work in (database.read, database.write):
+        with pytest.raises(OperationalError):
+            work(workspaces.every)
+    assert not database.is_well()
+    database.close()
+    with closing(open_database(url)) as again:
+        assert [one.team_id for one in again.read(workspaces.every)] == ["T1"]
+        assert again.write(workspaces.ensure, "T2", "Beta", "USD").team_id == "T2"
+
+
+def test_a_log_that_goes_with_the_last_connection_is_no_loss(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/mail.db")
+    revision.migrate(database)
+    for team in ("T1", "T2"):
+        database.write(workspaces.ensure, team, "Acme", "USD")
+        database.reader.dispose()
+        database.writer.dispose()
+        assert not (tmp_path / "mail.db-wal").exists()
+    assert len(database.read(workspaces.every)) == 2
+    database.close()
 
 
 @pytest.mark.parametrize("link", ["symlink", "hard link", "linked folder"])

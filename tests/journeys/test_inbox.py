@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, create_engine, func, select
 from typer.testing import CliRunner
 
 from bot.__main__ import app as command_line
 from bot.app import App, Part, running
+from bot.cli.check import check
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble
 from storage import aside
@@ -234,6 +236,43 @@ async def test_what_was_merged_leaves_the_files_of_the_database_while_the_bot_ru
 
     assert await app.services.memory.read(size)
     job = app.scheduler.get_job("vacuum")
+    # Another holds it: that it was to be done is not that it was.
+    other = create_engine(app.services.memory.database.writer.url)
+    with other.begin() as holding_it:
+        holding_it.exec_driver_sql("LOCK TABLE inbox IN SHARE UPDATE EXCLUSIVE MODE")
+        await job.func(*job.args, **job.kwargs)
+        while app.in_flight.is_running("tick:vacuum"):
+            await asyncio.sleep(0.05)
+    other.dispose()
+    assert await app.services.memory.read(size)
     await job.func(*job.args, **job.kwargs)
     while await app.services.memory.read(size):
         await asyncio.sleep(0.05)
+
+
+async def test_a_damaged_inbox_is_named_by_the_check_and_in_the_log_with_what_to_do(
+    doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack, stannp = doubles
+    settings, path = settings_for(slack, stannp, f"sqlite:///{tmp_path}/mail.db", "http"), tmp_path / "mail.db-inbox"
+    async with running(settings) as app:
+        assert await stannp.call_webhook(address(app), a_call(stannp)) == 200
+        await all_merged(app)
+        app.scheduler.pause()
+    assert [one for one in await check(settings) if one.what == "Inbox"] == []
+    path.write_bytes(b"This is no database. " * 500)
+    (found,) = [one for one in await check(settings) if one.what == "Inbox"]
+    assert not found.ok
+    assert str(path) in found.text
+    assert "move this file" in found.text
+    async with running(settings) as app, aiohttp.ClientSession(f"http://127.0.0.1:{app.port}") as client:
+        assert await stannp.call_webhook(address(app), a_call(stannp)) == 503
+        async with client.get("/readyz") as ready:
+            assert ready.status == 503
+        app.scheduler.pause()
+    assert caplog.text.count("inbox.damaged") == 1
+    assert "move this file" in caplog.text
+    path.rename(tmp_path / "elsewhere")
+    async with running(settings) as app:
+        assert await stannp.call_webhook(address(app), a_call(stannp)) == 200
+        app.scheduler.pause()

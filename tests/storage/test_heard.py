@@ -124,6 +124,28 @@ def test_a_word_of_the_future_does_not_hold_up_a_call_that_waited(database: Data
     assert database.read(queries.campaigns_of, workspace.id)[0].facts.name == "New"
 
 
+@pytest.mark.parametrize(("heard", "name"), [(timedelta(hours=-3), "Drop 0"), (timedelta(hours=-1), "Told later")])
+def test_a_call_that_does_not_say_when_it_changed_is_of_when_it_was_heard(
+    database: Database, workspace: Workspace, heard: timedelta, name: str
+) -> None:
+    polled = a_campaign(name="Drop 0", updated_at=NOW - timedelta(hours=2))
+    database.write(ledger.apply, workspace.id, a_batch(polled), NOW - timedelta(hours=2))
+    waited = a_campaign(name="Told later", recipients=12)
+    database.write(ledger.apply_heard, workspace.id, [(NOW + heard, a_batch(waited))], NOW)
+    found = database.read(queries.campaigns_of, workspace.id)[0].facts
+    assert (found.name, found.recipients) == (name, 12)
+    assert found.updated_at == NOW - timedelta(hours=2), "nothing newer was said"
+
+
+def test_a_poll_that_does_not_say_when_it_changed_is_the_newer(database: Database, workspace: Workspace) -> None:
+    said = a_campaign(name="Old", stage=CampaignStage.BOOKED, updated_at=NOW - timedelta(hours=2), recipients=12)
+    database.write(ledger.apply, workspace.id, a_batch(said), NOW)
+    database.write(ledger.apply, workspace.id, a_batch(a_campaign(name="New", stage=None)), NOW + timedelta(minutes=5))
+    found = database.read(queries.campaigns_of, workspace.id)[0].facts
+    assert (found.name, found.stage, found.recipients) == ("New", CampaignStage.BOOKED, 12)
+    assert found.updated_at == NOW - timedelta(hours=2)
+
+
 def test_an_older_call_names_a_campaign_that_nobody_has_named(database: Database, workspace: Workspace) -> None:
     nameless = a_campaign(updated_at=NOW)
     database.write(ledger.apply, workspace.id, a_batch(replace(nameless, name=None, stage=None)), NOW)

@@ -178,7 +178,22 @@ async def test_a_fault_of_ours_over_one_call_stops_nobody_and_is_reported(
     assert found is not None
     assert (found.number, found.newest) == (1, aside.Refused("3", type(fault).__name__))
     assert caplog.text.count("ledger.broke") == 1
-    assert "Traceback (most recent call last)" in caplog.text
+    assert f"{type(fault).__name__} at handlers/" in caplog.text or f"{type(fault).__name__} at tests/" in caplog.text
+    assert "memory.py" in caplog.text, "and how it came there"
+
+
+async def test_whom_a_fault_names_stays_out_of_the_log(
+    office: Office, merger: Merger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    take(office, "1", "2")
+    fault = AttributeError("no place for Wilhelmina Quackenbush")
+    fault.__cause__ = KeyError("77 Xylophone Alley")
+    trouble(monkeypatch, fault, "2")
+    await merger.drain()
+    assert (known(office), caplog.text.count("ledger.broke")) == (["1"], 1)
+    assert "from KeyError" in caplog.text
+    for word in ("Wilhelmina", "Quackenbush", "Xylophone"):
+        assert word not in caplog.text
 
 
 @pytest.mark.parametrize("fault", FAULTS)
