@@ -7,7 +7,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.patches import Rectangle, Wedge
+from matplotlib.patches import Circle, Rectangle, Wedge
 from PIL import Image
 
 from handlers.charts import canvas
@@ -15,7 +15,7 @@ from handlers.charts.canvas import DPI, EDGE, FONT, FOOT, HAIR, HEIGHT, SMALL, W
 from handlers.charts.values import Pie
 from handlers.text import formatting
 from handlers.text.mixes import Row, headline, rows_of
-from handlers.text.status_styles import INK, PAPER, QUIET, ink_on
+from handlers.text.status_styles import FRAME, INK, PAPER, QUIET, ink_on
 
 #: A line of the legend, and the square in which each of its characters is drawn, this far from its left edge.
 LINE: Final = 58
@@ -116,6 +116,8 @@ def _draw_ring(figure: Figure, rows: list[Row], where: Place) -> None:
             x, y = where.center[0] + reach * cos(angle), where.center[1] + reach * sin(angle)
             write(figure, x, y, row.share, SMALL, weight="bold", ha="center", color=ink_on(row.color))
         start = end
+    for radius in (where.radius, where.radius * HOLE):
+        figure.add_artist(Circle(where.center, radius, fill=False, edgecolor=FRAME, linewidth=0.9, transform=None))
     _write_total(figure, sum(row.number for row in rows), where)
 
 
@@ -150,9 +152,8 @@ def _name(label: str, color: str) -> Image.Image:
     width = 470
     figure = canvas.sheet(width, CELL)
     corner = (2, (CELL - SWATCH) / 2)
-    frame = "#8A8D91"
     figure.add_artist(
-        Rectangle(corner, SWATCH, SWATCH, facecolor=color, edgecolor=frame, linewidth=0.4, transform=None)
+        Rectangle(corner, SWATCH, SWATCH, facecolor=color, edgecolor=FRAME, linewidth=0.4, transform=None)
     )
     write(figure, NAME_LEFT - EDGE, CELL / 2, label, SMALL)
     return canvas.pixels_of(figure, (0, 0, width, CELL))

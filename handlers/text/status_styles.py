@@ -34,6 +34,8 @@ OTHER_LABEL: Final = "Other"
 OTHER_EMOJI: Final = ":grey_question:"
 OTHER_SQUARE: Final = ":white_square_button:"
 OTHER_COLOR: Final = "#E9DDF0"
+#: Around what is pale: without it three of the colors end somewhere in the paper.
+FRAME: Final = "#8A8D91"
 INK: Final = "#1D1C1D"
 QUIET: Final = "#5E5D60"
 PAPER: Final = "#FFFFFF"

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.patches import Circle
 from matplotlib.text import Text
 from PIL import Image
 
@@ -20,7 +22,7 @@ from handlers.charts.drawing import draw_pie
 from handlers.charts.values import Pie
 from handlers.text import formatting
 from handlers.text.mixes import rows_of
-from handlers.text.status_styles import STYLES, lightness
+from handlers.text.status_styles import FRAME, PAPER, STYLES, lightness
 from storage.statuses import LIFECYCLE
 
 counts = st.lists(st.integers(0, 10_000_000) | st.just(0), min_size=len(LIFECYCLE), max_size=len(LIFECYCLE)).map(tuple)
@@ -156,6 +158,17 @@ def test_neighbors_in_the_pie_stay_apart_in_gray_and_for_color_blind_eyes() -> N
         assert contrast(first, second) >= 1.4, (first, second)
         for blindness in BLINDNESS.values():
             assert distance(blindness, first, second) >= 40, (first, second)
+
+
+def test_each_color_ends_in_a_line_that_stands_out_from_the_paper() -> None:
+    """WCAG 2.2, 1.4.11: three to one. Pale colors do not reach it by themselves; the legend's words need no color."""
+    assert contrast(FRAME, PAPER) >= 3
+    ring = canvas.easel()
+    pie.compose(ring, Pie("Spring", "now", MIXES["every status"], 5))
+    lines = [one for one in ring.artists if isinstance(one, Circle)]
+    assert len(lines) == 2
+    assert all(to_hex(one.get_edgecolor()).upper() == FRAME for one in lines)
+    canvas.clear(ring)
 
 
 def test_all_eight_stay_apart_for_color_blind_eyes() -> None:

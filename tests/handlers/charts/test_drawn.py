@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle, Wedge
+from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle, Wedge
 from matplotlib.text import Text
 from PIL import Image
 
@@ -95,6 +95,9 @@ def parts(figure: Any) -> Iterator[str]:
                 turn, width = f"{one.theta1:.0f}..{one.theta2:.0f}", one.width or one.r
                 at = f"{one.center[0]:.0f},{one.center[1]:.0f} {one.r:.0f} {width:.0f}"
                 yield f"wedge {at} {turn} {_colors(one)}"
+            case Circle():
+                x, y = one.center
+                yield f"circle {x:.0f},{y:.0f} {one.get_radius():.0f} {to_hex(one.get_edgecolor())} {one.get_linewidth()}"
             case FancyBboxPatch():
                 box = f"{one.get_x():.0f},{one.get_y():.0f} {one.get_width():.0f} {one.get_height():.0f}"
                 yield f"tile {box} {_colors(one)}"
