@@ -16,7 +16,7 @@ from bot.sandbox.clock import StoryClock
 from bot.sandbox.second import Second, open_second
 from bot.sandbox.slack import BOT_USER, Posted, SlackDouble
 from bot.sandbox.stannp import Mailpiece
-from bot.sandbox.story import ZONE, Story
+from bot.sandbox.story import ZONE, Story, next_hour
 from handlers.alerts import digests
 from handlers.errors import Trouble
 from handlers.setup import problems
@@ -40,6 +40,9 @@ DECIDING: Final = 120.0
 DOING: Final = 6.0
 #: The hour at which #mail-ops reads its digest.
 DIGEST: Final = 9
+NOTHING: Final = timedelta()
+#: So many seconds after a window last showed its welcome the story goes on.
+GREETED: Final = 3.0
 #: Pieces in a call of the webhook.
 CALLED: Final = 100
 #: Messages that are kept, and how often (in ticks) the rest is dropped.
@@ -65,6 +68,8 @@ class Calendar:
     asked: tuple[str, float] = ("", 0.0)
     #: When somebody last pressed something (`time.monotonic()`).
     touched: float = float("-inf")
+    #: When a window last showed its welcome: who reads it has missed nothing.
+    greeted: float = float("-inf")
     ticks: int = 0
     #: Once somebody asked for it; ended with the story.
     second: Second | None = None
@@ -75,8 +80,12 @@ class Calendar:
         self.touched = time.monotonic()
 
     def is_waiting(self) -> bool:
-        """Whether the story waits: for an approval, or a moment for who is just doing something."""
-        return self.is_deciding() or time.monotonic() - self.touched < DOING
+        """Whether the story waits: for an approval, for who reads the welcome, or a moment for who does something."""
+        return self.is_deciding() or self.is_greeting() or time.monotonic() - self.touched < DOING
+
+    def is_greeting(self) -> bool:
+        """Whether a window shows its welcome."""
+        return time.monotonic() - self.greeted < GREETED
 
     async def turn(self) -> None:
         """For ever."""
@@ -117,11 +126,15 @@ class Calendar:
         return self.second
 
     async def pass_time(self, span: timedelta) -> None:
-        """So much of the story passes at once."""
-        await self._wait_for_the_bot()
-        self.clock.jump(span)
-        await self.tell(self.story.go_on(self.clock.now()))
-        await self._look()
+        """So much of the story passes at once, but for its mornings: what is said at 9 AM is not said at noon."""
+        while span > NOTHING:
+            now = self.clock.now()
+            step = min(span, next_hour(now, DIGEST, None) - now)
+            await self._wait_for_the_bot()
+            self.clock.jump(step)
+            await self.tell(self.story.go_on(self.clock.now()))
+            await self._look()
+            span -= step
 
     async def _wait_for_the_bot(self) -> None:
         begun = time.monotonic()

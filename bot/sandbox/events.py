@@ -67,6 +67,7 @@ class Events:
             "slow": bool(calendar.slack.faults),
             "silent": not calendar.calls,
             "waits": calendar.is_deciding(),
+            "greets": calendar.is_greeting(),
             "booked": booked.name if booked else "",
             "installed": bool(calendar.second and calendar.second.slack.scopes),
         }

@@ -80,6 +80,8 @@ class Page:
         asked = request.query
         known, user, window = asked.get("since", ""), asked.get("user", ANA), asked.get("window", "")
         team = asked.get("team", "")
+        if "welcome" in asked:
+            self.now.greeted = time.monotonic()
         end = time.monotonic() + BREATH
         while self._version(team) == known and time.monotonic() < end:
             await asyncio.sleep(0.05)  # an Event would have to be told by every double

@@ -225,6 +225,21 @@ async def test_the_welcome_leads_through_three_steps_and_stays_closed(visit: Vis
     await expect(welcome).to_be_hidden()
 
 
+async def test_the_story_waits_while_its_welcome_is_open(visit: Visit) -> None:
+    page = await visit.open(WIDE, greeted=False)
+    calendar = visit.demo.calendar
+    await expect(page.locator("#pace")).to_have_text("waits: welcome is open")
+    await page.select_option("#speed", "2")
+    jumped = calendar.clock.jumped
+    # Several looks at the calendar.
+    await page.wait_for_timeout(3000)
+    assert calendar.clock.jumped == jumped
+    await page.get_by_role("button", name="Close the welcome").click()
+    while calendar.clock.jumped == jumped:
+        await page.wait_for_timeout(200)
+    await expect(page.locator("#pace")).not_to_have_text("waits: welcome is open")
+
+
 async def test_a_cancellation_is_approved_by_a_second_person(visit: Visit) -> None:
     page = await visit.open(WIDE)
     await make(page, "Approvals by a second person")
@@ -360,6 +375,22 @@ async def test_a_pie_is_posted_to_a_channel_and_shows_that_it_was(visit: Visit) 
     await expect(modal.locator("option", has_text="Ana")).to_have_count(0)
     await modal.locator(".foot .primary").click()
     await expect(page.locator(".toast", has_text="#mail-ops")).to_be_visible()
+
+
+async def test_the_first_line_of_a_new_answer_is_in_sight(page: Page) -> None:
+    box = page.locator("#messages")
+    for text, begins in (
+        ("/mailstatus Spring lapsed", "delivered"),
+        ("/mailstatus help", "Where is our mail?"),
+        ("/mailstatus", "Your mail"),
+    ):
+        answer = await say(page, text)
+        await expect(answer).to_contain_text(begins)
+        gap = f"(newest, box) => newest.getBoundingClientRect().top - document.querySelector('{'#messages'}').getBoundingClientRect().top"
+        await page.wait_for_timeout(300)
+        above = await answer.evaluate(gap)
+        assert above >= 0, f"{text}: {-above} pixels of the answer are out of sight"
+        assert await box.evaluate("box => box.scrollTop") > 0
 
 
 async def test_who_reads_further_up_stays_there(page: Page, visit: Visit) -> None:

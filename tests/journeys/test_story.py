@@ -173,6 +173,15 @@ async def test_the_morning_brings_a_digest(demo: Demo) -> None:
     assert [one for one in demo.slack.messages if one.channel == OPS and "Good morning" in str(one.blocks) + one.text]
 
 
+async def test_however_fast_the_days_pass_mornings_are_at_nine(demo: Demo) -> None:
+    for _ in range(8):
+        await demo.calendar.pass_time(timedelta(hours=17))
+    said = [one for one in demo.slack.messages if one.channel == OPS and "Good morning" in str(one.blocks) + one.text]
+    assert len(said) >= 3
+    hours = [datetime.fromtimestamp(float(one.ts), ZONE) for one in said]
+    assert {(at.hour, at.minute // 15) for at in hours} == {(9, 0)}, hours
+
+
 async def test_the_story_can_begin_anew(demo: Demo) -> None:
     await demo.calendar.pass_time(timedelta(days=20))
     number = demo.page.number

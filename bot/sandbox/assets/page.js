@@ -52,7 +52,7 @@ function showTime() {
   const { paused, day_seconds: pace, going_on: going } = state.data;
   $("day").textContent = inZone(storyNow(), { weekday: "short", month: "short", day: "numeric", year: "numeric" });
   $("day").dateTime = storyNow().toISOString();
-  $("pace").textContent = paused ? "paused" : going?.waits ? "waits for an approval" : inZone(storyNow(), { hour: "numeric", minute: "2-digit" });
+  $("pace").textContent = paused ? "paused" : going?.waits ? "waits for an approval" : going?.greets ? "waits: welcome is open" : inZone(storyNow(), { hour: "numeric", minute: "2-digit" });
   $("pause").textContent = paused ? "Play" : "Pause";
   $("pause").setAttribute("aria-pressed", String(Boolean(paused)));
   const select = $("speed");
@@ -85,7 +85,7 @@ function show() {
 let asked = 0;
 async function look(since) {
   const turn = ++asked;
-  const answer = await fetch(`/state?user=${state.me}&team=${state.team}&window=${state.window}&since=${since}`);
+  const answer = await fetch(`/state?user=${state.me}&team=${state.team}&window=${state.window}&since=${since}${$("welcome").hidden ? "" : "&welcome"}`);
   if (!answer.ok) throw new Error("between two stories");
   const told = await answer.json();
   // A later question was asked meanwhile, as somebody else.

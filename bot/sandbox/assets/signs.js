@@ -54,7 +54,7 @@ const say = (text) => {
   state.sent = true;
   act({ kind: "say", channel: state.channel, text });
 };
-// What can be cancelled now: the story goes on while the welcome is open.
+// What can be cancelled now. The story waits while the welcome is open, but for what is made to happen.
 const booked = () => state.data.going_on?.booked || "Holiday postcards";
 const told = (words) => (typeof words === "function" ? words() : words);
 const STEPS = [

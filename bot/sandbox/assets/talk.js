@@ -128,7 +128,14 @@ function entries(list, repliesOf) {
   return wanted;
 }
 
-const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 60;
+// The end, but never past the first line of what is newest: an answer is read from its beginning.
+function newestIn(box) {
+  const end = box.scrollHeight - box.clientHeight;
+  const newest = box.lastElementChild;
+  if (!newest) return end;
+  return Math.min(end, newest.getBoundingClientRect().top - box.getBoundingClientRect().top + box.scrollTop - 4);
+}
+const atEnd = (box) => newestIn(box) - box.scrollTop < 60;
 const empty = { ts: "empty", key: "empty", build: () => make("p", { class: "empty", "data-ts": "empty" }, "Nothing here yet. Type / to see what you can ask, or pick a suggestion.") };
 
 function showHome() {
@@ -147,7 +154,7 @@ function showThread() {
   const box = $("replies");
   const stay = !atEnd(box);
   reconcile(box, entries([parent, ...here().filter((one) => one.thread === state.thread)], () => []));
-  if (!stay) box.scrollTop = box.scrollHeight;
+  if (!stay) box.scrollTop = newestIn(box);
 }
 
 let last = "";
@@ -163,7 +170,7 @@ export function show() {
   const tops = all.filter((one) => !one.thread || !known.has(one.thread));
   const follow = moved || atEnd(box) || state.sent;
   reconcile(box, tops.length ? entries(tops, (one) => all.filter((reply) => reply.thread === one.ts)) : [empty]);
-  if (follow) box.scrollTop = box.scrollHeight;
+  if (follow) box.scrollTop = newestIn(box);
   state.read[state.channel] = all.at(-1)?.ts ?? "";
   showThread();
 }
