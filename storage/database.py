@@ -29,7 +29,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.dialects import is_postgresql
+from storage.dialects import is_postgresql, vacuum_inbox
 from storage.failures import READ_ONLY, state_of
 from storage.files import SameFile, held
 from storage.inbox_file import FileInbox, path_beside
@@ -44,8 +44,6 @@ READERS = 4
 #: PostgreSQL undid the transaction for the sake of another, and says that it may be tried again.
 CROSSED: Final = frozenset({"40001", "40P01"})
 TRIES: Final = 5
-#: A lock that was not to be had.
-NOT_TO_BE_HAD: Final = "55P03"
 #: SQLite's log is cut so often, in seconds: who was forgotten stands in it until then.
 CLEAR_EVERY: Final = 600.0
 #: What libpq is told unless DATABASE_URL says otherwise (postgresql.org/docs: libpq-connect; the last is milliseconds).
@@ -235,7 +233,7 @@ class Database:
             # Pages at the table's end that hold nothing are cut off (postgresql.org/docs: sql-vacuum, TRUNCATE).
             try:
                 with self.reader.connect() as connection:
-                    return _vacuumed(connection)
+                    return vacuum_inbox(connection)
             except OperationalError:
                 # It takes longer than a reader may: the server's own vacuum does it, bit by bit.
                 return False
@@ -371,22 +369,6 @@ def _forget_tables(connection: Connection) -> None:
     # With a connection that broke everything of it is gone anyway.
     if not connection.invalidated:
         connection.info.clear()
-
-
-def _vacuumed(connection: Connection) -> bool:
-    """PostgreSQL: whether the inbox's pages were given back now; else another holds them, of which it only warns."""
-    driver: Any = connection.connection.driver_connection
-    skipped: list[str] = []
-
-    def hear(warning: Any) -> None:
-        skipped.extend([warning.sqlstate] if warning.sqlstate == NOT_TO_BE_HAD else [])
-
-    driver.add_notice_handler(hear)
-    try:
-        connection.exec_driver_sql("VACUUM (SKIP_LOCKED) inbox")
-    finally:
-        driver.remove_notice_handler(hear)
-    return not skipped
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
