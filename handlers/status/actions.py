@@ -17,8 +17,8 @@ from handlers.forecast.model import Forecast
 from handlers.ingest import counting
 from handlers.status import answers, choice_view, comparing
 from handlers.status import view as status_view
-from handlers.text import parsing
-from handlers.text.buttons import Comparing, OneCampaign, carried
+from handlers.text import codec, parsing
+from handlers.text.buttons import Comparing, OneCampaign, OtherDates, carried
 from handlers.text.codec import read
 from handlers.text.parsing import Range
 from storage.records import CampaignId
@@ -37,22 +37,25 @@ async def pick_campaign(services: Services, request: Request, value: str) -> Non
 
 
 async def refresh(services: Services, request: Request, value: str) -> None:
-    """The same answer with fresh numbers, or with another range, in the same place."""
-    campaign_id, span = carried(value)
+    """The same answer with fresh numbers, or with another range, or with calendars to choose one, in the same place."""
+    picks = codec.is_of(OtherDates, value)
+    campaign_id, span = carried(read(OtherDates, value).shown if picks else value)
     today = await asker.today_of(services, request)
     if span.days.current:
         span = parsing.now(today)
-    await _show(services, request, campaign_id, span, today)
+    await _show(services, request, campaign_id, span, today, picks=picks)
 
 
 async def _show(
-    services: Services, request: Request, campaign_id: CampaignId | None, span: Range, today: date, note: str = ""
-) -> None:
+    services: Services, request: Request, campaign_id: CampaignId | None, span: Range, today: date, note: str = "",
+    *, picks: bool = False,
+) -> None:  # fmt: skip
     if campaign_id is None:
         message = await answers.account_message(services, request, span, today)
     else:
         campaign = await campaign_of(services, request, campaign_id)
         message = await answers.campaign_message(services, request, campaign, span, today, force=True)
+    message = status_view.picking(message, campaign_id, span) if picks else message
     await replies.in_place(services, request, choice_view.noted(message, note))
 
 
@@ -76,7 +79,7 @@ async def _choose_day(services: Services, request: Request, value: str, *, is_fi
     first = chosen if is_first else (shown.days.first or chosen)
     last = (shown.days.last or today) if is_first else chosen
     kept, note = parsing.between(first, last, today)
-    await _show(services, request, campaign_id, parsing.kept(kept, today), today, note)
+    await _show(services, request, campaign_id, parsing.kept(kept, today), today, note, picks=True)
 
 
 async def compare(services: Services, request: Request, value: str) -> None:

@@ -1,14 +1,14 @@
 """Where a campaign's pieces, or the account's, stand: the answer to `/mailstatus`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
 from handlers.forecast import model, words
 from handlers.forecast.model import Forecast, Progress
 from handlers.text import formatting, parsing
-from handlers.text.buttons import Action, OneCampaign, carry, range_menu, range_pickers
+from handlers.text.buttons import Action, OneCampaign, carry, is_listed, range_menu, range_pickers
 from handlers.text.codec import write
 from handlers.text.messages import (
     TEXT,
@@ -28,7 +28,7 @@ from handlers.text.messages import (
 from handlers.text.mixes import counts_text, headline
 from handlers.text.parsing import Range
 from handlers.text.status_styles import OTHER_LABEL
-from storage.records import CampaignStage, Mix, Money, StoredCampaign
+from storage.records import CampaignId, CampaignStage, Mix, Money, StoredCampaign
 from storage.statuses import CANCELLABLE, MAILED, SCANNED, UNDER_WAY, Status
 
 #: Campaigns listed in one answer; the rest are a command away.
@@ -111,7 +111,7 @@ def campaign_answer(
         freshness(standing, _not_listed(campaign, standing)),
         *([context(caveats(mix, standing.words))] if caveats(mix) else []),
         _campaign_buttons(campaign, standing),
-        range_pickers(campaign.id, standing.span),
+        *_own_dates(campaign.id, standing),
     ]
     text = f"{escape(name)}: {escape(said)} {escape(numbers)}".strip()
     return Message(text, blocks, _picture(picture, f"Pie chart of {name}. {said} {numbers}", name))
@@ -148,7 +148,7 @@ def account_answer(
         *([context(caveats(mix))] if caveats(mix) else []),
         *_campaign_list(lines, number, standing.today),
         actions(range_menu(None, standing.span, standing.today), _refresh(None, standing), *_returns_of(standing)),
-        range_pickers(None, standing.span),
+        *_own_dates(None, standing),
     ]
     text = f"Your mail: {escape(said)} {escape(numbers)}".strip()
     return Message(text, blocks, _picture(picture, f"Pie chart of your mail. {said} {numbers}", "Your mail"))
@@ -254,6 +254,21 @@ def curve_answer(campaign: StoredCampaign, told: Forecast | None, picture: bytes
     text = f"Delivery of {escape(name)}. {escape(said)} {summary.replace('*', '')}".strip()
     alt = f"Curve of the delivery of {name}. {said} " + "; ".join(line.replace("*", "") for line in lines)
     return Message(clip(text, TEXT), blocks, _picture(picture, alt, f"Delivery of {name}"))
+
+
+def _own_dates(campaign_id: CampaignId | None, standing: Standing) -> list[Block]:
+    """Two calendars under an answer whose days are on no list; under each other one the menu leads to them."""
+    if is_listed(campaign_id, standing.span, standing.today):
+        return []
+    return [range_pickers(campaign_id, standing.span)]
+
+
+def picking(answer: Message, campaign_id: CampaignId | None, span: Range) -> Message:
+    """The answer with its two calendars, while days are chosen."""
+    calendars = range_pickers(campaign_id, span)
+    if calendars in answer.blocks:
+        return answer
+    return replace(answer, blocks=[*answer.blocks, calendars])
 
 
 def _returns_of(standing: Standing) -> list[Block]:

@@ -188,6 +188,26 @@ class CurrentMailOf(Carried):
 
 
 @dataclass(frozen=True)
+class OtherDates(Carried):
+    """A campaign (None: the account), and the days that are shown while others are to be chosen.
+
+    `on`: what is current on this day is shown; then there are no others.
+    """
+
+    VERSION = 3
+
+    campaign: CampaignId | None
+    first: date | None
+    last: date | None
+    on: date | None
+
+    @property
+    def shown(self) -> Value:
+        """What is shown, as `carry` writes it."""
+        return carry(self.campaign, Days(current=self.on) if self.on else Days(self.first, self.last))
+
+
+@dataclass(frozen=True)
 class AtStatus(Carried):
     """A status by its name, for ranks may change; None: whatever it is."""
 
@@ -358,6 +378,7 @@ class Cancelling(Carried):
     channel: ChannelId
 
 
+OTHER_DATES: Final = "Other dates…"
 #: What carries nothing: there is one of these only, and nobody reads it.
 NOTHING: Final = write(Word("1"))
 #: A file that is asked for on the returns desk, and on no other list.
@@ -389,12 +410,24 @@ def range_pickers(campaign_id: CampaignId | None, chosen: Range) -> Block:
     return row | {"block_id": carry(campaign_id, chosen.days)}
 
 
-def range_menu(campaign_id: CampaignId | None, chosen: Range, today: date) -> Block:
-    """The list of ranges to choose from; shows the chosen one when it is among them."""
+def _ranges(campaign_id: CampaignId | None, today: date) -> dict[str, Range]:
+    """Those to choose from, by their labels."""
     ranges = {label: build(today) for label, build in PRESETS.values()}
     if campaign_id is not None:
         # One campaign is shown whole, whether it moves or not.
         del ranges[PRESETS[DEFAULT_PRESET][0]]
+    return ranges
+
+
+def is_listed(campaign_id: CampaignId | None, chosen: Range, today: date) -> bool:
+    """Whether this range is one of those to choose from."""
+    return any(one.days == chosen.days for one in _ranges(campaign_id, today).values())
+
+
+def range_menu(campaign_id: CampaignId | None, chosen: Range, today: date) -> Block:
+    """The list of ranges to choose from, with a way to any other; shows the chosen one when it is among them."""
+    ranges, days = _ranges(campaign_id, today), chosen.days
     options = {label: option(label, carry(campaign_id, one.days)) for label, one in ranges.items()}
-    chosen_one = [options[label] for label, one in ranges.items() if one.days == chosen.days]
-    return select(Action.CHOOSE_RANGE, "Range", list(options.values()), chosen_one[0] if chosen_one else None)
+    chosen_one = [options[label] for label, one in ranges.items() if one.days == days]
+    other = option(OTHER_DATES, write(OtherDates(campaign_id, days.first, days.last, days.current)))
+    return select(Action.CHOOSE_RANGE, "Range", [*options.values(), other], chosen_one[0] if chosen_one else None)

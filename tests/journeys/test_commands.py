@@ -271,6 +271,9 @@ async def test_another_range_can_be_chosen(stage: Stage) -> None:
 async def test_any_range_is_chosen_by_two_calendars_in_the_answer(stage: Stage) -> None:
     answer = await stage.say("/mailstatus", "Spring lapsed")
     today = datetime.now(UTC).date()
+    assert "range_first" not in str(answer.blocks), "nobody is shown them unasked"
+    await stage.press(answer, "choose_range", "Other dates…")
+    await stage.until(lambda: "range_first" in str(answer.blocks))
     await stage.press(answer, "range_first", str(today - timedelta(days=2)))
     await stage.until(lambda: "ordered in these days" in answer.text)
     await stage.press(answer, "range_first", str(today - timedelta(days=30)))

@@ -12,7 +12,7 @@ from handlers.errors import NotConnected, Outdated, PlatformDown
 from handlers.status import actions, commands
 from handlers.status.table import TABLE
 from handlers.text import buttons
-from handlers.text.buttons import Action, AlertsDo, OneCampaign
+from handlers.text.buttons import Action, AlertsDo, OneCampaign, OtherDates
 from handlers.text.codec import write
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
@@ -333,3 +333,22 @@ async def test_a_range_or_a_name_behind_by_is_no_day_to_book_for(office: Office)
     await office.campaign(D, name="Mail by numbers")
     way, _, text = await ask(office, "mail by numbers")
     assert (way, text.split(":")[0]) == ("post", "Mail by numbers")
+
+
+async def test_calendars_stand_under_days_of_ones_own_alone(office: Office) -> None:
+    campaign = await office.campaign(D)
+    for typed, has in (("", False), ("Spring lapsed", False), ("last month", False), ("Spring lapsed Oct 3-20", True)):
+        await ask(office, typed)
+        assert ("range_first" in str(office.slack.last.shown.blocks)) == has, typed
+    for one, days in (
+        (campaign.id, Days()),
+        (None, Days(current=date(2026, 11, 2))),
+        (None, Days(date(2026, 10, 3), date(2026, 10, 20))),
+    ):
+        value = write(OtherDates(one, days.first, days.last, days.current))
+        await actions.refresh(office.services, office.request(message_ts="1.1"), value)
+        blocks = office.slack.last.shown.blocks
+        assert str(blocks).count("range_first") == 1
+        assert blocks[-1]["block_id"] == buttons.carry(one, days)
+    with pytest.raises(Outdated):
+        await actions.refresh(office.services, office.request(message_ts="1.1"), "~3|nonsense")
