@@ -202,11 +202,16 @@ def check(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    partitions: Annotated[
+        int, typer.Option(help="Divide an empty PostgreSQL by workspace, into so many partitions; for very many rows.")
+    ] = 0,
+) -> None:
     """Bring the database to the schema that this version needs."""
     from bot.app import await_database  # noqa: PLC0415
     from storage.database import open_database, sole_user  # noqa: PLC0415
     from storage.schema import revision  # noqa: PLC0415 - Alembic is slow to import
+    from storage.schema.partitions import NotSpreadableError  # noqa: PLC0415
 
     settings = settings_or_refuse()
     try:
@@ -217,9 +222,9 @@ def migrate() -> None:
         ):
             asyncio.run(await_database(database))
             before = database.read(revision.state)
-            revision.migrate(database)
+            revision.migrate(database, parts=partitions)
             after = database.read(revision.state)
-    except (DatabaseBusyError, SchemaError) as error:
+    except (DatabaseBusyError, SchemaError, NotSpreadableError) as error:
         refuse(str(error))
     except OSError as error:
         refuse(_unwritable(error))

@@ -11,7 +11,8 @@ from storage.aside import POISON, Refused, Sieve, own_faults
 from storage.database import Database, upsert
 from storage.ledger import apply as ledger
 from storage.records import Batch, WorkspaceId
-from storage.schema.tables import imports, pieces
+from storage.schema.account_tables import imports
+from storage.schema.tables import pieces
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, literal, or_, select, tuple_, update
 
 from storage.database import database_time, rows_changed, upsert
 from storage.records import PieceId, WorkspaceId
@@ -291,13 +291,15 @@ def forget(connection: Connection) -> int:
     """Drops what ended some days ago, and what waited for a person in vain; gives how many."""
     now = database_time(connection)
     lapsed = and_(intents.c.next_at.is_(None), intents.c.ended_at.is_(None), intents.c.made_at < now - HELD)
-    old = select(intents.c.id).where((intents.c.ended_at < now - KEPT) | lapsed).order_by(intents.c.id).limit(SOME)
-    ids = list(connection.scalars(old))
-    if ids:
-        connection.execute(delete(intent_pieces).where(intent_pieces.c.intent_id.in_(ids)))
-        connection.execute(update(approvals).where(approvals.c.intent_id.in_(ids)).values(intent_id=None))
-        connection.execute(delete(intents).where(intents.c.id.in_(ids)))
-    return len(ids)
+    old = select(intents.c.workspace_id, intents.c.id).where((intents.c.ended_at < now - KEPT) | lapsed)
+    keys = [tuple(row) for row in connection.execute(old.order_by(intents.c.id).limit(SOME))]
+    if keys:
+        of_it = tuple_(intent_pieces.c.workspace_id, intent_pieces.c.intent_id).in_(keys)
+        connection.execute(delete(intent_pieces).where(of_it))
+        asked = tuple_(approvals.c.workspace_id, approvals.c.intent_id).in_(keys)
+        connection.execute(update(approvals).where(asked).values(intent_id=None))
+        connection.execute(delete(intents).where(tuple_(intents.c.workspace_id, intents.c.id).in_(keys)))
+    return len(keys)
 
 
 def every_sealed(connection: Connection) -> list[tuple[WorkspaceId, str]]:
@@ -318,7 +320,7 @@ def seal_again(connection: Connection, vault: Vault, limit: int = SOME) -> int:
         if vault.is_current(row.sealed) or not vault.opens(at, row.sealed):
             continue
         # Compared with what was read: what ended meanwhile has lost its secrets.
-        mine = update(intents).where(intents.c.id == row.id, intents.c.sealed == row.sealed)
+        mine = update(intents).where(_mine(WorkspaceId(row.workspace_id), row.id), intents.c.sealed == row.sealed)
         done += rows_changed(connection, mine.values(sealed=vault.seal(at, vault.open(at, row.sealed))))
     return done
 

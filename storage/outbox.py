@@ -276,8 +276,8 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[Se
     found = connection.execute(FREE.on(connection), values).all()
     ours = {(row.workspace_id, row.channel) for row in found}
     kept = [end for end in settlements if (end.batch.workspace_id, end.batch.channel) in ours]
-    told = [(item.row_id, ts, "") for end in kept for item, ts in end.told]
-    refused = [(item.row_id, None, end.refusal) for end in kept for item in end.refused]
+    told = [(item.row_id, ts, "", end.batch.workspace_id) for end in kept for item, ts in end.told]
+    refused = [(item.row_id, None, end.refusal, end.batch.workspace_id) for end in kept for item in end.refused]
     if told or refused:
         run(connection, END_ROWS, rows=json.dumps(told + refused), now=now)
     failed = [(end.batch.workspace_id, end.batch.channel, end.refusal) for end in kept if end.failed]

@@ -15,7 +15,7 @@ from storage.cancellations import Outcome
 from storage.database import database_time, rows_changed, upsert
 from storage.records import WorkspaceId
 from storage.schema.account_tables import install_states, intent_pieces, intents, secrets
-from storage.schema.tables import EPOCH, cancellations, changes, leases, metadata, pieces, workspaces
+from storage.schema.tables import EPOCH, UNFILLED, cancellations, changes, leases, metadata, pieces, workspaces
 from storage.vault import Vault
 
 
@@ -181,9 +181,9 @@ def purge_due(connection: Connection, now: datetime) -> list[WorkspaceId]:
     return [WorkspaceId(found) for found in connection.scalars(due.order_by(workspaces.c.id)).all()]
 
 
-#: Every table with rows of a workspace. Pieces go last but one: the history hangs on them.
+#: Every table with rows of a workspace. Pieces go first, and their history with them: it is found by them.
 _OWNED: Final[Sequence[Table]] = [
-    table for table in metadata.sorted_tables if "workspace_id" in table.c and table is not pieces
+    table for table in metadata.sorted_tables if "workspace_id" in table.c and table not in (pieces, changes)
 ]
 
 
@@ -198,8 +198,11 @@ def purge_some(connection: Connection, workspace_id: WorkspaceId, now: datetime,
     some = select(pieces.c.id).where(pieces.c.workspace_id == workspace_id).order_by(pieces.c.id).limit(limit)
     ids = list(connection.scalars(some).all())
     if ids:
-        connection.execute(delete(changes).where(changes.c.piece_id.in_(ids)))
-        return rows_changed(connection, delete(pieces).where(pieces.c.id.in_(ids)))
+        of_it = changes.c.workspace_id.in_((UNFILLED, workspace_id)), changes.c.piece_id.in_(ids)
+        connection.execute(delete(changes).where(*of_it))
+        return rows_changed(
+            connection, delete(pieces).where(pieces.c.workspace_id == workspace_id, pieces.c.id.in_(ids))
+        )
     for table in _OWNED:
         key = tuple_(*table.primary_key.columns)
         mine = select(*table.primary_key.columns).where(table.c.workspace_id == workspace_id).limit(limit)

@@ -258,7 +258,10 @@ def subscriptions_of(connection: Connection, workspace_id: WorkspaceId, channel:
     """What this channel is told of: "all campaigns" first, then by name."""
     rows = (
         select(subscriptions, campaigns.c.name, channels.c.muted_until, channels.c.blocked)
-        .outerjoin(campaigns, campaigns.c.id == subscriptions.c.campaign_id)
+        .outerjoin(
+            campaigns,
+            and_(campaigns.c.workspace_id == workspace_id, campaigns.c.id == subscriptions.c.campaign_id),
+        )
         .join(
             channels,
             and_(

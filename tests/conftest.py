@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,8 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 _numbers = itertools.count(1)
+#: Into so many partitions each PostgreSQL is divided (`make partitions`); 0 for none.
+PARTITIONS = int(os.environ.get("PIECEWISE_PARTITIONS", "0"))
 
 
 def pytest_report_header() -> str:
@@ -83,7 +86,7 @@ def postgres_template(postgres: str) -> str:
         connection.execute(text("CREATE DATABASE template_piecewise"))
     admin.close()
     migrated = open_database(_named(postgres, "template_piecewise"))
-    revision.migrate(migrated)
+    revision.migrate(migrated, parts=PARTITIONS)
     migrated.close()
     return postgres
 

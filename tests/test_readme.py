@@ -114,6 +114,7 @@ RUN_ELSEWHERE = {
     "make bench": "tests/benchmarks", "piecewise check": "tests/journeys/test_process.py",
     "piecewise run": "tests/journeys/test_process.py", ".venv/bin/piecewise check": "tests/journeys/test_process.py",
     ".venv/bin/piecewise run": "tests/journeys/test_process.py",
+    "piecewise migrate --partitions 16": "tests/storage/test_partitions.py",
 }  # fmt: skip
 #: Those that no test runs, each with what is missing: how a line of a block begins.
 NOT_RUN = {

@@ -88,14 +88,14 @@ def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequenc
     recorded, orphaned = (
         ledger_changes.record(connection, workspace_id, found) if found.exact or found.vague else (0, 0)
     )
-    moved = ledger_changes.move(connection, now, words=found.words) if recorded else 0
+    moved = ledger_changes.move(connection, workspace_id, now, words=found.words) if recorded else 0
     if batch.pieces or moved:
         tally.write(connection, workspace_id, met=bool(batch.pieces))
     if batch.pieces or recorded:
         # Only who names its campaign can bring a known piece into one.
         placed = any(piece.campaign_ref is not None for piece in batch.pieces)
         detailed = any(piece.detailed for piece in batch.pieces)
-        ledger_changes.widen_dates(connection, now, recorded=bool(recorded), placed=placed)
+        ledger_changes.widen_dates(connection, workspace_id, now, recorded=bool(recorded), placed=placed)
         details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
         outbox.enqueue(connection, workspace_id, news=bool(recorded) and found.news, placed=placed)
     return Applied(arrived, recorded, orphaned)

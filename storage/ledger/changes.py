@@ -110,35 +110,37 @@ def record(connection: Connection, workspace_id: WorkspaceId, found: Found) -> t
             run(connection, LOOK_UP, workspace=workspace_id)
         if unknown or unplaced:
             # A piece that is being placed by another process: one of the two must see what the other did.
-            run(connection, AWAIT_PLACING)
+            run(connection, AWAIT_PLACING, workspace=workspace_id)
     waiting = run(connection, KEEP_ORPHANS, workspace=workspace_id) if unknown else 0
-    recorded = run(connection, KEEP_EXACT, epoch=EPOCH) if found.exact else 0
-    recorded += run(connection, KEEP_VAGUE, epoch=EPOCH) if found.vague else 0
+    recorded = run(connection, KEEP_EXACT, workspace=workspace_id, epoch=EPOCH) if found.exact else 0
+    recorded += run(connection, KEEP_VAGUE, workspace=workspace_id, epoch=EPOCH) if found.vague else 0
     return recorded, waiting
 
 
-def move(connection: Connection, now: datetime, *, words: bool) -> int:
+def move(connection: Connection, workspace_id: WorkspaceId, now: datetime, *, words: bool) -> int:
     """Moves the pieces that the known changes move, lists them in `stage.moves`, and gives how many these are.
 
     `words`: some changes are told in words that we do not know.
     """
-    moved = run(connection, FIND_MOVES, epoch=EPOCH)
+    moved = run(connection, FIND_MOVES, workspace=workspace_id, epoch=EPOCH)
     if moved:
-        run(connection, MOVE, now=now)
+        run(connection, MOVE, workspace=workspace_id, now=now)
     if words:
-        run(connection, KEEP_WORDS, epoch=EPOCH)
+        run(connection, KEEP_WORDS, workspace=workspace_id, epoch=EPOCH)
     return moved
 
 
-def widen_dates(connection: Connection, now: datetime, *, recorded: bool, placed: bool) -> None:
+def widen_dates(
+    connection: Connection, workspace_id: WorkspaceId, now: datetime, *, recorded: bool, placed: bool
+) -> None:
     """Keeps when the first and last pieces of each campaign were handed over and delivered, and when it last moved.
 
     `recorded`: some changes are new. `placed`: the batch may have brought known pieces into a campaign.
     """
     if recorded:
-        run(connection, WIDEN, now=now)
+        run(connection, WIDEN, workspace=workspace_id, now=now)
     if placed:
-        run(connection, WIDEN_BY_HISTORY, now=now)
+        run(connection, WIDEN_BY_HISTORY, workspace=workspace_id, now=now)
 
 
 #: Where a foreign word without a moment stands among the heights that are compared: it is what the platform says of the

@@ -10,7 +10,7 @@ from storage import outbox
 from storage.ledger import stage
 from storage.ledger.changes import TELLING
 from storage.records import NO_CAMPAIGN, WorkspaceId
-from storage.schema.tables import campaigns, changes, pieces
+from storage.schema.tables import UNFILLED, campaigns, changes, pieces
 from storage.statuses import NOTABLE
 
 
@@ -24,6 +24,7 @@ def since(connection: Connection, workspace_id: WorkspaceId, at: datetime) -> li
         .join(pieces, pieces.c.id == changes.c.piece_id)
         .where(
             pieces.c.workspace_id == workspace_id,
+            changes.c.workspace_id.in_((UNFILLED, workspace_id)),
             or_(pieces.c.campaign_id == NO_CAMPAIGN, pieces.c.campaign_id.in_(moved)),
             pieces.c.changed_at >= at,
             changes.c.recorded_at > at,

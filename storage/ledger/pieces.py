@@ -68,12 +68,12 @@ def upsert_pieces(
         # Another process brought some in between.
         known += run(connection, MEET_KNOWN, workspace=workspace_id)
     if known:
-        run(connection, MERGE_OFTEN)
+        run(connection, MERGE_OFTEN, workspace=workspace_id)
     if known and any(one.recipient or one.campaign_ref is not None for _, described in told for one in described):
-        run(connection, BLANK_ERASED)
+        run(connection, BLANK_ERASED, workspace=workspace_id)
         run(connection, MERGE_RARELY, workspace=workspace_id)
     if known and any(one.listed_print or one.placed_print for _, described in told for one in described):
-        run(connection, KEEP_PRINTS)
+        run(connection, KEEP_PRINTS, workspace=workspace_id)
     return arrived
 
 

@@ -12,7 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from storage.dialects import is_postgresql
+from storage.schema import partitions
 from storage.schema.tables import EPOCH, MICROSECOND, Amount, Moment
+from storage.statements import DIVIDED
 
 metadata = MetaData()
 
@@ -136,6 +138,7 @@ def begin(connection: Connection) -> None:
             connection.execute(CreateTable(table, if_not_exists=True))
         if postgresql:
             connection.exec_driver_sql("; ".join(PLANS))
+            connection.info[DIVIDED] = bool(partitions.number(connection))
         # Undone with the transaction, and so are these notes: see `storage.database`.
         connection.info[LAID_OUT], connection.info[CUT_AFTER] = 0, FIRST_CUT
     if postgresql and connection.info[LAID_OUT] > connection.info[CUT_AFTER]:

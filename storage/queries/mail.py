@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, union_all
+from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, text, union_all
 
 from storage import details
 from storage.ledger.pieces import search_key
@@ -25,7 +25,7 @@ from storage.records import (
     StoredPiece,
     WorkspaceId,
 )
-from storage.schema.tables import UNITS, campaigns, changes, pieces, tallies, tally_deltas
+from storage.schema.tables import UNFILLED, UNITS, campaigns, changes, pieces, tallies, tally_deltas
 from storage.statements import load
 from storage.statuses import BY_RANK, FINAL, OTHER, Status, status_of
 
@@ -252,7 +252,9 @@ def oldest_open_day(connection: Connection, workspace_id: WorkspaceId, since: da
 
 
 def _pieces() -> Select[Any]:
-    joined = pieces.outerjoin(campaigns, campaigns.c.id == pieces.c.campaign_id)
+    joined = pieces.outerjoin(
+        campaigns, (campaigns.c.workspace_id == pieces.c.workspace_id) & (campaigns.c.id == pieces.c.campaign_id)
+    )
     return select(pieces, campaigns.c.name.label("campaign_name")).select_from(joined)
 
 
@@ -267,7 +269,11 @@ _HAS_REF: Final = pieces.c.workspace_id == bindparam("workspace"), pieces.c.ref 
 BY_REF: Final = select(pieces.c.id).where(*_HAS_REF)
 #: Most who look for a piece know its id: one statement, made once.
 OF_REF: Final = _pieces().where(*_HAS_REF)
-OF_IDS: Final = _pieces().where(pieces.c.id.in_(bindparam("ids", expanding=True)))
+#: The workspace is asked for in a way that SQLite uses no index for: it takes any for a good one, and would read all
+#: pieces of the workspace.
+OF_IDS: Final = _pieces().where(
+    text("NOT pieces.workspace_id <> :workspace"), pieces.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 def find_pieces(connection: Connection, workspace_id: WorkspaceId, asked: str, limit: int) -> list[StoredPiece]:
@@ -314,9 +320,8 @@ def piece_by_id(connection: Connection, workspace_id: WorkspaceId, piece_id: Pie
 
 def pieces_by_id(connection: Connection, workspace_id: WorkspaceId, piece_ids: Sequence[PieceId]) -> list[StoredPiece]:
     """The pieces with these numbers, in that order; unknown ones are left out."""
-    rows = connection.execute(OF_IDS, {"ids": piece_ids}).all()
-    # Asked for the workspace, too, SQLite would read all its pieces: it takes any index for a good one.
-    found = {row.id: _piece(row) for row in rows if row.workspace_id == workspace_id}
+    rows = connection.execute(OF_IDS, {"workspace": workspace_id, "ids": piece_ids}).all()
+    found = {row.id: _piece(row) for row in rows}
     return [found[key] for key in piece_ids if key in found]
 
 
@@ -364,7 +369,11 @@ def timeline(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceI
     rows = (
         select(changes)
         .join(pieces, pieces.c.id == changes.c.piece_id)
-        .where(pieces.c.workspace_id == workspace_id, changes.c.piece_id == piece_id)
+        .where(
+            pieces.c.workspace_id == workspace_id,
+            changes.c.workspace_id.in_((UNFILLED, workspace_id)),
+            changes.c.piece_id == piece_id,
+        )
         .order_by(changes.c.occurred_at, changes.c.status, changes.c.place)
     )
     found = [(row, row.moment_key == row.occurred_at) for row in connection.execute(rows).all()]

@@ -119,7 +119,9 @@ def count_handled(connection: Connection, workspace_id: WorkspaceId, campaign_id
     """How many of a campaign's returns are settled."""
     mine = pieces.c.workspace_id == workspace_id, pieces.c.campaign_id == campaign_id
     settled = return_notes.c.workspace_id == workspace_id, return_notes.c.handled_at.is_not(None)
-    joined = return_notes.join(pieces, pieces.c.id == return_notes.c.piece_id)
+    joined = return_notes.join(
+        pieces, (pieces.c.workspace_id == return_notes.c.workspace_id) & (pieces.c.id == return_notes.c.piece_id)
+    )
     back = pieces.c.status == int(Status.RETURNED)
     return int(connection.scalar(select(func.count()).select_from(joined).where(*settled, *mine, back)) or 0)
 

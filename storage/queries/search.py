@@ -65,19 +65,19 @@ def search(connection: Connection, workspace_id: WorkspaceId, wordings: Sequence
 
 def _literal(connection: Connection, workspace_id: WorkspaceId, asked: str, shown: int) -> list[PieceId]:
     ids, words = queries.alike(connection, workspace_id, asked), words_of(asked)
-    if words and len(ids) <= shown and not _is_exact(connection, ids, asked):
+    if words and len(ids) <= shown and not _is_exact(connection, workspace_id, ids, asked):
         # Nine digits alone may be an id as well: what lies in the short ZIP code is no more than a guess.
         shortened = len(words) > 1 or "-" in asked
         ids = list(dict.fromkeys([*ids, *_holding(connection, workspace_id, words, shortened=shortened)]))
     return ids[:COUNTED]
 
 
-def _is_exact(connection: Connection, ids: Sequence[PieceId], asked: str) -> bool:
+def _is_exact(connection: Connection, workspace_id: WorkspaceId, ids: Sequence[PieceId], asked: str) -> bool:
     """Whether it is the one piece with this id."""
-    return len(ids) == 1 and connection.scalar(REF, {"id": ids[0]}) == asked
+    return len(ids) == 1 and connection.scalar(REF, {"workspace": workspace_id, "id": ids[0]}) == asked
 
 
-REF: Final = text("SELECT ref FROM pieces WHERE id = :id")
+REF: Final = text("SELECT ref FROM pieces WHERE NOT workspace_id <> :workspace AND id = :id")
 
 
 def _haystack() -> str:

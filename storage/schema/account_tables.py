@@ -164,3 +164,26 @@ inbox = Table(
     Column("platform", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
+
+#: How far each import has come, so that it goes on there after an interruption.
+imports = Table(
+    "imports",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    #: What is imported: a digest of the file, or the days of a back-fill.
+    Column("key", Text, primary_key=True),
+    #: Up to where its rows are kept, in the import's own measure.
+    Column("position", BigInteger, nullable=False),
+    Column("kept", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+#: How far the history of old pieces was thinned, in each campaign (0: pieces of none): see `storage.thinning`.
+thinned = Table(
+    "thinned",
+    metadata,
+    Column("workspace_id", Integer, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True),
+    Column("piece_id", BigInteger, nullable=False),
+)

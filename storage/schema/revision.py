@@ -17,10 +17,11 @@ from sqlalchemy.exc import DBAPIError
 from storage.database import Database
 from storage.dialects import is_postgresql
 from storage.failures import state_of
+from storage.schema import partitions
 
 MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
 #: The revision that this version needs: the last of the migrations.
-HEAD: Final = "0013"
+HEAD: Final = "0014"
 #: The oldest revision whose program may still run beside this one. A migration that drops or renames anything, or that
 #: writes what an older program does not understand, raises it to the first revision that does without what was dropped.
 OLDEST: Final = "0010"
@@ -96,16 +97,17 @@ def _row(connection: Connection, table: str) -> str | None:
     return None if revision is None else str(revision)
 
 
-def migrate(database: Database, target: str = "head") -> None:
+def migrate(database: Database, target: str = "head", parts: int = 0) -> None:
     """Runs the migrations that are missing (or, for an older target, takes them back), in one transaction.
 
-    A schema that is newer than this version is left alone. Raises SchemaNewError if it does not serve this version, and
-    SchemaBusyError when others held its tables for minutes.
+    `parts`: into so many partitions an empty PostgreSQL is divided afterwards (0: as it is). Raises NotSpreadableError
+    for any other database. A schema that is newer than this version is left alone. Raises SchemaNewError if it does not
+    serve this version, and SchemaBusyError when others held its tables for minutes.
     """
     for _ in range(LOCK_TRIES):
         try:
             # Work that crossed the traffic of a running bot is undone by PostgreSQL, and done again.
-            return database.patient.write(_migrate, target)
+            return database.patient.write(_migrate, target, parts)
         except DBAPIError as error:
             if state_of(error) != LOCKED:
                 raise
@@ -113,7 +115,7 @@ def migrate(database: Database, target: str = "head") -> None:
     raise SchemaBusyError(SchemaBusyError.__doc__)
 
 
-def _migrate(connection: Connection, target: str) -> None:
+def _migrate(connection: Connection, target: str, parts: int) -> None:
     # Eight megabytes that a running bot never needs.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -131,7 +133,10 @@ def _migrate(connection: Connection, target: str) -> None:
     config.attributes.update(connection=connection, version_table=VERSIONS)
     (command.upgrade if target == "head" else command.downgrade)(config, target)
     after = _row(connection, VERSIONS)
-    _keep(connection, MINIMUM, after and min(after, OLDEST))
+    if target == "head":
+        partitions.spread(connection, parts)
+    oldest = max(OLDEST, partitions.SINCE) if partitions.number(connection) else OLDEST
+    _keep(connection, MINIMUM, after and min(after, oldest))
 
 
 def _keep(connection: Connection, table: str, revision: str | None) -> None:

@@ -6,6 +6,7 @@ advances without touching an index. Every row carries its workspace, and every q
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -194,7 +195,12 @@ pieces = Table(
     postgresql_with={"fillfactor": 85},
 )
 
+#: The workspace of a change that a version before 0014 wrote: it does not say. Its piece does.
+UNFILLED: Final = 0
+
 #: Append-only history. Its key is its dedupe: `moment_key` is the moment itself, or 1970 when the platform gave none.
+#: Where the tables are partitioned (see `partitions`), the key begins with the workspace; elsewhere the version before
+#: still needs it as it is.
 changes = Table(
     "changes",
     metadata,
@@ -206,6 +212,7 @@ changes = Table(
     Column("occurred_at", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("source", SmallInteger, nullable=False),
+    Column("workspace_id", Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 
@@ -260,20 +267,6 @@ due_details = Table(
     Column("urgency", SmallInteger, primary_key=True),
     Column("piece_id", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
-)
-
-#: How far each import has come, so that it goes on there after an interruption.
-imports = Table(
-    "imports",
-    metadata,
-    Column("workspace_id", Integer, primary_key=True),
-    #: What is imported: a digest of the file, or the days of a back-fill.
-    Column("key", Text, primary_key=True),
-    #: Up to where its rows are kept, in the import's own measure.
-    Column("position", BigInteger, nullable=False),
-    Column("kept", BigInteger, nullable=False),
-    Column("refused", BigInteger, nullable=False),
-    Column("updated_at", Moment, nullable=False),
 )
 
 subscriptions = Table(

@@ -8,5 +8,6 @@ SELECT CAST(:workspace AS INTEGER), campaign_id, day, status, sum(n), sum(cost) 
     FROM stage_moves v WHERE v.status <> v.was AND NOT EXISTS (SELECT 1 FROM stage_met m WHERE m.piece_id = v.piece_id)
     UNION ALL SELECT campaign_id, day, status, -1, -cost FROM stage_met WHERE NOT arrived
     UNION ALL SELECT p.campaign_id, p.day, p.status, 1, coalesce(p.cost, 0)
-    FROM stage_met m JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id OFFSET 0) p ON true) net
+    FROM stage_met m
+    JOIN LATERAL (SELECT * FROM pieces p WHERE p.workspace_id = :workspace AND p.id = m.piece_id OFFSET 0) p ON true) net
 GROUP BY campaign_id, day, status HAVING sum(n) <> 0 OR sum(cost) <> 0

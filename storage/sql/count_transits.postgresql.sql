@@ -9,7 +9,7 @@ SELECT form, handed_on, ended, days, count(*) AS n FROM (
                      - CAST(handed AT TIME ZONE 'UTC' AS DATE) AS days
           FROM (SELECT p.kind, p.format, p.status, p.status_at, coalesce(p.dispatched_at, (
                     SELECT min(c.occurred_at) FROM changes c
-                    WHERE c.piece_id = p.id AND c.status = :handed)) AS handed
+                    WHERE c.workspace_id IN (0, :workspace) AND c.piece_id = p.id AND c.status = :handed)) AS handed
                 FROM pieces p
                 WHERE p.workspace_id = :workspace AND p.campaign_id = :campaign
                   AND p.id > :after AND p.id <= :upto AND p.status >= :handed) known

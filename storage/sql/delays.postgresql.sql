@@ -4,7 +4,7 @@ SELECT late, count(*) AS n FROM (
     SELECT CAST(c.recorded_at AT TIME ZONE 'UTC' AS DATE) - CAST(c.occurred_at AT TIME ZONE 'UTC' AS DATE) AS late
     FROM (SELECT id FROM pieces WHERE workspace_id = :workspace AND campaign_id = :campaign
           ORDER BY id LIMIT :size) p
-    JOIN changes c ON c.piece_id = p.id AND c.status = :landed
+    JOIN changes c ON c.workspace_id IN (0, :workspace) AND c.piece_id = p.id AND c.status = :landed
     JOIN workspaces w ON w.id = :workspace
     WHERE c.moment_key = c.occurred_at AND c.recorded_at > w.baseline_at AND c.recorded_at >= c.occurred_at
       AND c.source IN (:webhook, :poll)) told

@@ -8,7 +8,7 @@ FROM (SELECT piece_id, status, height, occurred_at, source,
             FROM stage_known k) heard
       WHERE piece_id IS NOT NULL AND (height > was OR height = was AND (was_at IS NULL OR occurred_at < was_at))
       ORDER BY ref) best
-JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = best.piece_id FOR UPDATE) p ON true
+JOIN LATERAL (SELECT * FROM pieces p WHERE p.workspace_id = :workspace AND p.id = best.piece_id FOR UPDATE) p ON true
 WHERE best.place = 1
   AND (best.height > CASE WHEN p.status <> :other THEN 2 * p.status WHEN p.word <> '' THEN :of_a_word ELSE 0 END
        OR best.height = CASE WHEN p.status <> :other THEN 2 * p.status WHEN p.word <> '' THEN :of_a_word ELSE 0 END

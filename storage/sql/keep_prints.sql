@@ -5,7 +5,9 @@ UPDATE pieces AS p SET
     listed_print = coalesce(s.listed_print, p.listed_print),
     placed_print = coalesce(s.placed_print, p.placed_print)
 FROM stage_pieces s
-WHERE p.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = p.ref AND p.erased IS NOT TRUE
+WHERE p.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived)
+  AND p.workspace_id = :workspace -- divided
+  AND s.ref = p.ref AND p.erased IS NOT TRUE
   AND s.facts_at >= p.facts_at
   AND (s.listed_print IS NOT NULL AND coalesce(p.listed_print, 0) <> s.listed_print
        OR s.placed_print IS NOT NULL AND coalesce(p.placed_print, 0) <> s.placed_print)

@@ -1,6 +1,6 @@
 -- Keeps the changes without a moment of their own; of the same one the earliest that we were told.
-INSERT INTO changes (piece_id, status, moment_key, place, word, occurred_at, recorded_at, source)
-SELECT piece_id, status, moment_key, place, word, occurred_at, recorded_at, source
+INSERT INTO changes (workspace_id, piece_id, status, moment_key, place, word, occurred_at, recorded_at, source)
+SELECT CAST(:workspace AS INTEGER), piece_id, status, moment_key, place, word, occurred_at, recorded_at, source
 FROM stage_known WHERE piece_id IS NOT NULL AND moment_key = :epoch
 ORDER BY piece_id, status
 ON CONFLICT (piece_id, status, moment_key, place, word)

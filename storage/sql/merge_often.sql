@@ -12,7 +12,9 @@ UPDATE pieces AS p SET
     placed_print = NULL,
     facts_at = CASE WHEN s.facts_at >= p.facts_at THEN s.facts_at ELSE p.facts_at END
 FROM stage_pieces s
-WHERE p.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = p.ref
+WHERE p.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived)
+  AND p.workspace_id = :workspace -- divided
+  AND s.ref = p.ref
   AND (s.kind NOT IN ('', p.kind) AND (s.facts_at >= p.facts_at OR p.kind = '')
        OR s.format NOT IN ('', p.format) AND (s.facts_at >= p.facts_at OR p.format = '')
        OR s.dispatched_at <> p.dispatched_at AND s.facts_at >= p.facts_at

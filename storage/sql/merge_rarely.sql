@@ -30,7 +30,9 @@ UPDATE pieces AS p SET
     placed_print = NULL,
     facts_at = CASE WHEN s.facts_at >= p.facts_at THEN s.facts_at ELSE p.facts_at END
 FROM stage_pieces s
-WHERE p.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived) AND s.ref = p.ref
+WHERE p.id IN (SELECT piece_id FROM stage_met WHERE NOT arrived)
+  AND p.workspace_id = :workspace -- divided
+  AND s.ref = p.ref
   AND (s.name NOT IN ('', p.name) AND (s.facts_at >= p.facts_at OR p.name = '')
        OR s.name_key NOT IN ('', p.name_key) AND (s.facts_at >= p.facts_at OR p.name_key = '')
        OR s.surname_key NOT IN ('', p.surname_key) AND (s.facts_at >= p.facts_at OR p.surname_key = '')

@@ -4,9 +4,9 @@
 INSERT INTO outbox (workspace_id, channel, piece_id, status, campaign_id, created_at, refusal)
 SELECT DISTINCT CAST(:workspace AS INTEGER), s.channel, p.id, c.status, p.campaign_id, :now, ''
 FROM stage_known k
-JOIN LATERAL (SELECT * FROM changes c WHERE c.piece_id = k.piece_id AND c.status = k.status
+JOIN LATERAL (SELECT * FROM changes c WHERE c.workspace_id IN (0, :workspace) AND c.piece_id = k.piece_id AND c.status = k.status
               AND c.moment_key = k.moment_key AND c.place = k.place AND c.word = k.word OFFSET 0) c ON true
-JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = k.piece_id OFFSET 0) p ON true
+JOIN LATERAL (SELECT * FROM pieces p WHERE p.workspace_id = :workspace AND p.id = k.piece_id OFFSET 0) p ON true
 JOIN workspaces w ON w.id = :workspace
 JOIN subscriptions s ON s.workspace_id = :workspace AND s.campaign_id IN (0, p.campaign_id)
 WHERE p.placed AND c.status IN :notable AND c.source IN (:webhook, :poll)
@@ -15,13 +15,15 @@ WHERE p.placed AND c.status IN :notable AND c.source IN (:webhook, :poll)
   -- A subscription of "tomorrow" was made by a clock that has been set back since.
   AND c.occurred_at >= (CASE WHEN s.since > :now THEN :now ELSE s.since END) - :grace * INTERVAL '1 second'
   -- Nor is what was known before in another form, or from an import.
-  AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND e.status >= c.status
+  AND NOT EXISTS (SELECT 1 FROM changes e
+                  WHERE e.workspace_id IN (0, :workspace) AND e.piece_id = c.piece_id AND e.status >= c.status
                   AND (e.recorded_at <= w.baseline_at OR e.recorded_at <= s.since
                        OR e.source = :imported AND e.recorded_at < c.recorded_at))
   -- Nor is how a piece stands that was ordered before, and of which a poll says for the first time where it is.
   AND NOT (c.source = :poll AND c.moment_key = :epoch
            AND p.created_at < (CASE WHEN s.since > :now THEN :now ELSE s.since END)
-           AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND e.recorded_at < c.recorded_at))
+           AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.workspace_id IN (0, :workspace)
+                           AND e.piece_id = c.piece_id AND e.recorded_at < c.recorded_at))
   -- A cancellation that somebody here asked for is told by its own answer.
   AND NOT (c.status = :cancelled
            AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id

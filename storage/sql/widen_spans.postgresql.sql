@@ -23,5 +23,5 @@ FROM (SELECT c.id, span.* FROM (
               FROM stage_known WHERE piece_id IS NOT NULL AND status IN (:handed, :landed)
               UNION ALL SELECT campaign_id, :other, occurred_at, 1 FROM stage_moves WHERE status <> was) r
           WHERE r.campaign_id <> 0 GROUP BY r.campaign_id) span
-      JOIN campaigns c ON c.id = span.campaign_id ORDER BY c.id FOR UPDATE OF c) s
-WHERE campaigns.id = s.id
+      JOIN campaigns c ON c.workspace_id = :workspace AND c.id = span.campaign_id ORDER BY c.id FOR UPDATE OF c) s
+WHERE campaigns.workspace_id = :workspace AND campaigns.id = s.id

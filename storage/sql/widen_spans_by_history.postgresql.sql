@@ -22,10 +22,11 @@ FROM (SELECT c.id, span.* FROM (
           FROM (
               SELECT p.campaign_id, c.status, c.occurred_at, 1 AS moved
               FROM stage_met m
-              JOIN LATERAL (SELECT * FROM pieces p WHERE p.id = m.piece_id OFFSET 0) p ON true
+              JOIN LATERAL (SELECT * FROM pieces p
+                            WHERE p.workspace_id = :workspace AND p.id = m.piece_id OFFSET 0) p ON true
               JOIN LATERAL (SELECT * FROM changes c
-                            WHERE c.piece_id = m.piece_id AND c.status IN (:handed, :landed) OFFSET 0) c ON true
+                            WHERE c.workspace_id IN (0, :workspace) AND c.piece_id = m.piece_id AND c.status IN (:handed, :landed) OFFSET 0) c ON true
               WHERE NOT m.arrived AND p.campaign_id <> m.campaign_id) r
           WHERE r.campaign_id <> 0 GROUP BY r.campaign_id) span
-      JOIN campaigns c ON c.id = span.campaign_id ORDER BY c.id FOR UPDATE OF c) s
-WHERE campaigns.id = s.id
+      JOIN campaigns c ON c.workspace_id = :workspace AND c.id = span.campaign_id ORDER BY c.id FOR UPDATE OF c) s
+WHERE campaigns.workspace_id = :workspace AND campaigns.id = s.id

@@ -15,7 +15,7 @@ from storage.schema.tables import Amount, Moment, changes, leases, metadata, pie
 NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
 #: What has no workspace, and why nothing of one stays in it.
 SHARED = {
-    "workspaces": "the row itself goes", "changes": "they hang on pieces", "leases": "they are named by it",
+    "workspaces": "the row itself goes", "leases": "they are named by it",
     "seen": "ids of Slack's deliveries, for an hour", "install_states": "browsers, for ten minutes",
     "schema_versions": "the schema",
 }  # fmt: skip
@@ -36,7 +36,7 @@ def a_value(column: Column[Any], workspace_id: int, number: int) -> Any:
 def furnish(connection: Connection, workspace_id: int) -> None:
     """A workspace with three rows in every table."""
     for table in metadata.sorted_tables:
-        if "workspace_id" not in table.c:
+        if "workspace_id" not in table.c or table is changes:
             continue
         for number in range(3):
             row = {c.key: a_value(c, workspace_id, number) for c in table.c}

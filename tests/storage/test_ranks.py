@@ -20,13 +20,14 @@ from storage.queries import mail as queries
 from storage.queries import transits
 from storage.records import PieceId, Workspace
 from storage.schema import revision
-from storage.schema.tables import metadata
+from storage.schema.tables import changes, metadata
 from storage.statuses import Status
 from tests.builders import START, a_campaign, a_change, a_piece
 from tests.storage.test_mailings import apply, workspace  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 #: Every small number that a column of this name holds is a rank.
+UNKNOWN_BEFORE = (changes, "workspace_id")
 COLUMNS = [
     (table.name, column.name)
     for table in metadata.sorted_tables
@@ -46,7 +47,11 @@ def ranks(connection: Connection) -> dict[tuple[str, str], set[int]]:
 def everything(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table."""
     return {
-        table.name: sorted(map(tuple, connection.execute(select(table)).all()), key=repr)
+        # Whose a change is stands in its piece, too, and the schema of before does not repeat it.
+        table.name: sorted(
+            map(tuple, connection.execute(select(*(c for c in table.c if (table, c.name) != UNKNOWN_BEFORE))).all()),
+            key=repr,
+        )
         for table in metadata.sorted_tables
     }
 

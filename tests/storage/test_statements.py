@@ -18,7 +18,7 @@ from storage.dialects import is_postgresql
 from storage.ledger import stage
 from storage.ledger.pieces import PERSONAL
 from storage.schema.tables import Moment
-from storage.statements import FOLDER, Sql
+from storage.statements import FOLDER, MARK, Sql
 
 ROOT = Path(storage.__file__).parent
 FILES = sorted(Path(str(FOLDER)).glob("*.sql"))
@@ -43,7 +43,8 @@ def statements() -> dict[str, Sql]:
 
 
 def without_words(file: Path) -> str:
-    return "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("--"))
+    lines = file.read_text().splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("--") and not line.endswith(MARK))
 
 
 def values_of(statement: TextClause) -> dict[str, Any]:

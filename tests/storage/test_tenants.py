@@ -51,7 +51,7 @@ VAULT = Vault([new_key()])
 GLOBAL = {
     "database.rows_changed": "runs a statement", "database.run": "runs a statement", "database.upsert": "makes a statement",
     "database.prove_writable": "no row at all", "aside.forget": "what is old, of all", "aside.look": "counts of all, for the operator",
-    "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.revision.state": "the schema",
+    "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.revision.state": "the schema", "schema.partitions.number": "the schema", "schema.partitions.spread": "the schema",
     "secrets.begin": "a browser, not a workspace yet", "intents.due": "ids alone, for the clock", "intents.every_sealed": "for the check", "intents.seal_again": "a rotation of keys, of all",
     "intents.forget": "what has ended, of all", "intents.free_leases": "leases of all, of which no holder lives", "secrets.consume": "a browser", "secrets.forget_begun": "browsers",
     "secrets.every_sealed": "for the operator's check", "secrets.purge_due": "ids alone, for the clock",
@@ -67,14 +67,15 @@ GLOBAL = {
     "cards.keep_card": "keys carry their workspace",
     "workspaces.by_team": "finds a workspace", "workspaces.by_webhook": "finds a workspace", "workspaces.due": "ids alone",
     "workspaces.ensure": "makes a workspace", "workspaces.leaving": "ids alone, for the clock", "secrets.renewals": "ids alone, for the clock", "workspaces.every": "ids and names, for the clock",
-    "ledger.changes.stage_changes": "the batch of mailings.apply", "ledger.changes.move": "the batch of mailings.apply",
-    "ledger.changes.widen_dates": "the batch of mailings.apply", "ledger.stage.begin": "a batch", "ledger.missed.tell": "what ledger.missed.since found", "ledger.stage.load": "a batch",
+    "ledger.changes.stage_changes": "the batch of mailings.apply", "ledger.stage.begin": "a batch", "ledger.missed.tell": "what ledger.missed.since found", "ledger.stage.load": "a batch",
 }  # fmt: skip
 #: Parts of `mailings.apply`, which is tried as a whole.
 PARTS = {
     "ledger.pieces.upsert_pieces",
     "ledger.pieces.waiting_changes",
     "ledger.changes.record",
+    "ledger.changes.move",
+    "ledger.changes.widen_dates",
     "outbox.enqueue",
     "ledger.tallies.write",
     "details.note",
