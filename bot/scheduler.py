@@ -54,6 +54,7 @@ COUNT_EVERY: Final = timedelta(seconds=1)
 COUNTING_REST: Final = 20
 SETTLE_EVERY: Final = timedelta(minutes=1)
 ERASE_EVERY: Final = timedelta(hours=6)
+THIN_EVERY: Final = timedelta(days=1)
 RENEW_EVERY: Final = 10
 LEAVING_EVERY: Final = timedelta(minutes=1)
 PURGE_EVERY: Final = timedelta(minutes=10)
@@ -118,6 +119,7 @@ class Timetable:
         self._add_for_each(scheduler, "silence", SILENCE_EVERY, problems.watch)
         self._add_for_each(scheduler, "recount", RECOUNT_EVERY, upkeep.recount)
         self._add_for_each(scheduler, "erase", ERASE_EVERY, upkeep.erase)
+        self._add_for_each(scheduler, "thin", THIN_EVERY, upkeep.thin)
         # What every worker may do at every tick: it leases what it works on, or wins its row first.
         self._add(scheduler, "tidy", TIDY_EVERY, self._once("tidy", TIDY_EVERY, partial(upkeep.tidy, self.services)))
         if self.many:

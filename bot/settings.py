@@ -90,6 +90,13 @@ class Settings(PlatformSettings):
     piecewise_keep_recipients_days: int = Field(
         90, description="Who a piece was sent to is dropped so many days after its final status", ge=1, le=3650
     )
+    piecewise_keep_history_days: int = Field(
+        400,
+        description="Every scan of a piece, and who was told of it, is kept so many days and 60 more after it was "
+        "ordered; then only when it was handed over and how it ended",
+        ge=100,
+        le=3650,
+    )
     piecewise_keep_removed_days: int = Field(
         30,
         description="Many workspaces: what is kept of a workspace goes so many days after it removed Piecewise",
@@ -240,6 +247,7 @@ class Settings(PlatformSettings):
             settle=timedelta(seconds=self.piecewise_settle_seconds),
             history=timedelta(days=self.piecewise_history_days),
             keep_recipients=timedelta(days=self.piecewise_keep_recipients_days),
+            keep_history=timedelta(days=self.piecewise_keep_history_days),
             keep_removed=timedelta(days=self.piecewise_keep_removed_days),
         )
 

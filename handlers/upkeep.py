@@ -6,7 +6,7 @@ import structlog
 
 from handlers.cancel.stopping import settle_abandoned
 from handlers.context.services import Services
-from storage import aside, intents, leases, privacy
+from storage import aside, intents, leases, privacy, thinning
 from storage import secrets as sealed_secrets
 from storage.ledger import tallies as tally
 from storage.records import WorkspaceId
@@ -42,6 +42,20 @@ async def erase(services: Services, workspace_id: WorkspaceId) -> None:
         after = last
     if total:
         log.info("recipients.erased", pieces=total)
+
+
+async def thin(services: Services, workspace_id: WorkspaceId) -> None:
+    """Drops the scans between of old pieces and who was told of them, and changes whose piece never came; a portion at
+    a time, so that nobody waits for it."""
+    now = services.clock.now()
+    before, thinned, lost = now - services.policy.keep_history, 0, 0
+    for campaign_id in await services.memory.read(thinning.due, workspace_id, before):
+        while some := await services.memory.write(thinning.thin_some, workspace_id, campaign_id, before):
+            thinned += some
+    while some := await services.memory.write(thinning.drop_orphans, workspace_id, now):
+        lost += some
+    if thinned or lost:
+        log.info("history.thinned", pieces=thinned, changes_without_piece=lost)
 
 
 async def purge(services: Services) -> None:

@@ -78,7 +78,9 @@ class Hold:
     token: int
 
 
-def enqueue(connection: Connection, workspace_id: WorkspaceId, *, news: bool, placed: bool) -> None:
+def enqueue(
+    connection: Connection, workspace_id: WorkspaceId, *, news: bool, placed: bool, now: datetime | None = None
+) -> None:
     """Writes what the subscribed channels are to be told of the batch that is laid out in `stage`.
 
     `news`: it holds changes worth telling; `placed`: it may have brought known pieces into a campaign, whose history
@@ -89,22 +91,31 @@ def enqueue(connection: Connection, workspace_id: WorkspaceId, *, news: bool, pl
     however late it is read: a status that was known by then (or is known from an import), or a later one; what
     happened before the subscription (less a grace for scans that come late, and for dates without an hour); and where
     a piece stood when a poll met it first, if that is undated and the piece was ordered before the subscription. Not
-    told either: imports, pieces whose campaign is not known yet (they follow when it is), and cancellations that were
-    asked for here, whose end the asker is told.
+    told either: what was heard long before `now` (see `STALE`), imports, pieces whose campaign is not known yet
+    (they follow when it is), and cancellations that were asked for here, whose end the asker is told.
     """
     for statement, wanted in ((TELL_NEWS, news), (TELL_HISTORY, placed)):
         if wanted:
-            run(connection, statement, workspace=workspace_id, now=database_time(connection), epoch=EPOCH)
+            run(
+                connection,
+                statement,
+                workspace=workspace_id,
+                now=database_time(connection),
+                epoch=EPOCH,
+                stale=now - STALE if now else EPOCH,
+            )
 
 
+#: What was heard so long ago is no news any more: who was told of it may be forgotten by then (see `storage.thinning`).
+STALE: Final = timedelta(days=90)
 #: A scan may be this much older than the subscription and still be news.
 GRACE: Final = timedelta(days=2)
 _NEWS: Final[dict[str, int | Sequence[int]]] = {
     "notable": [int(status) for status in NOTABLE], "cancelled": int(Status.CANCELLED), "webhook": int(Source.WEBHOOK),
     "poll": int(Source.POLL), "imported": int(Source.IMPORT), "grace": int(GRACE.total_seconds()),
 }  # fmt: skip
-TELL_NEWS: Final = load("tell_news", _NEWS, now=Moment, epoch=Moment)
-TELL_HISTORY: Final = load("tell_history", _NEWS, now=Moment, epoch=Moment)
+TELL_NEWS: Final = load("tell_news", _NEWS, now=Moment, epoch=Moment, stale=Moment)
+TELL_HISTORY: Final = load("tell_history", _NEWS, now=Moment, epoch=Moment, stale=Moment)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ class Policy:
     picture_key: bytes = field(default=b"", repr=False)
     #: How long after its final status it is known who a piece was sent to.
     keep_recipients: timedelta = timedelta(days=90)
+    #: How long after it was ordered (and has had time to arrive) a piece's whole history is kept.
+    keep_history: timedelta = timedelta(days=400)
     #: How long after its removal a workspace's data is kept.
     keep_removed: timedelta = timedelta(days=30)
     #: Seal what an intent must keep secret: the first seals, all open.

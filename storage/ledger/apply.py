@@ -97,7 +97,7 @@ def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequenc
         detailed = any(piece.detailed for piece in batch.pieces)
         ledger_changes.widen_dates(connection, workspace_id, now, recorded=bool(recorded), placed=placed)
         details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
-        outbox.enqueue(connection, workspace_id, news=bool(recorded) and found.news, placed=placed)
+        outbox.enqueue(connection, workspace_id, news=bool(recorded) and found.news, placed=placed, now=now)
     return Applied(arrived, recorded, orphaned)
 
 

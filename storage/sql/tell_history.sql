@@ -11,7 +11,7 @@ CROSS JOIN workspaces w ON w.id = :workspace
 CROSS JOIN subscriptions s ON s.workspace_id = :workspace AND s.campaign_id IN (0, p.campaign_id)
 WHERE p.placed AND c.status IN :notable AND c.source IN (:webhook, :poll)
   -- What was there before is no news.
-  AND c.recorded_at > w.baseline_at AND c.recorded_at > s.since
+  AND c.recorded_at > w.baseline_at AND c.recorded_at > s.since AND c.recorded_at > :stale
   -- A subscription of "tomorrow" was made by a clock that has been set back since.
   AND c.occurred_at >= (CASE WHEN s.since > :now THEN :now ELSE s.since END) - :grace * 1000000
   -- Nor is what was known before in another form, or from an import.

@@ -6,8 +6,10 @@ import pytest
 
 from handlers import upkeep
 from storage import secrets, workspaces
+from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.statuses import Status
+from tests.builders import a_batch, a_change
 from tests.handlers.conftest import Office
 
 
@@ -57,3 +59,16 @@ async def test_each_night_another_part_is_recounted_and_drift_is_named(
         seen.append("recount.drift" in caplog.text)
         office.clock.pass_time(days=1)
     assert seen.count(True) == 1
+
+
+@pytest.mark.parametrize(("days", "scans"), [(458, 5), (461, 2)])
+async def test_the_scans_between_of_an_old_piece_are_dropped(office: Office, days: int, scans: int) -> None:
+    await office.campaign(Status.DELIVERED)
+    piece = office.piece("1001")
+    way = (Status.PRODUCING, Status.HANDED_OVER, Status.IN_TRANSIT, Status.LOCAL_DELIVERY)
+    told = a_batch(*(a_change("1001", one, hours=-9 + n) for n, one in enumerate(way)))
+    office.write(ledger.apply, office.workspace.id, told, office.clock.now())
+    ordered = office.clock.now() - piece.created_at
+    office.clock.pass_time(days=days - ordered.days)
+    await upkeep.thin(office.services, office.workspace.id)
+    assert len(office.read(queries.timeline, office.workspace.id, piece.id)) == scans

@@ -29,7 +29,7 @@ from tests.simulation.store import Line, SharedInbox
 #: How often each job is chosen, beside the others, when a process's clock ticks.
 WEIGHTS = {
     "deliver": 10, "merge": 10, "intents": 6, "poll": 4, "watch": 3, "cards": 2, "tidy": 0.5, "settle": 0.5, "survey": 0.5, "silence": 0.5,
-    "leaving": 2, "purge": 0.5, "renewals": 0.5, "erase": 0.5, "recount": 0.2,
+    "leaving": 2, "purge": 0.5, "renewals": 0.5, "erase": 0.5, "thin": 0.5, "recount": 0.2,
     "inbox": 0.5, "vacuum": 0.2,
 }  # fmt: skip
 #: How much sooner a job is chosen that has something to do.

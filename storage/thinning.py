@@ -1,0 +1,77 @@
+"""The history of old pieces, thinned: when such a piece was handed over, its end and whatever channels are told of stay
+for good; the scans between go, and so does the note of which channel was told.
+
+A piece is thinned once, a portion at a time, in the order of its campaign: how far that has come is kept. Nobody is
+told twice for it, because what was heard so long ago is no news (see `outbox.STALE`).
+"""
+
+from datetime import datetime
+from itertools import takewhile
+from typing import Final
+
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, tuple_
+
+from storage.database import rows_changed, upsert
+from storage.privacy import LONGEST_WAY
+from storage.records import NO_CAMPAIGN, CampaignId, WorkspaceId
+from storage.schema.account_tables import thinned
+from storage.schema.tables import UNFILLED, campaigns, changes, orphans, outbox, pieces
+from storage.statuses import NOTABLE, Status
+
+#: Of these each change stays: what is told, and what transit times are counted from.
+KEPT: Final = (*map(int, NOTABLE), int(Status.HANDED_OVER))
+#: Pieces that are thinned, and changes without a piece that are dropped, in one transaction.
+PORTION: Final = 500
+#: For so long a change waits for its piece: no mail is longer on its way.
+WAITS_FOR_PIECE: Final = LONGEST_WAY
+
+
+def due(connection: Connection, workspace_id: WorkspaceId, before: datetime) -> list[CampaignId]:
+    """The campaigns that may hold pieces ordered so long before this moment that they are to be thinned."""
+    old = (
+        campaigns.c.workspace_id == workspace_id,
+        or_(campaigns.c.created_at.is_(None), campaigns.c.created_at < before - LONGEST_WAY),
+    )
+    found = connection.scalars(select(campaigns.c.id).where(*old).order_by(campaigns.c.id))
+    return [CampaignId(NO_CAMPAIGN), *map(CampaignId, found)]
+
+
+def thin_some(
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    campaign_id: CampaignId,
+    before: datetime,
+    limit: int = PORTION,
+) -> int:
+    """Thins the next pieces of this campaign; gives how many. 0: those that are left are too young.
+
+    A piece is old when it was ordered so long before `before` (aware, UTC) that its way has ended by then. Of the news
+    of it those go that were told, or refused, before that moment.
+    """
+    here = pieces.c.workspace_id == workspace_id, pieces.c.campaign_id == campaign_id
+    key = thinned.c.workspace_id == workspace_id, thinned.c.campaign_id == campaign_id
+    after = func.coalesce(select(thinned.c.piece_id).where(*key).scalar_subquery(), 0)
+    ahead = select(pieces.c.id, pieces.c.created_at).where(*here, pieces.c.id > after).order_by(pieces.c.id)
+    rows = connection.execute(ahead.limit(limit)).all()
+    ids = [row.id for row in takewhile(lambda row: row.created_at < before - LONGEST_WAY, rows)]
+    if not ids:
+        return 0
+    of_them = changes.c.workspace_id.in_((UNFILLED, workspace_id)), changes.c.piece_id.in_(ids)
+    stands = exists().where(
+        pieces.c.workspace_id == workspace_id, pieces.c.id == changes.c.piece_id, pieces.c.status == changes.c.status
+    )
+    connection.execute(delete(changes).where(*of_them, changes.c.status.not_in(KEPT), ~stands))
+    told = outbox.c.workspace_id == workspace_id, outbox.c.piece_id.in_(ids)
+    connection.execute(delete(outbox).where(*told, outbox.c.sent_at < before))
+    reached = upsert(connection, thinned).values(workspace_id=workspace_id, campaign_id=campaign_id, piece_id=ids[-1])
+    columns = list(thinned.primary_key.columns)
+    connection.execute(reached.on_conflict_do_update(index_elements=columns, set_={"piece_id": ids[-1]}))
+    return len(ids)
+
+
+def drop_orphans(connection: Connection, workspace_id: WorkspaceId, now: datetime, limit: int = PORTION) -> int:
+    """Drops changes whose piece has not come in the time that mail takes; gives how many, at most `limit`."""
+    key = tuple_(*orphans.primary_key.columns)
+    old = and_(orphans.c.workspace_id == workspace_id, orphans.c.recorded_at < now - WAITS_FOR_PIECE)
+    some = select(*orphans.primary_key.columns).where(old).limit(limit)
+    return rows_changed(connection, delete(orphans).where(key.in_(some)))
