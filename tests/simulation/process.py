@@ -24,7 +24,7 @@ from handlers.setup.leaving import Leaving
 from storage.vault import Vault
 from tests.fakes import AtOnce, FakeRenderer
 from tests.simulation.loop import Lane, Loop, Thread
-from tests.simulation.store import Line, SharedInbox
+from tests.simulation.store import Line, Store
 
 #: How often each job is chosen, beside the others, when a process's clock ticks.
 WEIGHTS = {
@@ -135,7 +135,7 @@ def start(name: str, loop: Loop, dice: Random, began: datetime, parts: "Parts") 
 class Parts:
     """What all processes share: the database, Slack, the mail house, and the keys."""
 
-    store: Any
+    store: Store
     weather: Any
     make_slack: Callable[[ProcessClock, str, str], Messenger]
     make_mail: Callable[[ProcessClock, str], MailAccount]
@@ -165,7 +165,7 @@ def _put_together(
     clock = ProcessClock(loop, began)
     line = Line(parts.store, parts.weather, lane)
     memory = Memory(line, Thread(), Thread())
-    inflow = Inflow(SharedInbox(line), Thread(), clock, {USUAL.profile.key: parts.read})
+    inflow = Inflow(parts.store.inbox(line), Thread(), clock, {USUAL.profile.key: parts.read})
     merger = Merger(memory, inflow)
     nobody: Any = Unconnected(USUAL)
     policy = Policy(public_url="https://mail.example.com", picture_key=b"simulated", sealing_keys=parts.keys, details=1)

@@ -1,6 +1,7 @@
 """Plays seeds, in as many processes as there are cores, and tells what they came to."""
 
 import gc
+import itertools
 import multiprocessing
 import os
 import sys
@@ -10,11 +11,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import make_url
+
+from storage.database import open_database
 from tests.simulation import neighbors
 from tests.simulation.cures import without
 from tests.simulation.script import Event, script
 from tests.simulation.shrink import kind_of, shrink
-from tests.simulation.store import Store
+from tests.simulation.store import OnPostgres, Store
 from tests.simulation.world import World
 
 #: The order of a set of texts changes from one process to the next unless this is set.
@@ -33,6 +37,16 @@ class Ended:
     seconds: float
 
 
+def _of_its_own(url: str) -> str:
+    """A new database of this process on the server at this address."""
+    name = f"simulated_{os.getpid()}_{next(_NUMBERS)}"
+    admin = open_database(url)
+    with admin.reader.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    admin.close()
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
 @contextmanager
 def _unswept() -> Iterator[None]:
     """Garbage is swept up between two stories: a tenth of the time, and what is swept runs in nobody's story."""
@@ -44,10 +58,11 @@ def _unswept() -> Iterator[None]:
 
 
 class Player:
-    """Plays seeds one after the other, on one database. `lacking`: cures that are taken out."""
+    """Plays seeds one after the other, on one database: in memory, or a PostgreSQL at this address, of which nothing
+    else stays. `lacking`: cures that are taken out."""
 
-    def __init__(self, lacking: str = "") -> None:
-        self.store = Store()
+    def __init__(self, lacking: str = "", url: str = "") -> None:
+        self.store = OnPostgres(_of_its_own(url)) if url else Store()
         self.lacking = lacking
 
     def play(self, seed: int, events: Sequence[Event] | None = None) -> World:
@@ -81,24 +96,26 @@ class Player:
         return [f"{one} of T0 depend on the others: {together[one]} / {by_itself[one]}" for one in differing]
 
 
+_NUMBERS = itertools.count(1)
 _PLAYERS: list[Player] = []
 
 
-def _ended(seed: int, lacking: str) -> Ended:
+def _ended(seed: int, lacking: str, url: str) -> Ended:
     if not _PLAYERS:
-        _PLAYERS.append(Player(lacking))
+        _PLAYERS.append(Player(lacking, url))
     return _PLAYERS[0].ended(seed)
 
 
-def several(seeds: Sequence[int], workers: int = 2, lacking: str = "") -> Iterator[Ended]:
-    """What became of these seeds, as they end."""
+def several(seeds: Sequence[int], workers: int = 2, lacking: str = "", url: str = "") -> Iterator[Ended]:
+    """What became of these seeds, as they end. `url`: of a PostgreSQL on which they are played; else in memory."""
     with ExitStack() as stack:
         if workers == 1:
-            yield from (_ended(seed, lacking) for seed in seeds)
+            yield from (_ended(seed, lacking, url) for seed in seeds)
             return
         # A worker that dies is told: a pool of `multiprocessing` would wait for it for ever.
-        pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")))
-        for done in as_completed([pool.submit(_ended, seed, lacking) for seed in seeds]):
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        for done in as_completed([pool.submit(_ended, seed, lacking, url) for seed in seeds]):
             yield done.result()
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+#: The first moment of a story: some days before the clocks are set back in New York and Chicago.
+BEGAN = datetime(2026, 10, 28, 13, 0, tzinfo=UTC)
 PEOPLE = ("U0ANA", "U0BEN", "U0CAT")
 ROOMS = ("C0OPS", "C0NEWS")
 
@@ -132,10 +135,12 @@ def _leaves(pen: Pen, tenant: int, at: float) -> None:
         pen.gap(0.5, 20) if dice.random() < 0.7 else pen.gap(MINUTE, 2 * HOUR) for _ in range(dice.choice((1, 2)))
     )
     # Just before, so that whoever asks is known to the processes.
-    pen.add(then - 2, "crowd", True)
+    for before in (14, 8, 2):
+        pen.add(then - before, "crowd", True)
     pen.add(then, "leave", tenant, told)
     # Who is looked into is gone half a second later, and known to be gone everywhere half a minute later.
-    pen.add(then + told[0] + pen.gap(1, 25), "crowd", True)
+    for after in (0.8, 7, 13):
+        pen.add(then + told[0] + after + pen.gap(0.2, 5), "crowd", True)
     if dice.random() < 0.6:
         then += pen.gap(5, DAY)
         pen.add(then, "install", tenant)

@@ -9,11 +9,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, event, func, insert, select
 from sqlalchemy.exc import OperationalError
 
-from storage.database import SHORT, TOLD, Database, Limits, _forget_tables, prove_writable
-from storage.inbox import Call, Merging, Taken, Turn, Waiting
+from storage.database import SHORT, TOLD, Database, Limits, _forget_tables, open_database, prove_writable
+from storage.inbox import Call, Inbox, InTable, Merging, Taken, Turn, Waiting
 from storage.records import WorkspaceId
 from storage.schema import revision
 from storage.schema.account_tables import inbox
+from storage.schema.tables import metadata
 from storage.watchdog import Watchdog
 from tests.simulation.loop import Lane
 from tests.simulation.weather import Fate, Weather
@@ -49,10 +50,22 @@ class Store:
         revision.migrate(Database(self.engine, self.engine, Unwatched()))
         self.empty = sqlite3.connect(":memory:", check_same_thread=False)
         self.raw.backup(self.empty)
+        self._connect()
+
+    def _connect(self) -> None:
         # One of each for all stories: no two units of work are ever done at once.
         told: dict[str, Any] = {TOLD: self._now}
         self.reading = self.reader.connect().execution_options(**told)
         self.writing = self.engine.connect().execution_options(**told)
+
+    def inbox(self, line: "Line") -> Inbox:
+        """Where webhook calls wait, as a process reaches it."""
+        return SharedInbox(line)
+
+    def close(self) -> None:
+        """Ends what it holds open."""
+        self.reading.close()
+        self.writing.close()
 
     def _now(self) -> datetime:
         return self.clock()
@@ -63,6 +76,31 @@ class Store:
             self.raw.execute("ROLLBACK")
         self.empty.backup(self.raw)
         self.clock = clock
+
+
+class OnPostgres(Store):
+    """The same on a real PostgreSQL, with its own statements and its own inbox. Each story begins on empty tables."""
+
+    def __init__(self, url: str) -> None:
+        self.clock = datetime.now
+        database = open_database(url)
+        revision.migrate(database)
+        self.engine, self.reader = database.writer, database.reader
+        with self.reader.connect() as connection:
+            # What the migrations put in stays.
+            empty = [one.name for one in metadata.sorted_tables if connection.scalar(select(one).limit(1)) is None]
+        self.emptying = f"TRUNCATE {', '.join(empty)} RESTART IDENTITY CASCADE"
+        self._connect()
+
+    def begin(self, clock: Callable[[], datetime]) -> None:
+        if self.writing.in_transaction():
+            self.writing.rollback()
+        with self.writing.begin():
+            self.writing.exec_driver_sql(self.emptying)
+        self.clock = clock
+
+    def inbox(self, line: "Line") -> Inbox:
+        return InTable(line)
 
 
 class Line(Database):

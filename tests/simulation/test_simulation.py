@@ -50,6 +50,11 @@ def test_new_seeds_each_day_hold_what_must_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_some_seeds_on_postgresql_hold_what_must_hold(postgres: str) -> None:
+    done = played("seeds=2", "first=2", f"database={postgres}")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_story_is_shortened_to_what_it_needs() -> None:
     events = [Event(float(number), number, "tick", (number,)) for number in range(40)]
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from random import Random
@@ -28,17 +28,16 @@ from storage.records import Batch, Change, Recipient, Source, Workspace, Workspa
 from storage.statuses import Status
 from storage.vault import new_key
 from tests.simulation import acts
+from tests.simulation.invariants import check, hold
 from tests.simulation.loop import Lane, Loop, made_up
 from tests.simulation.mail import READINGS, Books, Letter, MailLine, MailWorld, booked
 from tests.simulation.process import Parts, Process, Ticker, start
-from tests.simulation.script import HOUR, Event
+from tests.simulation.script import BEGAN, HOUR, Event
 from tests.simulation.slack import STOPPED, SlackLine, SlackWorld, Team
 from tests.simulation.store import Store, ask
 from tests.simulation.waiting import wanted
 from tests.simulation.weather import Trap, Weather
 
-#: The first moment of a story: some days before the clocks are set back in New York and Chicago.
-BEGAN: Final = datetime(2026, 10, 28, 13, 0, tzinfo=UTC)
 KEY: Final = new_key()
 #: Seconds between the rounds of all jobs when all is calm again, and how many rounds there are at least.
 PAUSES: Final = (1.0, 40.0, 400.0, 400.0, 1000.0, 1000.0, 3700.0, 3700.0, 3700.0)
@@ -47,6 +46,8 @@ AT_LEAST: Final = 3
 ORDERED, SETTLED = Decimal("0.84"), Decimal("0.79")
 #: What is done in the first of three such rounds only: nothing that is checked waits for it.
 UPKEEP: Final = frozenset({"inbox", "survey", "silence", "recount", "erase", "tidy", "renewals", "purge", "vacuum"})
+#: Seconds without an event after which what must always hold is checked.
+QUIET: Final = 60.0
 #: How many times as long as all has been calm a process rests until it looks again.
 LATER: Final = 4.0
 NAMES: Final = ("Jane Smith", "Omar Haddad", "Li Wei", "Rosa Diaz", "Tom Becker")
@@ -114,6 +115,8 @@ class World:
     births: int = 0
     #: How often the database was away altogether.
     storms: int = 0
+    #: What had been said and written when it was last checked what must always hold.
+    held: object = None
     ended: bool = False
     closed: bool = False
 
@@ -167,13 +170,13 @@ class World:
         for event in self.events:
             if event.at > self.loop.time():
                 await asyncio.sleep(event.at - self.loop.time())
+            if self.loop.time() - self.last_event > QUIET:
+                hold(self)
             self._stir()
             self.note(f"— {event}")
             await getattr(self, f"on_{event.kind}")(*event.facts)
             self.look()
         await self._calm()
-        from tests.simulation.invariants import check
-
         check(self)
 
     def _stir(self) -> None:
@@ -199,6 +202,7 @@ class World:
                 break
             held = self.loop.time()
             self.look()
+            hold(self)
             process = self.processes[number % len(self.processes)]
             for name in process.ticker.jobs:
                 if name in UPKEEP and number % AT_LEAST:
