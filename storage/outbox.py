@@ -6,12 +6,13 @@ claim and send can be swallowed by a group.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, literal, or_, select, update
 
 from storage.cards import Card, Key, keep_card
 from storage.database import database_time, run, upsert
@@ -163,15 +164,14 @@ def claim(
     leased |= {"doubt_since": func.coalesce(channels.c.doubt_since, literal(values["now"], Moment))}
     doubts = {(row[0], row[1]): _doubt(connection, row.workspace_id, row.channel) for row in due if row.doubted}
     connection.execute(update(channels).where(*_this_channel()).values(**leased), keys)
+    found = _news(connection, [(row[0], row[1]) for row in due])
     batches = [
-        replace(
-            _news_batch(connection, row.workspace_id, row.channel),
-            token=row.token + 1,
-            doubt_since=doubts.get((row[0], row[1])),
+        _news_batch(
+            row, found.get((row[0], row[1]), ()), token=row.token + 1, doubt_since=doubts.get((row[0], row[1])),
             tries=row.tries,
         )
         for row in due
-    ]
+    ]  # fmt: skip
     for batch in batches:
         if not batch.items:
             # Another process was quicker. There is nothing to hold the channel for.
@@ -247,11 +247,18 @@ def _this_channel() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return channels.c.workspace_id == bindparam("w"), channels.c.channel == bindparam("c")
 
 
-def _news_batch(connection: Connection, workspace_id: int, channel: str) -> NewsBatch:
-    rows = connection.execute(PARCEL_ROWS.on(connection), {"workspace": workspace_id, "channel": channel}).all()
+def _news(connection: Connection, wanted: Sequence[tuple[int, str]]) -> Mapping[tuple[int, str], Sequence[Row[Any]]]:
+    """The unsent rows of each of these channels that are told together, in their order."""
+    found: defaultdict[tuple[int, str], list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(PARCELS.on(connection), {"rows": json.dumps(wanted)}).all():
+        found[row.workspace_id, row.channel].append(row)
+    return found
+
+
+def _news_batch(channel: Row[Any], rows: Sequence[Row[Any]], **held: Any) -> NewsBatch:
     items = tuple(Item(row.id, PieceId(row.piece_id), BY_RANK[row.status]) for row in rows)
     campaign_id = CampaignId(rows[0].campaign_id if rows else 0)
-    return NewsBatch(WorkspaceId(workspace_id), ChannelId(channel), campaign_id, items)
+    return NewsBatch(WorkspaceId(channel.workspace_id), ChannelId(channel.channel), campaign_id, items, **held)
 
 
 _KNOWN: Final = [int(status) for status in Status]
@@ -261,7 +268,7 @@ _MOMENTS: Final[dict[str, Any]] = dict.fromkeys(("now", "settled", "far", "lease
 LOOK: Final = load("due", {"known": _KNOWN}, **_MOMENTS)
 #: On SQLite there is nobody else.
 DUE: Final = replace(load("due_locked", {"known": _KNOWN}, **_MOMENTS), sqlite=LOOK.sqlite)
-PARCEL_ROWS: Final = load("news_batch", {"known": _KNOWN, "most": PARCEL})
+PARCELS: Final = load("news_batches", {"known": _KNOWN, "most": PARCEL})
 END_ROWS: Final = load("end_rows", now=Moment)
 RENEW: Final = load("renew_channels", until=Moment, never=Moment)
 FREE: Final = load("free_channels", now=Moment, never=Moment)

@@ -29,10 +29,13 @@ class Plan:
 
 def plan(items: Sequence[Item], notify_on: frozenset[NotifyOn], pieces: Mapping[PieceId, StoredPiece]) -> Plan:
     """Sorts a batch's rows. A delivery that was overtaken by a return is not announced as a delivery."""
-    loud = [item for item in items if _is_loud(item, notify_on, pieces.get(item.piece_id))]
+    loud: list[Item] = []
+    quiet: list[Item] = []
+    for item in items:
+        (loud if _is_loud(item, notify_on, pieces.get(item.piece_id)) else quiet).append(item)
     groups = [(status, tuple(item for item in loud if item.status is status)) for status in ASKED]
     return Plan(
-        quiet=tuple(item for item in items if item not in loud),
+        quiet=tuple(quiet),
         groups=tuple((status, found) for status, found in groups if found),
     )
 

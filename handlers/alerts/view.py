@@ -292,12 +292,12 @@ def is_finished(mix: Mix) -> bool:
 def news(title: str, status: Status, pieces: Sequence[StoredPiece], number: int, platform: str) -> Message:
     """A group of pieces that reached a status, for a channel: a line each with its recipient shortened, one button."""
     said = f"{formatting.pieces(number)} of {escape(title)} {VERBS[status].format(platform=platform)}"
-    lines = [_news_line(piece, status) for piece in pieces[:LISTED]]
+    names = [short_name(piece.recipient) for piece in pieces[:LISTED]]
+    lines = [_news_line(piece, name, status) for piece, name in zip(pieces[:LISTED], names, strict=True)]
     if number > LISTED:
         lines.append(f"and {formatting.count(number - LISTED)} more")
     blocks = [section(f"{emoji(status)} *{said}*\n" + "\n".join(lines), _news_button(status, pieces))]
-    names = "; ".join(short_name(piece.recipient) for piece in pieces[:LISTED])
-    return Message(f"{said}: {names}", blocks)
+    return Message(f"{said}: {'; '.join(names)}", blocks)
 
 
 def _news_button(status: Status, pieces: Sequence[StoredPiece]) -> Block:
@@ -320,6 +320,6 @@ VERBS: Final = {
 }
 
 
-def _news_line(piece: StoredPiece, status: Status) -> str:
+def _news_line(piece: StoredPiece, name: str, status: Status) -> str:
     when = f" · {formatting.stamp_day(piece.status_at)}" if piece.status_at and piece.status is status else ""
-    return f"• {short_name(piece.recipient)}{when} · `{escape(piece.ref)}`"
+    return f"• {name}{when} · `{escape(piece.ref)}`"

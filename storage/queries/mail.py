@@ -298,7 +298,9 @@ def _begin_alike(connection: Connection, workspace_id: WorkspaceId, asked: str) 
     if not key:
         return []
     values = {"workspace": workspace_id, "key": key, "end": key + LAST, "zip": zipped, "zip_end": zipped + LAST}
-    return [PieceId(found) for found in sorted(set(connection.scalars(ALIKE.on(connection), values)), reverse=True)]
+    return [
+        PieceId(found) for found in sorted(set(connection.scalars(ALIKE.on(connection), values).all()), reverse=True)
+    ]
 
 
 def unknown_refs(connection: Connection, workspace_id: WorkspaceId, refs: Sequence[str]) -> list[str]:

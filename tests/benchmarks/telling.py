@@ -18,6 +18,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import Connection, insert, select, text
 
 from bot.app import SystemClock
+from bot.platforms import registry
+from bot.platforms.unconnected import Unconnected
 from bot.slack.client import Slack
 from handlers.alerts import cards
 from handlers.alerts.delivery import OutboxSender
@@ -86,8 +88,10 @@ async def served(database: Database, address: str) -> tuple[float, int, dict[str
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         clock = SystemClock()
         client = AsyncWebClient("xoxb-1", base_url=address + "/api/", session=session, retry_handlers=[])
+        # Its name is said in the news, and nothing is asked of it.
+        nobody: Any = Unconnected(registry.USUAL)
         services = Services(memory, Inflow(inbox_of(database), writer, clock), Renderer(writer), clock, Policy(zone=ZoneInfo("UTC"), settle=timedelta(0)),
-                            None, Slack(client, session, clock, "UTC"))  # type: ignore[arg-type]  # fmt: skip
+                            nobody, Slack(client, session, clock, "UTC"))  # fmt: skip
         begun = time.perf_counter()
         turns = await OutboxSender(services, Anyone(services)).serve()
         # The last second and a bit it only waits whether more becomes due.
