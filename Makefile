@@ -40,6 +40,12 @@ partitions: $(STAMP)
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+# What a thousand workspaces of a million pieces a month would need, from what each thing costs four processes on one
+# PostgreSQL: docs/deploy.md. ARGS="seconds=240 workspaces=100 polled=40 pieces=2000" for more.
+.PHONY: scale
+scale: $(STAMP)
+	@$(BIN)/python -W ignore -m tests.scale $(ARGS)
+
 # A thousand worlds, each made from its seed alone, under one loop with made-up time: docs/simulation.md.
 # ARGS="seeds=100 first=500" for other seeds, ARGS="only=17" for the story of one.
 simulate: $(STAMP)

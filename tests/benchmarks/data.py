@@ -4,6 +4,7 @@ Pieces are made inside the database, by statements, for ten million of them woul
 """
 
 import contextlib
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,9 +80,10 @@ def postgres(folder: Path) -> Iterator[Callable[[str], str]]:
 
 
 def open_account(url: str, number: int) -> Account:
-    """A migrated database with this many pieces."""
+    """A migrated database with this many pieces; PostgreSQL is divided where PIECEWISE_PARTITIONS says so."""
     database = open_database(url)
-    revision.migrate(database)
+    parts = int(os.environ.get("PIECEWISE_PARTITIONS", "0"))
+    revision.migrate(database, parts=parts if database.reader.dialect.name == "postgresql" else 0)
     workspace = database.write(workspaces.ensure, TEAM, "Bench", "USD")
     database.write(workspaces.note, workspace.id, baseline_at=START)
     database.write(_fill, workspace.id, number)
@@ -126,7 +128,8 @@ def _fill(connection: Connection, workspace_id: WorkspaceId, number: int) -> Non
         {"number": number},
     )  # fmt: skip
     for row in indexes:
-        connection.exec_driver_sql(row.sql)
+        # The index of a table that is divided is told as one without its partitions.
+        connection.exec_driver_sql(row.sql.replace(" ON ONLY ", " ON "))
     tally.repair(connection, workspace_id)
     tally.fold(connection)
 

@@ -45,7 +45,9 @@ AT_LEAST: Final = 3
 #: What a piece costs when it is ordered, and when it is handed over.
 ORDERED, SETTLED = Decimal("0.84"), Decimal("0.79")
 #: What is done in the first of three such rounds only: nothing that is checked waits for it.
-UPKEEP: Final = frozenset({"inbox", "survey", "silence", "recount", "erase", "tidy", "renewals", "purge", "vacuum"})
+UPKEEP: Final = frozenset(
+    {"inbox", "survey", "silence", "recount", "erase", "thin", "tidy", "renewals", "purge", "vacuum"}
+)
 #: Seconds without an event after which what must always hold is checked.
 QUIET: Final = 60.0
 #: How many times as long as all has been calm a process rests until it looks again.
