@@ -481,6 +481,8 @@ async def test_the_story_is_steered(visit: Visit) -> None:
     await expect(page.locator("#day")).to_have_text(day, timeout=60_000)
 
 
+# Thirty days, each of which stops at its morning and waits for what the bot has under way.
+@pytest.mark.timeout(300)
 async def test_a_campaign_goes_its_whole_way_at_speed(visit: Visit) -> None:
     page = await visit.open(WIDE)
     await page.select_option("#speed", "0.5")
