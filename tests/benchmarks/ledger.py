@@ -221,7 +221,8 @@ def bare_ingest(account: Account, number: int, size: int) -> float:
         part = sorted(rows[first : first + size])
         with database.writer.begin() as connection:
             if account.kind == "SQLite":
-                connection.exec_driver_sql("INSERT INTO bare VALUES (?, ?, ?, ?, ?, ?, ?, ?)", part)
+                marks = ", ".join("?" * len(part[0]))
+                connection.exec_driver_sql(f"INSERT INTO bare VALUES ({marks})", part)
             else:
                 cursor: Any = connection.connection.cursor()
                 lines = "\n".join("\t".join(map(str, row)) for row in part)

@@ -51,7 +51,7 @@ VAULT = Vault([new_key()])
 GLOBAL = {
     "database.rows_changed": "runs a statement", "database.run": "runs a statement", "database.upsert": "makes a statement",
     "database.prove_writable": "no row at all", "aside.forget": "what is old, of all", "aside.look": "counts of all, for the operator",
-    "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.revision.state": "the schema", "schema.partitions.number": "the schema", "schema.partitions.spread": "the schema",
+    "database.database_time": "a clock", "health.look": "counts of all, for the operator", "schema.revision.state": "the schema", "schema.partitions.number": "the schema", "dialects.vacuum_inbox": "no row at all", "schema.partitions.spread": "the schema",
     "secrets.begin": "a browser, not a workspace yet", "intents.due": "ids alone, for the clock", "intents.every_sealed": "for the check", "intents.seal_again": "a rotation of keys, of all",
     "intents.forget": "what has ended, of all", "intents.free_leases": "leases of all, of which no holder lives", "secrets.consume": "a browser", "secrets.forget_begun": "browsers",
     "secrets.every_sealed": "for the operator's check", "secrets.purge_due": "ids alone, for the clock",
