@@ -202,10 +202,13 @@ class Pair(Story):
             await asyncio.sleep(self.dice.random() * 2)
 
     def _door(self) -> int:
-        return self.ports[self.dice.choice(self.doors)]
+        # At the end neither of them runs, and what is still to be told goes to the one that tells it all.
+        return self.ports[self.dice.choice(self.doors)] if self.doors else self.port
 
     async def _stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        self.doors.clear()
         for process in self.running.values():
             if process.returncode is None:
                 process.send_signal(how)
             await process.wait()
+        await super()._stop(how)
