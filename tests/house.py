@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import pytest
+
 from bot.app import App, Part, running
+from bot.front import dispatcher
 from bot.sandbox.cloud import SlackCloud
 from bot.sandbox.slack import Acked, Channel, Posted, SlackDouble, User, View, initial_values
 from bot.sandbox.stannp import StannpDouble
@@ -24,6 +27,14 @@ UNHURRIED = 4.0
 PATIENCE = 20.0
 T = TypeVar("T")
 ACME, BOLT = "T0ACME", "T0BOLT"
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """The bot waits longer for its database before it leaves a request unacknowledged."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dispatcher, "SOON", UNHURRIED * dispatcher.SOON)
+        yield
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 
 from bot.sandbox.demo import Demo, sandbox
 from handlers.text.status_styles import STYLES
+from tests.house import UNHURRIED, unhurried
 
 CHROMIUM = (
     os.environ.get("PIECEWISE_CHROMIUM")
@@ -60,10 +61,17 @@ class Visit:
         return page
 
 
+@pytest.fixture(autouse=True)
+def _unhurried() -> Iterator[None]:
+    with unhurried():
+        yield
+
+
 @pytest.fixture
 async def visit() -> AsyncIterator[Visit]:
     """The demo, whose days pass as slowly as ours. An error in a page's script fails the test."""
     async with sandbox(0, day_seconds=86_400) as running, async_playwright() as playwright:
+        running.slack.patience = UNHURRIED
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         made = Visit(running, browser, [])
         yield made

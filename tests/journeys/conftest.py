@@ -12,14 +12,13 @@ from typing import Any, TypeVar
 import pytest
 
 from bot.app import App, running
-from bot.front import dispatcher
 from bot.sandbox.slack import Channel, Posted, SlackDouble, User, View
 from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers.ingest import poll as polling
 from tests.days import one_a_day
-from tests.house import UNHURRIED, all_merged
+from tests.house import UNHURRIED, all_merged, unhurried
 from tests.rudeness import ASKED, LONGER, be_rude, chosen_for, patience
 
 PATIENCE = 20.0
@@ -161,8 +160,7 @@ def unpaired(item: pytest.Item) -> str:
 
 @pytest.fixture(autouse=True)
 def _unhurried() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(dispatcher, "SOON", UNHURRIED * dispatcher.SOON)
+    with unhurried():
         yield
 
 
