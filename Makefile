@@ -7,8 +7,8 @@ RUN_STAMP := $(VENV)/.installed-run
 TOOLS := .venv-tools
 DOCS := .venv-docs
 LOCK = $(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
-# Most of the suite waits (for sockets, kills and restarts), so four workers suit two cores.
-WORKERS ?= 6
+# Much of the suite waits (for sockets, kills and restarts), so four workers suit two cores; more are in each other's way.
+WORKERS ?= 4
 
 # The suite starts some hundreds of processes: where nothing may be written, each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
