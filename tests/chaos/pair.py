@@ -24,7 +24,7 @@ from tests.house import free_port
 BEFORE, SCHEMA_BEFORE = "62ebaef989cb096aaa1316deed0d456ec34801da", "0010"
 #: The last version that stored ranks of one digit (schema 0009): no later one shares a database with it.
 APART = "bf25390153746d487d7205555a22606b23d30b76"
-OLD, NEW = "old", "new"
+OLD, NEW, LAST = "old", "new", "last"
 #: How long the mail moves between two steps.
 MEANWHILE = 0.5
 
@@ -97,10 +97,14 @@ class Pair(Story):
                 stdout=log, stderr=log,
             )  # fmt: skip
         self.running[version] = process
-        while await self.readiness(version) != 200:
-            assert process.returncode is None, (self.folder / f"{version}.txt").read_text()
-            await asyncio.sleep(0.05)
+        await self._until_ready(version)
         self.doors.append(version)
+
+    async def _until_ready(self, version: str) -> None:
+        while await self.readiness(version) != 200:
+            process = self.running.get(version, self.process)
+            assert process is None or process.returncode is None, f"{version} ended: see {self.folder}"
+            await asyncio.sleep(0.05)
 
     async def stop(self, version: str) -> None:
         """Takes it from the proxy, and asks it to end."""
@@ -202,8 +206,20 @@ class Pair(Story):
             await asyncio.sleep(self.dice.random() * 2)
 
     def _door(self) -> int:
-        # At the end neither of them runs, and what is still to be told goes to the one that tells it all.
-        return self.ports[self.dice.choice(self.doors)] if self.doors else self.port
+        return self.ports[self.dice.choice(self.doors)]
+
+    async def _send(self, session: aiohttp.ClientSession, raw: bytes) -> int:
+        # The proxy holds a call while it knows of nobody who is ready.
+        while not self.doors:
+            await asyncio.sleep(0.05)
+        return await super()._send(session, raw)
+
+    async def _start(self) -> None:
+        """The one that tells what is left, when neither of the two runs any more."""
+        await super()._start()
+        self.ports[LAST] = self.port
+        await self._until_ready(LAST)
+        self.doors.append(LAST)
 
     async def _stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.doors.clear()
