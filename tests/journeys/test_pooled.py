@@ -66,7 +66,7 @@ def pooler(tmp_path: Path) -> Iterator[Pooler]:
     if program is None:
         if os.environ.get("PIECEWISE_PGBOUNCER") == "required":
             pytest.fail("PgBouncer is not installed")
-        pytest.skip("PgBouncer is not installed")
+        pytest.skip("no PgBouncer found: install it. It is no Python package, so `make test` cannot; CI must have it")
     with ExitStack() as stack:
 
         def start(url: str, mode: str) -> str:
