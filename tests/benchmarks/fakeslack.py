@@ -1,12 +1,13 @@
 """A Slack for load: takes one message a second and channel, counts what comes too early and what is out of order."""
 
 import asyncio
-import json
 import sys
 import time
 from collections import Counter
 
 from aiohttp import web
+
+from tests.benchmarks.serving import serve
 
 
 async def main() -> None:
@@ -40,11 +41,7 @@ async def main() -> None:
     app.router.add_post("/api/chat.postMessage", post)
     app.router.add_post("/api/chat.update", post)
     app.router.add_get("/report", report)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, backlog=2048).start()
-    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
-    await asyncio.Event().wait()
+    await serve(app)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from storage.queries import mail as queries
 from storage.records import CampaignId
 from tests.benchmarks import data
 from tests.benchmarks.harness import p99
+from tests.benchmarks.serving import listen
 from tests.journeys.conftest import people_and_places, settings_for
 
 #: Commands whose work began (`taken`), second queries that were answered (`looked`), changes of a bulk that are kept.
@@ -66,13 +67,6 @@ async def floor(slack_secret: str, stannp_secret: str, inflow: Inflow) -> int:
     app.router.add_post("/webhooks/stannp", stannp)
     app.router.add_get("/done", tell)
     return await listen(app)
-
-
-async def listen(app: web.Application) -> int:
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return int(runner.addresses[0][1])
 
 
 async def plain_bolt(app: App, secret: str) -> int:

@@ -2,13 +2,14 @@
 and the time. Words: the pieces of an account, and the seconds in which each of them rises once."""
 
 import asyncio
-import json
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
 from aiohttp import web
+
+from tests.benchmarks.serving import serve
 
 STATUSES = ("printing", "handed_over", "in_transit", "local_delivery", "delivered")
 
@@ -60,11 +61,7 @@ async def main() -> None:
     app.router.add_get("/v1/campaigns/list", campaigns)
     app.router.add_get("/v1/accounts/balance", balance)
     app.router.add_get("/v1/{rest:.*}", refused)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
-    await asyncio.Event().wait()
+    await serve(app)
 
 
 if __name__ == "__main__":
