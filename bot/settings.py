@@ -92,7 +92,7 @@ class Settings(PlatformSettings):
     )
     piecewise_keep_history_days: int = Field(
         400,
-        description="Every scan of a piece, and who was told of it, is kept so many days and 60 more after it was "
+        description="Every scan of a piece is kept so many days and 60 more after it was "
         "ordered; then only when it was handed over and how it ended",
         ge=100,
         le=3650,

@@ -45,11 +45,13 @@ async def erase(services: Services, workspace_id: WorkspaceId) -> None:
 
 
 async def thin(services: Services, workspace_id: WorkspaceId) -> None:
-    """Drops the scans between of old pieces and who was told of them, and changes whose piece never came; a portion at
-    a time, so that nobody waits for it."""
-    now = services.clock.now()
+    """Drops the scans between of old pieces, and changes whose piece never came; a portion at a time, so that nobody
+    waits for it."""
+    now = await services.memory.read(thinning.moment, workspace_id, services.clock.now())
+    if now is None:
+        return
     before, thinned, lost = now - services.policy.keep_history, 0, 0
-    for campaign_id in await services.memory.read(thinning.due, workspace_id, before):
+    for campaign_id in await services.memory.read_long(thinning.due, workspace_id, before):
         while some := await services.memory.write(thinning.thin_some, workspace_id, campaign_id, before):
             thinned += some
     while some := await services.memory.write(thinning.drop_orphans, workspace_id, now):

@@ -107,7 +107,7 @@ def enqueue(
             )
 
 
-#: What was heard so long ago is no news any more: who was told of it may be forgotten by then (see `storage.thinning`).
+#: What was heard so long ago is no news any more.
 STALE: Final = timedelta(days=90)
 #: A scan may be this much older than the subscription and still be news.
 GRACE: Final = timedelta(days=2)

@@ -1,8 +1,8 @@
 """The history of old pieces, thinned: when such a piece was handed over, its end and whatever channels are told of stay
-for good; the scans between go, and so does the note of which channel was told.
+for good, and so does who was told: that keeps it from being told twice, and lets a guest open it. The scans between go.
 
-A piece is thinned once, a portion at a time, in the order of its campaign: how far that has come is kept. Nobody is
-told twice for it, because what was heard so long ago is no news (see `outbox.STALE`).
+A piece is thinned once, a portion at a time, in the order of its campaign: how far that has come is kept. How old it is
+the mail's own dates say, for what is dropped by a clock that is wrong does not come back.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from storage.database import rows_changed, upsert
 from storage.privacy import LONGEST_WAY
 from storage.records import NO_CAMPAIGN, CampaignId, WorkspaceId
 from storage.schema.account_tables import thinned
-from storage.schema.tables import UNFILLED, campaigns, changes, orphans, outbox, pieces
+from storage.schema.tables import UNFILLED, campaigns, changes, orphans, pieces
 from storage.statuses import NOTABLE, Status
 
 #: Of these each change stays: what is told, and what transit times are counted from.
@@ -26,14 +26,34 @@ PORTION: Final = 500
 WAITS_FOR_PIECE: Final = LONGEST_WAY
 
 
+def moment(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> datetime | None:
+    """Up to when time has surely passed: `now` (aware, UTC), but not after the newest campaign was made, by the mail
+    platform's clock. None where none has a date."""
+    newest = select(func.max(campaigns.c.created_at)).where(campaigns.c.workspace_id == workspace_id)
+    made = connection.scalar(newest)
+    return None if made is None else min(now, made)
+
+
 def due(connection: Connection, workspace_id: WorkspaceId, before: datetime) -> list[CampaignId]:
-    """The campaigns that may hold pieces ordered so long before this moment that they are to be thinned."""
+    """The campaigns that hold pieces to be thinned: ordered so long before this moment (aware, UTC)."""
     old = (
         campaigns.c.workspace_id == workspace_id,
         or_(campaigns.c.created_at.is_(None), campaigns.c.created_at < before - LONGEST_WAY),
     )
-    found = connection.scalars(select(campaigns.c.id).where(*old).order_by(campaigns.c.id))
-    return [CampaignId(NO_CAMPAIGN), *map(CampaignId, found)]
+    found = connection.scalars(select(campaigns.c.id).where(*old).order_by(campaigns.c.id)).all()
+    some = [CampaignId(NO_CAMPAIGN), *map(CampaignId, found)]
+    return [one for one in some if _ahead(connection, workspace_id, one, before, 1)]
+
+
+def _ahead(
+    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, before: datetime, limit: int
+) -> list[int]:
+    """The ids of the next pieces of this campaign that are old."""
+    key = thinned.c.workspace_id == workspace_id, thinned.c.campaign_id == campaign_id
+    after = func.coalesce(select(thinned.c.piece_id).where(*key).scalar_subquery(), 0)
+    here = pieces.c.workspace_id == workspace_id, pieces.c.campaign_id == campaign_id, pieces.c.id > after
+    rows = connection.execute(select(pieces.c.id, pieces.c.created_at).where(*here).order_by(pieces.c.id).limit(limit))
+    return [row.id for row in takewhile(lambda row: row.created_at < before - LONGEST_WAY, rows)]
 
 
 def thin_some(
@@ -45,15 +65,9 @@ def thin_some(
 ) -> int:
     """Thins the next pieces of this campaign; gives how many. 0: those that are left are too young.
 
-    A piece is old when it was ordered so long before `before` (aware, UTC) that its way has ended by then. Of the news
-    of it those go that were told, or refused, before that moment.
+    A piece is old when it was ordered so long before `before` (aware, UTC) that its way has ended by then.
     """
-    here = pieces.c.workspace_id == workspace_id, pieces.c.campaign_id == campaign_id
-    key = thinned.c.workspace_id == workspace_id, thinned.c.campaign_id == campaign_id
-    after = func.coalesce(select(thinned.c.piece_id).where(*key).scalar_subquery(), 0)
-    ahead = select(pieces.c.id, pieces.c.created_at).where(*here, pieces.c.id > after).order_by(pieces.c.id)
-    rows = connection.execute(ahead.limit(limit)).all()
-    ids = [row.id for row in takewhile(lambda row: row.created_at < before - LONGEST_WAY, rows)]
+    ids = _ahead(connection, workspace_id, campaign_id, before, limit)
     if not ids:
         return 0
     of_them = changes.c.workspace_id.in_((UNFILLED, workspace_id)), changes.c.piece_id.in_(ids)
@@ -61,8 +75,6 @@ def thin_some(
         pieces.c.workspace_id == workspace_id, pieces.c.id == changes.c.piece_id, pieces.c.status == changes.c.status
     )
     connection.execute(delete(changes).where(*of_them, changes.c.status.not_in(KEPT), ~stands))
-    told = outbox.c.workspace_id == workspace_id, outbox.c.piece_id.in_(ids)
-    connection.execute(delete(outbox).where(*told, outbox.c.sent_at < before))
     reached = upsert(connection, thinned).values(workspace_id=workspace_id, campaign_id=campaign_id, piece_id=ids[-1])
     columns = list(thinned.primary_key.columns)
     connection.execute(reached.on_conflict_do_update(index_elements=columns, set_={"piece_id": ids[-1]}))

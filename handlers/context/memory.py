@@ -137,6 +137,23 @@ class Memory:
             self.learned += len(portion.pieces) + len(portion.changes) + len(portion.campaigns)
         return total
 
+    async def learn_heard(self, workspace_id: WorkspaceId, told: Sequence[Heard], now: datetime) -> Applied:
+        """Merges what was heard at these moments (aware, UTC) at once; each alone where the database refuses it so.
+
+        It is to be of about a portion's size.
+        """
+        parts = [(at, batch) for at, batch in told if batch != Batch()]
+        if not parts:
+            return Applied()
+        try:
+            total = await self.write(_apply, workspace_id, parts, now)
+        except POISON:
+            total = Applied()
+            for at, part in parts:
+                total += await self.sift(workspace_id, part, now, heard_at=at)
+        self.learned += sum(len(one.pieces) + len(one.changes) + len(one.campaigns) for _, one in parts)
+        return total
+
     async def sift(
         self, workspace_id: WorkspaceId, batch: Batch, now: datetime, heard_at: datetime | None = None
     ) -> Applied:

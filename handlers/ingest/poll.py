@@ -1,10 +1,10 @@
 """Reads the mail account: campaigns, pieces and timelines. Stopped anywhere, the next poll goes on."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any, Final
+from datetime import date, timedelta
+from typing import Any, Final, Self
 
 import structlog
 
@@ -15,7 +15,7 @@ from handlers.context.services import Services
 from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, ReadCut, Refusal, Trouble
 from handlers.ingest import counting
 from storage import details, workspaces
-from storage.ledger.apply import merged
+from storage.ledger.apply import Heard, portions
 from storage.queries import mail as queries
 from storage.queries.recognized import Print
 from storage.records import (
@@ -41,33 +41,56 @@ LONGEST_WAY: Final = timedelta(days=60)
 PLATFORM: Final = (Refusal, Outage)
 #: Campaigns that may lack their report, and pieces their timeline, before we take it that the account offers none.
 MISSES: Final = 3
-#: What was read is news, and waits no longer than this for more that fills its transaction.
+#: What was read is news: when more is read so much later, both are merged at once.
 SOON: Final = timedelta(seconds=1)
 
 
 @dataclass
 class Gathered:
-    """What is new on each page or timeline, gathered until it fills a transaction: of most that is a row or two."""
+    """What is new on each page or timeline, gathered until it fills a transaction: of most that is a row or two.
+
+    What was gathered when its reading ends in an error is merged, too: else each poll would read it and lose it.
+    """
 
     services: Services
     workspace_id: WorkspaceId
-    batches: list[Batch] = field(default_factory=list)
-    #: When the first of them was gathered.
-    since: datetime | None = None
+    #: Each with the moment at which it was read, which says what is newer.
+    told: list[Heard] = field(default_factory=list)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.learn()
 
     async def add(self, batch: Batch) -> None:
-        """Merges it, once there is enough or the first has waited for long enough."""
-        self.batches.append(batch)
+        """Merges it, once there is enough, or the first was read a while before this one."""
         now = self.services.clock.now()
-        self.since = self.since or now
-        enough = sum(len(one.pieces) + len(one.changes) for one in self.batches) >= PORTION
-        if enough or now - self.since >= SOON:
+        self.told += [(now, part) for part in portions(batch, PORTION)]
+        enough = sum(map(_size, self.told)) >= PORTION
+        if enough or now - self.told[0][0] >= SOON:
             await self.learn()
 
     async def learn(self) -> None:
         """Merges what was gathered."""
-        gathered, self.batches, self.since = merged(self.batches), [], None
-        await self.services.memory.learn(self.workspace_id, gathered, self.services.clock.now())
+        told, self.told = self.told, []
+        for some in _by_portion(told):
+            await self.services.memory.learn_heard(self.workspace_id, some, self.services.clock.now())
+
+
+def _by_portion(told: Sequence[Heard]) -> Iterator[list[Heard]]:
+    some: list[Heard] = []
+    for one in told:
+        if some and sum(map(_size, some)) + _size(one) > PORTION:
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some
+
+
+def _size(told: Heard) -> int:
+    return len(told[1].pieces) + len(told[1].changes)
 
 
 async def poll(services: Services, workspace_id: WorkspaceId) -> None:
@@ -135,18 +158,17 @@ async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) ->
     asked = None if Call.NEWER in gaps.known and not gaps.rests(Call.NEWER, now) else own
     try:
         known = services.memory.recognizing(workspace.id, Print.LISTED)
-        async for page in services.platform.pieces(first, today + timedelta(days=1), asked, known):
-            await gathered.add(page.batch)
-            own = page.state
-            if page.instead is not None:
-                gaps.note(Call.NEWER, page.instead, now)
-            elif asked is None:
-                gaps.close(Call.NEWER)
+        async with Gathered(services, workspace.id) as gathered:
+            async for page in services.platform.pieces(first, today + timedelta(days=1), asked, known):
+                await gathered.add(page.batch)
+                own = page.state
+                if page.instead is not None:
+                    gaps.note(Call.NEWER, page.instead, now)
+                elif asked is None:
+                    gaps.close(Call.NEWER)
     except PLATFORM as trouble:
-        await gathered.learn()
         gaps.note(Call.REPORT, trouble, services.clock.now())
         return None if isinstance(trouble, NotOffered) else own
-    await gathered.learn()
     gaps.close(Call.REPORT)
     return own
 
@@ -195,11 +217,10 @@ async def _place_pieces(
 
 async def _place_campaign(services: Services, workspace: Workspace, ref: str) -> None:
     known, bare = services.memory.recognizing(workspace.id, Print.PLACED), list[str]()
-    gathered = Gathered(services, workspace.id)
-    async for batch in services.platform.campaign_pieces(ref, known):
-        await gathered.add(batch)
-        bare += [piece.ref for piece in batch.pieces if piece.created_at is None]
-    await gathered.learn()
+    async with Gathered(services, workspace.id) as gathered:
+        async for batch in services.platform.campaign_pieces(ref, known):
+            await gathered.add(batch)
+            bare += [piece.ref for piece in batch.pieces if piece.created_at is None]
     await _meet_unknown(services, workspace, bare)
 
 
@@ -221,18 +242,17 @@ def _is_over(campaign: StoredCampaign, mix: Mix | None) -> bool:
 async def _meet_unknown(services: Services, workspace: Workspace, bare: Sequence[str]) -> None:
     """A campaign's report may name pieces without saying when they were made: those are asked for one by one."""
     unknown = await services.memory.read(queries.unknown_refs, workspace.id, bare)
-    gathered = Gathered(services, workspace.id)
-    for ref in unknown[: services.policy.details]:
-        try:
-            found = await services.platform.piece(ref, "")
-        except PieceUnknown:
-            log.info("poll.piece_refused", piece=ref, reason="PieceUnknown")
-            continue
-        except PLATFORM as trouble:
-            log.info("poll.piece_refused", piece=ref, reason=type(trouble).__name__)
-            break
-        await gathered.add(found)
-    await gathered.learn()
+    async with Gathered(services, workspace.id) as gathered:
+        for ref in unknown[: services.policy.details]:
+            try:
+                found = await services.platform.piece(ref, "")
+            except PieceUnknown:
+                log.info("poll.piece_refused", piece=ref, reason="PieceUnknown")
+                continue
+            except PLATFORM as trouble:
+                log.info("poll.piece_refused", piece=ref, reason=type(trouble).__name__)
+                return
+            await gathered.add(found)
 
 
 async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) -> None:
@@ -244,10 +264,9 @@ async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) 
         await services.memory.learn(workspace.id, Batch(pieces=tuple(alone)), services.clock.now())
     if gaps.rests(Call.TIMELINES, services.clock.now()):
         return
-    gathered = Gathered(services, workspace.id)
-    async for batch in _timelines(services, workspace, due, gaps):
-        await gathered.add(batch)
-    await gathered.learn()
+    async with Gathered(services, workspace.id) as gathered:
+        async for batch in _timelines(services, workspace, due, gaps):
+            await gathered.add(batch)
 
 
 async def _timelines(

@@ -70,5 +70,19 @@ async def test_the_scans_between_of_an_old_piece_are_dropped(office: Office, day
     office.write(ledger.apply, office.workspace.id, told, office.clock.now())
     ordered = office.clock.now() - piece.created_at
     office.clock.pass_time(days=days - ordered.days)
+    # Thinned by the days of the mail: a newer campaign shows that so many have passed.
+    await office.campaign(ref="2", name="Later", created_at=office.clock.now())
     await upkeep.thin(office.services, office.workspace.id)
     assert len(office.read(queries.timeline, office.workspace.id, piece.id)) == scans
+
+
+async def test_a_clock_that_is_years_ahead_drops_nothing_of_young_mail(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    way = (Status.PRODUCING, Status.HANDED_OVER, Status.IN_TRANSIT)
+    told = [a_change("1001", one, hours=-9 + n) for n, one in enumerate(way)]
+    unmet = a_change("not met", Status.IN_TRANSIT)
+    office.write(ledger.apply, office.workspace.id, a_batch(*told, unmet), office.clock.now())
+    office.clock.pass_time(days=1000)
+    await upkeep.thin(office.services, office.workspace.id)
+    assert len(office.read(queries.timeline, office.workspace.id, office.piece("1001").id)) == 4
+    assert office.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM orphans").scalar()) == 1

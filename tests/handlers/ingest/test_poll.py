@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -20,12 +21,13 @@ from handlers.errors import (
 from handlers.ingest import counting, poll
 from handlers.ingest.poll import MISSES, _is_over
 from storage import details, workspaces
+from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.queries import transits
 from storage.records import Batch, CampaignStage, Gap, KnownCampaign, Mix, StoredCampaign
 from storage.records import CampaignId as Id
 from storage.statuses import Status
-from tests.builders import a_campaign, a_change, a_piece
+from tests.builders import a_batch, a_campaign, a_change, a_piece
 from tests.handlers.conftest import Office
 
 R, D = Status.RECEIVED, Status.DELIVERED
@@ -277,6 +279,41 @@ async def test_timelines_are_fetched_a_few_at_a_time_and_a_gone_piece_is_dropped
     left = await due(office)
     assert waiting[0] not in left
     assert set(waiting[3:]) <= set(left)
+
+
+async def test_what_was_read_before_a_fault_of_ours_is_kept(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    await office.campaign(*[D] * 5)
+    waiting = await due(office)
+
+    async def piece(ref: str, _kind: str) -> Batch:
+        if ref == waiting[3]:
+            raise KeyError(ref)
+        return a_batch(a_piece(ref, "222", detailed=True))
+
+    monkeypatch.setattr(office.mail, "piece", piece)
+    with pytest.raises(KeyError):
+        await read(office)
+    assert not set(waiting[:3]) & set(await due(office)), "else every poll reads them, and loses them"
+
+
+async def test_a_slow_answer_makes_nothing_newer_that_was_read_before_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.campaign(D, D)
+    [first, _second], ask = await due(office), office.mail.piece
+
+    async def piece(ref: str, kind: str) -> Batch:
+        if ref != first:
+            office.clock.pass_time(seconds=15)
+            newer = a_piece(first, "222", cost=Decimal("9.99"))
+            office.write(ledger.apply, office.workspace.id, a_batch(newer), office.clock.now())
+            office.clock.pass_time(seconds=15)
+            return await ask(ref, kind)
+        return a_batch(a_piece(first, "222", cost=Decimal("1.00")))
+
+    monkeypatch.setattr(office.mail, "piece", piece)
+    await read(office)
+    assert office.piece(first).cost == Decimal("9.99")
 
 
 @pytest.mark.parametrize(("trouble", "asked"), [(PlatformRefused(), MISSES), (PlatformDown(), 1)])
