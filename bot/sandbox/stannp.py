@@ -51,6 +51,8 @@ class Mailpiece:
 
     def move(self, status: str, moment: datetime, place: str = "", *, scanned: bool = True) -> None:
         """The piece reaches a status; `scanned` says whether its timeline shows it."""
+        # Stannp tells whole seconds: a moment with a fraction would be another one to who knows it from elsewhere.
+        moment = moment.replace(microsecond=0)
         self.status = status
         if status in ("handed_over", "dispatched"):
             self.dispatched = moment

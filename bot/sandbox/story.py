@@ -174,7 +174,7 @@ def _scans_since(piece: Mailpiece, before: datetime) -> Iterator[Change]:
 
 
 def _ordered(piece: Mailpiece) -> Change:
-    return Change(str(piece.id), Status.RECEIVED, piece.created, source=Source.WEBHOOK)
+    return Change(str(piece.id), Status.RECEIVED, piece.created.replace(microsecond=0), source=Source.WEBHOOK)
 
 
 def remember(connection: Connection, workspace_id: WorkspaceId, story: Story) -> None:

@@ -16,6 +16,7 @@ from bot.sandbox.slack import BOT_USER, Answering, File, Posted, SlackDouble, Vi
 from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.story import ZONE, Story, next_hour
 from handlers.ingest import poll
+from storage.queries import mail as queries
 from tests.house import UNHURRIED
 
 T = TypeVar("T")
@@ -166,6 +167,15 @@ async def test_everything_goes_by_the_storys_clock(demo: Demo) -> None:
     await poll.poll(services, demo.calendar.app.workspace.id)
     said = str((await answer_to(demo, "/mailstatus Spring", holding="updated")).blocks)
     assert "delivered" in said
+
+
+async def test_no_scan_of_the_past_stands_twice_in_a_timeline(demo: Demo) -> None:
+    services, campaign = demo.calendar.app.services, 222
+    for piece in demo.story.platform.pieces_of(campaign)[:3]:
+        await answer_to(demo, f"/mailtrack {piece.id}", holding=str(piece.id))
+        found = await services.memory.read(queries.find_pieces, demo.calendar.app.workspace.id, str(piece.id), 1)
+        scans = await services.memory.read(queries.timeline, demo.calendar.app.workspace.id, found[0].id)
+        assert len({one.status for one in scans}) == len(scans), scans
 
 
 async def test_a_muted_channel_hears_again_when_the_story_has_come_so_far(demo: Demo) -> None:
