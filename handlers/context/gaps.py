@@ -49,8 +49,7 @@ class Gaps:
 
     def note(self, call: Call, trouble: Trouble, now: datetime) -> None:
         """This call failed. Raises the failure when the key itself is refused: then no other call is answered."""
-        if isinstance(trouble, KeyRefused) and trouble.code == "401":
-            raise trouble
+        require_key(trouble)
         wait = timedelta(0) if isinstance(trouble, Outage) else REFUSED
         wait = NOT_OFFERED if isinstance(trouble, NotOffered) else wait
         since = self.known[call].since if call in self.known else now
@@ -68,6 +67,12 @@ class Gaps:
     def rests(self, call: Call, now: datetime) -> bool:
         """Whether this call is not to be made yet."""
         return call in self.known and now < self.known[call].again
+
+
+def require_key(trouble: Trouble) -> None:
+    """Raises the failure when it is the key itself that is refused."""
+    if isinstance(trouble, KeyRefused) and trouble.code == "401":
+        raise trouble
 
 
 def _why(trouble: Trouble) -> str:

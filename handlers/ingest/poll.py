@@ -8,11 +8,11 @@ from typing import Any, Final, Self
 
 import structlog
 
-from handlers.context.gaps import Call, Gaps
+from handlers.context.gaps import Call, Gaps, require_key
 from handlers.context.memory import PORTION
 from handlers.context.refreshing import read_balance
 from handlers.context.services import Services
-from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, ReadCut, Refusal, Trouble
+from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, PlatformRefused, ReadCut, Refusal, Trouble
 from handlers.ingest import counting
 from storage import details, workspaces
 from storage.ledger.apply import Heard, portions
@@ -272,22 +272,30 @@ async def _read_timelines(services: Services, workspace: Workspace, gaps: Gaps) 
 async def _timelines(
     services: Services, workspace: Workspace, due: Sequence[StoredPiece], gaps: Gaps
 ) -> AsyncIterator[Batch]:
-    """What the platform tells of each of these pieces, until it refuses too many."""
-    missed = 0
+    """What the platform tells of each of these pieces, until it refuses too many in a row.
+
+    One that is refused, or told of as another, lets the others pass: it comes last the next time. Only where none is
+    told of, or the platform is down, is the call taken for one that is not answered.
+    """
+    missed, told = 0, False
     for piece in due:
         try:
             batch = await services.platform.piece(piece.ref, piece.kind)
+            if all(one.ref != piece.ref for one in batch.pieces):
+                raise PlatformRefused
         except PieceUnknown:
             log.info("poll.piece_gone", piece=piece.ref)
             await services.memory.write(details.drop, workspace.id, piece.id)
             continue
         except PLATFORM as trouble:
-            # The one that is refused lets the others pass: it comes last the next time.
+            require_key(trouble)
             await services.memory.write(details.postpone, workspace.id, piece.id)
-            gaps.note(Call.TIMELINES, trouble, services.clock.now())
             missed += 1
+            if isinstance(trouble, Outage) or (not told and missed == min(MISSES, len(due))):
+                gaps.note(Call.TIMELINES, trouble, services.clock.now())
             if missed == MISSES or isinstance(trouble, Outage):
                 return
             continue
         gaps.close(Call.TIMELINES)
+        missed, told = 0, True
         yield batch

@@ -281,6 +281,36 @@ async def test_timelines_are_fetched_a_few_at_a_time_and_a_gone_piece_is_dropped
     assert set(waiting[3:]) <= set(left)
 
 
+async def test_one_piece_that_is_always_refused_does_not_make_the_others_wait(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.campaign(*[D] * 8)
+    bad = (await due(office))[-1]
+
+    async def piece(ref: str, _kind: str) -> Batch:
+        if ref == bad:
+            raise PlatformRefused
+        return a_batch(a_piece(ref, "222", detailed=True))
+
+    monkeypatch.setattr(office.mail, "piece", piece)
+    assert await read(office) == {}, "what moves next is not put off for an hour, and nobody is told of it"
+    assert await due(office) == [bad]
+
+
+async def test_a_timeline_of_another_piece_is_none(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    await office.campaign(*[D] * 5)
+    waiting = await due(office)
+    office.policy(details=3)
+
+    async def piece(ref: str, _kind: str) -> Batch:
+        return a_batch(a_piece("9" if ref in waiting[:2] else ref, "222", detailed=True))
+
+    monkeypatch.setattr(office.mail, "piece", piece)
+    for _ in range(3):
+        await read(office)
+    assert set(await due(office)) <= {*waiting[:2], "9"}, "the others had their turn"
+
+
 async def test_what_was_read_before_a_fault_of_ours_is_kept(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     await office.campaign(*[D] * 5)
     waiting = await due(office)
