@@ -72,6 +72,7 @@ class Envelope(_Shape):
     function_data: Object | None = None
     authorizations: list[dict[str, Any]] | None = None
     actions: list[dict[str, Any]] | None = None
+    response_urls: list[dict[str, Any]] | None = None
 
 
 class _Tokens(_Shape):
@@ -83,8 +84,10 @@ class _Event(_Shape):
     type: Text
     subtype: Maybe = ""
     team: Named = None
+    enterprise: Named = None
     user: Named = None
     channel: Named = None
+    authorizations: list[dict[str, Any]] | None = None
     user_id: Maybe = ""
     channel_id: Maybe = ""
     bot_id: Maybe = ""
@@ -323,6 +326,20 @@ HEARD: Final[Mapping[str, type[BaseModel]]] = {
 }
 
 
+#: What a plain form holds: docs.slack.dev, "slash commands"; and Slack's look at whether the address is well.
+FORM: Final = frozenset(
+    ("token", "ssl_check", "command", "text", "trigger_id", "response_url", "api_app_id", "user_id", "user_name",
+     "channel_id", "channel_name", "team_id", "team_domain", "enterprise_id", "enterprise_name", "is_enterprise_install")
+)  # fmt: skip
+#: Objects that Slack writes as null, or as an empty list or text, where there is none.
+OBJECTS: Final = ("event", "view", "message", "container", "function_data", "team", "enterprise", "user", "channel")
+
+
+def without_empty(body: Body) -> dict[str, Any]:
+    """The body without objects that are none: Bolt takes what is there for one."""
+    return {name: value for name, value in body.items() if value or name not in OBJECTS}
+
+
 #: As JSON writes it: after an even number of backslashes.
 _NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -343,6 +360,8 @@ def require_slack(body: Body) -> None:
     envelope = read(Envelope, body)
     if envelope.type == "event_callback" and envelope.event is None:
         raise NotFromSlackError("event")
+    if envelope.command and envelope.type:
+        raise NotFromSlackError("type")
     if envelope.command:
         read(Typed, body)
     elif envelope.event is not None:

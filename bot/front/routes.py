@@ -18,10 +18,6 @@ from slack_bolt.response import BoltResponse
 Body = Mapping[str, Any]
 Listener = Callable[[AsyncAck, AsyncBoltContext, Body], Awaitable[None]]
 
-#: What Bolt takes for an action: besides the one that we have, those of Slack's older kinds.
-ACTIONS: Final = frozenset(
-    ("block_actions", "interactive_message", "dialog_submission", "dialog_cancellation", "workflow_step_edit")
-)
 SHORTCUTS: Final = frozenset(("shortcut", "message_action"))
 
 
@@ -43,7 +39,7 @@ class Routes:
         kind = body.get("type")
         if kind == "event_callback":
             return self.events.get(body["event"]["type"])
-        if kind in ACTIONS:
+        if kind == "block_actions":
             return self.action
         if kind in SHORTCUTS:
             return self.shortcuts.get(body.get("callback_id") or "")

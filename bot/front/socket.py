@@ -23,6 +23,7 @@ class Socket(AsyncSocketModeHandler):
         """One envelope."""
         try:
             _require(req.payload)
+            req.payload = payloads.without_empty(req.payload)
             await super().handle(client, req)
         except NotFromSlackError as error:
             log.warning("slack.not_understood", places=str(error))

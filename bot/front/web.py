@@ -269,12 +269,12 @@ def understood(raw: bytes, content_type: str) -> dict[str, Any]:
         fields = _fields(text) if content_type != "application/json" else {"payload": text}
         if "payload" not in fields:
             # A command: texts alone, which its listener reads before it answers.
-            return fields
+            return {name: value for name, value in fields.items() if name in payloads.FORM}
         body = _object(fields["payload"])
     except (ValueError, TypeError, RecursionError) as error:
         raise NotFromSlackError(type(error).__name__) from None
     payloads.require_slack(body)
-    return body
+    return payloads.without_empty(body)
 
 
 def _as_bolt_reads(body: dict[str, Any]) -> AsyncBoltRequest:

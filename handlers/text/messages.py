@@ -198,7 +198,7 @@ def image(file_id: str, picture: Picture) -> Block:
 def pictures_in(message: Any) -> tuple[str, ...]:
     """The ids of the files that a message shows, as Slack sends it; none where Slack leaves them out."""
     blocks = message.get("blocks") if isinstance(message, dict) else None
-    files = [one.get("slack_file") for one in blocks or [] if isinstance(one, dict)]
+    files = [one.get("slack_file") for one in (blocks if isinstance(blocks, list) else ()) if isinstance(one, dict)]
     return tuple(str(file["id"]) for file in files if isinstance(file, dict) and file.get("id"))
 
 

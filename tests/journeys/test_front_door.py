@@ -1,7 +1,9 @@
 """The front door: what is not Slack's or Stannp's is refused, and nothing is done."""
 
 import gzip
+import json
 import time
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -160,3 +162,50 @@ async def test_a_payload_of_no_shape_of_slacks_is_named_and_no_fault_of_ours(
     assert "not_understood" in caplog.text
     assert "Traceback" not in caplog.text
     assert (await stage.say("/mailtrack", "help")).text
+
+
+ASKER = {"user": {"id": ANA}, "team": {"id": "T0ACME"}}
+EVENT = {"type": "event_callback", "event_id": "E1", "team_id": "T0ACME"}
+MENTION = {"type": "app_mention", "user": ANA, "channel": OPS, "ts": "1.2", "text": "hi"}
+PRESS = {"type": "block_actions", "actions": [{"action_id": "x"}], **ASKER}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {
+            "type": "view_submission",
+            "command": "/nope",
+            "user_id": ANA,
+            "channel_id": OPS,
+            "view": {"callback_id": [1]},
+        },
+        {"type": "event_callback", "command": "/mailstatus", "user_id": ANA, "channel_id": OPS, "event": {"type": "x"}},
+        {**PRESS, "response_urls": 5},
+        {**PRESS, "response_urls": [1]},
+        {**PRESS, "container": {"message_ts": "1.1"}, "message": {"blocks": 5}},
+        {**EVENT, "event": {**MENTION, "authorizations": 5}},
+        {**EVENT, "event": {"type": "message", "enterprise": 5}},
+        {"type": "shortcut", "callback_id": "zz", "view": [], **ASKER},
+        {"type": "block_suggestion", "event": None, **ASKER},
+        {"type": "workflow_step_edit", **ASKER},
+        {"type": "workflow_step_edit", "callback_id": "x", **ASKER},
+        {"type": "view_submission", **ASKER},
+    ],
+    ids=lambda body: "-".join(body),
+)
+async def test_what_is_signed_and_of_no_shape_breaks_nothing(stage: Stage, body: dict[str, object]) -> None:
+    raw = json.dumps(body).encode()
+    acked = await stage.slack.send_raw(raw, signed(stage, raw) | {"Content-Type": "application/json"})
+    assert acked.status in (200, 400, 404)
+    assert "broke" not in str(stage.slack.messages)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"type": "event_callback"}, {"type": "view_submission", "view": "x"}, {"authorizations": "x"}, {"event": "x"}],
+)
+async def test_a_form_may_hold_words_of_other_kinds(stage: Stage, more: dict[str, str]) -> None:
+    raw = a_command(stage) + b"&" + urlencode(more).encode()
+    assert (await stage.slack.send_raw(raw, signed(stage, raw))).status == 200
+    await stage.answer(0)
