@@ -329,7 +329,8 @@ HEARD: Final[Mapping[str, type[BaseModel]]] = {
 #: What a plain form holds: docs.slack.dev, "slash commands"; and Slack's look at whether the address is well.
 FORM: Final = frozenset(
     ("token", "ssl_check", "command", "text", "trigger_id", "response_url", "api_app_id", "user_id", "user_name",
-     "channel_id", "channel_name", "team_id", "team_domain", "enterprise_id", "enterprise_name", "is_enterprise_install")
+     "channel_id", "channel_name", "team_id", "team_domain", "enterprise_id", "enterprise_name",
+     "is_enterprise_install")
 )  # fmt: skip
 #: Objects that Slack writes as null, or as an empty list or text, where there is none.
 OBJECTS: Final = ("event", "view", "message", "container", "function_data", "team", "enterprise", "user", "channel")

@@ -192,7 +192,7 @@ PRESS = {"type": "block_actions", "actions": [{"action_id": "x"}], **ASKER}
         {"type": "workflow_step_edit", "callback_id": "x", **ASKER},
         {"type": "view_submission", **ASKER},
     ],
-    ids=lambda body: "-".join(body),
+    ids="-".join,
 )
 async def test_what_is_signed_and_of_no_shape_breaks_nothing(stage: Stage, body: dict[str, object]) -> None:
     raw = json.dumps(body).encode()
