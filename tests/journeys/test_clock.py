@@ -1,6 +1,7 @@
 """A clock that is set back keeps nothing old for longer: no right, no number, no silence."""
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -144,6 +145,17 @@ async def test_what_slack_said_tomorrow_is_not_what_it_said_lately(
     stage.slack.faults.append(Fault("users.info", status=503, times=100))
     set_back(monkeypatch, days=3)
     assert "found no piece" in await track(stage), "whom Slack does not name is a guest"
+
+
+async def test_an_answer_is_of_the_moment_at_which_the_platform_last_called(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_back(monkeypatch, days=-1)
+    await call_about_a_return(stage)
+    answer = everything(await stage.say("/mailstatus", "all time"))
+    said = re.search(r"updated <!date\^(\d+)", answer)
+    assert said, answer
+    assert int(said[1]) > datetime.now(UTC).timestamp() + 80_000
 
 
 @FRESH

@@ -44,6 +44,19 @@ async def test_an_answer_younger_than_a_minute_is_not_asked_for_again(
     assert office.mail.calls.count("balance") == 2 * asked
 
 
+@pytest.mark.parametrize(
+    ("called", "told"), [(-MINUTE, -MINUTE), (-MINUTE * 3, -MINUTE * 2), (MINUTE, -MINUTE * 2), (None, -MINUTE * 2)]
+)
+async def test_what_the_platform_told_since_is_not_called_older_than_it_is(
+    office: Office, called: timedelta | None, told: timedelta
+) -> None:
+    now = office.clock.now()
+    office.note(polled_at=now - MINUTE * 2, webhook_at=None if called is None else now + called)
+    fresh = await refreshing.refresh_account(office.services, office.workspace)
+    assert fresh.as_of == now + told
+    assert refreshing.known_at(office.note(polled_at=None), now) is None
+
+
 async def test_never_polled_is_not_fresh_and_force_asks_always(office: Office) -> None:
     campaign = await office.campaign(Status.IN_TRANSIT)
     assert not refreshing._is_fresh(office.services, office.note(polled_at=None), office.clock.now())
