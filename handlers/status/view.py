@@ -260,15 +260,17 @@ def _own_dates(campaign_id: CampaignId | None, standing: Standing) -> list[Block
     """Two calendars under an answer whose days are on no list; under each other one the menu leads to them."""
     if is_listed(campaign_id, standing.span, standing.today):
         return []
-    return [range_pickers(campaign_id, standing.span)]
+    return range_pickers(campaign_id, standing.span)
 
 
 def picking(answer: Message, campaign_id: CampaignId | None, span: Range) -> Message:
     """The answer with its two calendars, while days are chosen."""
     calendars = range_pickers(campaign_id, span)
-    if calendars in answer.blocks:
+    if calendars[-1] in answer.blocks:
         return answer
-    return replace(answer, blocks=[*answer.blocks, calendars])
+    # Beside the menu that they were asked for from: at the end they would be out of sight.
+    at = next(number for number, block in enumerate(answer.blocks, 1) if _holds(block, Action.CHOOSE_RANGE))
+    return replace(answer, blocks=[*answer.blocks[:at], *calendars, *answer.blocks[at:]])
 
 
 def _returns_of(standing: Standing) -> list[Block]:
@@ -310,8 +312,11 @@ def not_stopped(answer: Message) -> str:
 
 
 def _offers(answer: Message, action: Action) -> bool:
-    pressed = [one for block in answer.blocks for one in (*block.get("elements", []), block.get("accessory", {}))]
-    return any(one.get("action_id") == action for one in pressed)
+    return any(_holds(block, action) for block in answer.blocks)
+
+
+def _holds(block: Block, action: Action) -> bool:
+    return any(one.get("action_id") == action for one in (*block.get("elements", []), block.get("accessory", {})))
 
 
 def where_shown(answer: Message, asked: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from handlers.errors import Outdated
 from handlers.text import codec
 from handlers.text.codec import Carried, Value, read, write
-from handlers.text.messages import Block, actions, date_picker, option, select
+from handlers.text.messages import Block, actions, context, date_picker, option, select
 from handlers.text.parsing import DEFAULT_PRESET, PRESETS, Range, now
 from handlers.text.ranges import name_days
 from storage.queries.mail import Days
@@ -401,13 +401,14 @@ def carried(value: str) -> tuple[CampaignId | None, Range]:
     return one.campaign, name_days(Days(one.first, one.last))
 
 
-def range_pickers(campaign_id: CampaignId | None, chosen: Range) -> Block:
+def range_pickers(campaign_id: CampaignId | None, chosen: Range) -> list[Block]:
     """Two calendars for any range. A calendar carries no value of ours: its block says of what, and the other day."""
     row = actions(
         date_picker(Action.RANGE_FIRST, "From", chosen.days.first),
         date_picker(Action.RANGE_LAST, "To", chosen.days.last),
     )
-    return row | {"block_id": carry(campaign_id, chosen.days)}
+    # A calendar that shows a day no longer shows what the day is for.
+    return [context("From and to, both days included:"), row | {"block_id": carry(campaign_id, chosen.days)}]
 
 
 def _ranges(campaign_id: CampaignId | None, today: date) -> dict[str, Range]:

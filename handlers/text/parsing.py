@@ -167,13 +167,13 @@ def between(first: date, last: date, today: date) -> tuple[str, str]:
     said = []
     if last < first:
         first, last = last, first
-        said.append("That range ended before it began.")
+        said.append("I put the earlier day first.")
     if last > today:
         first, last = min(first, today), today
-        said.append("Nothing was ordered in the future yet.")
+        said.append("Days to come hold no orders yet, so it ends today.")
     if (last - first).days >= LONGEST_SPAN:
         first = last - timedelta(days=LONGEST_SPAN - 1)
-        said.append("That is more than a year; *All time* shows everything.")
+        said.append("That was more than a year, so I kept the last of it; *All time* shows everything.")
     said += [f"This is {span(first, last)}."] if said else []
     return f"{first}..{last}", " ".join(said)
 

@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -411,6 +412,37 @@ async def test_who_reads_further_up_stays_there(page: Page, visit: Visit) -> Non
     visit.demo.slack.say("U0BEN", "C0OPS", "Morning!")
     await expect(box).to_contain_text("Morning!")
     assert abs(await box.evaluate("box => box.scrollTop") - 200) < 3
+
+
+async def test_who_chooses_days_keeps_the_place_and_sends_whole_ones(page: Page) -> None:
+    await page.click("#pause")
+    answer = await say(page, "/mailstatus")
+    menu = answer.locator("select[name=choose_range]")
+    await menu.focus()
+    await menu.select_option(label="Other dates…")
+    first = answer.locator("input[type=date]").first
+    await expect(first).to_be_in_viewport(ratio=1)
+    await expect(answer.locator("input[type=date]").last).to_be_in_viewport(ratio=1)
+    await expect(menu).to_be_focused()
+    await expect(menu).to_be_in_viewport(ratio=1)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(str(request.post_data)) if request.url.endswith("/do") else None)
+    await first.focus()
+    for digit in f"{datetime.now(UTC).date():%m%d%Y}":
+        await page.keyboard.press(digit)
+    assert sent == []
+    await page.keyboard.press("Enter")
+    await expect(answer).to_contain_text("Ordered")
+    assert len(sent) == 1
+    await expect(answer.locator("input[type=date]").first).to_be_focused()
+
+
+async def test_home_is_read_from_its_top(page: Page) -> None:
+    for text in ("/mailstatus Spring", "/mailstatus Fall"):
+        await say(page, text)
+    await page.locator("nav button", has_text="Piecewise (Home)").click()
+    await expect(page.locator(".home")).to_contain_text("Your mail")
+    assert await page.locator("#messages").evaluate("box => box.scrollTop") == 0
 
 
 async def test_each_event_says_what_happened(visit: Visit) -> None:

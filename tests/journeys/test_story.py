@@ -154,18 +154,15 @@ async def test_the_forecast_is_the_accounts_own_and_nothing_is_late(demo: Demo) 
 
 async def test_everything_goes_by_the_storys_clock(demo: Demo) -> None:
     await demo.calendar.pass_time(timedelta(days=10))
-    today = demo.calendar.clock.now().astimezone(ZONE)
-    shown = await answer_to(demo, "/mailstatus Spring", holding="updated")
+    shown = await answer_to(demo, "/mailstatus Spring", holding="refresh_status")
     assert abs(float(shown.ts) - demo.calendar.clock.stamp()) < 60
-    stamp = re.search(r"<!date\^(\d+)", str(shown.blocks))
-    if stamp:
-        # A busy machine reads the account a few of the story's days late, and says so.
-        assert datetime.now(UTC).timestamp() + 5 * 86_400 < int(stamp[1]) < demo.calendar.clock.stamp() + 60
-    else:
-        assert f"{today:%b} {today.day}" in str(shown.blocks) or "today" in str(shown.blocks)
+    stamp = re.search(r"updated <!date\^(\d+)", str(shown.blocks))
+    assert stamp
+    # A busy machine reads the account a few of the story's days late, and says so.
+    assert datetime.now(UTC).timestamp() + 5 * 86_400 < int(stamp[1]) < demo.calendar.clock.stamp() + 60
     services = demo.calendar.app.services
     await poll.poll(services, demo.calendar.app.workspace.id)
-    said = str((await answer_to(demo, "/mailstatus Spring", holding="updated")).blocks)
+    said = str((await answer_to(demo, "/mailstatus Spring", holding="refresh_status")).blocks)
     assert "delivered" in said
 
 

@@ -14,6 +14,16 @@ async function press(element, place, value, target) {
   target.removeAttribute("aria-busy");
 }
 
+// A browser tells of a day at each digit that is typed: one that is typed is taken at Enter, or once the field is left.
+function pressOnceChosen(day, element, place) {
+  let typing = false;
+  let sent = day.value;
+  const take = () => { typing = false; if (day.value && day.value !== sent) { sent = day.value; press(element, place, day.value, day); } };
+  day.addEventListener("keydown", (event) => { if (event.key === "Enter") take(); else if (event.key !== "Tab") typing = true; });
+  day.addEventListener("change", () => { if (!typing) take(); });
+  day.addEventListener("blur", take);
+}
+
 function control(element, place) {
   const key = `${element.action_id}|${element.value ?? ""}`;
   if (element.type === "button") {
@@ -24,8 +34,10 @@ function control(element, place) {
   }
   if (element.type === "datepicker") {
     const day = make("input", { type: "date", class: "day", "aria-label": element.placeholder?.text ?? "Choose a day", name: element.action_id, value: element.initial_date, "data-key": key });
-    if (place) day.addEventListener("change", () => day.value && press(element, place, day.value, day));
-    return day;
+    if (!place) return day;
+    pressOnceChosen(day, element, place);
+    // Slack shows what it is for until a day is chosen; a browser's own field has no room for that.
+    return element.initial_date ? day : make("label", { class: "pick" }, element.placeholder?.text ?? "", day);
   }
   const select = make("select", { "aria-label": element.placeholder?.text ?? "Choose", name: element.action_id, "data-key": key });
   if (!element.initial_option) select.append(make("option", { value: "", selected: true }, element.placeholder?.text ?? "Choose…"));

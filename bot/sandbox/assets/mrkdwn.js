@@ -85,4 +85,8 @@ export function mrkdwn(text) {
 
 export const textOf = (object) => (object.type === "mrkdwn" ? mrkdwn(object.text) : document.createTextNode(object.text));
 export const hasDates = (text) => text.includes("<!date^");
-export const short = (text) => { const box = make("span", {}, mrkdwn(text)); return box.textContent.slice(0, 110); };
+// At most so much of it as a toast holds, in whole words.
+export function short(text, most = 110) {
+  const said = make("span", {}, mrkdwn(text)).textContent;
+  return said.length <= most ? said : `${said.slice(0, said.lastIndexOf(" ", most - 1)).replace(/[\s,.;:·]+$/, "")}…`;
+}

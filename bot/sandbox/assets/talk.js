@@ -108,7 +108,8 @@ function reconcile(box, wanted) {
       element = fresh;
     }
     if (element === before) before = before.nextElementSibling;
-    else box.insertBefore(element, before);
+    // To put it where it stands already would take the focus from it.
+    else if (element.parentNode !== box || element.nextElementSibling !== before) box.insertBefore(element, before);
   }
   for (const element of known.values()) element.remove();
 }
@@ -136,6 +137,22 @@ function newestIn(box) {
   return Math.min(end, newest.getBoundingClientRect().top - box.getBoundingClientRect().top + box.scrollTop - 4);
 }
 const atEnd = (box) => newestIn(box) - box.scrollTop < 60;
+
+// Where the eye is: what has the focus, or else the first message in sight.
+function markIn(box) {
+  const held = box.contains(document.activeElement) ? document.activeElement : null;
+  const seen = held?.closest("[data-ts]") ?? [...box.children].find((one) => one.getBoundingClientRect().bottom > box.getBoundingClientRect().top);
+  return seen && { ts: seen.dataset.ts, key: focusKey(seen), top: (held ?? seen).getBoundingClientRect().top };
+}
+function stayAt(box, mark) {
+  const message = mark && box.querySelector(`[data-ts="${mark.ts}"]`);
+  const held = message && mark.key && [...message.querySelectorAll("[data-key]")].find((one) => one.dataset.key === mark.key);
+  if (message) box.scrollTop += (held || message).getBoundingClientRect().top - mark.top;
+  // What appears below the control that was used is the answer to it, so it is brought into sight.
+  const below = held?.closest(".block")?.nextElementSibling;
+  const hidden = below && (below.nextElementSibling ?? below).getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+  if (hidden > -8 && hidden < box.clientHeight / 2) box.scrollTop += hidden + 8;
+}
 const empty = { ts: "empty", key: "empty", build: () => make("p", { class: "empty", "data-ts": "empty" }, "Nothing here yet. Type / to see what you can ask, or pick a suggestion.") };
 
 function showHome() {
@@ -152,25 +169,36 @@ function showThread() {
   document.body.classList.toggle("threaded", !pane.hidden);
   if (pane.hidden) { $("replies").replaceChildren(); return; }
   const box = $("replies");
-  const stay = !atEnd(box);
-  reconcile(box, entries([parent, ...here().filter((one) => one.thread === state.thread)], () => []));
-  if (!stay) box.scrollTop = newestIn(box);
+  const list = [parent, ...here().filter((one) => one.thread === state.thread)];
+  const follow = box.dataset.newest !== list.at(-1).ts && atEnd(box);
+  const mark = markIn(box);
+  reconcile(box, entries(list, () => []));
+  if (follow) box.scrollTop = newestIn(box);
+  else stayAt(box, mark);
+  box.dataset.newest = list.at(-1).ts;
 }
 
 let last = "";
 export function show() {
   const box = $("messages");
   const moved = last !== state.channel + state.me + state.team;
-  if (moved) { box.replaceChildren(); if (last) state.thread = state.jumping ? state.thread : ""; state.jumping = false; }
+  if (moved) { box.replaceChildren(); box.scrollTop = 0; if (last) state.thread = state.jumping ? state.thread : ""; state.jumping = false; }
   last = state.channel + state.me + state.team;
   $("composer").hidden = state.channel === HOME;
   if (state.channel === HOME) { showHome(); showThread(); return; }
   const all = here();
   const known = new Set(all.map((one) => one.ts));
   const tops = all.filter((one) => !one.thread || !known.has(one.thread));
-  const follow = moved || atEnd(box) || state.sent;
+  // What is new is followed; where a message only changed, the reader stays at what is being read or pressed.
+  const newest = tops.at(-1)?.ts;
+  const grown = box.dataset.newest !== newest;
+  const follow = moved || (grown && (atEnd(box) || state.sent));
+  const mark = markIn(box);
   reconcile(box, tops.length ? entries(tops, (one) => all.filter((reply) => reply.thread === one.ts)) : [empty]);
   if (follow) box.scrollTop = newestIn(box);
+  else stayAt(box, mark);
+  if (grown && !moved) state.sent = false;
+  box.dataset.newest = newest;
   state.read[state.channel] = all.at(-1)?.ts ?? "";
   showThread();
 }
