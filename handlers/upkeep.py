@@ -51,8 +51,8 @@ async def thin(services: Services, workspace_id: WorkspaceId) -> None:
     if now is None:
         return
     before, thinned, lost = now - services.policy.keep_history, 0, 0
-    for campaign_id in await services.memory.read_long(thinning.due, workspace_id, before):
-        while some := await services.memory.write(thinning.thin_some, workspace_id, campaign_id, before):
+    for campaign_id in await services.memory.read_long(thinning.due, workspace_id, before, now):
+        while some := await services.memory.write(thinning.thin_some, workspace_id, campaign_id, before, now):
             thinned += some
     while some := await services.memory.write(thinning.drop_orphans, workspace_id, now):
         lost += some

@@ -223,9 +223,10 @@ class Database:
             if time.monotonic() - self.cleared > CLEAR_EVERY:
                 self.clear_log()
 
-    def clear_log(self) -> bool:
+    def clear_log(self) -> bool | None:
         """SQLite: cuts its log and the inbox's, in which the pages still stand as they were. PostgreSQL: gives back the
-        inbox's pages, in which what was merged still stands. Gives whether it could be done now.
+        inbox's pages, in which what was merged still stands. Gives whether it could be done now; None: it takes longer
+        than a reader may, and is left to the server's own vacuum, which does it bit by bit.
 
         It waits for nobody: while another reads or writes it is not done; on PostgreSQL while another vacuums it.
         """
@@ -235,8 +236,7 @@ class Database:
                 with self.reader.connect() as connection:
                     return vacuum_inbox(connection)
             except OperationalError:
-                # It takes longer than a reader may: the server's own vacuum does it, bit by bit.
-                return False
+                return None
         with contextlib.closing(self.reader.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute("PRAGMA busy_timeout=0")
@@ -290,7 +290,11 @@ def _look_after(engine: Engine, watchdog: Watchdog) -> None:
         driver: Any = dialect.loaded_dbapi
         try:
             connection = dialect.connect(*args, **params)
-            tell_options(connection, params["options"])
+            try:
+                tell_options(connection, params["options"])
+            except driver.Error:
+                connection.close()
+                raise
         except driver.Error:
             watchdog.fell_silent()
             raise

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 
 from storage.dialects import is_postgresql
 
-#: As libpq takes them: `-c statement_timeout=8s`.
-OPTION: Final = re.compile(r"-c\s*(\w+)\s*=\s*(\S+)")
+#: As libpq takes them: `-c statement_timeout=8s`, or `--statement_timeout=8s` (postgresql.org/docs: app-postgres).
+OPTION: Final = re.compile(r"(?:-c\s*|--)([\w.-]+)\s*=\s*((?:\\.|\S)+)")
 #: How often two connections are compared: with work of others going on, they may miss each other.
 ROUNDS: Final = 5
 SERVED_BY: Final = text("SELECT pg_backend_pid()")
@@ -36,7 +36,9 @@ def tell_options(driver: Any, options: str) -> None:
     try:
         if is_pooled(driver):
             for name, value in OPTION.findall(options):
-                driver.execute("SELECT set_config(%s, %s, false)", (name, value))
+                # A dash stands for an underscore there, and a backslash keeps a space together.
+                said = name.replace("-", "_"), re.sub(r"\\(.)", r"\1", value)
+                driver.execute("SELECT set_config(%s, %s, false)", said)
     finally:
         driver.autocommit = before
 

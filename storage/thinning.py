@@ -34,26 +34,32 @@ def moment(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> 
     return None if made is None else min(now, made)
 
 
-def due(connection: Connection, workspace_id: WorkspaceId, before: datetime) -> list[CampaignId]:
-    """The campaigns that hold pieces to be thinned: ordered so long before this moment (aware, UTC)."""
+def due(connection: Connection, workspace_id: WorkspaceId, before: datetime, now: datetime) -> list[CampaignId]:
+    """The campaigns that hold pieces to be thinned: ordered so long before `before` (both aware, UTC)."""
     old = (
         campaigns.c.workspace_id == workspace_id,
         or_(campaigns.c.created_at.is_(None), campaigns.c.created_at < before - LONGEST_WAY),
     )
     found = connection.scalars(select(campaigns.c.id).where(*old).order_by(campaigns.c.id)).all()
     some = [CampaignId(NO_CAMPAIGN), *map(CampaignId, found)]
-    return [one for one in some if _ahead(connection, workspace_id, one, before, 1)]
+    return [one for one in some if _ahead(connection, workspace_id, one, before, now, 1)]
 
 
 def _ahead(
-    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, before: datetime, limit: int
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    campaign_id: CampaignId,
+    before: datetime,
+    now: datetime,
+    limit: int,
 ) -> list[int]:
-    """The ids of the next pieces of this campaign that are old."""
+    """The ids of the next pieces of this campaign that are old, or of a day that has not come: no such date says how
+    old a piece is, and none holds up the others."""
     key = thinned.c.workspace_id == workspace_id, thinned.c.campaign_id == campaign_id
     after = func.coalesce(select(thinned.c.piece_id).where(*key).scalar_subquery(), 0)
     here = pieces.c.workspace_id == workspace_id, pieces.c.campaign_id == campaign_id, pieces.c.id > after
     rows = connection.execute(select(pieces.c.id, pieces.c.created_at).where(*here).order_by(pieces.c.id).limit(limit))
-    return [row.id for row in takewhile(lambda row: row.created_at < before - LONGEST_WAY, rows)]
+    return [row.id for row in takewhile(lambda row: not before - LONGEST_WAY <= row.created_at <= now, rows)]
 
 
 def thin_some(
@@ -61,20 +67,25 @@ def thin_some(
     workspace_id: WorkspaceId,
     campaign_id: CampaignId,
     before: datetime,
+    now: datetime,
     limit: int = PORTION,
 ) -> int:
-    """Thins the next pieces of this campaign; gives how many. 0: those that are left are too young.
+    """Thins the next pieces of this campaign; gives how many were looked at. 0: those that are left are too young.
 
-    A piece is old when it was ordered so long before `before` (aware, UTC) that its way has ended by then.
+    A piece is old when it was ordered so long before `before` that its way has ended by then; `now` is up to when time
+    has surely passed (see `moment`; both aware, UTC).
     """
-    ids = _ahead(connection, workspace_id, campaign_id, before, limit)
+    ids = _ahead(connection, workspace_id, campaign_id, before, now, limit)
     if not ids:
         return 0
     of_them = changes.c.workspace_id.in_((UNFILLED, workspace_id)), changes.c.piece_id.in_(ids)
-    stands = exists().where(
-        pieces.c.workspace_id == workspace_id, pieces.c.id == changes.c.piece_id, pieces.c.status == changes.c.status
+    # Where it stands stays; of a piece whose day has not come, all does.
+    stays = exists().where(
+        pieces.c.workspace_id == workspace_id,
+        pieces.c.id == changes.c.piece_id,
+        or_(pieces.c.status == changes.c.status, pieces.c.created_at > now),
     )
-    connection.execute(delete(changes).where(*of_them, changes.c.status.not_in(KEPT), ~stands))
+    connection.execute(delete(changes).where(*of_them, changes.c.status.not_in(KEPT), ~stays))
     reached = upsert(connection, thinned).values(workspace_id=workspace_id, campaign_id=campaign_id, piece_id=ids[-1])
     columns = list(thinned.primary_key.columns)
     connection.execute(reached.on_conflict_do_update(index_elements=columns, set_={"piece_id": ids[-1]}))

@@ -112,7 +112,7 @@ class Memory:
         """See `Database.checkpoint`."""
         await asyncio.get_running_loop().run_in_executor(self.readers, self.database.checkpoint)
 
-    async def clear_log(self) -> bool:
+    async def clear_log(self) -> bool | None:
         """See `Database.clear_log`."""
         return await self.on_reader(self.database.clear_log)
 

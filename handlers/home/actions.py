@@ -11,7 +11,6 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers.charts import addresses
-from handlers.charts.values import Pie
 from handlers.context import asker, gaps
 from handlers.context.access import is_steward
 from handlers.context.refreshing import Freshness, refresh_account
@@ -123,7 +122,7 @@ def _with_picture(services: Services, report: Report) -> Report:
     policy, standing = services.policy, report.standing
     if not policy.public_url or not standing.mix.total or standing.as_of is None:
         return report
-    pie = Pie.of("Your mail", answers.caption(services, standing), standing.mix)
+    pie = answers.pie_of(services, "Your mail", standing)
     # To the full hour, so that the same numbers have the same address, and are fetched once.
     expires = services.clock.now().replace(minute=0, second=0, microsecond=0) + 2 * PICTURE_KEPT
     address = addresses.address(policy.public_url, policy.picture_key, pie, expires)

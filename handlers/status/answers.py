@@ -75,10 +75,12 @@ async def _draw(services: Services, title: str, standing: status_view.Standing) 
     """The pie; None where there is nothing to show."""
     if not standing.mix.total:
         return None
-    return await services.renderer.pie(Pie.of(title, caption(services, standing), standing.mix))
+    return await services.renderer.pie(pie_of(services, title, standing))
 
 
-def caption(services: Services, standing: status_view.Standing) -> str:
-    """What a picture must say of itself wherever it is passed on: what is counted, and when."""
+def pie_of(services: Services, title: str, standing: status_view.Standing) -> Pie:
+    """The pie with what it must say of itself wherever it is passed on: whose mail, of which days, and when."""
     moment = formatting.moment(standing.as_of or services.clock.now(), services.policy.zone)
-    return f"{standing.span.said} · {moment}" if standing.span.days.first else moment
+    # In the title, which may take two lines: beside the moment there is no room for them.
+    whose = f"{title} · {standing.span.said}" if standing.span.days.first else title
+    return Pie.of(whose, moment, standing.mix)

@@ -4,6 +4,7 @@ Skipped where PgBouncer is not installed; with PIECEWISE_PGBOUNCER=required that
 """
 
 import asyncio
+import gc
 import os
 import pwd
 import shutil
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from bot.app import running
 from bot.sandbox.slack import SlackDouble
@@ -111,14 +114,26 @@ async def test_through_a_pooler_of_sessions_mail_is_read_asked_for_and_told(stag
     assert str(piece.id) in str(found.blocks)
 
 
-def test_what_a_connection_may_take_is_told_past_a_pooler_that_drops_it(database_url: str) -> None:
-    database = open_database(f"{database_url}?options=-c%20lock_timeout%3D4s")
+@pytest.mark.parametrize("option", ["-c%20lock_timeout%3D4s", "-clock_timeout%3D4s", "--lock-timeout%3D4s"])
+def test_what_a_connection_may_take_is_told_past_a_pooler_that_drops_it(database_url: str, option: str) -> None:
+    database = open_database(f"{database_url}?options={option}")
     try:
         with database.reader.connect() as connection:
             told = [connection.scalar(text(f"SHOW {name}_timeout")) for name in ("statement", "lock")]
         assert told == ["8s", "4s"]
     finally:
         database.close()
+
+
+def test_a_connection_that_cannot_be_told_is_closed(database_url: str) -> None:
+    database = open_database(f"{database_url}?options=-c%20no_such_setting%3D4s")
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always")
+        with pytest.raises(DBAPIError, match="no_such_setting"):
+            database.reader.connect()
+        gc.collect()
+    database.close()
+    assert [str(one.message) for one in left_open if one.category is ResourceWarning] == []
 
 
 @pytest.mark.parametrize("busy", [0, 3])

@@ -34,8 +34,8 @@ def mailed(database: Database, workspace: Workspace, ref: str, way: Any = WAY, *
 
 def thin(database: Database, workspace: Workspace, now: datetime, limit: int = 2) -> int:  # noqa: F811
     total = 0
-    for campaign_id in database.read(thinning.due, workspace.id, now - KEEP):
-        while some := database.write(thinning.thin_some, workspace.id, campaign_id, now - KEEP, limit):
+    for campaign_id in database.read(thinning.due, workspace.id, now - KEEP, now):
+        while some := database.write(thinning.thin_some, workspace.id, campaign_id, now - KEEP, now, limit):
             total += some
     return total
 
@@ -60,6 +60,15 @@ def test_of_an_old_piece_stay_its_hand_over_and_its_end(database: Database, work
     assert thin(database, workspace, OLD) == 0, "each piece once"
     assert thin(database, workspace, OLD + timedelta(days=5)) == 1
     assert len(database.read(lambda c: c.execute(select(thinned)).all())) == 2, "one row for a campaign"
+
+
+def test_a_piece_of_a_day_to_come_holds_up_no_other(database: Database, workspace: Workspace) -> None:  # noqa: F811
+    odd = mailed(database, workspace, "odd", created_at=START + timedelta(days=36_500))
+    old = mailed(database, workspace, "old")
+    thin(database, workspace, OLD, limit=1)
+    assert statuses(database, workspace, old) == [Status.HANDED_OVER, Status.RETURNED]
+    assert statuses(database, workspace, odd) == list(WAY)
+    assert thin(database, workspace, OLD) == 0
 
 
 def test_nobody_is_told_again_of_what_was_told(

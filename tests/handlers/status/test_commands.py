@@ -54,7 +54,7 @@ async def test_the_account_is_answered_for_what_is_current_and_a_campaign_for_al
     assert sum(pie(office).counts) == 1, "ordered in October, within the last 30 days"
     await ask(office, "last month")
     assert sum(pie(office).counts) == 1
-    assert "October 2026" in pie(office).caption
+    assert "October 2026" in pie(office).title
     await ask(office, "Spring lapsed")
     assert sum(pie(office).counts) == 1
     drawn = len(office.drawn)
@@ -67,7 +67,7 @@ async def test_the_day_is_the_askers(office: Office) -> None:
     await office.campaign(D)
     office.clock.moment = office.clock.moment.replace(day=1, hour=3)
     await ask(office, "this month")
-    assert "October" in pie(office).caption, "in Chicago it is still October"
+    assert "October" in pie(office).title, "in Chicago it is still October"
 
 
 async def test_help_names_a_campaign_of_ones_own(office: Office) -> None:
@@ -229,7 +229,7 @@ async def test_a_word_that_asks_for_all_mail_is_a_campaign_where_one_is_called_s
         office.slack.last.shown.blocks
     )
     await ask(office, "returns this year")
-    assert pie(office).title == "Your mail"
+    assert pie(office).title == "Your mail · Ordered in 2026"
     await office.campaign(D, ref="223", name="Returns survey")
     await ask(office, "returns")
     assert pie(office).title == "Returns survey"
