@@ -290,11 +290,7 @@ def _look_after(engine: Engine, watchdog: Watchdog) -> None:
         driver: Any = dialect.loaded_dbapi
         try:
             connection = dialect.connect(*args, **params)
-            try:
-                tell_options(connection, params["options"])
-            except driver.Error:
-                connection.close()
-                raise
+            tell_options(connection, params["options"])
         except driver.Error:
             watchdog.fell_silent()
             raise

@@ -5,6 +5,7 @@ temporary tables and plans of a merge, statements that the driver has prepared, 
 """
 
 import re
+from contextlib import ExitStack
 from typing import Any, Final
 
 from sqlalchemy import Engine, text
@@ -30,17 +31,19 @@ def is_pooled(driver: Any) -> bool:
 
 
 def tell_options(driver: Any, options: str) -> None:
-    """Sets what libpq would have told PostgreSQL at the start, for a pooler does not pass that on."""
+    """Sets what libpq would have told PostgreSQL at the start, for a pooler does not pass that on. A connection that
+    cannot be told is closed."""
     before = driver.autocommit
-    driver.autocommit = True
-    try:
+    with ExitStack() as failing:
+        failing.callback(driver.close)
+        driver.autocommit = True
         if is_pooled(driver):
             for name, value in OPTION.findall(options):
                 # A dash stands for an underscore there, and a backslash keeps a space together.
                 said = name.replace("-", "_"), re.sub(r"\\(.)", r"\1", value)
                 driver.execute("SELECT set_config(%s, %s, false)", said)
-    finally:
         driver.autocommit = before
+        failing.pop_all()
 
 
 def require_sessions(reader: Engine, writer: Engine) -> None:

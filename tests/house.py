@@ -132,10 +132,6 @@ class House:
         """Types a command, and waits for what this person then sees."""
         slack = self.slack(team)
         user, channel = user or next(iter(slack.users)), channel or next(iter(slack.channels))
-        if self.app is not None:
-            # A late answer to an earlier command would be taken for this one's.
-            at_work = self.app.in_flight.tasks
-            await self.until(lambda: not [task for task in at_work if task.get_name().startswith("command:")])
         before = len(slack.messages)
         assert (await slack.command(user, channel, name, text)).ok
         return await self.until(lambda: next((m for m in slack.messages[before:] if m.only_for in (None, user)), None))

@@ -73,13 +73,20 @@ def test_what_a_newcomer_meets_is_in_the_wheel(installed: Path, tmp_path: Path) 
     assert "set up here" in say(installed, tmp_path, "-m", "bot")[1]
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_completes_the_commands(installed: Path, tmp_path: Path, shell: str) -> None:
-    code, said = say(
-        installed, tmp_path, "-c", f"import sys; sys.argv[0] = 'piecewise'; sys.argv[1:] = ['--show-completion', {shell!r}]; "
-        "import bot.__main__ as m; m.main()",
-    )  # fmt: skip
-    assert (code, "piecewise" in said) == (0, True), said
+@pytest.mark.parametrize(
+    ("shell", "scripted"), [("bash", "complete -o"), ("zsh", "#compdef piecewise"), ("fish", "complete --command")]
+)
+def test_a_shell_completes_the_commands(installed: Path, tmp_path: Path, shell: str, scripted: str) -> None:
+    # Whose words are wanted is told by the name of the process that asks, so any shell will do under that name.
+    asking = tmp_path / shell
+    shutil.copy(shutil.which("bash") or "/bin/bash", asking)
+    show = "import sys; sys.argv[:] = ['piecewise', '--show-completion']; import bot.__main__ as m; m.main()"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(installed)}
+    words = [str(asking), "-c", '"$@"; exit $?', shell, sys.executable, "-c", show]
+    done = subprocess.run(words, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, scripted in done.stdout, "piecewise" in done.stdout) == (0, True, True), (
+        done.stdout + done.stderr
+    )
 
 
 def test_the_demo_runs_from_the_wheel_and_ends_by_a_signal(installed: Path, tmp_path: Path) -> None:
