@@ -46,6 +46,8 @@ from storage.statuses import MAILED, UNDER_WAY, Status
 log = structlog.get_logger()
 
 MONDAY: Final = 0
+#: When the weekly report comes where no morning digest is wanted, by the channel's clock.
+WEEKLY_HOUR: Final = 9
 #: What a digest counts, under the names by which it is kept.
 COUNTED: Final = {
     "delivered": (Status.DELIVERED,),
@@ -87,7 +89,7 @@ def is_due(subscription: ChannelSubscription, account: AccountState, now: dateti
     watched = not _is_quiet(subscription, now) and (
         _is_first(subscription, state) or _is_risk_due(state, now) or bool(alarms(subscription, account, state))
     )
-    return watched or _is_morning(subscription, now) or _is_weeks_end(subscription, state, now)
+    return watched or _is_morning(subscription, now) or _is_weekly_due(subscription, state, now)
 
 
 def _is_first(subscription: ChannelSubscription, state: State) -> bool:
@@ -121,11 +123,12 @@ def _is_morning(subscription: ChannelSubscription, now: datetime) -> bool:
     )
 
 
-def _is_weeks_end(subscription: ChannelSubscription, state: State, now: datetime) -> bool:
+def _is_weekly_due(subscription: ChannelSubscription, state: State, now: datetime) -> bool:
     local = now.astimezone(zone_of(subscription.settings))
     notify_on = frozenset(want for those in subscription.notify_on.values() for want in those)
     wanted = NotifyOn.WEEKLY in notify_on and local.weekday() == MONDAY and state.week != str(local.date())
-    return wanted and _is_past_hour(subscription, now)
+    hour = subscription.settings.digest_hour
+    return wanted and local.hour >= (WEEKLY_HOUR if hour is None else hour)
 
 
 async def _serve(
@@ -196,7 +199,7 @@ async def _look_at(
         state = await _tell_risks(services, held, account, state, now)
     if _is_morning(subscription, now):
         state = await _tell_morning(services, held, subscription, account, state, local)
-    if _is_weeks_end(subscription, state, now):
+    if _is_weekly_due(subscription, state, now):
         await _tell_week(services, held, subscription, account, replace(state, week=str(local.date())))
 
 

@@ -228,7 +228,7 @@ def _campaign(campaign: StoredCampaign) -> Block:
 
 
 def _choice(piece: StoredPiece) -> Block:
-    """Who, and in the small line below: of which campaign, where to, and how it stands."""
+    """Who and where to, and in the small line below: of which campaign, and how it stands."""
     who = piece.recipient
     place = " ".join(part for part in (who.city, who.postcode) if part)
     name = " · ".join(part for part in (who.name or who.company or piece.ref, who.address, place) if part)

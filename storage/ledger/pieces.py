@@ -27,6 +27,8 @@ LONGEST_KEY, LONGEST_KIND = 1000, 400
 
 #: What a laid out row ends with: when it was heard, whether in detail, and its fingerprints.
 BESIDES: Final = 4
+#: Where a laid out row says to which campaign it belongs.
+CAMPAIGN: Final = 1
 PRINTS: Final = 2
 
 SPACES: Final = re.compile(r"[\s,.]+")
@@ -108,9 +110,12 @@ def _row(piece: Piece, heard_at: datetime) -> tuple[Any, ...]:
 
 
 def _fuller(row: tuple[Any, ...], earlier: tuple[Any, ...]) -> tuple[Any, ...]:
-    full = tuple(old if _is_silent(new) else new for new, old in zip(row, earlier, strict=True))
-    if full[:-BESIDES] == earlier[:-BESIDES]:
-        return full
+    full = [old if _is_silent(new) else new for new, old in zip(row, earlier, strict=True)]
+    if row[CAMPAIGN] is not None:
+        # "" says that it belongs to none.
+        full[CAMPAIGN] = row[CAMPAIGN]
+    if tuple(full[:-BESIDES]) == earlier[:-BESIDES]:
+        return tuple(full)
     # Whoever told it otherwise before is read again the next time.
     return *full[:-PRINTS], *row[-PRINTS:]
 

@@ -153,3 +153,18 @@ def test_an_older_call_names_a_campaign_that_nobody_has_named(database: Database
     database.write(ledger.apply_heard, workspace.id, [(NOW, a_batch(named))], NOW + timedelta(seconds=2))
     found = database.read(queries.campaigns_of, workspace.id)[0].facts
     assert (found.name, found.stage, found.updated_at) == ("Named", CampaignStage.BOOKED, NOW)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("refs", [("222", ""), ("", "222"), ("222", None), ("222", None, ""), ("", None)])
+def test_of_what_two_calls_tell_of_a_pieces_campaign_the_newer_is_kept(
+    database: Database, workspace: Workspace, refs: tuple[str | None, ...], together: bool
+) -> None:
+    database.write(ledger.apply, workspace.id, a_batch(a_campaign()), NOW)
+    told = [(NOW + timedelta(seconds=n), a_batch(a_piece(campaign_ref=ref))) for n, ref in enumerate(refs)]
+    for told_now in [told] if together else [[one] for one in told]:
+        database.write(ledger.apply_heard, workspace.id, told_now, NOW + timedelta(minutes=1))
+    [piece] = database.read(queries.find_pieces, workspace.id, "1", 1)
+    campaign = database.read(queries.campaigns_of, workspace.id)[0]
+    last = [ref for ref in refs if ref is not None][-1]
+    assert piece.campaign_id == (campaign.id if last else NO_CAMPAIGN)

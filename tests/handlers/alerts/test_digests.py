@@ -180,6 +180,15 @@ def test_the_weekly_report_comes_on_mondays_to_who_wants_it(
     assert not is_due(subscription, account(), today.replace(hour=8))
 
 
+def test_the_weekly_report_needs_no_morning_digest() -> None:
+    wants = {NO_CAMPAIGN: frozenset({NotifyOn.WEEKLY})}
+    subscription = channel(ChannelSettings("UTC", None, None, None), State(), notify_on=wants)
+    monday = NOW.replace(day=2)
+    assert not is_due(subscription, account(), monday.replace(hour=8))
+    assert is_due(subscription, account(), monday.replace(hour=9))
+    assert not is_due(subscription, account(), monday.replace(day=3, hour=9))
+
+
 @given(st.integers(0, 23), st.integers(0, 23), st.integers(0, 525_000))
 def test_quiet_hours_are_those_that_last_or_come_next(first: int, last: int, minute: int) -> None:
     now = NOW + timedelta(minutes=minute)
