@@ -60,7 +60,7 @@ def figure_of(curve: Curve) -> Figure:
         line = [(x, height(p.actual)) for x, p in placed if p.actual is not None]
         x, y = spot_of_name([(x, (height(low), height(high))) for x, (low, high) in usual], line, curve.usual, top)
         write(figure, x, y, curve.usual, SMALL, color=QUIET, ha="right")
-    _draw_line(figure, curve.points, across, height)
+    _draw_line(figure, curve.points, across, height, top)
     _name_days(figure, curve, across)
     return figure
 
@@ -77,19 +77,29 @@ def _is_area(band: Band) -> bool:
 
 
 def spot_of_name(band: Band, line: Sequence[tuple[float, float]], name: str, top: float) -> tuple[float, float]:
-    """Where the band's name stands (its right end, its middle), all in pixels: under the band's end; where the line or
-    its per cent would touch it there, at the foot, above the band, or farther to the left."""
+    """Where the band's name stands (its right end, its middle), all in pixels: under the band's end; where the line,
+    its per cent or today's mark would touch it there, at the foot, above the band, or farther to the left."""
     width, (end, (low, _)) = canvas.width_of(name, SMALL), band[-1]
-    spots = [(end, max(low - SMALL * 0.8, BOTTOM + SMALL)), (end, BOTTOM + SMALL)]
+    under_end = max(low - SMALL * 0.8, BOTTOM + SMALL)
+    # Beside today's mark, where that stands at the end.
+    beside = line[-1][0] - 2 * GAP if line else end
+    spots = [(end, under_end), (beside, under_end), (end, BOTTOM + SMALL), (beside, BOTTOM + SMALL)]
     for x, (under, over) in reversed(band):
         if x - width > LEFT:
             spots += [(x, over + SMALL), (x, under - SMALL)]
     inside = [(x, y) for x, y in spots if BOTTOM + SMALL / 2 < y < top - SMALL / 2]
-    free = [spot for spot in inside if not _touches(spot, width, line)]
-    return (free or spots)[0]
+    return min(
+        inside or spots, key=lambda spot: 2 * _touches(spot, width, line, top) + _crosses_mark(spot, width, line)
+    )
 
 
-def _touches(spot: tuple[float, float], width: float, line: Sequence[tuple[float, float]]) -> bool:
+def _crosses_mark(spot: tuple[float, float], width: float, line: Sequence[tuple[float, float]]) -> bool:
+    """Whether a name there is on today's mark, below the line's end: better there than on the line, if need be."""
+    x, y = spot
+    return bool(line) and x - width - GAP <= line[-1][0] <= x + GAP and y - SMALL / 2 <= line[-1][1]
+
+
+def _touches(spot: tuple[float, float], width: float, line: Sequence[tuple[float, float]], top: float) -> bool:
     """Whether a name there is on the line, or on the per cent at the line's end."""
     x, y = spot
     steps = [(a[0] + (b[0] - a[0]) * part / STEPS, a[1] + (b[1] - a[1]) * part / STEPS)
@@ -99,7 +109,16 @@ def _touches(spot: tuple[float, float], width: float, line: Sequence[tuple[float
         return on_line
     at, up = line[-1]
     share = canvas.width_of("100%", SMALL, "bold") + 20
-    return x - width - GAP < at + share and at - share < x + GAP and abs(up - SMALL * 0.9 - y) < SMALL + GAP
+    return x - width - GAP < at + share and at - share < x + GAP and abs(height_of_share(at, up, top) - y) < SMALL + GAP
+
+
+def height_of_share(x: float, y: float, top: float) -> float:
+    """Where the per cent of the line's end stands: above where it stands to the left, for the line comes up from below;
+    else, and where there is no room, below."""
+    above = y + SMALL * 0.8
+    if x > (LEFT + RIGHT) / 2 and above + SMALL / 2 < top:
+        return above
+    return max(y - SMALL * 0.9, BOTTOM + SMALL)
 
 
 def _draw_band(figure: Figure, band: Band, color: str, height: Height) -> None:
@@ -109,7 +128,7 @@ def _draw_band(figure: Figure, band: Band, color: str, height: Height) -> None:
     figure.add_artist(Polygon(edge, facecolor=color, edgecolor="none", transform=None))
 
 
-def _draw_line(figure: Figure, points: tuple[Point, ...], across: list[float], height: Height) -> None:
+def _draw_line(figure: Figure, points: tuple[Point, ...], across: list[float], height: Height, top: float) -> None:
     seen = [(x, height(p.actual), p.actual) for x, p in zip(across, points, strict=True) if p.actual is not None]
     if not seen:
         return
@@ -122,7 +141,7 @@ def _draw_line(figure: Figure, points: tuple[Point, ...], across: list[float], h
     figure.add_artist(Line2D((x, x), (BOTTOM, y), color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)), transform=None))
     side = "right" if x > (LEFT + RIGHT) / 2 else "left"
     shift = -20 if side == "right" else 20
-    y = max(y - SMALL * 0.9, BOTTOM + SMALL)
+    y = height_of_share(x, y, top)
     write(figure, x + shift, y, f"{round(100 * share)}%", SMALL, weight="bold", color=color, ha=side)
 
 
