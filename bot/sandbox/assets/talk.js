@@ -146,7 +146,7 @@ function markIn(box) {
 }
 function stayAt(box, mark) {
   const message = mark && box.querySelector(`[data-ts="${mark.ts}"]`);
-  const held = message && mark.key && [...message.querySelectorAll("[data-key]")].find((one) => one.dataset.key === mark.key);
+  const held = message && mark.key ? [...message.querySelectorAll("[data-key]")].find((one) => one.dataset.key === mark.key) : undefined;
   if (message) box.scrollTop += (held || message).getBoundingClientRect().top - mark.top;
   // What appears below the control that was used is the answer to it, so it is brought into sight.
   const below = held?.closest(".block")?.nextElementSibling;
