@@ -33,6 +33,11 @@ UNREPORTED: Final = tuple(f"mail:singles_{status}" for status in REFUSALS)
 #: Accounts that never get to read a single piece, as if always at the limit or down: nothing is stopped unread, and what
 #: may pass is waited for.
 UNREAD: Final = ("mail:timeline_429", "mail:timeline_500")
+#: Accounts whose scans have no dates: nobody knows how long their mail took, and when it came back only from when that was
+#: heard.
+UNDATED: Final = ("mail:undated_scans",)
+#: A Slack that tells of nobody in which time zone they are.
+ZONELESS: Final = ("slack:sparse",)
 #: Accounts that tell nobody what they hold.
 PENNILESS: Final = tuple(f"mail:balance_{status}" for status in REFUSALS)
 #: Of a journey's tries, so many take part in the day's sample.

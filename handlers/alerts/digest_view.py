@@ -95,7 +95,8 @@ def week(lines: Sequence[CampaignLine], mix: Mix, spent: Money, today: date) -> 
         section(f"*{said}.*"),
         section(numbers),
         context(
-            f"{formatting.day(today)} · every campaign this channel follows · {formatting.money(spent)} spent in all"
+            f"{formatting.day(today)} · what this channel follows, and moves now or was ordered in the last 30 days · "
+            f"{formatting.money(spent)} spent on it"
         ),
         divider(),
         *(campaign_line(line, today) for line in lines[:LISTED]),

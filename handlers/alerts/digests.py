@@ -30,6 +30,7 @@ from handlers.text.messages import Message, Picture
 from storage import channel_settings, outbox, workspaces
 from storage.outbox import Hold
 from storage.queries import mail as queries
+from storage.queries.current import current_campaigns
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -315,11 +316,14 @@ async def _tell_week(
     services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, after: State
 ) -> None:
     today = date.fromisoformat(after.week)
-    lines = [CampaignLine(one, account.mixes[one.id]) for one in _heard(subscription, account)]
+    heard = {one.id: one for one in _heard(subscription, account)}
+    moving = await services.memory.read(current_campaigns, held.workspace_id, today)
+    lines = [CampaignLine(heard[key], account.mixes[key]) for key in moving if key in heard]
     mix = queries.merge([line.mix for line in lines])
     message = digest_view.week(lines, mix, Money(mix.spent, account.currency), today)
     if mix.total:
-        pie = Pie.of("Your week in mail", formatting.day(today), mix)
+        moment = formatting.moment(services.clock.now(), zone_of(subscription.settings))
+        pie = Pie.of("Your week in mail", moment, mix)
         message = replace(message, picture=Picture(await services.renderer.pie(pie), digest_view.alt(mix), pie.title))
     posted = await _post(services, held, message)
     if posted is None:

@@ -167,7 +167,7 @@ async def test_of_two_processes_one_takes_and_the_other_merges(
     async with AsyncExitStack() as stack:
         serving = await stack.enter_async_context(running(settings, Part.SERVE))
         assert await stannp.call_webhook(address(serving), a_call(stannp)) == 200
-        assert (await waiting(serving), await status_of(serving, UNKNOWN)) == (1, None)
+        assert (await waiting(serving), await status_of(serving, UNKNOWN)) == (stannp.posts, None)
         working = await stack.enter_async_context(running(settings, Part.WORK))
         await all_merged(working)
         assert await status_of(serving, UNKNOWN) is Status.DELIVERED

@@ -14,7 +14,7 @@ from storage import channel_settings, workspaces
 from storage.records import ChannelId
 from storage.schema.tables import outbox
 from tests.journeys.conftest import ANA, BEN, OPS, OUTSIDE, SALES, Stage, everything
-from tests.rudeness import NAMELESS
+from tests.rudeness import NAMELESS, ZONELESS
 
 
 async def subscribed(stage: Stage, text: str = "on", channel: str = OPS) -> None:
@@ -323,6 +323,7 @@ async def test_a_mute_is_said_to_everyone_and_can_be_taken_back(stage: Stage) ->
     assert "Muted until" not in everything(await stage.say("/mailalerts", "list"))
 
 
+@pytest.mark.calm(*ZONELESS)
 async def test_one_campaign_beside_all_neither_doubles_nor_drops_either(stage: Stage) -> None:
     await subscribed(stage, "on Holiday postcards")
     await subscribed(stage)
@@ -346,6 +347,7 @@ def value_of(message: Posted, label: str) -> str:
     return str(next(block["accessory"]["value"] for block in message.blocks if label in str(block["text"])))
 
 
+@pytest.mark.calm(*ZONELESS)
 async def test_saving_the_settings_of_one_campaign_drops_no_other_and_moves_no_hours(stage: Stage) -> None:
     await subscribed(stage)
     stage.slack.users[BEN].zone = "Europe/Paris"

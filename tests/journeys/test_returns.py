@@ -10,7 +10,7 @@ from PIL import Image
 from bot.sandbox.slack import Fault, Posted, View
 from bot.sandbox.stannp import Trouble
 from tests.journeys.conftest import ANA, BEN, Stage, everything
-from tests.rudeness import NAMELESS
+from tests.rudeness import NAMELESS, UNDATED
 
 
 async def opened(stage: Stage, number: int = 3) -> tuple[Posted, View]:
@@ -117,6 +117,7 @@ async def test_returns_that_slack_does_not_take_as_a_file_are_named_with_what_to
     assert "I'll try again by myself" in said
 
 
+@pytest.mark.calm(*UNDATED)
 async def test_more_returns_than_fit_are_paged(stage: Stage) -> None:
     stage.world.add_campaign(300, "Old list", stage.world.now, 20, leaves=stage.world.now - stage.world.now)
     pieces = stage.stannp.pieces_of(300)

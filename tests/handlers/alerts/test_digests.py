@@ -343,6 +343,17 @@ async def test_a_weekly_report_has_its_pie_and_the_curve_in_its_thread(office: O
     assert kept(office).state == replace(State.read(kept(office).state), week="2026-11-02").written()
 
 
+async def test_a_weekly_report_leaves_out_what_is_over(office: Office) -> None:
+    long_ago = office.clock.now() - timedelta(days=90)
+    await office.campaign(*[Status.DELIVERED] * 40, ref="223", name="Autumn", piece={"created_at": long_ago})
+    await office.campaign(*[Status.DELIVERED] * 30, *[Status.IN_TRANSIT] * 3)
+    await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))
+    await look(office)
+    report = office.slack.of("post")[0]
+    assert "33 pieces" in report.text
+    assert "Autumn" not in str(report.shown.blocks)
+
+
 async def test_a_week_without_mail_has_no_pie(office: Office) -> None:
     await office.campaign()
     await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))

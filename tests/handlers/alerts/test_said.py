@@ -105,7 +105,9 @@ def test_a_week_lists_its_campaigns_up_to_ten() -> None:
     shown = [CampaignLine(campaign(n), Mix({D: 1})) for n in range(1, 14)]
     message = digest_view.week(shown, Mix({D: 12, B: 1}), Money(Decimal(9)), TODAY)
     assert lines(message)[:2] == ["Your week in mail", "*92% delivered, 1 came back.*"]
-    assert "Nov 2, 2026 · every campaign this channel follows · $9.00 spent in all" in said(message)
+    assert "what this channel follows, and moves now or was ordered in the last 30 days · $9.00 spent on it" in said(
+        message
+    )
     assert [action for action, _ in pressable(message.blocks)].count(Action.VIEW_DETAILS) == digest_view.LISTED
     assert digest_view.alt(Mix({D: 1})) == "Pie chart of your mail: Delivered 1 (100%)."
 
