@@ -53,6 +53,15 @@ def test_every_command_and_status_is_named(word: str) -> None:
     assert word in README
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("file", [
+    "manifest.yml", "docs/ask.md", "docs/approve.md", "bot/sandbox/page.py", "bot/sandbox/assets/compose.js",
+    "tests/fuzz/seeds.py",
+])  # fmt: skip
+def test_every_command_is_named_wherever_they_are_listed(file: str, command: str) -> None:
+    assert command in (DOCS.parent / file).read_text()
+
+
 @pytest.mark.parametrize("style", STYLES.values(), ids=lambda style: style.label)
 def test_every_status_is_explained(style: Any) -> None:
     assert f"| {style.label} | " in (DOCS / "statuses.md").read_text()
