@@ -43,6 +43,7 @@ def compose(figure: Figure, pair: Pair) -> None:
         for right, share in zip(RIGHTS, shares, strict=True):
             write(figure, right, y, share, SMALL, ha="right")
         y -= LINE
+    canvas.write_foot(figure, pair.caption)
 
 
 def _draw_pie(figure: Figure, x: float, top: float, name: str, counts: tuple[int, ...]) -> None:

@@ -30,6 +30,8 @@ COLUMNS: Final = 11
 TILE: Final = (WIDTH - 2 * EDGE) / COLUMNS
 #: The worst states are named under the map, with their counts.
 NAMED: Final = 4
+#: What the tint of a state without returns means.
+PALE: Final = "Palest: none came back"
 #: A rate that shows the full color, if none is higher.
 FULL: Final = 0.05
 
@@ -50,6 +52,7 @@ def draw(states: States) -> bytes:
         said = f"{canvas.drawable(state, 'Unknown')}: {count} of {formatting.count(mailed)} ({share})"
         write(figure, EDGE, y, canvas.fit(said, SMALL, WIDTH - 2 * EDGE), SMALL)
         y -= SMALL * canvas.LEADING
+    canvas.write_foot(figure, " · ".join(part for part in (PALE, states.caption) if part))
     return canvas.png(canvas.pixels_of(figure))
 
 

@@ -36,6 +36,8 @@ class Pair:
 
     names: tuple[str, str]
     counts: tuple[tuple[int, ...], tuple[int, ...]]
+    #: The line at the foot: the moment of the numbers.
+    caption: str = ""
 
     def rows(self) -> list[tuple[str, str, tuple[str, str]]]:
         """Label, color and the two shares of each status that holds a piece on either side."""
@@ -72,3 +74,5 @@ class States:
     title: str
     message: str
     rows: tuple[tuple[str, int, int], ...]
+    #: The moment of the numbers.
+    caption: str = ""

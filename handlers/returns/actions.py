@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from handlers.charts.values import States
 from handlers.context import kept, replies
+from handlers.context.asker import today_of
 from handlers.context.lookups import campaign_of, piece_of
 from handlers.context.services import Request, Services
 from handlers.errors import Outage, Outdated, Refusal, Trouble
@@ -16,7 +17,7 @@ from handlers.ingest import counting
 from handlers.returns import view as returns_view
 from handlers.returns.view import RangeReturns, Returns
 from handlers.status.view import CampaignLine
-from handlers.text import buttons
+from handlers.text import buttons, formatting
 from handlers.text.buttons import OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import read
 from handlers.text.messages import Block, Picture
@@ -89,7 +90,8 @@ async def show_map(services: Services, request: Request, value: str) -> None:
     rows = returns_view.rates_by_state(places, mailed)
     message = returns_view.map_answer(campaign, rows)
     if any(back for _, back, _ in rows):
-        states = States(campaign.facts.name, returns_view.map_headline(rows), tuple(rows))
+        day = formatting.day(await today_of(services, request))
+        states = States(campaign.facts.name, returns_view.map_headline(rows), tuple(rows), day)
         png = await services.renderer.states(states)
         message = replace(message, picture=Picture(png, message.text, f"Returns of {campaign.facts.name}"))
     place = replace(request, channel=asked.channel or ChannelId(request.user), thread=asked.thread or None)

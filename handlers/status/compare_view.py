@@ -67,10 +67,10 @@ class Side:
         return days.delivery_days(self.handed_on, today), days.delivery_days(last, today)
 
 
-def pair_of(one: Side, other: Side) -> Pair:
-    """What the picture shows."""
+def pair_of(one: Side, other: Side, caption: str = "") -> Pair:
+    """What the picture shows, and at its foot of when."""
     first, second = ((*(number for _, number in side.mix.in_order()), side.mix.other) for side in (one, other))
-    return Pair((one.name, other.name), (first, second))
+    return Pair((one.name, other.name), (first, second), caption)
 
 
 def answer(one: Side, other: Side, today: date, picture: bytes | None) -> Message:

@@ -15,7 +15,7 @@ from handlers.context.services import Request, Services
 from handlers.status import compare_view
 from handlers.status.compare_view import Side
 from handlers.status.understanding import Meant
-from handlers.text import ranges
+from handlers.text import formatting, ranges
 from handlers.text.buttons import Comparing
 from handlers.text.messages import Message
 from handlers.text.parsing import ALL_TIME, Range
@@ -110,7 +110,8 @@ async def message(services: Services, request: Request, those: Comparing) -> Mes
     one = await _side(services, request, those.campaign, ranges.name_days(Days(those.first, those.last)))
     two = ranges.name_days(Days(those.other_first, those.other_last))
     other = await _side(services, request, those.other, two)
-    picture = await services.renderer.pair(compare_view.pair_of(one, other))
+    moment = formatting.moment(services.clock.now(), services.policy.zone)
+    picture = await services.renderer.pair(compare_view.pair_of(one, other, moment))
     return compare_view.answer(one, other, today, picture)
 
 

@@ -70,7 +70,7 @@ PICTURES: dict[str, tuple[Callable[[Any], bytes], Any]] = {
     "a pie of nothing": (pie.draw, Pie("Spring", "now", counts(), 0)),
     "a pie of millions": (pie.draw, Pie("🎄", "now", counts(delivered=61_234_567, in_transit=61_234_567), 0)),
     "a pair": (pair.draw, Pair(("Spring", "Fall, which has a long name that is cut"), ((*BOTH[0], 0), (*BOTH[1], 4)))),
-    "a pair of nothing": (pair.draw, Pair(("Spring", "Fall"), ((*counts(), 0), (*counts(delivered=1), 0)))),
+    "a pair of nothing": (pair.draw, Pair(("Spring", "Fall"), ((*counts(), 0), (*counts(delivered=1), 0)), "Nov 27, 2026, 2:47 PM CST")),
     "a curve": (curve.draw, Curve("Spring", "40% delivered, ahead of usual", points(12, 6), day(5))),
     "a curve on its first day": (curve.draw, Curve("Spring", "Nothing yet", points(9, 1), day(0), "USPS's 4–7 days")),
     "a curve on its last day": (curve.draw, Curve("Spring", "All there", points(9, 9), day(8))),
@@ -78,7 +78,7 @@ PICTURES: dict[str, tuple[Callable[[Any], bytes], Any]] = {
     "a curve of the past": (curve.draw, Curve("Spring", "Long over", points(5, 5), day(60))),
     "a curve of one day": (curve.draw, Curve("Spring", "One day", points(1, 0), day(0))),
     "states": (states.draw, States("Returns", "Texas leads", (("TX", 9, 100), ("NY", 1, 100), ("CA", 0, 50), ("", 3, 10), ("FL", 0, 0), ("WA", 1, 1000), ("OR", 2, 1000)))),
-    "states of few returns": (states.draw, States("Returns", "Hardly any", (("TX", 1, 100),))),
+    "states of few returns": (states.draw, States("Returns", "Hardly any", (("TX", 1, 100), ("OR", 0, 90)), "Nov 27, 2026")),
 }  # fmt: skip
 
 
