@@ -15,7 +15,8 @@ from storage.cancellations import Outcome
 from storage.database import database_time, rows_changed, upsert
 from storage.records import WorkspaceId
 from storage.schema.account_tables import install_states, intent_pieces, intents, secrets
-from storage.schema.tables import EPOCH, UNFILLED, cancellations, changes, leases, metadata, pieces, workspaces
+from storage.schema.partitions import of_a_workspace
+from storage.schema.tables import EPOCH, UNFILLED, cancellations, changes, leases, pieces, workspaces
 from storage.vault import Vault
 
 
@@ -182,9 +183,7 @@ def purge_due(connection: Connection, now: datetime) -> list[WorkspaceId]:
 
 
 #: Every table with rows of a workspace. Pieces go first, and their history with them: it is found by them.
-_OWNED: Final[Sequence[Table]] = [
-    table for table in metadata.sorted_tables if "workspace_id" in table.c and table not in (pieces, changes)
-]
+_OWNED: Final[Sequence[Table]] = [table for table in of_a_workspace() if table not in (pieces, changes)]
 
 
 def purge_some(connection: Connection, workspace_id: WorkspaceId, now: datetime, limit: int = 2000) -> int:

@@ -16,6 +16,7 @@ from handlers.errors import NotOffered, Outage, PieceUnknown, PlatformDown, Plat
 from handlers.ingest import counting
 from storage import details, workspaces
 from storage.ledger.apply import Heard, portions
+from storage.privacy import LONGEST_WAY
 from storage.queries import mail as queries
 from storage.queries.recognized import Print
 from storage.records import (
@@ -35,8 +36,6 @@ from storage.statuses import FINAL
 
 log = structlog.get_logger()
 
-#: Mail still under way after this many days no longer widens every poll; its campaign's own report still tells of it.
-LONGEST_WAY: Final = timedelta(days=60)
 #: How the platform fails when it fails.
 PLATFORM: Final = (Refusal, Outage)
 #: Campaigns that may lack their report, and pieces their timeline, before we take it that the account offers none.
@@ -176,6 +175,7 @@ async def _read_reports(services: Services, workspace: Workspace, gaps: Gaps) ->
 async def _first_day(services: Services, workspace: Workspace, today: date) -> date:
     if workspace.baseline_at is None:
         return today - services.policy.history
+    # What is under way for longer no longer widens every poll; its campaign's own report still tells of it.
     earliest = today - LONGEST_WAY
     oldest = await services.memory.read(queries.oldest_open_day, workspace.id, earliest)
     return min(oldest or today, today - timedelta(days=2))
