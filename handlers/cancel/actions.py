@@ -99,7 +99,7 @@ async def _cancel_form(services: Services, request: Request, campaign: StoredCam
     mix, pieces = await services.memory.read(look)
     dashboard = services.platform.dashboard(campaign.facts.ref)
     if not pieces:
-        return cancel_view.nothing_to_cancel(campaign, dashboard, services.platform.name)
+        return cancel_view.nothing_to_cancel(campaign, mix, dashboard, services.platform.name)
     worth = worth_of(pieces, request.workspace.currency)
     ids, payload = [piece.id for piece in pieces], payload_of(request, campaign.id)
     # What is confirmed is what was shown: the form names these pieces, however the campaign grows meanwhile.

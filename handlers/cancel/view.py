@@ -19,11 +19,12 @@ from handlers.text.messages import (
     modal,
     section,
 )
+from handlers.text.mixes import rows_of
 from handlers.text.status_styles import label
 from handlers.track.view import short_name
 from storage.cancellations import Outcome
 from storage.records import ChannelId, Mix, Money, StoredCampaign, StoredPiece
-from storage.statuses import CANCELLABLE, Status
+from storage.statuses import CANCELLABLE, MAILED, Status
 
 LISTED = 10
 #: `{platform}` becomes the mail platform's name.
@@ -71,7 +72,8 @@ def piece_result(result: Result, who: Who, money: Money | None, platform: str) -
     """Who asked, when, and what really happened to the piece. Fit for a channel: the recipient is shortened."""
     said = SENTENCES[result.outcome].format(platform=platform)
     if result.outcome is Outcome.TOO_LATE and result.now_at is not None:
-        said = f"too late: it's already {label(result.now_at)}, and will be mailed"
+        mailed = "" if result.now_at in MAILED else ", and will be mailed"
+        said = f"too late: it's already {label(result.now_at)}{mailed}"
     saved = f" You saved {formatting.money(money)}." if money and result.outcome is Outcome.CANCELLED else ""
     text = f"Piece `{escape(result.piece.ref)}` ({short_name(result.piece.recipient)}): {said}.{saved}"
     return Message(f"{text} {who}.", [section(text), who.small_print()])
@@ -100,15 +102,14 @@ def dry_run(plan: DryRun) -> Block:
     """What cancelling this campaign would do, before anything is done. The button says how many."""
     name = escape(plan.campaign.facts.name)
     stoppable, mix = plan.stoppable, plan.mix
-    rest = mix.total - stoppable
     blocks = [
         section(f"*{formatting.count(stoppable)} of {formatting.pieces(mix.total)}* of {name} can still be stopped."),
         section(f"That saves about *{formatting.money(plan.saves)}*{_unpriced(plan.unpriced)}."),
         section(_by_pieces(plan)),
         _to_dashboard(plan.platform, plan.dashboard),
     ]
-    if rest:
-        blocks.insert(1, section(f"The other {formatting.count(rest)} will be mailed: {_others(mix)}."))
+    if mix.total > stoppable:
+        blocks.insert(1, section(_rest(mix, stoppable)))
     carries = Cancelling(plan.campaign.id, plan.intent_id, plan.channel)
     return _form(f"Cancel {formatting.pieces(stoppable)}", blocks, carries)
 
@@ -134,7 +135,10 @@ def _unpriced(number: int) -> str:
 
 def begun(campaign: str, number: int, grown: int) -> Message:
     """The first answer: it is on its way. `grown`: pieces that nobody asked for."""
-    text = f"Stopping {formatting.pieces(number)} of *{escape(campaign)}*. I'll tell you here when it's done."
+    name = f"*{escape(campaign)}*"
+    text = f"Stopping {formatting.pieces(number)} of {name}. I'll tell you here when it's done."
+    if not number:
+        text = f"Nothing you asked for of {name} is left to stop. I'll check each piece and tell you here."
     blocks = [section(text)]
     if grown:
         more = (
@@ -146,10 +150,21 @@ def begun(campaign: str, number: int, grown: int) -> Message:
     return Message(text, blocks)
 
 
-def _others(mix: Mix) -> str:
-    others = [(status, number) for status, number in mix.in_order() if number and status not in CANCELLABLE]
-    said = [f"{formatting.count(number)} {label(status)}" for status, number in others]
-    return ", ".join(said) if said else "with statuses I don't know"
+def _rest(mix: Mix, stoppable: int) -> str:
+    """What is true of each part that cannot be stopped: it is cancelled already, or too late."""
+    cancelled = mix.of(Status.CANCELLED)
+    late = mix.total - stoppable - cancelled
+    said = f"{formatting.count(cancelled)} {'is' if cancelled == 1 else 'are'} cancelled already." if cancelled else ""
+    if late <= 0:
+        return said
+    which = "The other one" if late == 1 else f"The other {formatting.count(late)}"
+    return f"{said} {which} can't: {_too_late(mix)}.".strip()
+
+
+def _too_late(mix: Mix) -> str:
+    """Where the pieces stand that are neither cancelled nor can be."""
+    rows = [row for row in rows_of(mix) if row.status not in CANCELLABLE and row.status is not Status.CANCELLED]
+    return ", ".join(f"{formatting.count(row.number)} {row.label}" for row in rows) or "I don't know where they stand"
 
 
 def delete_form(campaign: StoredCampaign, channel: ChannelId, platform: str) -> Block:
@@ -159,13 +174,29 @@ def delete_form(campaign: StoredCampaign, channel: ChannelId, platform: str) -> 
     return _form("Delete campaign", [section(text)], Cancelling(campaign.id, None, channel))
 
 
-def nothing_to_cancel(campaign: StoredCampaign, dashboard: str, platform: str) -> Block:
-    """Every piece is past the point of return."""
-    text = (
-        f"No piece of *{escape(campaign.facts.name)}* can be stopped anymore: printing has started or they're on their "
-        f"way. A booking that hasn't reached its mailing date can only be cancelled in {platform}'s dashboard."
-    )
+def nothing_to_cancel(campaign: StoredCampaign, mix: Mix, dashboard: str, platform: str) -> Block:
+    """Nothing of it can be stopped: it is cancelled already, past the point of return, or not known yet."""
+    text = _why_nothing(f"*{escape(campaign.facts.name)}*", mix)
+    if mix.total != mix.of(Status.CANCELLED) or not mix.total:
+        text += f" A booking that hasn't reached its mailing date can only be cancelled in {platform}'s dashboard."
     return modal("Nothing to cancel", [section(text), _to_dashboard(platform, dashboard)])
+
+
+def _why_nothing(name: str, mix: Mix) -> str:
+    cancelled, late = mix.of(Status.CANCELLED), mix.total - mix.of(Status.CANCELLED)
+    if not mix.total:
+        return f"I don't know any pieces of {name} yet."
+    if not late:
+        all_ = "The one piece" if cancelled == 1 else f"All {formatting.pieces(cancelled)}"
+        return f"{all_} of {name} {'is' if cancelled == 1 else 'are'} cancelled already. There's nothing left to stop."
+    if not cancelled:
+        return f"No piece of {name} can be stopped anymore: {_too_late(mix)}."
+    done = f"{formatting.count(cancelled)} of {formatting.pieces(mix.total)} of {name}"
+    other = "one" if late == 1 else formatting.count(late)
+    return (
+        f"{done} {'is' if cancelled == 1 else 'are'} cancelled already. "
+        f"The other {other} can't be stopped anymore: {_too_late(mix)}."
+    )
 
 
 def _form(submit: str, blocks: Sequence[Block], carries: Cancelling) -> Block:

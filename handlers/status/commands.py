@@ -66,7 +66,8 @@ async def mail_status(services: Services, request: Request) -> None:
     beside = asked.replace(meant.name, "", 1)
     remark = f"{_remark(meant)} {status_view.where_shown(message, beside)}".strip()
     if parsing.asks_to_stop(asked, campaign.facts.name):
-        remark = f"{status_view.not_stopped(message)} {remark}".strip()
+        mix = await services.memory.read(queries.mix, request.workspace.id, campaign.id)
+        remark = f"{status_view.not_stopped(message, mix)} {remark}".strip()
     await replies.to_channel(services, request, choice_view.noted(message, remark))
     await note_shown(services, request, campaign.id)
 

@@ -124,6 +124,8 @@ def _campaign_headline(campaign: StoredCampaign, standing: Standing, progress: P
     if standing.span.days.first is not None:
         return "Nothing of it was ordered in these days."
     send_on = campaign.facts.send_on
+    if campaign.facts.stage is CampaignStage.CANCELLED:
+        return "This campaign is cancelled."
     if send_on is not None and send_on >= standing.today:
         return f"Mails {formatting.day_near(send_on, standing.today)}."
     return "No pieces yet. They show up once the campaign is booked."
@@ -210,7 +212,7 @@ def _landing_line(campaign: StoredCampaign, standing: Standing, progress: Progre
     mix, today = standing.mix, standing.today
     due = model.landing(campaign)
     if due is None:
-        send_on = campaign.facts.send_on
+        send_on = None if is_cancelled(campaign, mix) else campaign.facts.send_on
         return f"\n*Mailing date* {formatting.day_near(send_on, today)}" if send_on else ""
     if not mix.total:
         return ""
@@ -304,10 +306,26 @@ def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
     return actions(*row)
 
 
-def not_stopped(answer: Message) -> str:
-    """Said to who typed that a campaign is to stop: typing stops nothing, the button does, where there is one."""
+def is_cancelled(campaign: StoredCampaign, mix: Mix) -> bool:
+    """Whether nothing of it will be mailed: all its pieces are cancelled, or the whole of it is."""
+    if mix.total:
+        return mix.of(Status.CANCELLED) == mix.total
+    return campaign.facts.stage is CampaignStage.CANCELLED
+
+
+def not_stopped(answer: Message, mix: Mix) -> str:
+    """Said to who typed that a campaign is to stop: typing stops nothing, the button does, where there is one.
+
+    `mix`: of all its pieces.
+    """
     if _offers(answer, Action.CANCEL_CAMPAIGN):
         return "Nothing was stopped yet. Press *Cancel…* below to see what can be."
+    cancelled = mix.of(Status.CANCELLED)
+    if cancelled and cancelled == mix.total:
+        return "Nothing is left to stop: all of it is cancelled already."
+    if cancelled:
+        done = f"{formatting.count(cancelled)} {'is' if cancelled == 1 else 'are'} cancelled already"
+        return f"Nothing more can be stopped: {done}, and it's too late for the rest."
     return "Nothing was stopped: none of these pieces can be cancelled anymore."
 
 
@@ -364,6 +382,8 @@ def campaign_line(line: CampaignLine, today: date) -> Block:
 
 def _line_said(line: CampaignLine, today: date) -> str:
     send_on, mix = line.campaign.facts.send_on, line.mix
+    if not mix.total and is_cancelled(line.campaign, mix):
+        return "cancelled"
     if send_on is not None and send_on >= today and mix.of(Status.RECEIVED) == mix.total:
         return f"mails {formatting.day_near(send_on, today)}"
     said = headline(mix)

@@ -67,7 +67,7 @@ async def test_the_dry_run_says_how_many_and_what_that_saves(office: Office) -> 
     assert "$1.68" in str(shown)
     assert read(Cancelling, shown["private_metadata"]) == Cancelling(campaign.id, 1, OPS)
     assert shown["submit"]["text"] == "Cancel 2 pieces"
-    assert "The other 1 will be mailed" in str(shown)
+    assert "The other one can't: 1 Producing" in str(shown)
     assert office.mail.cancelled == []
 
 
@@ -76,6 +76,15 @@ async def test_a_campaign_past_the_point_of_return_is_not_confirmed(office: Offi
     shown = await form(office, campaign.id)
     assert "submit" not in shown
     assert "No piece" in str(shown)
+
+
+async def test_pressed_again_once_all_is_cancelled_it_says_so(office: Office) -> None:
+    campaign = await office.campaign(R, R)
+    await confirm(office, (await form(office, campaign.id))["private_metadata"])
+    await actions.ask_cancel_campaign(office.services, office.request(), str(campaign.id))
+    shown = office.slack.last.shown
+    assert "All 2 pieces of *Spring lapsed* are cancelled already." in str(shown)
+    assert "submit" not in shown
 
 
 async def test_the_dry_run_reads_the_campaign_again(office: Office) -> None:

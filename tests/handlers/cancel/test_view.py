@@ -1,5 +1,6 @@
 """Everything that is said about cancelling."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,12 +12,17 @@ from handlers.cancel import view as cancel_view
 from handlers.text.messages import Message
 from storage import cancellations
 from storage.records import (
+    CampaignId,
     ChannelId,
+    KnownCampaign,
     Mix,
     Money,
+    PieceId,
+    Recipient,
     StoredCampaign,
     StoredPiece,
 )
+from storage.statuses import BY_WORD, Status
 from tests.strategies import GENTLE, NOW, campaigns, fine, mixes, stored
 
 
@@ -39,7 +45,7 @@ def test_everything_about_cancelling(
     )
     fine(
         cancel_view.delete_form(campaign, ChannelId("C0OPS"), "Stannp"),
-        cancel_view.nothing_to_cancel(campaign, "https://x.example", "Stannp"),
+        cancel_view.nothing_to_cancel(campaign, mix, "https://x.example", "Stannp"),
     )
     who = cancel_view.Who("U0ANA", NOW, "U0ANA")
     fine(
@@ -49,6 +55,61 @@ def test_everything_about_cancelling(
     )
     for late in (False, True):
         fine(cancel_view.campaign_result(campaign, results, who, money, "https://x.example", "Stannp", late=late))
+
+
+def test_nobody_stops_no_pieces() -> None:
+    assert "Stopping 2 pieces of *Spring*." in cancel_view.begun("Spring", 2, 0).text
+    assert cancel_view.begun("Spring", 0, 0).text.startswith("Nothing you asked for of *Spring* is left to stop.")
+
+
+SPRING = StoredCampaign(CampaignId(1), KnownCampaign("222", "Spring"))
+JANES = StoredPiece(
+    PieceId(1), "1", None, NOW, "letter", "A4", NOW, None, None, CampaignId(1), "Spring", Recipient("Jane")
+)  # fmt: skip
+
+
+def of_nothing(**standing: int) -> str:
+    """What is said where nothing can be stopped, of a campaign that stands so."""
+    mix = Mix({BY_WORD[word]: number for word, number in standing.items()})
+    shown = cancel_view.nothing_to_cancel(SPRING, mix, "https://x.example", "Stannp")
+    return str(shown["blocks"][0]["text"]["text"])
+
+
+def test_where_nothing_can_be_stopped_each_part_is_said_as_it_is() -> None:
+    assert of_nothing(cancelled=60) == "All 60 pieces of *Spring* are cancelled already. There's nothing left to stop."
+    assert of_nothing(cancelled=1) == "The one piece of *Spring* is cancelled already. There's nothing left to stop."
+    late = of_nothing(cancelled=40, producing=12, delivered=8)
+    assert late.startswith("40 of 60 pieces of *Spring* are cancelled already. ")
+    assert "The other 20 can't be stopped anymore: 12 Producing, 8 Delivered." in late
+    assert of_nothing(producing=12).startswith("No piece of *Spring* can be stopped anymore: 12 Producing.")
+    assert of_nothing().startswith("I don't know any pieces of *Spring* yet.")
+    assert "printing has started" not in late + of_nothing(delivered=3)
+
+
+def test_a_dry_run_mails_nothing_that_is_cancelled_or_arrived() -> None:
+    def rest(**standing: int) -> str:
+        mix = Mix({BY_WORD[word]: number for word, number in standing.items()})
+        plan = cancel_view.DryRun(
+            SPRING, mix, mix.of(Status.RECEIVED), Money(Decimal(1)), 0, "https://x.example",
+            ChannelId("C0OPS"), 7, "Stannp",
+        )  # fmt: skip
+        return str(cancel_view.dry_run(plan)["blocks"][1]["text"]["text"])
+
+    assert rest(received=2, cancelled=3) == "3 are cancelled already."
+    assert rest(received=2, cancelled=3, producing=4) == "3 are cancelled already. The other 4 can't: 4 Producing."
+    assert rest(received=2, delivered=1) == "The other one can't: 1 Delivered."
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (Status.PRODUCING, "too late: it's already Producing, and will be mailed."),
+        (Status.DELIVERED, "too late: it's already Delivered."),
+    ],
+)
+def test_a_piece_that_arrived_is_not_to_be_mailed(status: Status, said: str) -> None:
+    result = cancel_view.Result(replace(JANES, status=status), cancellations.Outcome.TOO_LATE, status)
+    assert said in cancel_view.piece_result(result, cancel_view.Who("U0ANA", NOW), None, "Stannp").text
 
 
 def wanted(pieces: int, unpriced: int, deciders: frozenset[str]) -> Message:

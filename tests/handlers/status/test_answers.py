@@ -150,6 +150,9 @@ def test_when_it_lands_is_said_from_its_hand_over_on() -> None:
     handed: dict[str, Any] = {"handed_over_first": NOW, "handed_over_last": NOW}
     assert landing(mix) == ""
     assert landing(mix, send_on=TODAY) == "*Mailing date* Nov 2"
+    assert landing(Mix({X: 5, R: 1}), send_on=TODAY) == "*Mailing date* Nov 2"
+    assert landing(Mix({X: 5}), send_on=TODAY) == ""
+    assert landing(Mix(), send_on=TODAY, stage=CampaignStage.CANCELLED) == ""
     assert landing(Mix(), **handed) == ""
     actual = "*Actual* 8 of 10 mailed are delivered."
     window = "*Expected* Nov 6–9, by USPS's 4–7 days for Marketing Mail"
@@ -184,7 +187,27 @@ def test_a_button_stands_where_it_does_something(mix: Mix, facts: dict[str, Any]
     assert {Action.VIEW_DETAILS, Action.REFRESH} <= set(row)
     is_offered = Action.CANCEL_CAMPAIGN in offered
     assert status_view.may_offer_cancel(stored(**facts), mix) is is_offered
-    assert ("Press *Cancel…*" in status_view.not_stopped(message)) is is_offered
+    assert ("Press *Cancel…*" in status_view.not_stopped(message, mix)) is is_offered
+
+
+def test_who_types_that_a_cancelled_campaign_is_to_stop_hears_that_it_is_cancelled() -> None:
+    def typed(mix: Mix) -> str:
+        return status_view.not_stopped(status_view.campaign_answer(stored(), a_standing(mix), None), mix)
+
+    assert typed(Mix({X: 3})) == "Nothing is left to stop: all of it is cancelled already."
+    assert (
+        typed(Mix({X: 2, T: 3}))
+        == "Nothing more can be stopped: 2 are cancelled already, and it's too late for the rest."
+    )
+    assert typed(Mix({T: 3})) == "Nothing was stopped: none of these pieces can be cancelled anymore."
+
+
+def test_a_cancelled_campaign_mails_on_no_day() -> None:
+    def heading(**facts: Any) -> str:
+        return lines(status_view.campaign_answer(stored(send_on=TODAY, **facts), a_standing(), None))[1]
+
+    assert heading() == "*Mails Nov 2.*"
+    assert heading(stage=CampaignStage.CANCELLED) == "*This campaign is cancelled.*"
 
 
 @pytest.mark.parametrize(
