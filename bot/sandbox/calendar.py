@@ -30,7 +30,8 @@ TICK: Final = 0.5
 FASTEST: Final = 0.05
 #: Days that pass at once, at most: each has its morning.
 LONGEST_STEP: Final = 1.0
-#: So long the story waits for what the bot has under way: a jump of the clock would end its leases.
+#: So long the story waits for what the bot has under way (a jump of the clock would end its leases), and for what it
+#: was told.
 PATIENCE: Final = 10.0
 #: And so long for what its timetable has begun: a reading that loses its turn may be made twice, and so may news.
 WAITED_FOR: Final = {"tick:poll": 2.0, "tick:deliver": 6.0, "tick:cards": 6.0, "tick:watch": 6.0}
@@ -144,6 +145,14 @@ class Calendar:
         ):
             await asyncio.sleep(TICK / 10)
 
+    async def _wait_for_the_ledger(self) -> None:
+        """What Stannp told is merged a moment after it was taken: a morning's numbers are those of that morning."""
+        begun, services = time.monotonic(), self.app.services
+        while await services.memory.on_reader(services.inflow.inbox.waiting):
+            if time.monotonic() - begun > PATIENCE:
+                return
+            await asyncio.sleep(TICK / 10)
+
     async def tell(self, moved: list[Mailpiece]) -> None:
         """Stannp calls its webhook about pieces that moved."""
         moved = list({piece.id: piece for piece in moved}.values())
@@ -163,6 +172,7 @@ class Calendar:
         local = self.clock.now().astimezone(ZONE)
         services, workspace = self.app.services, self.app.workspace.id
         try:
+            await self._wait_for_the_ledger()
             if local.hour >= DIGEST:
                 # Each time: the channel may be busy, and who was told already is told nothing.
                 self.looked_on = local.date()

@@ -16,7 +16,10 @@ from PIL import Image
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from bot.sandbox.demo import Demo, sandbox
+from bot.sandbox.people import ANA, OPS
+from bot.sandbox.slack import Posted
 from handlers.text.status_styles import STYLES
+from tests.browser.watched import watch
 from tests.house import UNHURRIED, unhurried
 
 CHROMIUM = (
@@ -53,9 +56,9 @@ class Visit:
             reduced_motion="reduce",
         )  # fmt: skip
         if greeted:
-            await context.add_init_script("localStorage.setItem('welcomed', 'yes')")
+            await context.add_init_script("if (location.host) localStorage.setItem('welcomed', 'yes')")
+        watch(context, self.troubles)
         page = await context.new_page()
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
         await page.goto(self.demo.base)
         await expect(page.locator("#day")).not_to_have_text("…")
         await expect(page.get_by_role("button", name="# mail-ops")).to_be_visible()
@@ -70,7 +73,7 @@ def _unhurried() -> Iterator[None]:
 
 @pytest.fixture
 async def visit() -> AsyncIterator[Visit]:
-    """The demo, whose days pass as slowly as ours. An error in a page's script fails the test."""
+    """The demo, whose days pass as slowly as ours. Whatever a page complained of fails the test."""
     async with sandbox(0, day_seconds=86_400) as running, async_playwright() as playwright:
         running.slack.patience = UNHURRIED
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
@@ -606,3 +609,28 @@ async def test_axe_finds_nothing_to_complain_about(visit: Visit, size: tuple[int
     await expect(page.locator(".home")).to_contain_text("Your mail")
     assert await complaints(page) == []
     await keep(page, f"home-{theme}")
+
+
+async def test_a_fault_of_the_page_is_told_as_one_and_the_page_goes_on(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    slack = visit.demo.slack
+    slack.messages.append(Posted(slack.next_ts(), OPS, ANA, "", [{"type": "unheard of"}]))
+    slack.changed()
+    note = page.locator("#note")
+    await expect(note).to_contain_text("Reload")
+    assert [one for one in visit.troubles if "TypeError" in one]
+    visit.troubles.clear()
+    slack.messages.pop()
+    slack.say(ANA, OPS, "Morning!")
+    await expect(page.locator("#messages")).to_contain_text("Morning!")
+    visit.troubles.clear()
+
+
+async def test_only_a_sandbox_that_does_not_answer_is_away(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    await page.route("**/state?*", lambda route: route.abort())
+    await expect(page.locator("#note")).to_contain_text("is away")
+    await page.unroute("**/state?*")
+    await expect(page.locator("#note")).to_have_text("")
+    assert all("Failed to load" in one for one in visit.troubles)
+    visit.troubles.clear()

@@ -11,14 +11,16 @@ from handlers.ingest import poll as polling
 from handlers.text import short_answers
 from storage import workspaces
 from tests.browser.test_demo import CHROMIUM, SWITCHES, pytestmark  # noqa: F401
+from tests.browser.watched import watch
 from tests.house import ACME, BOLT, House, house
 
 TEAMS = {ACME: "Acme Outdoors", BOLT: "Bolt Bikes"}
 
 
-async def by_hand(browser: Browser, made: House, team: str) -> None:
+async def by_hand(browser: Browser, made: House, team: str, troubles: list[str]) -> None:
     """A person clicks through."""
     context = await browser.new_context()
+    watch(context, troubles)
     page = await context.new_page()
     await page.goto(f"{made.public}/slack/install")
     await page.get_by_label(TEAMS[team]).check()
@@ -36,9 +38,12 @@ async def by_hand(browser: Browser, made: House, team: str) -> None:
 async def test_install_connect_alert_rotate_uninstall_for_two_workspaces_at_once(postgres_url: str) -> None:
     async with house(postgres_url) as made, async_playwright() as playwright:
         made.cloud.lifetime = 3600
+        troubles: list[str] = []
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        await asyncio.gather(*(by_hand(browser, made, team) for team in TEAMS))
-        refused = await browser.new_page()
+        await asyncio.gather(*(by_hand(browser, made, team, troubles) for team in TEAMS))
+        context = await browser.new_context()
+        watch(context, troubles)
+        refused = await context.new_page()
         await refused.goto(f"{made.public}/slack/install")
         await refused.get_by_label("Acme Outdoors").check()
         await refused.get_by_role("button", name="Cancel").click()
@@ -46,6 +51,7 @@ async def test_install_connect_alert_rotate_uninstall_for_two_workspaces_at_once
         if folder := os.environ.get("PIECEWISE_SCREENSHOTS"):
             await refused.screenshot(path=str(Path(folder) / "not-installed.png"))
         await browser.close()
+        assert troubles == []
         both = asyncio.Barrier(len(TEAMS))
         await asyncio.gather(*(live(made, team, both) for team in TEAMS))
         assert made.cloud.every_problem() == []

@@ -15,8 +15,12 @@ from bot.sandbox.people import ANA, OPS
 from bot.sandbox.slack import BOT_USER, Answering, File, Posted, SlackDouble, View
 from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.story import ZONE, Story, next_hour
+from handlers.alerts import digests
+from handlers.context.services import Services
 from handlers.ingest import poll
 from storage.queries import mail as queries
+from storage.records import WorkspaceId
+from storage.statuses import Status
 from tests.house import UNHURRIED
 
 T = TypeVar("T")
@@ -196,6 +200,23 @@ async def test_however_fast_the_days_pass_mornings_are_at_nine(demo: Demo) -> No
     assert len(said) >= 3
     hours = [datetime.fromtimestamp(float(one.ts), ZONE) for one in said]
     assert {(at.hour, at.minute // 15) for at in hours} == {(9, 0)}, hours
+
+
+async def test_the_digest_counts_all_that_was_delivered_by_then(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    demo.calendar.paused = True
+    real, counts = digests.watch, list[tuple[int, int]]()
+
+    async def watch(services: Services, key: WorkspaceId) -> None:
+        mixes = await services.memory.read(queries.mixes, key)
+        stored = sum(mix.of(Status.DELIVERED) for mix in mixes.values())
+        counts.append((stored, sum(one.status == "delivered" for one in demo.story.platform.pieces.values())))
+        await real(services, key)
+
+    monkeypatch.setattr(digests, "watch", watch)
+    for _ in range(4):
+        await demo.calendar.pass_time(timedelta(days=1))
+    # The past, which only the ledger remembers, is the same each time.
+    assert len({stored - moved for stored, moved in counts}) == 1, counts
 
 
 async def test_the_story_can_begin_anew(demo: Demo) -> None:

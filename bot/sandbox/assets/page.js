@@ -1,5 +1,5 @@
 // The window as a whole: who one is, where one looks, the story's time, and the way back to the sandbox.
-import { act, inZone, make, onTold, state, storyNow, HOME, $ } from "/assets/state.js";
+import { act, inZone, make, onTold, state, storyNow, AWAY, HOME, $ } from "/assets/state.js";
 import { show as showMessages } from "/assets/talk.js";
 import { showModal } from "/assets/dialog.js";
 import { closeInstall, happen, pointAtNews, renewWelcome, toast, welcome } from "/assets/signs.js";
@@ -10,6 +10,7 @@ const EVENTS = [
   ["down", "Stannp is down"], ["slow", "Slack is slow"], ["silent", "The webhook falls silent"], ["workflow", "A workflow asks"],
   ["approvals", "Approvals by a second person"], ["second", "A second workspace installs it"],
 ];
+const FAILED = "This page couldn't show everything. Reload it to see the rest.";
 const PERSONS = [["U0GUS", "Be a guest"], ["U0DANA", "Be the second admin"]];
 
 function goTo(channel) {
@@ -83,13 +84,16 @@ function show() {
 }
 
 let asked = 0;
-async function look(since) {
+// What the sandbox tells; undefined where a later question was asked meanwhile, as somebody else. Raises while it is away.
+async function fetched(since) {
   const turn = ++asked;
   const answer = await fetch(`/state?user=${state.me}&team=${state.team}&window=${state.window}&since=${since}${$("welcome").hidden ? "" : "&welcome"}`);
   if (!answer.ok) throw new Error("between two stories");
   const told = await answer.json();
-  // A later question was asked meanwhile, as somebody else.
-  if (turn !== asked) return;
+  return turn === asked ? told : undefined;
+}
+
+function take(told) {
   const installed = told.team === state.data.team && told.installed && !state.data.installed;
   const anew = state.data.story !== undefined && told.story !== state.data.story;
   Object.assign(state.data, told);
@@ -98,18 +102,29 @@ async function look(since) {
   if (told.version) show(); else showTime();
 }
 
+async function look(since) {
+  const told = await fetched(since);
+  // A fault of this page is no outage: it is told as what it is, and the next look shows what it can.
+  try { if (told) take(told); } catch (fault) { console.error(fault); failed(); }
+}
+
+function failed() { $("note").textContent = FAILED; }
+
 async function follow() {
   for (;;) {
     try {
       await look(state.data.version ?? "");
+      if ($("note").textContent === AWAY) $("note").textContent = "";
     } catch {
-      $("note").textContent = "The sandbox is away. If it has ended, start it again with make demo.";
+      $("note").textContent = AWAY;
       await new Promise((wait) => setTimeout(wait, 800));
       state.data.version = "";
-      if (state.data.story) fetch("/state?since=").then((answer) => { if (answer.ok) $("note").textContent = ""; }, () => {});
     }
   }
 }
+
+addEventListener("error", failed);
+addEventListener("unhandledrejection", failed);
 
 const lamp = (name) => document.documentElement.dataset.theme = name;
 if (localStorage.getItem("theme")) lamp(localStorage.getItem("theme"));

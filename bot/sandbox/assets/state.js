@@ -1,6 +1,7 @@
 // What this window knows, and how it asks for more. Everything else imports this, and this imports nothing.
 
 export const HOME = "home";
+export const AWAY = "The sandbox is away. If it has ended, start it again with make demo.";
 export const state = {
   me: sessionStorage.getItem("me") ?? "U0ANA", team: sessionStorage.getItem("team") ?? "", channel: sessionStorage.getItem("channel") ?? "C0OPS", thread: "",
   data: { users: [], channels: [], messages: [], zone: "UTC", now: 0 }, read: {}, window: Math.random().toString(36).slice(2),
@@ -47,7 +48,9 @@ let tell = () => {};
 export const onTold = (told) => { tell = told; };
 
 export async function act(wish) {
-  const answer = await fetch("/do", { method: "POST", body: JSON.stringify({ user: state.me, team: state.team, window: state.window, ...wish }) });
+  const body = JSON.stringify({ user: state.me, team: state.team, window: state.window, ...wish });
+  const answer = await fetch("/do", { method: "POST", body }).catch(() => null);
+  if (!answer) { $("note").textContent = AWAY; return { ok: false }; }
   if (!answer.ok) { $("note").textContent = "The story is just beginning. Try again in a moment."; return { ok: false }; }
   const done = await answer.json();
   $("note").textContent = done.ok ? "" : `Slack says: ${done.error}`;
