@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from storage import workspaces
 from storage.database import Database, open_database
-from storage.inbox import Call, Taken, Turn, inbox_of
+from storage.inbox import WIDE, Call, Taken, Turn, inbox_of
 from storage.records import WorkspaceId
 from storage.schema import revision
 from tests.fakes import FakeClock
@@ -236,3 +236,29 @@ def files_of_inbox(table: Database) -> bytes:
         toast = path.format("reltoastrelid::regclass")
         both = f"SELECT {path.format('oid::regclass')} || {toast} FROM pg_class WHERE relname = 'inbox'"
         return bytes(connection.execute(text(both)).scalar_one())
+
+
+@pytest.mark.parametrize("of_the_first", [20, 300])
+def test_where_many_wait_few_are_merged_at_once_and_all_have_their_turn(
+    database: Database, clock: FakeClock, of_the_first: int
+) -> None:
+    """Each workspace of a merge costs a number of statements: many calls of few are far cheaper than one of many."""
+    inbox, number = inbox_of(database), 40
+    whose = [database.write(workspaces.ensure, f"T{n}", "Acme", "USD").id for n in range(number)]
+    for n, one in enumerate(whose):
+        inbox.append([Call(one, clock.now(), "stannp", b"x")] * (20 if n else of_the_first))
+    turn, served, taken_of = Turn(), set[int](), dict.fromkeys(whose, 0)
+    rounds = 0
+
+    def work(_connection: Connection, taken: Sequence[Taken]) -> None:
+        those = {one.call.workspace_id for one in taken}
+        assert len(those) <= WIDE
+        served.update(those)
+        for one in taken:
+            taken_of[one.call.workspace_id] += 1
+
+    while inbox.merge(turn, work):
+        rounds += 1
+        if rounds == -(-number // WIDE):
+            assert served == {*whose}, "one had no turn yet"
+    assert taken_of == {one: 20 if n else of_the_first for n, one in enumerate(whose)}
