@@ -47,14 +47,14 @@ async def erase(services: Services, workspace_id: WorkspaceId) -> None:
 async def thin(services: Services, workspace_id: WorkspaceId) -> None:
     """Drops the scans between of old pieces, and changes whose piece never came; a portion at a time, so that nobody
     waits for it."""
-    now = await services.memory.read(thinning.moment, workspace_id, services.clock.now())
-    if now is None:
+    found = await services.memory.read(thinning.bounds, workspace_id, services.clock.now())
+    if found is None:
         return
-    before, thinned, lost = now - services.policy.keep_history, 0, 0
-    for campaign_id in await services.memory.read_long(thinning.due, workspace_id, before, now):
-        while some := await services.memory.write(thinning.thin_some, workspace_id, campaign_id, before, now):
+    before, thinned, lost = found.passed - services.policy.keep_history, 0, 0
+    for campaign_id in await services.memory.read_long(thinning.due, workspace_id, before, found.never):
+        while some := await services.memory.write(thinning.thin_some, workspace_id, campaign_id, before, found.never):
             thinned += some
-    while some := await services.memory.write(thinning.drop_orphans, workspace_id, now):
+    while some := await services.memory.write(thinning.drop_orphans, workspace_id, found.passed):
         lost += some
     if thinned or lost:
         log.info("history.thinned", pieces=thinned, changes_without_piece=lost)

@@ -5,9 +5,9 @@ A piece is thinned once, a portion at a time, in the order of its campaign: how 
 the mail's own dates say, for what is dropped by a clock that is wrong does not come back.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, tuple_
 
@@ -22,19 +22,28 @@ from storage.statuses import NOTABLE, Status
 KEPT: Final = (*map(int, NOTABLE), int(Status.HANDED_OVER))
 #: Pieces that are thinned, and changes without a piece that are dropped, in one transaction.
 PORTION: Final = 500
+YEAR: Final = timedelta(days=365)
 #: For so long a change waits for its piece: no mail is longer on its way.
 WAITS_FOR_PIECE: Final = LONGEST_WAY
 
 
-def moment(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> datetime | None:
-    """Up to when time has surely passed: `now` (aware, UTC), but not after the newest campaign was made, by the mail
-    platform's clock. None where none has a date."""
+class Bounds(NamedTuple):
+    """Up to when time has surely passed, whatever our clock says, and after when nobody can have ordered anything, even
+    if it is late (both aware, UTC)."""
+
+    passed: datetime
+    never: datetime
+
+
+def bounds(connection: Connection, workspace_id: WorkspaceId, now: datetime) -> Bounds | None:
+    """From our clock (`now`, aware, UTC) and the mail platform's, by which the newest campaign was made. None where no
+    campaign has a date."""
     newest = select(func.max(campaigns.c.created_at)).where(campaigns.c.workspace_id == workspace_id)
     made = connection.scalar(newest)
-    return None if made is None else min(now, made)
+    return None if made is None else Bounds(min(now, made), max(now, made) + YEAR)
 
 
-def due(connection: Connection, workspace_id: WorkspaceId, before: datetime, now: datetime) -> list[CampaignId]:
+def due(connection: Connection, workspace_id: WorkspaceId, before: datetime, never: datetime) -> list[CampaignId]:
     """The campaigns that hold pieces to be thinned: ordered so long before `before` (both aware, UTC)."""
     old = (
         campaigns.c.workspace_id == workspace_id,
@@ -42,7 +51,7 @@ def due(connection: Connection, workspace_id: WorkspaceId, before: datetime, now
     )
     found = connection.scalars(select(campaigns.c.id).where(*old).order_by(campaigns.c.id)).all()
     some = [CampaignId(NO_CAMPAIGN), *map(CampaignId, found)]
-    return [one for one in some if _ahead(connection, workspace_id, one, before, now, 1)]
+    return [one for one in some if _ahead(connection, workspace_id, one, before, never, 1)]
 
 
 def _ahead(
@@ -50,7 +59,7 @@ def _ahead(
     workspace_id: WorkspaceId,
     campaign_id: CampaignId,
     before: datetime,
-    now: datetime,
+    never: datetime,
     limit: int,
 ) -> list[int]:
     """The ids of the next pieces of this campaign that are old, or of a day that has not come: no such date says how
@@ -59,7 +68,7 @@ def _ahead(
     after = func.coalesce(select(thinned.c.piece_id).where(*key).scalar_subquery(), 0)
     here = pieces.c.workspace_id == workspace_id, pieces.c.campaign_id == campaign_id, pieces.c.id > after
     rows = connection.execute(select(pieces.c.id, pieces.c.created_at).where(*here).order_by(pieces.c.id).limit(limit))
-    return [row.id for row in takewhile(lambda row: not before - LONGEST_WAY <= row.created_at <= now, rows)]
+    return [row.id for row in takewhile(lambda row: not before - LONGEST_WAY <= row.created_at <= never, rows)]
 
 
 def thin_some(
@@ -67,15 +76,15 @@ def thin_some(
     workspace_id: WorkspaceId,
     campaign_id: CampaignId,
     before: datetime,
-    now: datetime,
+    never: datetime,
     limit: int = PORTION,
 ) -> int:
     """Thins the next pieces of this campaign; gives how many were looked at. 0: those that are left are too young.
 
-    A piece is old when it was ordered so long before `before` that its way has ended by then; `now` is up to when time
-    has surely passed (see `moment`; both aware, UTC).
+    A piece is old when it was ordered so long before `before` that its way has ended by then; one that is ordered after
+    `never` is passed over for good (see `bounds`; both aware, UTC).
     """
-    ids = _ahead(connection, workspace_id, campaign_id, before, now, limit)
+    ids = _ahead(connection, workspace_id, campaign_id, before, never, limit)
     if not ids:
         return 0
     of_them = changes.c.workspace_id.in_((UNFILLED, workspace_id)), changes.c.piece_id.in_(ids)
@@ -83,7 +92,7 @@ def thin_some(
     stays = exists().where(
         pieces.c.workspace_id == workspace_id,
         pieces.c.id == changes.c.piece_id,
-        or_(pieces.c.status == changes.c.status, pieces.c.created_at > now),
+        or_(pieces.c.status == changes.c.status, pieces.c.created_at > never),
     )
     connection.execute(delete(changes).where(*of_them, changes.c.status.not_in(KEPT), ~stays))
     reached = upsert(connection, thinned).values(workspace_id=workspace_id, campaign_id=campaign_id, piece_id=ids[-1])

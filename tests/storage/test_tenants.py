@@ -139,7 +139,7 @@ def furnish(connection: Connection, team: str, word: str) -> dict[str, Any]:
 
 
 COMMON: dict[str, Any] = {
-    "now": NOW + timedelta(hours=1), "at": NOW, "before": NOW + timedelta(days=900), "begun_at": NOW, "limit": 50, "after": None, "upto": 10_000,
+    "now": NOW + timedelta(hours=1), "at": NOW, "never": NOW + timedelta(days=9000), "before": NOW + timedelta(days=900), "begun_at": NOW, "limit": 50, "after": None, "upto": 10_000,
     "only": PieceFilter(), "statuses": [Status.DELIVERED], "days": Days(), "today": date(2026, 1, 1), "since": date(2026, 1, 1), "first": date(2026, 1, 1),
     "outcome": "approved", "retry": (), "act": Act.ERASED, "subject": "", "detail": "", "begin": NOW, "end": NOW,
     "settings": ChannelSettings("UTC", 7, None, None), "state": "{}", "on": date(2026, 11, 2), "vault": VAULT, "place": SecretKind.ACCOUNT,

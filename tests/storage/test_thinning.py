@@ -32,10 +32,17 @@ def mailed(database: Database, workspace: Workspace, ref: str, way: Any = WAY, *
     return PieceId(database.read(queries.find_pieces, workspace.id, ref, 1)[0].id)
 
 
-def thin(database: Database, workspace: Workspace, now: datetime, limit: int = 2) -> int:  # noqa: F811
+def thin(
+    database: Database,
+    workspace: Workspace,  # noqa: F811
+    passed: datetime,
+    never: datetime | None = None,
+    limit: int = 2,
+) -> int:
     total = 0
-    for campaign_id in database.read(thinning.due, workspace.id, now - KEEP, now):
-        while some := database.write(thinning.thin_some, workspace.id, campaign_id, now - KEEP, now, limit):
+    days = passed - KEEP, never or passed + thinning.YEAR
+    for campaign_id in database.read(thinning.due, workspace.id, *days):
+        while some := database.write(thinning.thin_some, workspace.id, campaign_id, *days, limit):
             total += some
     return total
 
@@ -71,6 +78,16 @@ def test_a_piece_of_a_day_to_come_holds_up_no_other(database: Database, workspac
     assert thin(database, workspace, OLD) == 0
 
 
+def test_a_piece_that_is_newer_than_any_campaign_waits_for_its_time(database: Database, workspace: Workspace) -> None:  # noqa: F811
+    single = mailed(database, workspace, "single", campaign_ref=None, created_at=START + timedelta(days=3))
+    found = database.read(thinning.bounds, workspace.id, START + timedelta(days=40))
+    assert found is not None
+    assert found.passed == START
+    thin(database, workspace, *found)
+    assert thin(database, workspace, OLD + timedelta(days=3)) == 1
+    assert statuses(database, workspace, single) == [Status.HANDED_OVER, Status.RETURNED]
+
+
 def test_nobody_is_told_again_of_what_was_told(
     database: Database,
     workspace: Workspace,  # noqa: F811
@@ -92,11 +109,11 @@ def test_nobody_is_told_again_of_what_was_told(
 
 def test_its_days_are_those_of_the_mail(database: Database, workspace: Workspace) -> None:  # noqa: F811
     ahead = OLD + timedelta(days=4000)
-    assert database.read(thinning.moment, workspace.id, ahead) is None, "no mail, no day"
+    assert database.read(thinning.bounds, workspace.id, ahead) is None, "no mail, no day"
     mailed(database, workspace, "1")
-    assert database.read(thinning.moment, workspace.id, ahead) == a_campaign().created_at
+    assert database.read(thinning.bounds, workspace.id, ahead) == (START, ahead + thinning.YEAR)
     behind = START - timedelta(days=100)
-    assert database.read(thinning.moment, workspace.id, behind) == behind
+    assert database.read(thinning.bounds, workspace.id, behind) == (behind, START + thinning.YEAR)
 
 
 def test_what_was_heard_long_ago_is_no_news(database: Database, workspace: Workspace) -> None:  # noqa: F811
