@@ -37,6 +37,10 @@ class Outdated(Refusal):
     """That message is out of date. Run /mailstatus or /mailtrack again."""
 
 
+class AlreadyErased(Refusal):
+    """That was erased already: I no longer know who it was sent to."""
+
+
 class Outage(Trouble):
     """The service cannot be reached right now. Try again in a minute."""
 

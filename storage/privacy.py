@@ -22,8 +22,8 @@ NOTHING: Final = dict.fromkeys(PERSONAL, "") | NO_PRINTS
 
 
 def erase_piece(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> bool:
-    """Drops who this piece was sent to, for good; gives whether there was such a piece."""
-    mine = pieces.c.workspace_id == workspace_id, pieces.c.id == piece_id
+    """Drops who this piece was sent to, for good; gives whether that was known until now."""
+    mine = pieces.c.workspace_id == workspace_id, pieces.c.id == piece_id, pieces.c.erased.is_not(True)
     return rows_changed(connection, update(pieces).where(*mine).values(**NOTHING, erased=True)) == 1
 
 

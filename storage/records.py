@@ -289,6 +289,8 @@ class StoredPiece:
     recipient: Recipient
     word: str = ""
     changed_at: datetime | None = None
+    #: Whether who it was sent to was dropped for good: of the recipient at most state and country are left.
+    erased: bool = False
 
 
 @dataclass(frozen=True)

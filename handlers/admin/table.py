@@ -26,6 +26,7 @@ TABLE = Table(
         Action.AUDIT_OLDER: Press(audit_log.older, in_turn=True),
         Action.AUDIT_EXPORT: Press(audit_log.export_log, kept=True),
         Action.ERASE: Press(erasing.erase, kept=True),
+        Action.ERASE_OTHERS: Press(erasing.erase_found, kept=True),
     },
     forms={Form.RULES: Submission(_save, kept=True, meanwhile=lambda _: waiting("Settings"))},
 )

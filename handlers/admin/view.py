@@ -7,12 +7,13 @@ from typing import Final
 
 from handlers.errors import Refusal
 from handlers.text import formatting, rights
-from handlers.text.buttons import NOTHING, Action, Form, OneRow, Word
+from handlers.text.buttons import NOTHING, Action, Form, OneRow, PiecesFound, Word
 from handlers.text.codec import write
 from handlers.text.messages import (
     Block,
     actions,
     button,
+    confirmation,
     context,
     escape,
     input_block,
@@ -22,7 +23,7 @@ from handlers.text.messages import (
     select,
 )
 from storage.audit import Entry
-from storage.records import Rules
+from storage.records import PieceId, Rules
 
 WHO: Final = {"admins": rights.ADMINS, "everyone": rights.EVERYONE, "named": "Only these people"}
 #: A channel in a line of the log.
@@ -106,9 +107,31 @@ def _line(entry: Entry) -> str:
     return f"{formatting.stamp(entry.at)} {who} {entry.act}{subject}{detail}"
 
 
-def erased(ref: str, platform: str) -> list[Block]:
-    """They are gone."""
+def erased(ref: str, number: int, others: Sequence[PieceId], platform: str) -> list[Block]:
+    """They are gone: of this piece, or of so many. `others` go to the same name and address, and still say so."""
+    which = f"piece `{escape(ref)}` was" if number == 1 else f"these {number} pieces were"
+    copy = f"{platform} keeps its own copy, so have it removed there too. Backups lose it as they age."
+    if not others:
+        none = "I know no other piece to the same name and address. Is it spelled another way? Look with `/mailtrack`."
+        copy = f"{none} {copy}"
     return [
-        section(f":white_check_mark: Erased: I no longer know who piece `{escape(ref)}` was sent to."),
-        context(f"{platform} keeps its own copy, so have it removed there too. Backups lose it as they age."),
+        section(f":white_check_mark: Erased: I no longer know who {which} sent to."),
+        *(_others(others) if others else []),
+        context(copy),
+    ]
+
+
+def _others(others: Sequence[PieceId]) -> list[Block]:
+    number, carried = len(others), PiecesFound.of(others)
+    said = "1 other piece goes" if number == 1 else f"{formatting.count(number)} other pieces go"
+    those = "that one" if number == 1 else f"those {formatting.count(len(carried.pieces))}"
+    sure = confirmation(
+        f"Erase {those}, too?", "Name, address and ZIP of these pieces are erased here for good.", "Erase", "Keep"
+    )
+    return [
+        section(f"{said} to the same name and address. I still know those."),
+        actions(
+            button("Show the list", Action.FOUND_LIST, write(carried), spoken="List them with their tracking"),
+            button(f"Erase {those}, too", Action.ERASE_OTHERS, write(carried), confirm=sure),
+        ),
     ]

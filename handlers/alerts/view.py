@@ -29,7 +29,7 @@ from handlers.text.messages import (
 )
 from handlers.text.mixes import counts_text, headline
 from handlers.text.status_styles import emoji
-from handlers.track.view import short_name
+from handlers.track.view import recipient_briefly
 from storage.records import (
     NO_CAMPAIGN,
     ChannelId,
@@ -292,7 +292,7 @@ def is_finished(mix: Mix) -> bool:
 def news(title: str, status: Status, pieces: Sequence[StoredPiece], number: int, platform: str) -> Message:
     """A group of pieces that reached a status, for a channel: a line each with its recipient shortened, one button."""
     said = f"{formatting.pieces(number)} of {escape(title)} {VERBS[status].format(platform=platform)}"
-    names = [short_name(piece.recipient) for piece in pieces[:LISTED]]
+    names = [recipient_briefly(piece) for piece in pieces[:LISTED]]
     lines = [_news_line(piece, name, status) for piece, name in zip(pieces[:LISTED], names, strict=True)]
     if number > LISTED:
         lines.append(f"and {formatting.count(number - LISTED)} more")

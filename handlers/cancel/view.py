@@ -21,7 +21,7 @@ from handlers.text.messages import (
 )
 from handlers.text.mixes import rows_of
 from handlers.text.status_styles import label
-from handlers.track.view import short_name
+from handlers.track.view import recipient_briefly
 from storage.cancellations import Outcome
 from storage.records import ChannelId, Mix, Money, StoredCampaign, StoredPiece
 from storage.statuses import CANCELLABLE, MAILED, Status
@@ -75,7 +75,7 @@ def piece_result(result: Result, who: Who, money: Money | None, platform: str) -
         mailed = "" if result.now_at in MAILED else ", and will be mailed"
         said = f"too late: it's already {label(result.now_at)}{mailed}"
     saved = f" You saved {formatting.money(money)}." if money and result.outcome is Outcome.CANCELLED else ""
-    text = f"Piece `{escape(result.piece.ref)}` ({short_name(result.piece.recipient)}): {said}.{saved}"
+    text = f"Piece `{escape(result.piece.ref)}` ({recipient_briefly(result.piece)}): {said}.{saved}"
     return Message(f"{text} {who}.", [section(text), who.small_print()])
 
 
@@ -242,7 +242,7 @@ def campaign_result(
 
 def _line(result: Result) -> str:
     where = f", now {label(result.now_at)}" if result.now_at is not None else ""
-    return f"• `{escape(result.piece.ref)}` {short_name(result.piece.recipient)}: {result.outcome.value}{where}"
+    return f"• `{escape(result.piece.ref)}` {recipient_briefly(result.piece)}: {result.outcome.value}{where}"
 
 
 def deleted(campaign: StoredCampaign, who: Who, platform: str) -> Message:

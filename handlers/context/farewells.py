@@ -70,7 +70,7 @@ def _sentence(intent: Intent, what: str, why: str, platform: str) -> str:
         case Kind.ASKED:
             return f"I could not answer what you pressed or sent. {why} Look whether it was done before you ask again."
         case Kind.ERASE:
-            return f"Who {what} was sent to is no longer kept here."
+            return f"Who {what} went to is no longer kept here."
         case Kind.EXPORT:
             return f"I couldn't send you {file_of(what, intent.payload)}. {why} {again(intent.payload)}"
         case _:
@@ -83,7 +83,7 @@ def _subject(connection: Connection, intent: Intent) -> str:
     if intent.kind in (Kind.LOG, Kind.REQUEST, Kind.ASKED):
         return "the audit log"
     if intent.kind is Kind.ERASE:
-        return f"piece {payload['ref']}"
+        return f"{payload['number']} pieces" if payload.get("number", 1) > 1 else f"piece {payload['ref']}"
     if payload["campaign"]:
         campaign = queries.campaign(connection, workspace_id, CampaignId(payload["campaign"]))
         return campaign.facts.name if campaign else "a campaign"

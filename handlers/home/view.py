@@ -36,7 +36,7 @@ from handlers.text.messages import (
 )
 from handlers.text.mixes import counts_text, headline, legend, strip
 from handlers.text.parsing import PRESETS
-from handlers.track.view import full_name, plain_standing
+from handlers.track.view import plain_standing, recipient
 from storage.records import StoredCampaign, StoredPiece
 from storage.statuses import Status
 
@@ -262,4 +262,4 @@ def _found_campaign(campaign: StoredCampaign) -> Block:
 def _found_piece(piece: StoredPiece) -> Block:
     track = button("Tracking", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Tracking of piece {piece.ref}")
     where = f" · {escape(piece.campaign_name)}" if piece.campaign_name else ""
-    return section(f"{full_name(piece.recipient)}\n{escape(plain_standing(piece))}{where}", track)
+    return section(f"{recipient(piece)}\n{escape(plain_standing(piece))}{where}", track)

@@ -137,7 +137,7 @@ def _back(listing: Listing, label: str, page: PiecesPage) -> Block:
 
 def _line(piece: StoredPiece) -> Block:
     who = piece.recipient
-    name = escape(who.name or f"Piece {piece.ref}")
+    name = "Recipient erased" if piece.erased else escape(who.name or f"Piece {piece.ref}")
     place = escape(" ".join(part for part in (who.city, who.region, who.postcode) if part))
     line = f"{emoji(piece.status)} *{escape(plain_standing(piece))}* · {name}" + (f"\n{place}" if place else "")
     track_it = button("Tracking", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Tracking of piece {piece.ref}")

@@ -125,7 +125,9 @@ async def check_address(services: Services, request: Request, value: str) -> Non
     """Asks the platform's register of addresses."""
     piece = await piece_of(services, request, read(OnePiece, value).piece)
     shown, said = read(OneReturn, request.metadata), ""
-    if not piece.recipient.address:
+    if piece.erased:
+        said = "This piece's recipient was erased, so there's no address to check."
+    elif not piece.recipient.address:
         said = "I don't know this piece's address yet. Open its tracking first."
     else:
         try:

@@ -39,7 +39,7 @@ from handlers.text.messages import (
     select,
 )
 from handlers.text.parsing import Range
-from handlers.track.view import full_name
+from handlers.track.view import full_name, recipient
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import CameBack, Note, Place
 from storage.records import ChannelId, Mix, PieceId, StoredCampaign, StoredPiece
@@ -185,7 +185,7 @@ def _places(shown: Returns) -> list[Block]:
 def _line(shown: Returns, piece: StoredPiece) -> Block:
     note = shown.notes.get(piece.id, Note())
     when = f" · came back {formatting.stamp_day(piece.status_at)}" if piece.status_at else ""
-    said = f"{full_name(piece.recipient)}{when}"
+    said = f"{recipient(piece)}{when}"
     if note.reason:
         said += f"\n_{REASONS.get(note.reason, note.reason)}_"
     if note.handled_at is not None:
@@ -224,7 +224,7 @@ def returned_piece(
     again = "Undo" if note.handled_at and now and now - note.handled_at <= UNDO else "Open again"
     blocks = [
         section(
-            f"*{full_name(piece.recipient)}*\nPiece `{escape(piece.ref)}`"
+            f"*{recipient(piece)}*\nPiece `{escape(piece.ref)}`"
             + (f" of {escape(piece.campaign_name)}" if piece.campaign_name else "")
         ),
         *([] if shown.is_valid is None else [section(check_text(shown.is_valid, shown.written))]),

@@ -71,6 +71,7 @@ class Action(StrEnum):
     APPROVE = "approve_cancel"
     DECLINE = "decline_cancel"
     ERASE = "erase_recipient"
+    ERASE_OTHERS = "erase_others"
 
 
 class Form(StrEnum):

@@ -37,7 +37,8 @@ async def track_piece(services: Services, request: Request, value: str) -> None:
 async def open_found(services: Services, request: Request, value: str) -> None:
     """*Show the list* of what a search found."""
     view = await _found_page(services, request, read(PiecesFound, value))
-    await services.slack.open_view(request.trigger_id, view)
+    show = services.slack.push_view if request.view_id else services.slack.open_view
+    await show(request.trigger_id, view)
 
 
 async def turn_found(services: Services, request: Request, value: str) -> None:

@@ -43,6 +43,21 @@ def full_name(who: Recipient) -> str:
     return escape(", ".join(part for part in parts if part)) or "recipient not known yet"
 
 
+def recipient(piece: StoredPiece) -> str:
+    """Name and address of whom it goes to, escaped, for the asker's eyes; or that they were erased."""
+    return _erased(piece) if piece.erased else full_name(piece.recipient)
+
+
+def recipient_briefly(piece: StoredPiece) -> str:
+    """The same, fit for a channel."""
+    return _erased(piece) if piece.erased else short_name(piece.recipient)
+
+
+def _erased(piece: StoredPiece) -> str:
+    # State and country stay, for the returns by state.
+    return f"Recipient erased ({escape(piece.recipient.region)})" if piece.recipient.region else "Recipient erased"
+
+
 def short_name(who: Recipient) -> str:
     """Enough to recognize a piece in a channel: "Jane S., Austin TX 787••". Escaped."""
     return escape(_shortened(who))
@@ -70,7 +85,7 @@ def piece_answer(
     """The dated timeline of one piece, for the asker alone."""
     status = f"{emoji(piece.status)} *{_standing(piece)}*"
     blocks = [
-        section(f"{status}\n{full_name(piece.recipient)}"),
+        section(f"{status}\n{recipient(piece)}"),
         context(_paper(piece)),
         section(_timeline(scans)),
         *([context(line)] if (line := _outlook(piece, scans, expected)) else []),
@@ -81,16 +96,17 @@ def piece_answer(
         "Share to channel", Action.SHARE_PIECE, write(OnePiece(piece.id)), spoken="Show it here without the address"
     )
     row = ([share] if shareable else []) + ([cancel_button(piece)] if piece.status in CANCELLABLE else [])
-    row += [_erase_button(piece)] if erasable and piece.recipient != NOBODY else []
+    row += [_erase_button(piece)] if erasable and not piece.erased and piece.recipient != NOBODY else []
     blocks += [actions(*row)] if row else []
-    text = f"{full_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)}"
+    text = f"{recipient(piece)}: {_standing(piece)}. {_spoken(scans)}"
     return Message(text, blocks)
 
 
 def _erase_button(piece: StoredPiece) -> Block:
     sure = confirmation(
         "Erase the recipient?",
-        "Name, address and ZIP of this piece are erased here for good. Its scans and its cost stay.",
+        "Name, address and ZIP of this one piece are erased here for good. Its scans and its cost stay. If others go "
+        "to the same name and address, I'll offer to erase them, too.",
         "Erase",
         "Keep",
     )
@@ -105,11 +121,11 @@ def _erase_button(piece: StoredPiece) -> Block:
 
 def shared(piece: StoredPiece, scans: Sequence[Scan], by: str) -> Message:
     """The same for a channel, or (by "") for a guest: shortened, and nothing in it can be pressed but *Track*."""
-    said = f"{emoji(piece.status)} *{_standing(piece)}* · {short_name(piece.recipient)} · `{escape(piece.ref)}`"
+    said = f"{emoji(piece.status)} *{_standing(piece)}* · {recipient_briefly(piece)} · `{escape(piece.ref)}`"
     track_it = button("Track", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Track piece {piece.ref}")
     shared_by = f"Shared by <@{by}>" if by else "You're a guest here, so name and address are shortened."
     blocks = [section(said, track_it), section(_timeline(scans)), context(shared_by)]
-    return Message(f"{short_name(piece.recipient)}: {_standing(piece)}. {_spoken(scans)} {shared_by}", blocks)
+    return Message(f"{recipient_briefly(piece)}: {_standing(piece)}. {_spoken(scans)} {shared_by}", blocks)
 
 
 def _standing(piece: StoredPiece) -> str:
@@ -231,7 +247,8 @@ def _choice(piece: StoredPiece) -> Block:
     """Who and where to, and in the small line below: of which campaign, and how it stands."""
     who = piece.recipient
     place = " ".join(part for part in (who.city, who.postcode) if part)
-    name = " · ".join(part for part in (who.name or who.company or piece.ref, who.address, place) if part)
+    called = "Recipient erased" if piece.erased else who.name or who.company or piece.ref
+    name = " · ".join(part for part in (called, who.address, place) if part)
     more = " · ".join(part for part in (piece.campaign_name or "sent singly", plain_standing(piece)) if part)
     return _described(name, more, piece)
 
@@ -266,7 +283,7 @@ def found_list(found: PiecesFound, page: Sequence[StoredPiece]) -> Block:
 
 
 def _found_line(piece: StoredPiece) -> Block:
-    line = f"{emoji(piece.status)} *{escape(plain_standing(piece))}* · {full_name(piece.recipient)}"
+    line = f"{emoji(piece.status)} *{escape(plain_standing(piece))}* · {recipient(piece)}"
     line += f"\n{escape(piece.campaign_name or 'sent singly')} · `{escape(piece.ref)}`"
     return section(line, button("Tracking", Action.TRACK, write(OnePiece(piece.id)), spoken=f"Track piece {piece.ref}"))
 

@@ -67,7 +67,7 @@ async def piece_step(services: Services, request: Request, inputs: Mapping[str, 
         "status": where,
         "is_final": "yes" if piece.status in FINAL else "no",
         "moved_on": moved,
-        "summary": f"Piece {piece.ref} ({track_view.short_name(piece.recipient)}): {where}"
+        "summary": f"Piece {piece.ref} ({track_view.recipient_briefly(piece)}): {where}"
         + (f" on {moved}." if moved else "."),
     }
 

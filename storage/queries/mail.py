@@ -360,6 +360,7 @@ def _piece(row: Row[Any]) -> StoredPiece:
         recipient=Recipient(row.name, row.company, row.address, row.city, row.region, row.postcode, row.country),
         word=row.word,
         changed_at=row.changed_at,
+        erased=bool(row.erased),
     )
 
 

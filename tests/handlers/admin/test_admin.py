@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,13 +16,14 @@ from handlers.admin.table import TABLE
 from handlers.admin.view import AmountRefused
 from handlers.context.access import NotSteward
 from handlers.context.table import Field, Filled
-from handlers.errors import MessageGone, Outdated
-from handlers.text.buttons import Action, Form, OnePiece, OneRow
-from handlers.text.codec import write
+from handlers.errors import AlreadyErased, MessageGone, Outdated
+from handlers.text.buttons import Action, Form, OnePiece, OneRow, PiecesFound
+from handlers.text.codec import read, write
 from storage import audit
 from storage.audit import Act, Entry
 from storage.records import Rules
 from storage.statuses import Status
+from tests.builders import JANE
 from tests.handlers.conftest import ANA, BEN, URL, Office, pressable
 
 
@@ -152,7 +154,7 @@ async def test_the_whole_log_is_sent_as_a_file_that_runs_nothing(office: Office)
 async def test_an_erased_recipient_is_gone_and_who_asked_is_told_where_they_pressed(office: Office) -> None:
     await office.campaign(*[Status.DELIVERED] * 4)
     cases = [
-        ({}, None, ("answer", URL)), ({"view_id": "V1"}, None, ("update", "V1")),
+        ({}, None, ("replace", URL)), ({"view_id": "V1"}, None, ("update", "V1")),
         ({"response_url": ""}, None, ("post", ANA)), ({}, MessageGone(), ("post", ANA)),
     ]  # fmt: skip
     for n, (where, trouble, told) in enumerate(cases):
@@ -166,9 +168,44 @@ async def test_an_erased_recipient_is_gone_and_who_asked_is_told_where_they_pres
         await erasing.erase(office.services, office.request(user=BEN), write(OnePiece(office.piece().id)))
 
 
+async def erased(office: Office, ref: str) -> str:
+    """What is answered when this piece's recipient is erased."""
+    await erasing.erase(office.services, office.request(), write(OnePiece(office.piece(ref).id)))
+    return str(office.slack.last.shown.blocks)
+
+
+async def test_who_is_erased_is_told_of_the_other_pieces_to_the_same_name_and_address(office: Office) -> None:
+    await office.campaign(*[Status.DELIVERED] * 4)
+    elsewhere = {"recipient": replace(JANE, address="9 Elm Street")}
+    await office.campaign(Status.DELIVERED, ref="223", name="Fall", piece=elsewhere)
+    shown = await erased(office, "1001")
+    assert "3 other pieces go to the same name and address" in shown
+    buttons = dict(pressable(office.slack.last.shown.blocks))
+    assert read(PiecesFound, buttons[Action.FOUND_LIST]).total == 3
+    await erasing.erase_found(office.services, office.request(), buttons[Action.ERASE_OTHERS])
+    assert "who these 3 pieces were sent to" in str(office.slack.last.shown.blocks)
+    assert [office.piece(ref).recipient.name for ref in ("1002", "1004", "2001")] == ["", "", "Jane Smith"]
+    assert office.log()[-1] == (Act.ERASED, "3 pieces", "1004, 1003, 1002")
+    with pytest.raises(AlreadyErased):
+        await erasing.erase_found(office.services, office.request(), buttons[Action.ERASE_OTHERS])
+    assert "I know no other piece to the same name and address." in await erased(office, "2001")
+    with pytest.raises(NotSteward):
+        await erasing.erase_found(office.services, office.request(user=BEN), buttons[Action.ERASE_OTHERS])
+
+
+async def test_erased_once_is_logged_once_and_pressed_again_says_so(office: Office) -> None:
+    await office.campaign(Status.DELIVERED)
+    await erased(office, "1001")
+    with pytest.raises(AlreadyErased):
+        await erased(office, "1001")
+    assert [act for act, _, _ in office.log()] == [Act.ERASED]
+
+
 def test_what_is_pressed_here_twice_shows_the_same_again() -> None:
     assert {one for one, press in TABLE.actions.items() if press.in_turn} == {Action.AUDIT_OLDER}
-    assert {one for one, press in TABLE.actions.items() if press.kept} == {Action.AUDIT_EXPORT, Action.ERASE}
+    assert {one for one, press in TABLE.actions.items() if press.kept} == {
+        Action.AUDIT_EXPORT, Action.ERASE, Action.ERASE_OTHERS,
+    }  # fmt: skip
 
 
 async def test_older_lines_begin_behind_the_last_that_is_shown(office: Office) -> None:

@@ -6,7 +6,7 @@ from tests.handlers.conftest import policy_of
 
 def test_what_changes_something_is_kept_what_replaces_waits_its_turn_and_guests_only_look() -> None:
     assert policy_of(TABLE) == {
-        "kept": {"audit_export", "erase_recipient", "save_settings"},
+        "kept": {"audit_export", "erase_others", "erase_recipient", "save_settings"},
         "in_turn": {"audit_older"},
         "for_guests": set(),
         "nameless": set(),

@@ -11,6 +11,7 @@ from handlers.text.buttons import OnePiece
 from handlers.text.codec import write
 from handlers.track import actions, commands
 from handlers.track.table import TABLE
+from storage import privacy
 from storage.records import ChannelId, PieceId
 from storage.statuses import Status
 from tests.builders import JANE, a_campaign, a_piece
@@ -133,6 +134,14 @@ async def test_who_may_erase_is_offered_it_and_a_modal_shares_nothing(office: Of
     assert "erase_recipient" in await ask(office, "1001")
     assert "share_piece" in office.slack.last.shown.blocks.__str__()
     assert "erase_recipient" not in await ask(office, "1001", user=BEN)
+
+
+async def test_of_whom_is_erased_only_that_is_said_and_nothing_is_offered(office: Office) -> None:
+    await office.campaign(D)
+    office.write(privacy.erase_piece, office.workspace.id, office.piece().id)
+    shown = await ask(office, "1001")
+    assert "Recipient erased (TX)" in shown
+    assert "erase_recipient" not in shown
 
 
 async def test_a_timeline_opens_over_a_list_and_else_answers_the_asker(office: Office) -> None:
