@@ -3,6 +3,7 @@
 Every number comes from tallies: what they are now, less what they were at the last digest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -198,6 +199,9 @@ async def _look_at(
     if not _is_quiet(subscription, now):
         state = await _raise_alarms(services, held, subscription, account, state)
         state = await _tell_risks(services, held, account, state, now)
+    elif _is_first(subscription, state):
+        # What is written below is no look at its alarms: that comes when the quiet hours are over.
+        state = replace(state, unseen=True)
     if _is_morning(subscription, now):
         state = await _tell_morning(services, held, subscription, account, state, local)
     if _is_weekly_due(subscription, state, now):
@@ -319,6 +323,9 @@ async def _tell_week(
     heard = {one.id: one for one in _heard(subscription, account)}
     moving = await services.memory.read(current_campaigns, held.workspace_id, today)
     lines = [CampaignLine(heard[key], account.mixes[key]) for key in moving if key in heard]
+    if not lines:
+        await record(services, channel_settings.told, held, after.written())
+        return
     mix = queries.merge([line.mix for line in lines])
     message = digest_view.week(lines, mix, Money(mix.spent, account.currency), today)
     if mix.total:
@@ -330,17 +337,17 @@ async def _tell_week(
         return
     await record(services, channel_settings.told, held, after.written())
     if posted:
-        await _tell_curve(services, held, subscription, account, posted)
+        await _tell_curve(services, held, lines, account, posted)
 
 
 async def _tell_curve(
-    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, thread: str
+    services: Services, held: Hold, lines: Sequence[CampaignLine], account: AccountState, thread: str
 ) -> None:
     """The delivery curve of the campaign with most mail under way, in the report's thread."""
-    under_way = [one for one in _heard(subscription, account) if account.mixes[one.id].of(*UNDER_WAY)]
+    under_way = [line for line in lines if line.mix.of(*UNDER_WAY)]
     if not under_way:
         return
-    campaign = max(under_way, key=lambda one: account.mixes[one.id].of(*UNDER_WAY))
+    campaign = max(under_way, key=lambda line: line.mix.of(*UNDER_WAY)).campaign
     told = await services.memory.read(lambda _: model.worked_out(account.mail.of(campaign.id)))
     if told:
         picture = await services.renderer.curve(Curve.of(campaign.facts.name, status_view.curve_headline(told), told))

@@ -37,7 +37,7 @@ async def refresh_campaign(
     """Reads a campaign's pieces again when the last poll is not fresh. Never fails: old numbers beat none."""
     now = services.clock.now()
     if _is_fresh(services, workspace, now) and not force:
-        return Freshness(services.platform.name, known_at(workspace, now))
+        return as_known(services, workspace)
     try:
         async with asyncio.timeout(services.policy.patience):
             if workspace.platform_state.campaign_reports is not False and Call.SINGLES not in workspace.gaps:
@@ -52,12 +52,20 @@ async def refresh_campaign(
         log.info("refresh.not_offered", campaign=campaign.facts.ref)
     except (Outage, Refusal, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
-        return Freshness(services.platform.name, known_at(workspace, now), stale=True)
-    return Freshness(services.platform.name, known_at(workspace, now))
+        return Freshness(services.platform.name, workspace.polled_at, stale=True)
+    return as_known(services, workspace)
+
+
+def as_known(services: Services, workspace: Workspace) -> Freshness:
+    """What is known, without asking."""
+    return Freshness(services.platform.name, known_at(workspace, services.clock.now()))
 
 
 def known_at(workspace: Workspace, now: datetime) -> datetime | None:
-    """The moment of what is known: when the account was read, or when it called since; None before it was ever read."""
+    """The moment of what is known: when the account was read, or when it called since; None before it was ever read.
+
+    Where the account does not answer what it is asked, it is the former: calls tell only of what moved.
+    """
     polled, called = workspace.polled_at, workspace.webhook_at
     return called if polled and called and polled < called <= now else polled
 
@@ -69,16 +77,15 @@ def _is_fresh(services: Services, workspace: Workspace, now: datetime) -> bool:
 
 async def refresh_account(services: Services, workspace: Workspace) -> Freshness:
     """Reads the balance again when it is not fresh; says whether the platform answers. Never fails."""
-    now = services.clock.now()
-    if _is_fresh(services, workspace, now):
-        return Freshness(services.platform.name, known_at(workspace, now))
+    if _is_fresh(services, workspace, services.clock.now()):
+        return as_known(services, workspace)
     try:
         async with asyncio.timeout(services.policy.patience):
             await _refresh_balance(services, workspace)
     except (Outage, Refusal, TimeoutError) as trouble:
         log.info("refresh.failed", reason=type(trouble).__name__)
-        return Freshness(services.platform.name, known_at(workspace, now), stale=True)
-    return Freshness(services.platform.name, known_at(workspace, now))
+        return Freshness(services.platform.name, workspace.polled_at, stale=True)
+    return as_known(services, workspace)
 
 
 async def _refresh_balance(services: Services, workspace: Workspace) -> None:

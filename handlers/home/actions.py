@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from handlers.charts import addresses
 from handlers.context import asker, gaps
 from handlers.context.access import is_steward
-from handlers.context.refreshing import Freshness, refresh_account
+from handlers.context.refreshing import Freshness, as_known, refresh_account
 from handlers.context.services import Request, Services
 from handlers.errors import HomeChanged, Outdated
 from handlers.home import first_steps, hello, problem_view
@@ -77,7 +77,7 @@ async def look(services: Services, request: Request, value: str = "") -> None:
 
 
 def _as_kept(services: Services, request: Request) -> Freshness:
-    return Freshness(services.platform.name, request.workspace.polled_at)
+    return as_known(services, request.workspace)
 
 
 async def _build(

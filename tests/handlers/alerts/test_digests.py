@@ -14,6 +14,7 @@ from handlers.alerts.digests import AccountState, alarms, is_due, morning_of, qu
 from handlers.alerts.state import State
 from handlers.errors import ChannelClosed, NotInChannel, SlackDown, Trouble
 from handlers.forecast import queries as forecast_queries
+from handlers.ingest import counting
 from storage import channel_settings, outbox, workspaces
 from storage.records import (
     NO_CAMPAIGN,
@@ -331,7 +332,9 @@ async def test_an_alarm_is_told_once_and_not_of_what_had_crossed_before(office: 
 
 
 async def test_a_weekly_report_has_its_pie_and_the_curve_in_its_thread(office: Office) -> None:
-    await office.campaign(*[Status.DELIVERED] * 30, *[Status.IN_TRANSIT] * 3)
+    handed = {"dispatched_at": office.clock.now() - timedelta(days=5)}
+    campaign = await office.campaign(*[Status.DELIVERED] * 30, *[Status.IN_TRANSIT] * 3, piece=handed)
+    await counting.bring_up_to_date(office.services, office.workspace.id, campaign.id)
     await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))
     await look(office)
     report = office.slack.of("post")[0]
@@ -339,7 +342,8 @@ async def test_a_weekly_report_has_its_pie_and_the_curve_in_its_thread(office: O
     assert "33" in report.text
     await look(office)
     posts = office.slack.of("post")
-    assert all(one.thread == report.ts for one in posts[1:])
+    assert [one.thread for one in posts[1:]] == [report.ts]
+    assert "Delivery of Spring lapsed" in posts[1].text
     assert kept(office).state == replace(State.read(kept(office).state), week="2026-11-02").written()
 
 
@@ -354,12 +358,24 @@ async def test_a_weekly_report_leaves_out_what_is_over(office: Office) -> None:
     assert "Autumn" not in str(report.shown.blocks)
 
 
-async def test_a_week_without_mail_has_no_pie(office: Office) -> None:
-    await office.campaign()
+async def test_a_week_without_mail_is_not_told(office: Office) -> None:
+    await office.campaign(*[Status.DELIVERED] * 3, piece={"created_at": office.clock.now() - timedelta(days=90)})
     await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))
     await look(office)
-    assert "upload" not in office.slack.calls
-    assert len(office.slack.of("post")) == 1
+    assert office.slack.said == []
+    assert State.read(kept(office).state).week == "2026-11-02"
+
+
+@pytest.mark.parametrize("hour", [None, 9])
+async def test_a_report_in_quiet_hours_is_no_first_look_at_the_returns(office: Office, hour: int | None) -> None:
+    await office.campaign(*[Status.RETURNED] * 30, *[Status.IN_TRANSIT] * 3)
+    await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", hour, (20, 18), 5))
+    await look(office)
+    assert "Your week in mail" in str(office.slack.of("post")[0].shown.blocks)
+    told = len(office.slack.said)
+    office.clock.pass_time(hours=10)
+    await look(office)
+    assert len(office.slack.said) == told, "what had come back before is no news"
 
 
 async def test_a_channel_that_somebody_else_writes_to_has_its_turn_later(
