@@ -39,7 +39,7 @@ class Story:
     """The frames of the moving picture, each with the time that it stays."""
 
     def __init__(self, page):
-        self.page, self.frames = page, []
+        self.page, self.frames, self.first = page, [], 0
 
     async def frame(self, seconds):
         """What is on the screen now."""
@@ -48,8 +48,13 @@ class Story:
         small = picture.resize((SHOWN, HEIGHT * SHOWN // WIDTH), Image.Resampling.LANCZOS)
         self.frames.append((small, int(seconds * 1000)))
 
+    def begin_here(self):
+        """What is on the screen next is seen first: where nothing moves, it is the only picture that is seen."""
+        self.first = len(self.frames)
+
     def save(self, path):
         """As an APNG, with one palette for all frames."""
+        self.frames = self.frames[self.first :] + self.frames[: self.first]
         palette = max((picture for picture, _ in self.frames), key=lambda one: len(one.getcolors(1 << 24))).quantize(
             COLORS
         )
@@ -109,6 +114,7 @@ async def tell(page):
     await story.frame(1.5)
     before = await say(page, story, "/mailstatus Spring", pictured=True)
     await look_at(page, before, "start", pictured=True)
+    story.begin_here()
     await story.frame(3.0)
     await page.screenshot(path=DOCS / "sandbox.png")
     (DOCS / "pie.png").write_bytes(await newest_picture(page))

@@ -38,6 +38,8 @@ class Told:
     error: str = ""
     #: A page to open beside this one.
     link: str = ""
+    #: What the sandbox itself says of it, and Slack would not.
+    note: str = ""
 
 
 @dataclass

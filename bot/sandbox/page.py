@@ -1,6 +1,7 @@
 """The page of the sandbox: what a person's window shows of the team, and what a person does there."""
 
 import asyncio
+import re
 import struct
 import time
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,9 @@ PNG: Final = b"\x89PNG"
 SHOWN: Final = 300
 #: A window that has nothing new is told the time so often, in seconds.
 BREATH: Final = 1.0
+#: Whoever writes this is answered, or everybody could think that Piecewise is broken.
+UNHEARD: Final = "Piecewise answers slash commands and mentions. Try /mailstatus, or @Piecewise where is our mail?"
+MENTION: Final = re.compile(r"@piecewise\b", re.IGNORECASE)
 
 
 class Page:
@@ -142,8 +146,11 @@ class Page:
             # What was pressed was replaced in the same moment.
             told = Told(error="this has just changed: look again")
         return web.json_response(
-            {"ok": not told.error, "error": told.error, "said": told.text, "channel": told.channel, "link": told.link}
-        )
+            {
+                "ok": not told.error, "error": told.error, "said": told.text, "channel": told.channel,
+                "link": told.link, "note": told.note,
+            }
+        )  # fmt: skip
 
     async def _carry_out(self, wish: dict[str, Any], user: str) -> Told:
         kind = wish["kind"]
@@ -154,7 +161,9 @@ class Page:
             return await self._steer(str(wish["name"]), wish.get("value"))
         if kind in ("press", "submit"):
             self.now.touch()
-        return Told(error=await as_person(self.slack(str(wish.get("team", ""))), wish, user))
+        error = await as_person(self.slack(str(wish.get("team", ""))), wish, user)
+        is_silent = kind == "say" and not error and not _is_to_the_bot(str(wish["text"]))
+        return Told(error=error, note=UNHEARD if is_silent else "")
 
     async def _steer(self, name: str, value: Any) -> Told:
         """Pauses the story, lets it go on, changes its speed, or begins it anew."""
@@ -168,6 +177,10 @@ class Page:
             return Told(error="unknown")
         self.slack().changed()
         return Told()
+
+
+def _is_to_the_bot(text: str) -> bool:
+    return text.strip().startswith("/") or MENTION.search(text) is not None
 
 
 async def as_person(slack: SlackDouble, wish: dict[str, Any], user: str) -> str:
@@ -219,8 +232,8 @@ async def _say(slack: SlackDouble, user: str, channel: str, text: str, thread: s
         # Slack hands an app neither messages nor mentions of its direct messages without permission to read them.
         slack.say(user, channel, text, thread)
         return "plain words here are not shown to Piecewise. Try /mailstatus, /mailtrack or /mailalerts."
-    if text.casefold().startswith("@piecewise"):
-        return (await slack.mention(user, channel, f"<@{BOT_USER}>{text[len('@piecewise') :]}", thread)).error
+    if MENTION.search(text):
+        return (await slack.mention(user, channel, MENTION.sub(f"<@{BOT_USER}>", text), thread)).error
     if text:
         slack.say(user, channel, text, thread)
     return ""

@@ -634,3 +634,107 @@ async def test_only_a_sandbox_that_does_not_answer_is_away(visit: Visit) -> None
     await expect(page.locator("#note")).to_have_text("")
     assert all("Failed to load" in one for one in visit.troubles)
     visit.troubles.clear()
+
+
+async def test_plain_words_in_a_channel_are_answered_by_a_note_of_the_page(page: Page) -> None:
+    await say(page, "Where is our mail?")
+    note = page.locator("#note")
+    await expect(note).to_contain_text("Piecewise answers slash commands")
+    await expect(note).not_to_contain_text("Slack says")
+    answer = await say(page, "/mailstatus help")
+    await expect(answer).to_be_visible()
+    await expect(note).to_have_text("")
+
+
+async def test_a_dialog_begins_where_enter_does_no_harm(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    ref = next(iter(visit.demo.story.platform.pieces_of(223))).id
+    status = await say(page, "/mailstatus Holiday postcards")
+    await status.get_by_role("button", name="View the pieces of Holiday postcards").click()
+    await expect(page.get_by_role("dialog").locator(":is(h2, select, input):focus")).to_have_count(1)
+    await page.keyboard.press("Escape")
+    tracked = await say(page, f"/mailtrack {ref}")
+    await tracked.get_by_role("button", name=f"Cancel piece {ref}").click()
+    confirm = page.get_by_role("alertdialog")
+    await expect(confirm.locator("button:not(.danger)")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(confirm).to_have_count(0)
+    assert visit.demo.story.platform.pieces[ref].status == "received"
+
+
+async def is_cut(page: Page, inner: Locator) -> bool:
+    """Whether this reaches below the edge of the messages."""
+    edge, box = await page.locator("#messages").bounding_box(), await inner.bounding_box()
+    assert edge is not None
+    assert box is not None
+    return box["y"] + box["height"] > edge["y"] + edge["height"] + 1
+
+
+async def test_after_undo_the_message_has_the_focus_and_is_whole(visit: Visit) -> None:
+    page = await visit.open(WIDE)
+    await say(page, "/mailstatus Spring")
+    answer = await say(page, "/mailalerts off")
+    undo = answer.get_by_role("button", name="alerts")
+    await expect(undo).to_be_visible()
+    await undo.focus()
+    await page.keyboard.press("Enter")
+    await expect(undo).to_have_count(0)
+    said = page.locator("#messages > article").last
+    await expect(page.locator("#messages > article:focus")).to_have_count(1)
+    assert not await is_cut(page, said)
+
+
+async def test_the_first_reply_to_the_last_message_is_in_sight(page: Page) -> None:
+    await say(page, "/mailstatus Spring")
+    await make(page, "A piece comes back")
+    replies = page.locator("#messages .replies").last
+    await expect(replies).to_contain_text("1 reply")
+    assert not await is_cut(page, replies)
+
+
+async def test_a_toast_lies_over_no_text_and_no_button(page: Page) -> None:
+    await say(page, "/mailstatus Spring")
+    await make(page, "A piece comes back")
+    toast = page.locator(".toast").first
+    await expect(toast).to_be_visible()
+    box = await toast.bounding_box()
+    assert box is not None
+    if width_of(page) < 720:
+        talk = await page.locator("#messages").bounding_box()
+        assert talk is not None
+        assert box["y"] + box["height"] < talk["y"] + 90
+    else:
+        for one in await page.locator("#messages article .body").all():
+            body = await one.bounding_box()
+            assert body is not None
+            assert body["x"] + body["width"] <= box["x"]
+
+
+async def test_a_toast_outlasts_the_dialog_over_it_and_the_strip_shows_where_it_leads(visit: Visit) -> None:
+    page = await visit.open(NARROW)
+    answer = await say(page, "/mailstatus Spring")
+    await answer.get_by_role("button", name="View the pieces of Spring lapsed").click()
+    modal = page.get_by_role("dialog")
+    await modal.get_by_role("button", name="Send me exactly these pieces").click()
+    await expect(modal).to_contain_text("preparing the file")
+    toast = page.locator(".toast", has_text="Piecewise (direct)")
+    await expect(toast).to_be_attached()
+    # Longer than a toast stays that can be read.
+    await page.wait_for_timeout(10_000)
+    await modal.get_by_role("button", name="Close").click()
+    await expect(modal).to_contain_text("Find")
+    await page.keyboard.press("Escape")
+    await expect(modal).to_have_count(0)
+    await expect(page.locator("#channels").get_by_role("button", name="Piecewise (direct)")).to_be_in_viewport(ratio=1)
+    await toast.get_by_role("button", name="Jump").click()
+    await expect(page.get_by_role("link", name="spring-lapsed.csv")).to_be_visible()
+
+
+async def test_the_apps_page_has_slacks_two_tabs(page: Page) -> None:
+    await page.get_by_role("button", name="Piecewise (Home)").click()
+    await page.locator(".home .btn", has_text="Show the pie").click()
+    await expect(page.locator(".home")).to_contain_text("open Messages above")
+    await page.locator("#tabs").get_by_role("button", name="Messages").click()
+    await expect(page.locator("#messages img")).to_be_visible()
+    await page.locator("#tabs").get_by_role("button", name="Home").click()
+    await expect(page.locator(".home")).to_be_visible()

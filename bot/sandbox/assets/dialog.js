@@ -12,8 +12,8 @@ export function confirmed(question) {
     const box = make("dialog", { class: "modal", role: "alertdialog", "aria-label": question.title.text },
       make("h2", {}, question.title.text), make("div", { class: "content" }, textOf(question.text)),
       make("div", { class: "foot" },
-        make("button", { type: "button", class: "btn", onclick: () => box.close("") }, question.deny.text),
-        make("button", { type: "button", class: "btn danger", autofocus: true, onclick: () => box.close("yes") }, question.confirm.text)));
+        make("button", { type: "button", class: "btn", autofocus: true, onclick: () => box.close("") }, question.deny.text),
+        make("button", { type: "button", class: "btn danger", onclick: () => box.close("yes") }, question.confirm.text)));
     box.addEventListener("close", () => { decide(box.returnValue === "yes"); box.remove(); });
     document.body.append(box);
     box.showModal();
@@ -41,12 +41,14 @@ export function showModal() {
   const foot = [make("button", { type: "button", class: "btn", onclick: close }, view.close?.text ?? "Close")];
   if (view.submit) foot.push(make("button", { type: "button", class: "btn primary", onclick: submit }, view.submit.text));
   dialog.setAttribute("aria-label", view.title.text);
-  dialog.replaceChildren(make("h2", {}, view.title.text), make("div", { class: "content", tabindex: "0" }, ...blocks(view.blocks, {})), make("div", { class: "foot" }, ...foot));
+  dialog.replaceChildren(make("h2", { tabindex: "-1" }, view.title.text), make("div", { class: "content", tabindex: "0" }, ...blocks(view.blocks, {})), make("div", { class: "foot" }, ...foot));
   if (fresh) { document.body.append(dialog); dialog.showModal(); }
   const again = dialog.dataset.id === view.id && refocus(dialog, held);
   dialog.dataset.id = view.id;
   dialog.querySelector(".content").scrollTop = top;
-  if (!again) (dialog.querySelector(".content :is(select, input, button)") ?? dialog.querySelector(".foot button")).focus({ preventScroll: true });
+  // A form begins at its first field, anything else at its heading: never at a button, which Enter would press unread.
+  const field = view.submit && dialog.querySelector(".content :is(select, input)");
+  if (!again) (field || dialog.querySelector("h2")).focus({ preventScroll: true });
 }
 
 export function submit() {

@@ -34,6 +34,7 @@ function be(person, team = "") {
   look("").catch(() => {});
 }
 
+let pointed = new Set();
 function showChannels() {
   const newest = (id) => state.data.messages.findLast((one) => one.channel === id)?.ts ?? "";
   const entry = (id, label, note, isNew) => ({ id, label, note, isNew });
@@ -47,6 +48,26 @@ function showChannels() {
     type: "button", "data-channel": id, "aria-current": id === state.channel ? "page" : undefined, class: isNew ? "new" : "", onclick: () => goTo(id),
   }, label, ...(note ? [make("small", {}, note)] : []), ...(isNew ? [make("span", { class: "sr" }, ", new messages")] : [])))));
   if (held) box.querySelector(`[data-channel="${held}"]`)?.focus({ preventScroll: true });
+  // On a phone the list is a strip, in which what is new may lie beyond the edge.
+  const fresh = list.find((one) => one.isNew && !pointed.has(one.id))?.id ?? state.channel;
+  pointed = new Set(list.filter((one) => one.isNew).map((one) => one.id));
+  const [seen, place] = [box.getBoundingClientRect(), box.querySelector(`[data-channel="${fresh}"]`).getBoundingClientRect()];
+  box.scrollLeft += Math.max(0, place.right + 8 - seen.right) || Math.min(0, place.left - 8 - seen.left);
+}
+
+// Piecewise's own page has these two tabs in Slack.
+function showTabs() {
+  const direct = state.data.channels.find((one) => one.direct)?.id;
+  const box = $("tabs");
+  box.hidden = !direct || ![HOME, direct].includes(state.channel);
+  const key = JSON.stringify([direct, state.channel]);
+  if (box.hidden || box.dataset.shown === key) return;
+  const held = box.contains(document.activeElement);
+  box.dataset.shown = key;
+  box.replaceChildren(...[[HOME, "Home"], [direct, "Messages"]].map(([id, label]) => make("button", {
+    type: "button", "aria-current": id === state.channel ? "page" : undefined, onclick: () => goTo(id),
+  }, label)));
+  if (held) box.querySelector("[aria-current]").focus({ preventScroll: true });
 }
 
 function showTime() {
@@ -80,6 +101,7 @@ function show() {
   pointAtNews();
   showMessages();
   showChannels();
+  showTabs();
   showModal();
 }
 

@@ -3,7 +3,8 @@ import { act, channelOf, make, placeName, state, HOME, $ } from "/assets/state.j
 import { short } from "/assets/mrkdwn.js";
 import { jump } from "/assets/talk.js";
 
-const MOST = 3;
+const isPhone = () => innerWidth <= 720;
+const most = () => (isPhone() ? 2 : 3);
 const STAYS = 9_000;
 
 // `go`: what its button does; `key`: a later toast of the same key takes its place. `news` makes room for what is said
@@ -11,12 +12,13 @@ const STAYS = 9_000;
 export function toast(text, go, key = text, link = "", news = false) {
   for (const old of $("toasts").children) if (old.dataset.key === key) old.remove();
   const box = make("div", { class: news ? "toast news" : "toast", "data-key": key }, make("span", {}, text));
-  const leave = () => { if (box.matches(":hover, :focus-within")) setTimeout(leave, STAYS); else box.remove(); };
+  // Under a dialog nobody reads it, or can press it.
+  const leave = () => { if (box.matches(":hover, :focus-within") || document.querySelector("dialog[open]")) setTimeout(leave, STAYS); else box.remove(); };
   if (go) box.append(make("button", { type: "button", class: "btn", onclick: () => { box.remove(); go(); } }, "Jump"));
   if (link) box.append(make("a", { class: "btn install", href: link, target: "_blank" }, "Install"));
   box.append(make("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => box.remove() }, "✕"));
   $("toasts").append(box);
-  while ($("toasts").children.length > MOST) ($("toasts").querySelector(".news") ?? $("toasts").firstChild).remove();
+  while ($("toasts").children.length > most()) ($("toasts").querySelector(".news") ?? $("toasts").firstChild).remove();
   // What leads on stays until it is closed.
   if (!link) setTimeout(leave, STAYS);
 }
@@ -39,7 +41,7 @@ export function pointAtNews() {
     for (const one of fresh) {
       if (one.user === state.me || isSeen(one)) continue;
       const place = channelOf(one.channel);
-      if (place) toast(`${placeName(place)}${one.thread ? " (thread)" : ""}: ${short(one.text)}`, () => jump(one), one.thread ?? one.channel, "", true);
+      if (place) toast(`${placeName(place)}${one.thread ? " (thread)" : ""}: ${short(one.text, isPhone() ? 60 : 90)}`, () => jump(one), one.thread ?? one.channel, "", true);
     }
   }
   begun = story;

@@ -53,7 +53,8 @@ export async function act(wish) {
   if (!answer) { $("note").textContent = AWAY; return { ok: false }; }
   if (!answer.ok) { $("note").textContent = "The story is just beginning. Try again in a moment."; return { ok: false }; }
   const done = await answer.json();
-  $("note").textContent = done.ok ? "" : `Slack says: ${done.error}`;
+  $("note").textContent = done.ok ? done.note : `Slack says: ${done.error}`;
+  $("note").classList.toggle("hint", Boolean(done.note));
   if (done.said) tell(done);
   return done;
 }

@@ -16,6 +16,8 @@ const people = (ids) => [...new Set(ids)].slice(0, 3);
 
 function openThread(ts) {
   state.thread = ts;
+  // What points there has done its work.
+  for (const sign of [...$("toasts").children]) if (sign.dataset.key === ts) sign.remove();
   show();
   $("unthread").focus({ preventScroll: true });
   $("replies").scrollTop = $("replies").scrollHeight;
@@ -94,17 +96,20 @@ function dayLine(moment) {
 // Puts these in the box; elements whose key is the same are left alone, with their focus and the reader's place.
 function reconcile(box, wanted) {
   const known = new Map([...box.children].map((element) => [element.dataset.ts, element]));
+  const inside = box !== document.activeElement && box.contains(document.activeElement);
   let before = box.firstElementChild;
   for (const { ts, key, build } of wanted) {
     let element = known.get(ts);
     known.delete(ts);
     if (!element || element.shownKey !== key) {
       const held = focusKey(element);
+      const within = element?.contains(document.activeElement);
       const fresh = build();
       fresh.shownKey = key;
       if (element === before && element) before = element.nextElementSibling;
       if (element) element.replaceWith(fresh);
-      refocus(fresh, held);
+      // What was pressed may be gone: what the message says instead is read next.
+      if (!refocus(fresh, held) && within) takeFocus(fresh);
       element = fresh;
     }
     if (element === before) before = before.nextElementSibling;
@@ -112,6 +117,12 @@ function reconcile(box, wanted) {
     else if (element.parentNode !== box || element.nextElementSibling !== before) box.insertBefore(element, before);
   }
   for (const element of known.values()) element.remove();
+  if (inside && !box.contains(document.activeElement)) takeFocus(box.lastElementChild ?? box);
+}
+
+function takeFocus(element) {
+  element.tabIndex = -1;
+  element.focus({ preventScroll: true });
 }
 
 function entries(list, repliesOf) {
@@ -144,6 +155,24 @@ function markIn(box) {
   const seen = held?.closest("[data-ts]") ?? [...box.children].find((one) => one.getBoundingClientRect().bottom > box.getBoundingClientRect().top);
   return seen && { ts: seen.dataset.ts, key: focusKey(seen), top: (held ?? seen).getBoundingClientRect().top };
 }
+// The messages whose end is in sight, and the one that is used: what they grow by is brought into sight, too.
+function endsIn(box) {
+  const sight = box.getBoundingClientRect();
+  const held = document.activeElement?.closest("[data-ts]");
+  const ends = (one) => { const { bottom } = one.getBoundingClientRect(); return bottom > sight.top && bottom < sight.bottom + 8; };
+  return [...box.children].map((element) => ({ element, ended: ends(element) })).filter(({ element, ended }) => ended || element === held);
+}
+function keepEnds(box, known) {
+  const sight = box.getBoundingClientRect();
+  for (const { element, ended } of known) {
+    const now = box.querySelector(`[data-ts="${element.dataset.ts}"]`);
+    if (!now || now === element) continue;
+    const { top, bottom } = now.getBoundingClientRect();
+    // A first line that is in sight stays there.
+    const most = top >= sight.top ? top - 4 - sight.top : ended ? Infinity : 0;
+    box.scrollTop += Math.max(0, Math.min(bottom + 4 - sight.bottom, most));
+  }
+}
 function stayAt(box, mark) {
   const message = mark && box.querySelector(`[data-ts="${mark.ts}"]`);
   const held = message && mark.key ? [...message.querySelectorAll("[data-key]")].find((one) => one.dataset.key === mark.key) : undefined;
@@ -171,10 +200,10 @@ function showThread() {
   const box = $("replies");
   const list = [parent, ...here().filter((one) => one.thread === state.thread)];
   const follow = box.dataset.newest !== list.at(-1).ts && atEnd(box);
-  const mark = markIn(box);
+  const [mark, ends] = [markIn(box), endsIn(box)];
   reconcile(box, entries(list, () => []));
   if (follow) box.scrollTop = newestIn(box);
-  else stayAt(box, mark);
+  else { stayAt(box, mark); keepEnds(box, ends); }
   box.dataset.newest = list.at(-1).ts;
 }
 
@@ -193,14 +222,17 @@ export function show() {
   const newest = tops.at(-1)?.ts;
   const grown = box.dataset.newest !== newest;
   const follow = moved || (grown && (atEnd(box) || state.sent));
-  const mark = markIn(box);
+  const [mark, ends] = [markIn(box), endsIn(box)];
   reconcile(box, tops.length ? entries(tops, (one) => all.filter((reply) => reply.thread === one.ts)) : [empty]);
   if (follow) box.scrollTop = newestIn(box);
-  else stayAt(box, mark);
+  else { stayAt(box, mark); keepEnds(box, ends); }
   if (grown && !moved) state.sent = false;
   box.dataset.newest = newest;
   state.read[state.channel] = all.at(-1)?.ts ?? "";
+  const [end, wide] = [atEnd(box), box.clientWidth];
   showThread();
+  // Beside a thread the lines are shorter, and more.
+  if (end && box.clientWidth !== wide) box.scrollTop = newestIn(box);
 }
 
 // Brings a message into view, with its thread when it is a reply.
