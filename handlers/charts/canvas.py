@@ -147,7 +147,7 @@ def write_head(figure: Figure, title: str, message: str) -> float:
     room = WIDTH - 2 * EDGE
     said = lines_of(drawable(message), BIG, room, HEAD_LINES - 1, "bold")
     y = HEIGHT - EDGE - SMALL / 2
-    for line in lines_of(drawable(title, "Campaign"), SMALL, room, HEAD_LINES - len(said)):
+    for line in _title_lines(drawable(title, "Campaign"), room, HEAD_LINES - len(said)):
         write(figure, EDGE, y, line, SMALL, color=QUIET)
         y -= SMALL * LEADING
     y -= 8
@@ -155,6 +155,15 @@ def write_head(figure: Figure, title: str, message: str) -> float:
         write(figure, EDGE, y, line, BIG, weight="bold")
         y -= BIG * LEADING
     return y + BIG / 2
+
+
+def _title_lines(title: str, room: float, most: int) -> list[str]:
+    """In at most so many lines. Where there is one alone, the name is cut, and never the days behind it."""
+    name, dot, days = title.rpartition(" · ")
+    if most > 1 or not dot:
+        return lines_of(title, SMALL, room, most)
+    kept = fit(name, SMALL, room - width_of(dot + days, SMALL))
+    return [fit(kept + dot + days, SMALL, room)]
 
 
 def write_foot(figure: Figure, caption: str) -> None:

@@ -52,7 +52,7 @@ SAID: Final[Mapping[Status | None, str]] = {
     Status.RECEIVED: "waiting to be printed",
     Status.PRODUCING: "being printed",
     # "Handed to USPS" is also what moved on: it would read as if the others were not.
-    Status.HANDED_OVER: "waiting for USPS's first scan",
+    Status.HANDED_OVER: "waiting for a scan",
     Status.IN_TRANSIT: "in transit",
     Status.LOCAL_DELIVERY: "at the local post office",
     Status.DELIVERED: "delivered",

@@ -273,6 +273,15 @@ def test_the_palette_holds_white_and_nothing_else_that_is_nearly_white() -> None
     assert len(colors) <= 256
 
 
+def test_where_the_title_has_one_line_its_days_are_kept() -> None:
+    said = "50% delivered, 44% waiting for a scan, 12,900 came back, 1,200 were cancelled, and so on and so on"
+    figure = canvas.sheet()
+    canvas.write_head(figure, "Holiday postcards for members · Ordered Oct 28 – Nov 27, 2026", said)
+    shown = [one.get_text() for one in figure.get_children() if isinstance(one, Text)]
+    assert shown[0].endswith("… · Ordered Oct 28 – Nov 27, 2026"), shown
+    assert shown[0].startswith("Holi")
+
+
 def test_names_and_message_share_four_lines() -> None:
     words = "word " * 60
     for title, message, most in (("Short", "Short", 2), (words, "Short", 4), (words, words, 4), ("Short", words, 4)):

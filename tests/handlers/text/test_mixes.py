@@ -28,7 +28,7 @@ R, H, T, D, B, X = (
         (Mix({D: 91, T: 9}), "91% delivered"),
         (Mix({D: 9, T: 91}), "9% delivered, 91% in transit"),
         (Mix({T: 60, H: 40}), "60% in transit"),
-        (Mix({T: 50, H: 50}), "50% waiting for USPS's first scan"),
+        (Mix({T: 50, H: 50}), "50% waiting for a scan"),
         (Mix({D: 50, T: 50}), "50% delivered, 50% in transit"),
         (Mix({D: 80, B: 15, X: 5}), "80% delivered, 5 cancelled, 15 came back"),
         (Mix({B: 15, X: 5}), "5 cancelled, 15 came back"),
