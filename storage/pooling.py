@@ -6,14 +6,16 @@ temporary tables and plans of a merge, statements that the driver has prepared, 
 
 import re
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import Any, Final
 
 from sqlalchemy import Engine, text
 
 from storage.dialects import is_postgresql
 
-#: As libpq takes them: `-c statement_timeout=8s`, or `--statement_timeout=8s` (postgresql.org/docs: app-postgres).
-OPTION: Final = re.compile(r"(?:-c\s*|--)([\w.-]+)\s*=\s*((?:\\.|\S)+)")
+#: As PostgreSQL parts what libpq passes on (postgresql.org/docs: libpq-connect, `options`): by spaces, and a backslash
+#: keeps what follows it.
+WORDS: Final = re.compile(r"(?:\\.|[^\s\\])+")
 #: How often two connections are compared: with work of others going on, they may miss each other.
 ROUNDS: Final = 5
 SERVED_BY: Final = text("SELECT pg_backend_pid()")
@@ -30,6 +32,16 @@ def is_pooled(driver: Any) -> bool:
     return bool(served_by != driver.info.backend_pid)
 
 
+def settings_in(options: str) -> list[tuple[str, str]]:
+    """The settings among options: `-c name=value`, `-cname=value` or `--name=value`, where a dash in the name stands for
+    an underscore (postgresql.org/docs: app-postgres)."""
+    words = [re.sub(r"\\(.)", r"\1", word) for word in WORDS.findall(options)]
+    given = [after for word, after in pairwise(words) if word == "-c"]
+    given += [word[2:] for word in words if word.startswith(("-c", "--")) and word != "-c"]
+    pairs = [one.partition("=") for one in given if "=" in one]
+    return [(name.replace("-", "_"), value) for name, _, value in pairs]
+
+
 def tell_options(driver: Any, options: str) -> None:
     """Sets what libpq would have told PostgreSQL at the start, for a pooler does not pass that on. A connection that
     cannot be told is closed."""
@@ -38,10 +50,8 @@ def tell_options(driver: Any, options: str) -> None:
         failing.callback(driver.close)
         driver.autocommit = True
         if is_pooled(driver):
-            for name, value in OPTION.findall(options):
-                # A dash stands for an underscore there, and a backslash keeps a space together.
-                said = name.replace("-", "_"), re.sub(r"\\(.)", r"\1", value)
-                driver.execute("SELECT set_config(%s, %s, false)", said)
+            for name, value in settings_in(options):
+                driver.execute("SELECT set_config(%s, %s, false)", (name, value))
         driver.autocommit = before
         failing.pop_all()
 

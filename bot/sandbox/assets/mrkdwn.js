@@ -88,5 +88,5 @@ export const hasDates = (text) => text.includes("<!date^");
 // At most so much of it as a toast holds, in whole words.
 export function short(text, most = 110) {
   const said = make("span", {}, mrkdwn(text)).textContent;
-  return said.length <= most ? said : `${said.slice(0, said.lastIndexOf(" ", most - 1)).replace(/[\s,.;:·]+$/, "")}…`;
+  return said.length <= most ? said : `${said.slice(0, Math.max(said.lastIndexOf(" ", most - 1), 0) || most - 1).replace(/[\s,.;:·]+$/, "")}…`;
 }
