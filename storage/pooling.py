@@ -33,8 +33,8 @@ def is_pooled(driver: Any) -> bool:
 
 
 def settings_in(options: str) -> list[tuple[str, str]]:
-    """The settings among options: `-c name=value`, `-cname=value` or `--name=value`, where a dash in the name stands for
-    an underscore (postgresql.org/docs: app-postgres)."""
+    """The settings among options: `-c name=value`, `-cname=value` or `--name=value`, a dash in the name standing for an
+    underscore (postgresql.org/docs: app-postgres)."""
     words = [re.sub(r"\\(.)", r"\1", word) for word in WORDS.findall(options)]
     given = [after for word, after in pairwise(words) if word == "-c"]
     given += [word[2:] for word in words if word.startswith(("-c", "--")) and word != "-c"]

@@ -18,10 +18,19 @@ async function press(element, place, value, target) {
 function pressOnceChosen(day, element, place) {
   let typing = false;
   let sent = day.value;
-  const take = () => { typing = false; if (day.value && day.value !== sent) { sent = day.value; press(element, place, day.value, day); } };
-  day.addEventListener("keydown", (event) => { if (event.key === "Enter") take(); else if (event.key !== "Tab") typing = true; });
+  const take = () => {
+    // What is no longer there was not left by a person: its message changed.
+    if (!day.isConnected || !day.value || day.value === sent) return;
+    // The day before is still on its way.
+    if (day.getAttribute("aria-busy") === "true") { setTimeout(take, 200); return; }
+    sent = day.value;
+    press(element, place, day.value, day);
+  };
+  day.addEventListener("keydown", (event) => { if (/^(\d|Backspace|Delete|ArrowUp|ArrowDown)$/.test(event.key) && !event.altKey) typing = true; else if (event.key === "Enter") { typing = false; take(); } });
+  // In the calendar, which a click opens, or Alt and an arrow.
+  day.addEventListener("pointerdown", () => { typing = false; });
   day.addEventListener("change", () => { if (!typing) take(); });
-  day.addEventListener("blur", take);
+  day.addEventListener("blur", () => { typing = false; setTimeout(take); });
 }
 
 function control(element, place) {

@@ -153,7 +153,7 @@ const atEnd = (box) => newestIn(box) - box.scrollTop < 60;
 function markIn(box) {
   const held = box.contains(document.activeElement) ? document.activeElement : null;
   const seen = held?.closest("[data-ts]") ?? [...box.children].find((one) => one.getBoundingClientRect().bottom > box.getBoundingClientRect().top);
-  return seen && { ts: seen.dataset.ts, key: focusKey(seen), top: (held ?? seen).getBoundingClientRect().top };
+  return seen && { element: seen, ts: seen.dataset.ts, key: focusKey(seen), top: (held ?? seen).getBoundingClientRect().top };
 }
 // The messages whose end is in sight, and the one that is used: what they grow by is brought into sight, too.
 function endsIn(box) {
@@ -177,6 +177,7 @@ function stayAt(box, mark) {
   const message = mark && box.querySelector(`[data-ts="${mark.ts}"]`);
   const held = message && mark.key ? [...message.querySelectorAll("[data-key]")].find((one) => one.dataset.key === mark.key) : undefined;
   if (message) box.scrollTop += (held || message).getBoundingClientRect().top - mark.top;
+  if (!message || message === mark.element) return;
   // What appears below the control that was used is the answer to it, so it is brought into sight.
   const below = held?.closest(".block")?.nextElementSibling;
   const hidden = below && (below.nextElementSibling ?? below).getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
