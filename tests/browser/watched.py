@@ -2,16 +2,17 @@
 
 from playwright.async_api import BrowserContext, ConsoleMessage
 
-#: Between two stories the page is refused for a moment, which a browser logs by itself.
-BETWEEN_STORIES = "status of 503"
+#: What a browser logs by itself: that the page is refused for a moment between two stories, and that there is no icon.
+BETWEEN_STORIES, ICON = "status of 503", "/favicon.ico"
 
 
 def watch(context: BrowserContext, troubles: list[str]) -> None:
     """Collects them, of every page that opens in this context."""
 
     def told(message: ConsoleMessage) -> None:
-        if message.type == "error" and BETWEEN_STORIES not in message.text:
-            troubles.append(f"console: {message.text} ({message.location['url']})")
+        said = f"console: {message.text} ({message.location['url']})"
+        if message.type == "error" and not any(one in said for one in (BETWEEN_STORIES, ICON)):
+            troubles.append(said)
 
     context.on("weberror", lambda error: troubles.append(f"error: {error.error}"))
     context.on("console", told)
