@@ -58,8 +58,8 @@ class Status(IntEnum):
     PRODUCING = 20, Traits(Phase.BEFORE, "being printed")
     CANCELLED = 30, Traits(Phase.STOPPED, "stopped before it was handed over", is_notable=True)
     HANDED_OVER = 40, Traits(Phase.HANDED, "given to USPS; can stay here a long time until the first scan")
-    IN_TRANSIT = 50, Traits(Phase.SCANNED, "scanned by USPS on its way; may never be scanned")
-    LOCAL_DELIVERY = 60, Traits(Phase.SCANNED, "at the local post office; may never be scanned")
+    IN_TRANSIT = 50, Traits(Phase.SCANNED, "scanned by USPS on its way; some pieces skip this scan")
+    LOCAL_DELIVERY = 60, Traits(Phase.SCANNED, "at the local post office; some pieces skip this scan")
     DELIVERED = 70, Traits(Phase.LANDED, "USPS reports it delivered (an estimate)", is_notable=True)
     RETURNED = 80, Traits(Phase.BACK, "USPS couldn't deliver it to this address", is_notable=True)
 

@@ -98,14 +98,14 @@ def muted(by: str, until: datetime | None, undo: AlertsUndo | None) -> Message:
     """Said to everyone."""
     text = f"<@{by}> unmuted mail alerts in this channel."
     if until is not None:
-        text = f"<@{by}> muted mail alerts here. Muted until {formatting.stamp(until)}; I'll catch you up then."
+        text = f"<@{by}> muted mail alerts here until {formatting.stamp(until)}. I'll catch you up then."
     return Message(text, [section(text), *_undo(undo, "Take this back")])
 
 
 def undone(by: str, verb: str) -> Message:
-    """In the place of what was said."""
+    """In the place of what was said. `verb`: what was undone; "" where that had ended by itself."""
     what = {"off": "turned mail alerts on again: as they were", "mute": "took the mute back"}.get(verb, "muted again")
-    text = f"<@{by}> {what}."
+    text = f"<@{by}> {what}." if verb else "That mute is over, so there was nothing to undo. Alerts are on here."
     return Message(text, [section(text)])
 
 

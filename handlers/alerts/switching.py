@@ -186,6 +186,9 @@ async def undo(services: Services, request: Request, change: AlertsUndo) -> None
     if age > offer_view.UNDO and not kept.was_done(request.kept):
         raise TooLateToUndo
     key, channel = request.workspace.id, request.channel
+    if await _is_over(services, request, change):
+        await replies.in_place(services, request, offer_view.undone(request.user, ""))
+        return
 
     def work(connection: Connection) -> None:
         if change.verb == "off":
@@ -198,12 +201,23 @@ async def undo(services: Services, request: Request, change: AlertsUndo) -> None
             outbox.mute(connection, key, channel, until)
 
     act = {"off": Act.SUBSCRIBED, "mute": Act.UNMUTED}.get(change.verb, Act.MUTED)
-    await record_audit(services, request, act, "undo", f"channel {channel}", work=work)
+    await record_audit(services, request, act, f"channel {channel}", "by Undo", work=work)
     if change.verb == "off":
         # After the subscription stands, so that nothing comes in between unseen. Done twice it adds nothing.
         found = await services.memory.read(missed.since, key, at)
         await services.memory.write(missed.tell, key, found)
     await replies.in_place(services, request, offer_view.undone(request.user, change.verb))
+
+
+async def _is_over(services: Services, request: Request, change: AlertsUndo) -> bool:
+    """Whether the mute that would be taken back, or would be set again, has ended by now."""
+    if change.verb == "off" or kept.was_done(request.kept):
+        return False
+    now = services.clock.now()
+    if change.verb == "unmute":
+        return change.before.isdigit() and int(change.before) <= _seconds(now)
+    on = await current(services, request)
+    return not on or on[0].muted_until is None or on[0].muted_until <= now
 
 
 def _seconds(moment: datetime) -> int:

@@ -98,7 +98,7 @@ def settings_form(
         "submit": {"type": "plain_text", "text": "Save"},
         "close": {"type": "plain_text", "text": "Leave as it is"},
         "blocks": [
-            section(f"<#{channel}> gets one card for each campaign, kept up to date, and this news in its thread:"),
+            section(_gets(channel, is_on=bool(current))),
             input_block("Campaigns", "campaign", menu),
             input_block(
                 "Tell this channel of",
@@ -110,7 +110,7 @@ def settings_form(
             *_hours(hours),
             *(home_by.fields(days) if current else []),
             *_zone(zone, own_zone),
-            context(_now(current)),
+            *([context(_now(current))] if current else []),
         ],
     }
 
@@ -182,9 +182,12 @@ def chosen_hours(zone: str, digest: Limit, quiet: Hours, alarm: Limit) -> Channe
     return ChannelSettings(zone, digest.number, between, alarm.number)
 
 
+def _gets(channel: ChannelId, *, is_on: bool) -> str:
+    what = "one card for each campaign, kept up to date, and this news in its thread:"
+    return f"<#{channel}> gets {what}" if is_on else f"<#{channel}> gets no alerts yet. Once you save, it gets {what}"
+
+
 def _now(current: Sequence[Subscription]) -> str:
-    if not current:
-        return "This channel is not told of anything yet."
     return "Now: " + "; ".join(_described(one) for one in current[:8])
 
 

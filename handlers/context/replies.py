@@ -40,13 +40,18 @@ async def to_asker(services: Services, request: Request, message: Message, *, re
         await services.slack.whisper(request.channel, request.user, words, thread=request.thread)
 
 
-async def to_channel(services: Services, request: Request, message: Message) -> None:
-    """Posts a message where it was asked for; where that cannot be, the asker still gets it, with the reason."""
+async def to_channel(services: Services, request: Request, message: Message) -> bool:
+    """Posts a message where it was asked for; where that cannot be, the asker still gets it, with the reason.
+
+    Gives whether all there see it.
+    """
     try:
         await show(services, message, lambda shown: services.slack.post(request.channel, shown, thread=request.thread))
     except (NotInChannel, ChannelClosed, ScopeMissing, SlackRefused, SlackBusy) as trouble:
         log.info("reply.private", reason=type(trouble).__name__, code=trouble.code)
         await to_asker(services, request, message.without_picture(_why_private(request, trouble)))
+        return False
+    return True
 
 
 def _why_private(request: Request, refusal: Trouble) -> str:

@@ -128,7 +128,9 @@ async def send_export(hold: Hold) -> timedelta | None:
         with tempfile.SpooledTemporaryFile(SPOOLED) as file:
             number = await _write(services, Pages(hold.workspace_id, campaign_id, only), file)
             told = f"{formatting.pieces(number)} of *{name}*, as asked for in *{farewells.page_of(payload)}*."
-            await services.slack.send_file(by, FileToSend(file, f"{_slug(campaign)}.csv", f"Pieces of {name}", told))
+            back = farewells.page_of(payload) == farewells.RETURNS
+            file_name, title = (f"{_slug(campaign)}{'-returns' if back else ''}.csv", "Returns" if back else "Pieces")
+            await services.slack.send_file(by, FileToSend(file, file_name, f"{title} of {name}", told))
 
     def record_audit(connection: Connection) -> None:
         now = services.clock.now()

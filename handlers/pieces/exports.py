@@ -8,8 +8,8 @@ from handlers.text.status_styles import label
 from storage.records import StoredPiece
 
 COLUMNS: Final = (
-    "id", "status", "status_date", "name", "company", "address", "city", "state", "postcode", "country",
-    "campaign_name", "type", "format", "cost", "timestamp", "dispatched",
+    "id", "status", "status_date_utc", "name", "company", "address", "city", "state", "postcode", "country",
+    "campaign_name", "type", "format", "cost", "timestamp_utc", "dispatched_utc",
 )  # fmt: skip
 
 

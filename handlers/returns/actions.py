@@ -62,7 +62,7 @@ async def turn_page(services: Services, request: Request, value: str) -> None:
     await services.slack.update_view(request.view_id, await _returns(services, request, read(ReturnsOf, value)))
 
 
-async def _returns(services: Services, request: Request, asked: ReturnsOf) -> Block:
+async def _returns(services: Services, request: Request, asked: ReturnsOf, said: str = "") -> Block:
     campaign, last = await campaign_of(services, request, asked.campaign), asked.last
 
     def look(connection: Connection) -> Returns:
@@ -75,7 +75,7 @@ async def _returns(services: Services, request: Request, asked: ReturnsOf) -> Bl
         notes = returns.notes_of(connection, workspace_id, [piece.id for piece in page])
         places = returns.places_of(connection, workspace_id, campaign.id)
         handled = returns.count_handled(connection, workspace_id, campaign.id)
-        return Returns(campaign, mix, usual, places, page, notes, asked.channel, asked.thread, last, handled)
+        return Returns(campaign, mix, usual, places, page, notes, asked.channel, asked.thread, last, handled, said)
 
     return returns_view.desk(await services.memory.read(look))
 
@@ -95,7 +95,13 @@ async def show_map(services: Services, request: Request, value: str) -> None:
         png = await services.renderer.states(states)
         message = replace(message, picture=Picture(png, message.text, f"Returns of {campaign.facts.name}"))
     place = replace(request, channel=asked.channel or ChannelId(request.user), thread=asked.thread or None)
-    await replies.to_channel(services, place, message)
+    for_all = await replies.to_channel(services, place, message)
+    if request.view_id:
+        said = returns_view.map_shown(asked.channel, asked.thread, for_all=for_all)
+        try:
+            await services.slack.update_view(request.view_id, await _returns(services, request, asked, said))
+        except Trouble as trouble:
+            log.info("returns.list_not_renewed", reason=type(trouble).__name__, code=trouble.code)
 
 
 async def open_piece(services: Services, request: Request, value: str) -> None:

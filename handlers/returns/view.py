@@ -89,6 +89,8 @@ class Returns:
     after: CameBack | None = None
     #: How many of all its returns are settled.
     handled: int = 0
+    #: What came of what was pressed; escaped.
+    said: str = ""
 
     def carried(self, after: CameBack | None = None) -> ReturnsOf:
         """This desk, or its page behind a piece, for a button."""
@@ -98,11 +100,19 @@ class Returns:
 def desk(shown: Returns) -> Block:
     """The modal."""
     campaign, pieces = shown.campaign, shown.page[:PAGE]
+    shown.carried(shown.after)
+    rate = rate_text(shown.mix, shown.usual) + handled_text(shown.handled, shown.mix.of(Status.RETURNED))
     blocks = [
-        section(rate_text(shown.mix, shown.usual) + handled_text(shown.handled, shown.mix.of(Status.RETURNED))),
+        section(f"*{escape(campaign.facts.name)}*\n{rate}"),
+        *([context(shown.said)] if shown.said else []),
         *_places(shown),
         actions(
-            button("Show by state", Action.RETURNS_MAP, write(shown.carried()), spoken="Post the picture by state"),
+            button(
+                "Show by state",
+                Action.RETURNS_MAP,
+                write(shown.carried(shown.after)),
+                spoken="Post the picture by state",
+            ),
             button("Export CSV", Action.DETAILS_EXPORT, ON_RETURNS, spoken="Send me these addresses as a CSV file"),
         ),
         *(_line(shown, piece) for piece in pieces),
@@ -110,7 +120,7 @@ def desk(shown: Returns) -> Block:
         *_pager(shown),
         context(
             "USPS usually throws undeliverable Marketing Mail away instead of returning it, so few returns don't mean "
-            "a clean list."
+            "a clean list. Why a piece came back stands on the piece alone: *Open* it here to note that for everyone."
         ),
     ]
     return modal("Returns", blocks, packed(campaign.id, PieceFilter(Status.RETURNED)))
@@ -280,6 +290,15 @@ def map_headline(rows: Sequence[tuple[str, int, int]]) -> str:
 
 #: Pieces to a state from which on its rate says something.
 TELLING: Final = 20
+
+
+def map_shown(channel: ChannelId, thread: str, *, for_all: bool) -> str:
+    """Where the picture by state went."""
+    if not channel:
+        return "I sent you the returns by state in a direct message."
+    if not for_all:
+        return f"Only you see the returns by state in <#{channel}>: I couldn't post them there."
+    return f"The returns by state are posted in <#{channel}>{', in the thread of the answer' if thread else ''}."
 
 
 def map_answer(campaign: StoredCampaign, rows: Sequence[tuple[str, int, int]]) -> Message:

@@ -37,8 +37,8 @@ async def booking_message(services: Services, request: Request, asked: Planned, 
     lines = await services.memory.read(look)
     title = f"To be in homes by {formatting.day(home_by)}"
     note = (
-        f"Then there's an {round(100 * CHANCE)}% chance that nearly all (19 of 20 pieces) arrives in time. That's the "
-        "day your mail is handed to USPS, so book a business day or two earlier, for printing."
+        f"Then there's an {round(100 * CHANCE)}% chance that nearly all of it (19 of 20 pieces) arrives in time. "
+        "That's the day your mail is handed to USPS, so book a business day or two earlier, for printing."
     )
     return Message(f"{title}: {'; '.join(lines)}", [header(title), section("\n".join(lines)), context(note)])
 

@@ -45,20 +45,21 @@ def no_campaign(
         text += " These are known already:" if latest else ""
     else:
         text += " These are your latest:" if latest else " There are no campaigns yet."
+    if OF_ALERTS.search(asked):
+        said = "That sounds like a question about alerts."
+        note = "In the channel that you ask about, `/mailalerts why` says what it gets, and what stands in the way."
+        return Message(f"{said} {note} {text}", [_alerts(f"{said} {note}"), section(text), *_menu(latest, span)])
     note = "`/mailstatus` alone shows all your mail, `/mailstatus help` what you can type."
-    return Message(f"{text} {note}", [section(text), *_alerts(asked), *_menu(latest, span), context(note)])
+    return Message(f"{text} {note}", [section(text), *_menu(latest, span), context(note)])
 
 
 #: Who says so asks what a channel is told.
 OF_ALERTS: Final = re.compile(r"#\w|\b(?:alerts?|notified|notify|news|channel|nothing)\b", re.IGNORECASE)
 
 
-def _alerts(asked: str) -> list[Block]:
-    if not OF_ALERTS.search(asked):
-        return []
+def _alerts(said: str) -> Block:
     value = write(AlertsDo("list"))
-    said = "If you ask what a channel is told, and what stands in the way: type `/mailalerts list` there."
-    return [section(said, button("Alerts here", Action.ALERTS_DO, value, spoken="What this channel is told"))]
+    return section(said, button("Alerts here", Action.ALERTS_DO, value, spoken="What this channel is told"))
 
 
 def _choices(found: Sequence[StoredCampaign], span: Range) -> list[Block]:

@@ -15,7 +15,7 @@ from storage.records import Money
 
 log = structlog.get_logger()
 
-HOW: Final = "To cancel: `/mailstatus` with a campaign's name, then *Cancel…*. *Settings* in my *Home* changes who can."
+HOW: Final = "To cancel, press *Cancel…* under a campaign's `/mailstatus`. *Settings* in my *Home* changes who can."
 
 
 async def rights_message(services: Services, request: Request) -> Message:

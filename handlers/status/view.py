@@ -34,8 +34,8 @@ from storage.statuses import CANCELLABLE, MAILED, SCANNED, UNDER_WAY, Status
 #: Campaigns listed in one answer; the rest are a command away.
 LISTED: Final = 8
 ESTIMATE: Final = "Delivered is USPS's estimate."
-NO_SCAN: Final = "1–4% of letters never get a final scan. That doesn't mean they're lost."
-UNSCANNED: Final = "Some letters are never scanned on their way."
+NO_SCAN: Final = "1–4% of pieces never get a final scan. That doesn't mean they're lost."
+UNSCANNED: Final = "Some pieces are never scanned on their way."
 WAITING: Final = "It can take days until USPS's first scan."
 
 
@@ -343,7 +343,7 @@ def where_shown(answer: Message, asked: str) -> str:
     if parsing.CAME_BACK.search(asked):
         if not (_offers(answer, Action.RETURNS) or _offers(answer, Action.RETURNS_RANGE)):
             return ""
-        said = "For who came back, where and why, press *Returns* below."
+        said = "For who came back and where, press *Returns* below; why, where somebody noted it there."
         return f"{said} *Export CSV* there makes a file." if file else said
     shown = file and _offers(answer, Action.VIEW_DETAILS)
     return "For a file, press *View details* below, then *Export CSV*." if shown else ""

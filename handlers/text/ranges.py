@@ -170,6 +170,19 @@ def _month_alone(match: re.Match[str], until: date) -> tuple[date, date]:
     return month_of(_year(match["year"], month, until), month)
 
 
+def _week_of_month(match: re.Match[str], until: date) -> tuple[date, date]:
+    """Seven days from the 1st, 8th, 15th or 22nd on; the last week is the month's last seven days."""
+    if match["month"]:
+        month = _number_of_month(match["month"])
+        first, last = month_of(_year(match["year"], month, until), month)
+    else:
+        first, last = _back("month", 1 if match["last"] else 0, until)
+    if match["week"].casefold() == "last":
+        return last - timedelta(days=6), last
+    begin = first + timedelta(weeks=ORDINALS[match["week"].casefold()] - 1)
+    return begin, begin + timedelta(days=6)
+
+
 def _quarter(match: re.Match[str], until: date) -> tuple[date, date]:
     number = int(match["q"]) if match["q"] else ORDINALS[match["ordinal"].casefold()]
     return quarter_of(_year(match["year"] or match["before"], 3 * number - 2, until), number)
@@ -215,6 +228,9 @@ POINTS: Final[list[tuple[str, Read, bool]]] = [
     (rf"(?:(?P<this>{_THIS})|{_LAST}) (?P<unit>{_UNIT})", _whole, False),
     ((rf"(?:(?P<before>20\d\d) )?(?:q ?(?P<q>[1-4])|(?P<ordinal>{_any(ORDINALS)}) quarter)"
      rf"(?: (?:of )?(?P<year>{_YEAR}))?"), _quarter, False),
+    ((rf"(?P<week>last|{_any(ORDINALS)}) week (?:of|in) "
+     rf"(?:(?P<month>{_MONTH})(?:,? (?P<year>{_YEAR}))?|(?:(?:{_THIS}|the|(?P<last>{_LAST})) )month)"),
+     _week_of_month, False),
     (rf"h(?P<h>[12])(?: (?P<year>{_YEAR}))?", _half, False),
     (rf"(?P<which>(?:the )?(?:last|this) )?(?P<month>{_MONTH})(?:,? (?P<year>{_YEAR}))?", _month_alone, False),
     (r"(?P<year>20\d\d)", _year_alone, False),

@@ -39,7 +39,7 @@ def help_status(example: str) -> Message:
         "`/mailstatus when to book for Dec 12` — the last mailing date to be in homes by then",
     ]
     note = (
-        "Under each answer: *View details*, *Returns* (who came back, and why), *Cancel…*. `/mailtrack` finds one "
+        "Under each answer: *View details*, *Cancel…* and *Returns* (who came back, and where). `/mailtrack` finds one "
         f"piece, `/mailalerts` posts news in a channel. Ranges: {RANGE_FORMS}."
     )
     return _help("Where is our mail?", lines, note, statuses())

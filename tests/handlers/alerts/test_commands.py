@@ -256,6 +256,22 @@ async def test_after_a_crash_a_form_still_knows_what_was_unticked(office: Office
     assert [one.campaign_id for one in told(office)] == [campaign]
 
 
+async def test_a_mute_that_is_over_is_not_taken_back(office: Office) -> None:
+    await say(office, "on")
+    await say(office, "mute 5m")
+    (undo,) = [value for _, value in pressable(office.slack.last.shown.blocks)]
+    await actions.undo(office.services, office.request(), undo)
+    assert "took the mute back" in office.slack.last.text
+    assert office.log()[-1] == (Act.UNMUTED, f"channel {OPS}", "by Undo")
+    await say(office, "mute 5m")
+    (undo,) = [value for _, value in pressable(office.slack.last.shown.blocks)]
+    office.clock.pass_time(minutes=6)
+    lines = len(office.log())
+    await actions.undo(office.services, office.request(), undo)
+    assert "That mute is over, so there was nothing to undo." in office.slack.last.text
+    assert len(office.log()) == lines
+
+
 @pytest.mark.parametrize("words", ["off", "off Spring lapsed", "mute 2h"])
 async def test_what_another_process_did_offers_no_undo_that_would_restore_nothing(office: Office, words: str) -> None:
     await both_on(office)

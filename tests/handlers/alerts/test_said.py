@@ -211,7 +211,8 @@ def test_a_channel_that_is_told_of_nothing_is_offered_the_usual() -> None:
     assert field_of(view, "keep") is None
     assert field_of(view, "zone") is None
     assert "Times are in Chicago time." in str(view)
-    assert "not told of anything yet" in str(view["blocks"][-1])
+    assert "<#C0OPS> gets no alerts yet. Once you save, it gets one card for each campaign" in str(view["blocks"][0])
+    assert "not told of anything" not in str(view)
 
 
 def test_what_a_channel_chose_is_what_its_form_shows() -> None:
@@ -342,7 +343,7 @@ def test_what_can_be_taken_back_has_a_button_for_it() -> None:
     too_long = AlertsUndo("off", 1, ";".join(f"{n}:rdc" for n in range(900)))
     assert pressable(offer_view.switched_off("U1", ["A"], too_long).blocks) == []
     assert "unmuted mail alerts" in said(offer_view.muted("U1", None, None))
-    assert f"Muted until {formatting.stamp(NOW)}" in said(offer_view.muted("U1", NOW, None))
+    assert f"muted mail alerts here until {formatting.stamp(NOW)}." in said(offer_view.muted("U1", NOW, None))
     for verb, words in (("off", "on again: as they were"), ("mute", "took the mute back"), ("unmute", "muted again")):
         assert words in said(offer_view.undone("U1", verb))
 

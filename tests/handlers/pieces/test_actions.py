@@ -102,6 +102,14 @@ async def test_the_file_holds_exactly_what_is_shown(
     assert office.slack.files[0][1].filename == "spring-lapsed.csv"
 
 
+async def test_a_file_of_returns_is_named_so(office: Office) -> None:
+    campaign = await office.campaign(Status.RETURNED)
+    request = office.request(metadata=metadata(campaign, PieceFilter(Status.RETURNED)))
+    await actions.export(office.services, request, ON_RETURNS)
+    assert office.slack.files[0][1].filename == "spring-lapsed-returns.csv"
+    assert office.slack.files[0][1].title == "Returns of Spring lapsed"
+
+
 @pytest.mark.parametrize(
     ("name", "slug"), [("Spring: lapsed!", "spring-lapsed"), ("Ünï", "n"), ("🎄", "campaign-1"), ("x" * 99, "x" * 60)]
 )

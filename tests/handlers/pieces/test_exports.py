@@ -43,6 +43,7 @@ def test_a_file_for_spreadsheets_keeps_every_cell_and_holds_no_formula(name: str
     head, row = csv.reader(io.StringIO(out.getvalue(), newline=""))
     cells = dict(zip(head, row, strict=True))
     assert cells["id"] == "1001"
+    assert {"status_date_utc", "timestamp_utc", "dispatched_utc"} <= set(exports.COLUMNS)
     read = {name for column, others in importing.COLUMNS.items() for name in (column, *others)}
     assert set(head) <= read, "what we export can be imported"
     assert cells["status"] == "Returned"

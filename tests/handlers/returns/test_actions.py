@@ -91,6 +91,27 @@ async def test_the_map_goes_to_the_thread_of_the_desk_or_to_the_person(office: O
     assert (office.slack.last.place, office.slack.last.thread) == (ANA, None)
 
 
+@pytest.mark.parametrize(
+    ("place", "trouble", "said"),
+    [
+        (("C0ELSE", "1.1"), None, "are posted in <#C0ELSE>, in the thread of the answer."),
+        (("C0ELSE", ""), None, "are posted in <#C0ELSE>."),
+        (("C0ELSE", ""), NotInChannel(), "Only you see the returns by state in <#C0ELSE>"),
+        (("", ""), None, "in a direct message."),
+    ],
+)
+async def test_the_desk_says_where_the_map_went(
+    office: Office, place: tuple[str, str], trouble: NotInChannel | None, said: str
+) -> None:
+    campaign = await returned(office, 3)
+    office.slack.fail("post", *([trouble] if trouble else []))
+    value = write(ReturnsOf.behind(campaign.id, None, ChannelId(place[0]), place[1]))
+    await actions.show_map(office.services, office.request(view_id="V1"), value)
+    assert (office.slack.last.way, office.slack.last.place) == ("update", "V1")
+    assert said in str(office.slack.last.shown)
+    assert "*Spring lapsed*" in str(office.slack.last.shown), "the desk names its campaign"
+
+
 async def test_a_map_of_nothing_is_not_drawn(office: Office) -> None:
     campaign = await office.campaign(D)
     await actions.show_map(office.services, office.request(), write(ReturnsOf(campaign.id)))

@@ -334,6 +334,12 @@ def test_for_a_name_that_nobody_knows_pieces_the_nearest_or_the_latest_are_offer
     nobody = choice_view.no_campaign("x", [], [], [], ALL_TIME)
     assert lines(nobody)[0] == "No campaign called “x”. There are no campaigns yet."
     assert len(nobody.blocks) == 2
+    alerts = choice_view.no_campaign("why did #sales get nothing", [], [stored(2)], [], ALL_TIME)
+    assert lines(alerts)[0].startswith(
+        "That sounds like a question about alerts. In the channel that you ask about, `/mail"
+    )
+    assert lines(alerts)[1].endswith("These are your latest:")
+    assert alerts.blocks[2]["elements"][0]["type"] == "static_select"
 
 
 def test_who_has_no_name_is_told_by_company_or_number() -> None:

@@ -6,12 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.text import parsing
+from handlers.text import parsing, ranges
 
 TODAY = date(2026, 11, 2)
 
 
 days = st.dates(date(2020, 1, 1), date(2030, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("typed", "first", "last"),
+    [
+        ("first week of this month", "2026-11-01", "2026-11-07"),
+        ("the first week of November", "2026-11-01", "2026-11-07"),
+        ("2nd week in october", "2026-10-08", "2026-10-14"),
+        ("last week of last month", "2026-10-25", "2026-10-31"),
+        ("last week of Feb 2024", "2024-02-23", "2024-02-29"),
+        ("first week of the month", "2026-11-01", "2026-11-07"),
+    ],
+)
+def test_a_week_of_a_month_is_read(typed: str, first: str, last: str) -> None:
+    span = ranges.read_range(typed, date(2026, 11, 20))
+    assert span is not None
+    assert (str(span.days.first), str(span.days.last)) == (first, last)
 
 
 @pytest.mark.parametrize("key", parsing.PRESETS)
