@@ -116,7 +116,7 @@ def blocks(page: Path) -> list[str]:
 
 
 #: Commands of the pages that are run here as they stand, in an empty folder with the example's settings.
-RUN_HERE = ("piecewise settings > .env", "cp .env.example .env")
+RUN_HERE = ("piecewise settings > .env", ".venv/bin/piecewise settings > .env")
 #: Those that another test runs.
 RUN_ELSEWHERE = {
     "make demo": "tests/scripts, tests/browser", "make test": "this very run, in CI", "make lint": "before every merge",
@@ -146,6 +146,8 @@ def test_every_command_of_a_page_is_run_or_named_as_not_run(page: Path) -> None:
 def test_a_newcomers_first_commands_do_what_the_pages_say(tmp_path: Path) -> None:
     (tmp_path / "piecewise").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m bot "$@"\n')
     (tmp_path / "piecewise").chmod(0o755)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/piecewise").symlink_to(tmp_path / "piecewise")
     for name in ("manifest.yml", ".env.example"):
         (tmp_path / name).write_text((ROOT / name).read_text())
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)}
