@@ -15,6 +15,7 @@ from storage.database import Database, open_database
 from storage.records import Rules
 from tests.journeys.conftest import ANA, BEN, OPS
 from tests.journeys.test_killed import MANY, Company, company  # noqa: F401 - a fixture
+from tests.rudeness import UNREAD
 
 BY_SQLITE = pytest.mark.parametrize("company", ["sqlite"], indirect=True)
 
@@ -63,6 +64,7 @@ def database(company: Company) -> Database:  # noqa: F811
     return open_database(company.environment["DATABASE_URL"])
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_a_confirmed_form_outlives_a_kill_after_its_acknowledgement(company: Company) -> None:  # noqa: F811
     process = await company.start()
     form = await dry_run(company)
@@ -76,6 +78,7 @@ async def test_a_confirmed_form_outlives_a_kill_after_its_acknowledgement(compan
 
 
 @BY_SQLITE
+@pytest.mark.calm(*UNREAD)
 async def test_one_piece_to_be_cancelled_outlives_a_kill_after_the_acknowledgement(company: Company) -> None:  # noqa: F811
     process = await company.start()
     shown = await tracked(company)
@@ -118,6 +121,7 @@ async def test_an_export_outlives_a_kill_after_the_acknowledgement(company: Comp
 
 
 @BY_SQLITE
+@pytest.mark.calm(*UNREAD)
 async def test_an_approval_outlives_a_kill_after_its_acknowledgement(company: Company) -> None:  # noqa: F811
     process = await company.start()
     await company.until(lambda: "GET reporting/campaignSingles/230" in company.stannp.requests)

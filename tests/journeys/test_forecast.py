@@ -11,7 +11,10 @@ from handlers.alerts import digests
 from handlers.charts.curve import LIKELY
 from tests.fakes import FakeClock
 from tests.journeys.conftest import OPS, Stage, everything
-from tests.rudeness import UNDATED
+from tests.rudeness import NAMELESS, UNDATED
+
+#: What is foretold comes from dated scans.
+pytestmark = pytest.mark.calm(*NAMELESS, *UNDATED)
 
 
 async def with_a_past(stage: Stage, days: float = 8) -> None:
@@ -29,7 +32,6 @@ def day(ahead: int) -> str:
     return f"{datetime.now(UTC) + timedelta(days=ahead):%b %-d}"
 
 
-@pytest.mark.calm(*UNDATED)
 async def test_dates_say_from_what_they_are_known_and_where_the_campaign_stands(stage: Stage) -> None:
     await with_a_past(stage, days=6)
     said = everything(await stage.say("/mailstatus", "Fresh"))
@@ -59,7 +61,6 @@ async def test_mail_that_does_not_move_is_called_unusually_late(stage: Stage) ->
     assert "half by" not in said
 
 
-@pytest.mark.calm(*UNDATED)
 async def test_the_curve_shows_what_is_expected_from_today_on(stage: Stage) -> None:
     await with_a_past(stage, days=6)
     answer = await stage.say("/mailstatus", "Fresh")
@@ -122,7 +123,6 @@ async def test_a_day_needs_a_campaign_that_the_channel_is_told_of_and_lies_ahead
         assert answer in (await stage.say("/mailalerts", asked)).text
 
 
-@pytest.mark.calm(*UNDATED)
 async def test_when_to_book_is_answered_backwards_from_the_day(stage: Stage) -> None:
     await with_a_past(stage)
     asked = await stage.say("/mailstatus", f"when to book for {day(40)}")

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from bot.platforms.stannp import wire
 from bot.sandbox.stannp import MailCampaign, Mailpiece
 from tests.journeys.conftest import Stage
+from tests.rudeness import UNREAD
 
 #: What is written of mail. What moved is counted again for five minutes after a move (`transits`).
 OF_MAIL = {"campaigns", "pieces", "changes", "orphans", "tally_deltas", "due_details", "outbox"}
@@ -42,6 +43,7 @@ def written(stage: Stage) -> set[str]:
     return found
 
 
+@pytest.mark.calm(*UNREAD)
 async def test_where_nothing_moved_nothing_is_read_or_written(stage: Stage, read: list[str]) -> None:
     # What is not told for good (a timeline that is still due) has been asked for, and the reports agree.
     for _ in range(3):

@@ -117,7 +117,7 @@ async def test_returns_that_slack_does_not_take_as_a_file_are_named_with_what_to
     assert "I'll try again by myself" in said
 
 
-@pytest.mark.calm(*UNDATED)
+@pytest.mark.calm(*UNDATED, *NAMELESS)
 async def test_more_returns_than_fit_are_paged(stage: Stage) -> None:
     stage.world.add_campaign(300, "Old list", stage.world.now, 20, leaves=stage.world.now - stage.world.now)
     pieces = stage.stannp.pieces_of(300)

@@ -16,6 +16,7 @@ from storage.queries import piece_pages
 from storage.queries.piece_pages import PieceFilter
 from storage.records import CampaignId, PlatformState
 from tests.journeys.conftest import ANA, OPS, Stage, everything, is_news
+from tests.rudeness import NAMELESS
 from tests.storage.test_mailings import recount, snapshot
 
 
@@ -87,6 +88,7 @@ async def test_a_poll_that_is_stopped_anywhere_goes_on_where_it_was(
     assert await services.memory.read(snapshot) == end
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_a_small_account_without_campaign_reports_is_placed_piece_by_piece(stage: Stage) -> None:
     stage.stannp.offers_singles, stage.stannp.reports = False, ("list",)
     workspace = stage.app.workspace
@@ -99,6 +101,7 @@ async def test_a_small_account_without_campaign_reports_is_placed_piece_by_piece
     assert "4 pieces" in (await stage.say("/mailstatus", "Spring welcome")).text
 
 
+@pytest.mark.calm(*NAMELESS)
 async def test_an_account_with_campaign_reports_alone_is_read_piece_by_piece(stage: Stage) -> None:
     stage.stannp.reports = ()
     newcomer = stage.world._make_piece(225, datetime.now(UTC))
