@@ -2,8 +2,10 @@
 
 from playwright.async_api import BrowserContext, ConsoleMessage
 
-#: What a browser logs by itself: that the page is refused for a moment between two stories, and that there is no icon.
-BETWEEN_STORIES, ICON = "status of 503", "/favicon.ico"
+#: What a browser logs by itself: that nobody answers, or answers 503, for a moment between two stories, that a picture of
+#: the story before is no more, and that there is no icon.
+BETWEEN_STORIES = ("status of 503", "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE")
+OF_THE_STORY_BEFORE, ICON = "/files/", "/favicon.ico"
 
 
 def watch(context: BrowserContext, troubles: list[str]) -> None:
@@ -11,7 +13,7 @@ def watch(context: BrowserContext, troubles: list[str]) -> None:
 
     def told(message: ConsoleMessage) -> None:
         said = f"console: {message.text} ({message.location['url']})"
-        if message.type == "error" and not any(one in said for one in (BETWEEN_STORIES, ICON)):
+        if message.type == "error" and not any(one in said for one in (*BETWEEN_STORIES, OF_THE_STORY_BEFORE, ICON)):
             troubles.append(said)
 
     context.on("weberror", lambda error: troubles.append(f"error: {error.error}"))
