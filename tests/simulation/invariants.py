@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from storage.audit import Act
 from storage.ledger import tallies
 from storage.records import NotifyOn, WorkspaceId
 from storage.schema.tables import UNITS
@@ -154,12 +155,13 @@ def who_left_is_gone(world: "World", tenant: "Tenant") -> None:
 
 def erased_is_erased(world: "World", tenant: "Tenant") -> None:
     """Who a piece was sent to is nowhere in the database after its erasure, and in no log at any time."""
+    acts = f"SELECT subject, detail FROM audit WHERE workspace_id = {tenant.id} AND act = '{Act.ERASED}'"
+    # One piece is the subject; several are a number, with their ids behind it.
     done = {
-        row["subject"]
-        for row in rows(world.store, f"SELECT subject FROM audit WHERE workspace_id = {tenant.id} AND act = 'erased'")
+        ref for row in rows(world.store, acts) for ref in f"{row['subject']} {row['detail']}".replace(",", "").split()
     }
     for letter in tenant.books.letters.values():
-        if f"piece {letter.ref}" in done:
+        if letter.ref in done:
             found = rows(
                 world.store,
                 f"SELECT name, address, name_key FROM pieces WHERE workspace_id = {tenant.id} AND ref = '{letter.ref}'",
