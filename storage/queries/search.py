@@ -16,6 +16,7 @@ from storage.ledger.pieces import fold_text
 from storage.queries import mail as queries
 from storage.queries.postal_words import other_spellings
 from storage.records import CampaignId, PieceId, StoredPiece, WorkspaceId
+from storage.statements import load
 
 #: Of more pieces than this nobody chooses; they are counted so far.
 COUNTED: Final = 500
@@ -166,19 +167,13 @@ def _patterns(word: str, *, shortened: bool, whole: bool) -> Iterator[str]:
         yield "% p o %"
 
 
-SAME_RECIPIENT: Final = text("""
-    SELECT other.id FROM pieces mine
-    JOIN pieces other ON other.workspace_id = mine.workspace_id AND other.name_key = mine.name_key
-    WHERE NOT mine.workspace_id <> :workspace AND mine.id = :id AND mine.name_key <> '' AND mine.address_key <> ''
-      AND other.address_key = mine.address_key AND substr(other.postcode, 1, 5) = substr(mine.postcode, 1, 5)
-      AND other.id <> mine.id
-    ORDER BY other.id DESC LIMIT :limit""")
+SAME_RECIPIENT: Final = load("same_recipient")
 
 
 def same_recipient(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId) -> list[PieceId]:
     """The other pieces that go to the name and address of this one, the newest first, at most `COUNTED`."""
-    values = {"workspace": workspace_id, "id": piece_id, "limit": COUNTED}
-    return [PieceId(key) for key in connection.scalars(SAME_RECIPIENT, values)]
+    values = {"workspace": workspace_id, "piece": piece_id, "limit": COUNTED}
+    return [PieceId(key) for key in connection.scalars(SAME_RECIPIENT.on(connection), values)]
 
 
 NEWEST: Final = text("""
