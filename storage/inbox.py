@@ -106,13 +106,23 @@ def inbox_of(database: Database) -> Inbox:
     return InTable(database) if database.beside is None else InFile(database, database.beside)
 
 
-def _after(turn: Turn, waiting: Callable[[int, int], list[int]]) -> list[int]:
-    """The workspaces whose turn it is, from the one after the last on."""
-    wide = min(turn.most, WIDE)
-    found = waiting(turn.after, wide)
-    if turn.after and len(found) < wide:
-        found += [one for one in waiting(0, wide - len(found)) if one <= turn.after]
-    return found
+def _in_turn(
+    turn: Turn, waiting: Callable[[int, int], list[int]], take: Callable[[list[int]], list[Taken]]
+) -> list[Taken]:
+    """What is taken of the workspaces whose turn it is; where nothing is (another process holds it, or it is left
+    lying), of the next ones, once round."""
+    wide, after, passed = min(turn.most, WIDE), turn.after, set[int]()
+    while True:
+        found = waiting(after, wide)
+        if after and len(found) < wide:
+            found += [one for one in waiting(0, wide - len(found)) if one <= after]
+        whose = [one for one in found if one not in passed]
+        if not whose:
+            return []
+        if taken := take(whose):
+            return taken
+        passed.update(whose)
+        after = whose[-1]
 
 
 def _last_served(taken: Sequence[Taken]) -> int:
@@ -147,10 +157,10 @@ class InFile:
         return len(taken)
 
     def _take(self, turn: Turn) -> list[Taken]:
-        """The oldest of each workspace in turn, the first of each before the second of any, as far as there is room."""
-        whose = _after(turn, self.file.waiting)
-        if not whose:
-            return []
+        return _in_turn(turn, self.file.waiting, lambda whose: self._take_of(whose, turn))
+
+    def _take_of(self, whose: Sequence[int], turn: Turn) -> list[Taken]:
+        """The oldest of each of these, the first of each before the second of any, as far as there is room."""
         share = max(turn.most // len(whose), 1)
         sizes = [self.file.sizes(one, share, sorted(turn.without)) for one in whose]
         numbers, room = list[int](), MOST_BYTES
@@ -264,13 +274,13 @@ def _take(connection: Connection, turn: Turn) -> list[Taken]:
     def waiting(after: int, most: int) -> list[int]:
         return list(connection.scalars(AHEAD.on(connection), {"after": after, "most": most}))
 
-    whose = _after(turn, waiting)
-    if not whose:
-        return []
-    share = max(turn.most // len(whose), 1)
-    known = {"workspaces": whose, "share": share, "without": sorted(turn.without)}
-    rows = connection.execute(TAKE.on(connection), known).all()
-    return [
-        Taken(row.id, Call(WorkspaceId(row.workspace_id), row.heard_at, row.platform, bytes(row.body)))
-        for row in sorted(rows, key=lambda row: row.nth)
-    ]
+    def take(whose: list[int]) -> list[Taken]:
+        share = max(turn.most // len(whose), 1)
+        known = {"workspaces": whose, "share": share, "without": sorted(turn.without)}
+        rows = connection.execute(TAKE.on(connection), known).all()
+        return [
+            Taken(row.id, Call(WorkspaceId(row.workspace_id), row.heard_at, row.platform, bytes(row.body)))
+            for row in sorted(rows, key=lambda row: row.nth)
+        ]
+
+    return _in_turn(turn, waiting, take)

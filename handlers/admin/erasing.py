@@ -52,9 +52,10 @@ async def _erase(services: Services, request: Request, pieces: Sequence[StoredPi
     def also(connection: Connection) -> None:
         gone = [piece.ref for piece in known if privacy.erase_piece(connection, key, piece.id)]
         if not gone:
-            return
-        subject, detail = (f"piece {gone[0]}", "") if len(gone) == 1 else (f"{len(gone)} pieces", ", ".join(gone))
-        audit.note(connection, key, request.user, Act.ERASED, now, subject=subject, detail=detail)
+            # By somebody else, since we looked: what is left of the person's mail is told to them.
+            raise AlreadyErased
+        for ref in gone:
+            audit.note(connection, key, request.user, Act.ERASED, now, subject=f"piece {ref}")
 
     payload = {
         "ref": known[0].ref, "number": len(known), "others": others, "by": request.user, "view": request.view_id,

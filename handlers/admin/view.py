@@ -23,6 +23,7 @@ from handlers.text.messages import (
     select,
 )
 from storage.audit import Entry
+from storage.queries.search import COUNTED
 from storage.records import PieceId, Rules
 
 WHO: Final = {"admins": rights.ADMINS, "everyone": rights.EVERYONE, "named": "Only these people"}
@@ -124,6 +125,9 @@ def erased(ref: str, number: int, others: Sequence[PieceId], platform: str) -> l
 def _others(others: Sequence[PieceId]) -> list[Block]:
     number, carried = len(others), PiecesFound.of(others)
     said = "1 other piece goes" if number == 1 else f"{formatting.count(number)} other pieces go"
+    if number >= COUNTED:
+        # No more were looked for.
+        said = f"{formatting.count(COUNTED)} or more other pieces go"
     those = "that one" if number == 1 else f"those {formatting.count(len(carried.pieces))}"
     sure = confirmation(
         f"Erase {those}, too?", "Name, address and ZIP of these pieces are erased here for good.", "Erase", "Keep"

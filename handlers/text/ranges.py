@@ -237,6 +237,8 @@ POINTS: Final[list[tuple[str, Read, bool]]] = [
 ]  # fmt: skip
 
 
+#: Of A to Z alone: the Turkish ı and İ are other letters, and no month or number is spelled with them.
+ANY_CASE: Final = re.IGNORECASE | re.ASCII
 _NAMED: Final = re.compile(r"\(\?P<\w+>")
 _POINT: Final = "(?:" + "|".join(_NAMED.sub("(?:", pattern) for pattern, _, _ in POINTS) + ")"
 _TO: Final = r" ?(?:-|–|—|\.\.\.?|…| to | through | thru | until | till ) ?"
@@ -259,8 +261,8 @@ FORMS: Final = [
 @lru_cache(maxsize=1)
 def _compiled() -> tuple[list[tuple[re.Pattern[str], Read, bool]], list[tuple[re.Pattern[str], str]]]:
     """Compiled on first use: nothing happens at import."""
-    points = [(re.compile(pattern, re.IGNORECASE), read, day) for pattern, read, day in POINTS]
-    return points, [(re.compile(form, re.IGNORECASE), kind) for form, kind in FORMS]
+    points = [(re.compile(pattern, ANY_CASE), read, day) for pattern, read, day in POINTS]
+    return points, [(re.compile(form, ANY_CASE), kind) for form, kind in FORMS]
 
 
 class _Point(NamedTuple):

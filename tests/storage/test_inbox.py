@@ -262,3 +262,26 @@ def test_where_many_wait_few_are_merged_at_once_and_all_have_their_turn(
         if rounds == -(-number // WIDE):
             assert served == {*whose}, "one had no turn yet"
     assert taken_of == {one: 20 if n else of_the_first for n, one in enumerate(whose)}
+
+
+@pytest.mark.parametrize(("number", "most"), [(1, 1), (40, 256)])
+def test_what_is_left_lying_of_some_holds_up_no_other(
+    database: Database, clock: FakeClock, number: int, most: int
+) -> None:
+    inbox = inbox_of(database)
+    *others, last = [database.write(workspaces.ensure, f"T{n}", "Acme", "USD").id for n in range(number + 1)]
+    inbox.append([Call(one, clock.now(), "stannp", b"x") for one in others])
+    resting: set[int] = set()
+
+    def leave_lying(_connection: Connection, taken: Sequence[Taken]) -> None:
+        resting.update(one.number for one in taken)
+        raise LookupError
+
+    while len(resting) < number:
+        with pytest.raises(LookupError):
+            inbox.merge(Turn(without=set(resting)), leave_lying)
+    inbox.append([Call(last, clock.now(), "stannp", b"x")])
+    turn, got = Turn(most=most, without=resting), list[Taken]()
+    assert inbox.merge(turn, lambda _connection, taken: got.extend(taken)) == 1
+    assert [one.call.workspace_id for one in got] == [last]
+    assert inbox.merge(turn, lambda _connection, taken: got.extend(taken)) == 0

@@ -185,7 +185,7 @@ async def test_who_is_erased_is_told_of_the_other_pieces_to_the_same_name_and_ad
     await erasing.erase_found(office.services, office.request(), buttons[Action.ERASE_OTHERS])
     assert "who these 3 pieces were sent to" in str(office.slack.last.shown.blocks)
     assert [office.piece(ref).recipient.name for ref in ("1002", "1004", "2001")] == ["", "", "Jane Smith"]
-    assert office.log()[-1] == (Act.ERASED, "3 pieces", "1004, 1003, 1002")
+    assert {line[:2] for line in office.log()[-3:]} == {(Act.ERASED, f"piece {ref}") for ref in (1002, 1003, 1004)}
     with pytest.raises(AlreadyErased):
         await erasing.erase_found(office.services, office.request(), buttons[Action.ERASE_OTHERS])
     assert "I know no other piece to the same name and address." in await erased(office, "2001")

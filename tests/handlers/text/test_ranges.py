@@ -53,3 +53,10 @@ def test_any_two_days_become_the_nearest_valid_range(first: date, last: date) ->
 @pytest.mark.parametrize("text", ["", "nonsense", "2026-13-01..2026-01-01", "..", "x" * 500])
 def test_what_was_kept_and_cannot_be_read_is_the_default(text: str) -> None:
     assert parsing.kept(text, TODAY) == parsing.now(TODAY)
+
+
+@pytest.mark.parametrize(
+    "typed", ["apr\u0131l", "APR\u0130L", "FR\u0130", "f\u0131ve days ago", "f\u0131rst week of November"]
+)
+def test_letters_of_another_alphabet_spell_no_day(typed: str) -> None:
+    assert ranges.read_range(typed, TODAY) is None
