@@ -202,7 +202,7 @@ def listing(
 ) -> Message:
     """Everything that is on, in words, and whether anything stands in the way."""
     if not current:
-        text = f"<#{channel}> is not told of anything. `/mailalerts on` changes that."
+        text = f"<#{channel}> gets no alerts yet. `/mailalerts on` changes that."
         return Message(text, [section(text)])
     lines = [f"• {named(one.campaign_name or EVERY)}: {in_words(one.notify_on)}" for one in current]
     if len(current) > 1 and current[0].campaign_id == NO_CAMPAIGN:

@@ -137,7 +137,7 @@ async def test_what_the_platform_cancels_unasked_is_told(stage: Stage) -> None:
 
 async def test_a_muted_channel_hears_later_what_happened_meanwhile(stage: Stage) -> None:
     await subscribed(stage)
-    assert "Muted until" in (await stage.say("/mailalerts", "mute 2h")).text
+    assert "muted mail alerts here until" in (await stage.say("/mailalerts", "mute 2h")).text
     await come_back(stage)
     assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
     assert "Muted" in everything(await stage.say("/mailalerts", "list"))
@@ -151,7 +151,7 @@ async def test_off_ends_the_news_and_list_says_so(stage: Stage) -> None:
     off = await stage.say("/mailalerts", "off")
     assert "turned off mail alerts for all campaigns" in off.text
     assert off.only_for is None, "what was turned on before everyone is turned off before everyone"
-    assert "not told of anything" in (await stage.say("/mailalerts", "list")).text
+    assert "gets no alerts yet" in (await stage.say("/mailalerts", "list")).text
     await come_back(stage)
     assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
 
@@ -191,7 +191,7 @@ async def test_once_the_bot_is_invited_again_the_next_news_arrives_by_itself(
 
 
 async def test_a_channel_that_is_told_nothing_cannot_be_muted(stage: Stage) -> None:
-    assert "not told of anything" in (await stage.say("/mailalerts", "mute 2h")).text
+    assert "gets no alerts yet" in (await stage.say("/mailalerts", "mute 2h")).text
 
 
 async def test_rate_limits_are_waited_for_and_the_news_still_arrives(stage: Stage) -> None:
@@ -232,7 +232,7 @@ async def test_the_card_closes_when_every_piece_has_reached_its_end(stage: Stage
 async def test_bare_mailalerts_opens_the_settings_with_what_is_set(stage: Stage) -> None:
     await stage.slack.command(ANA, OPS, "/mailalerts")
     form = await stage.modal(holding="All campaigns")
-    assert "not told of anything yet" in everything(form)
+    assert "gets no alerts yet" in everything(form)
     assert (await stage.slack.submit(ANA, form)).ok
     await stage.until(lambda: told(stage, "switched mail alerts on"))
     listed = await stage.say("/mailalerts", "list")

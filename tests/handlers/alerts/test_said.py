@@ -267,7 +267,7 @@ def test_only_what_the_form_offers_can_be_chosen(
 
 def test_the_list_says_what_is_on_and_what_stands_in_the_way() -> None:
     nothing = alerts_view.listing(OPS, [], ChannelSettings(), [], TODAY)
-    assert lines(nothing) == ["<#C0OPS> is not told of anything. `/mailalerts on` changes that."]
+    assert lines(nothing) == ["<#C0OPS> gets no alerts yet. `/mailalerts on` changes that."]
     settings = ChannelSettings("America/Chicago", 9, (22, 7), 5)
     alone = alerts_view.listing(OPS, [subscription(0, NotifyOn.RETURNED)], settings, [], TODAY)
     assert lines(alone)[0] == "<#C0OPS> gets alerts for all campaigns."
