@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, ParamSpec, TypeVar
 
 from bot.sandbox.limits import check_message, check_view
-from handlers.charts.values import Curve, Pie, States
+from handlers.charts.values import Curve, Pair, Pie, States
 from handlers.context.memory import Memory
 from handlers.context.ports import (
     Ability,
@@ -365,11 +365,15 @@ class FakeAccounts(Troubles):
 class FakeRenderer(Renderer):
     """Draws nothing, and remembers what it was to draw."""
 
-    drawn: list[Pie | Curve | States] = field(default_factory=list)
+    drawn: list[Pie | Pair | Curve | States] = field(default_factory=list)
 
     async def pie(self, pie: Pie) -> bytes:
         self.drawn.append(pie)
         return b"pie"
+
+    async def pair(self, pair: Pair) -> bytes:
+        self.drawn.append(pair)
+        return b"pair"
 
     async def curve(self, curve: Curve) -> bytes:
         self.drawn.append(curve)

@@ -158,10 +158,12 @@ def write_head(figure: Figure, title: str, message: str) -> float:
 
 
 def _title_lines(title: str, room: float, most: int) -> list[str]:
-    """In at most so many lines. Where there is one alone, the name is cut, and never the days behind it."""
-    name, dot, days = title.rpartition(" · ")
-    if most > 1 or not dot:
-        return lines_of(title, SMALL, room, most)
+    """In at most so many lines. Where it is too long for them, the name is cut, and not the days behind it."""
+    lines, (name, dot, days) = lines_of(title, SMALL, room, most), title.rpartition(" · ")
+    if not dot or not lines[-1].endswith("…"):
+        return lines
+    if most > 1:
+        return [*lines_of(name, SMALL, room, most - 1), fit(days, SMALL, room)]
     kept = fit(name, SMALL, room - width_of(dot + days, SMALL))
     return [fit(kept + dot + days, SMALL, room)]
 

@@ -39,5 +39,9 @@ def hello(found: Found) -> Message:
         f"• {tracked}: one piece's scans, for your eyes only. A name, a street or a ZIP code finds it, too",
         "• `/mailalerts on`: what comes back, told in a channel. Invite me there first: `/invite @Piecewise`",
     ]
-    blocks = [section(said), section("\n".join(lines)), context("I post in a channel only where somebody asks, or turned alerts on.")]
+    blocks = [
+        section(said),
+        section("\n".join(lines)),
+        context("I post in a channel only where somebody asks, or turned alerts on."),
+    ]
     return Message(f"{said} {' '.join(lines)}", blocks)

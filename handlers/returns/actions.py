@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from handlers.charts.values import States
 from handlers.context import kept, replies
-from handlers.context.asker import today_of
 from handlers.context.lookups import campaign_of, piece_of
+from handlers.context.refreshing import as_known
 from handlers.context.services import Request, Services
 from handlers.errors import Outage, Outdated, Refusal, Trouble
 from handlers.forecast import queries as forecast_queries
@@ -90,8 +90,9 @@ async def show_map(services: Services, request: Request, value: str) -> None:
     rows = returns_view.rates_by_state(places, mailed)
     message = returns_view.map_answer(campaign, rows)
     if any(back for _, back, _ in rows):
-        day = formatting.day(await today_of(services, request))
-        states = States(campaign.facts.name, returns_view.map_headline(rows), tuple(rows), day)
+        known = as_known(services, request.workspace).as_of or services.clock.now()
+        moment = formatting.day(known.astimezone(services.policy.zone).date())
+        states = States(campaign.facts.name, returns_view.map_headline(rows), tuple(rows), moment)
         png = await services.renderer.states(states)
         message = replace(message, picture=Picture(png, message.text, f"Returns of {campaign.facts.name}"))
     place = replace(request, channel=asked.channel or ChannelId(request.user), thread=asked.thread or None)

@@ -28,7 +28,10 @@ def welcome(name: str) -> Message:
         "Open my *Home* tab at the top of this conversation for three quick steps.\n"
         "1. Connect the mail account  ·  2. Switch on its webhook  ·  3. Tell me which channel to alert"
     )
-    return Message(text, [section(text), section(steps), context("I post in a channel only where somebody asks, or turned alerts on.")])
+    return Message(
+        text,
+        [section(text), section(steps), context("I post in a channel only where somebody asks, or turned alerts on.")],
+    )
 
 
 def connect_form(platform: Profile, regions: Mapping[str, str], region: str = "", note: str = "") -> Block:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from handlers.context.access import require_insider, require_shown
 from handlers.context.asker import today_of
 from handlers.context.lookups import campaign_of
+from handlers.context.refreshing import as_known
 from handlers.context.services import Request, Services
 from handlers.status import compare_view
 from handlers.status.compare_view import Side
@@ -110,7 +111,9 @@ async def message(services: Services, request: Request, those: Comparing) -> Mes
     one = await _side(services, request, those.campaign, ranges.name_days(Days(those.first, those.last)))
     two = ranges.name_days(Days(those.other_first, those.other_last))
     other = await _side(services, request, those.other, two)
-    moment = formatting.moment(services.clock.now(), services.policy.zone)
+    # Nothing is read anew for it.
+    known = as_known(services, request.workspace).as_of or services.clock.now()
+    moment = formatting.moment(known, services.policy.zone)
     picture = await services.renderer.pair(compare_view.pair_of(one, other, moment))
     return compare_view.answer(one, other, today, picture)
 

@@ -273,13 +273,24 @@ def test_the_palette_holds_white_and_nothing_else_that_is_nearly_white() -> None
     assert len(colors) <= 256
 
 
-def test_where_the_title_has_one_line_its_days_are_kept() -> None:
-    said = "50% delivered, 44% waiting for a scan, 12,900 came back, 1,200 were cancelled, and so on and so on"
+@pytest.mark.parametrize(
+    ("name", "said", "last"),
+    [
+        ("Holiday postcards for members", "50% delivered, 44% waiting for a scan, 12,900 came back, and so on and so on",
+         "… · Ordered Oct 28 – Nov 27, 2026"),
+        ("Holiday postcards for members " * 4, "50% delivered, 44% waiting for a scan", "Ordered Oct 28 – Nov 27, 2026"),
+        ("Holiday postcards", "Half is there", "Nov 27, 2026"),
+    ],
+)  # fmt: skip
+def test_where_a_title_is_too_long_its_days_are_kept(name: str, said: str, last: str) -> None:
     figure = canvas.sheet()
-    canvas.write_head(figure, "Holiday postcards for members · Ordered Oct 28 – Nov 27, 2026", said)
-    shown = [one.get_text() for one in figure.get_children() if isinstance(one, Text)]
-    assert shown[0].endswith("… · Ordered Oct 28 – Nov 27, 2026"), shown
-    assert shown[0].startswith("Holi")
+    canvas.write_head(figure, f"{name} · Ordered Oct 28 – Nov 27, 2026", said)
+    shown = [
+        one.get_text() for one in figure.get_children() if isinstance(one, Text) and one.get_fontweight() != "bold"
+    ]
+    title = [one for one in shown if one not in said]
+    assert title[0].startswith("Holi")
+    assert title[-1].endswith(last), title
 
 
 def test_names_and_message_share_four_lines() -> None:

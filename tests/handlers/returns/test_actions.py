@@ -1,5 +1,6 @@
 """The returns desk: what it counts, what is checked, and what people note of it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -81,12 +82,14 @@ async def test_a_range_lists_the_campaigns_with_returns_alone(office: Office) ->
 async def test_the_map_goes_to_the_thread_of_the_desk_or_to_the_person(office: Office) -> None:
     campaign = await returned(office, 3)
     office.clock.pass_time(minutes=10)
+    office.note(polled_at=office.clock.now() - timedelta(days=2))
     await actions.show_map(
         office.services, office.request(), write(ReturnsOf.behind(campaign.id, None, ChannelId("C0ELSE"), "1.1"))
     )
     assert (office.slack.last.way, office.slack.last.place, office.slack.last.thread) == ("post", "C0ELSE", "1.1")
     (states,) = [one for one in office.drawn if isinstance(one, States)]
     assert [row[1:] for row in states.rows] == [(3, 4)]
+    assert states.caption == "Oct 31, 2026", "as old as what is known"
     await actions.show_map(office.services, office.request(), write(ReturnsOf(campaign.id)))
     assert (office.slack.last.place, office.slack.last.thread) == (ANA, None)
 
