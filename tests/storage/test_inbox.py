@@ -285,3 +285,25 @@ def test_what_is_left_lying_of_some_holds_up_no_other(
     assert inbox.merge(turn, lambda _connection, taken: got.extend(taken)) == 1
     assert [one.call.workspace_id for one in got] == [last]
     assert inbox.merge(turn, lambda _connection, taken: got.extend(taken)) == 0
+
+
+def test_what_another_process_is_merging_holds_up_no_other_workspace(table: Database, clock: FakeClock) -> None:
+    """The other one stands still in its transaction, and holds every call of those whose turn it is."""
+    inbox = inbox_of(table)
+    whose = [table.write(workspaces.ensure, f"T{n}", "Acme", "USD").id for n in range(WIDE * 2 + 1)]
+    inbox.append([Call(one, clock.now(), "stannp", b"x") for one in whose])
+    held, got = list[int](), list[int]()
+
+    def hold(_connection: Connection, taken: Sequence[Taken]) -> None:
+        held.extend(one.call.workspace_id for one in taken)
+        with ThreadPoolExecutor(1) as other:
+            turn = Turn()
+            while other.submit(
+                inbox.merge, turn, lambda _connection, more: got.extend(one.call.workspace_id for one in more)
+            ).result(30):
+                pass
+
+    assert inbox.merge(Turn(), hold) == WIDE
+    assert held == whose[:WIDE]
+    assert got == whose[WIDE:]
+    assert inbox.merge(Turn(), hold) == 0
