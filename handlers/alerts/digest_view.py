@@ -24,10 +24,10 @@ from handlers.text.messages import (
     header,
     section,
 )
-from handlers.text.mixes import counts_text, headline
+from handlers.text.mixes import counts_text, headline, share_of_mailed
 from handlers.text.status_styles import STYLES
 from storage.records import Mix, Money, StoredCampaign
-from storage.statuses import Status
+from storage.statuses import MAILED, Status
 
 LISTED: Final = 10
 #: Of a campaign's name in an alarm.
@@ -115,10 +115,9 @@ class Alarm:
     """A campaign's returns crossed what the channel chose. `usual` is the share of the account's other mail."""
 
     campaign: StoredCampaign
-    returned: int
-    mailed: int
+    mix: Mix
     limit: int
-    usual: float | None
+    usual: str | None
 
 
 def alarm(raised: Sequence[Alarm]) -> Message:
@@ -140,13 +139,13 @@ def alarm(raised: Sequence[Alarm]) -> Message:
 
 
 def _alarm_line(raised: Alarm) -> str:
-    share = formatting.share(raised.returned, raised.mailed)
-    usual = "" if raised.usual is None else f" Your other mail: {round(100 * raised.usual)}%."
+    share = share_of_mailed(raised.mix, Status.RETURNED)
+    usual = "" if raised.usual is None else f" Your other mail: {escape(raised.usual)}."
     name = escape(clip_plain(raised.campaign.facts.name, NAME))
+    back, mailed = formatting.count(raised.mix.of(Status.RETURNED)), formatting.count(raised.mix.of(*MAILED))
     return (
-        f":rotating_light: *{name}*: {formatting.count(raised.returned)} of "
-        f"{formatting.count(raised.mailed)} mailed came back ({escape(share)}).{usual} This channel asked to hear "
-        f"about more than {raised.limit}%."
+        f":rotating_light: *{name}*: {back} of {mailed} mailed came back ({escape(share)}).{usual} This channel asked "
+        f"to hear about more than {raised.limit}%."
     )
 
 

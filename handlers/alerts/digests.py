@@ -253,7 +253,7 @@ def alarms(subscription: ChannelSubscription, account: AccountState, state: Stat
             and campaign.id not in state.alarmed
         ):
             usual = forecast_queries.share_returned(_without(everything, mix))
-            found.append(Alarm(campaign, back, mailed, limit, usual))
+            found.append(Alarm(campaign, mix, limit, usual))
     return found
 
 
@@ -347,11 +347,13 @@ async def _tell_curve(
     under_way = [line for line in lines if line.mix.of(*UNDER_WAY)]
     if not under_way:
         return
-    campaign = max(under_way, key=lambda line: line.mix.of(*UNDER_WAY)).campaign
+    most = max(under_way, key=lambda line: line.mix.of(*UNDER_WAY))
+    campaign = most.campaign
     told = await services.memory.read(lambda _: model.worked_out(account.mail.of(campaign.id)))
     if told:
-        picture = await services.renderer.curve(Curve.of(campaign.facts.name, status_view.curve_headline(told), told))
-        message = status_view.curve_answer(campaign, told, picture, services.platform.name)
+        curve = Curve.of(campaign.facts.name, status_view.curve_headline(told), told, most.mix)
+        picture = await services.renderer.curve(curve)
+        message = status_view.curve_answer(campaign, told, most.mix, picture, services.platform.name)
         await _post(services, held, message, thread)
 
 

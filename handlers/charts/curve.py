@@ -12,7 +12,6 @@ from matplotlib.patches import Polygon
 from handlers.charts import canvas
 from handlers.charts.canvas import EDGE, HAIR, SMALL, WIDTH, write
 from handlers.charts.values import Curve
-from handlers.forecast.model import Point
 from handlers.text.status_styles import INK, QUIET, STYLES
 from storage.statuses import Status
 
@@ -60,7 +59,7 @@ def figure_of(curve: Curve) -> Figure:
         line = [(x, height(p.actual)) for x, p in placed if p.actual is not None]
         x, y = spot_of_name([(x, (height(low), height(high))) for x, (low, high) in usual], line, curve.usual, top)
         write(figure, x, y, curve.usual, SMALL, color=QUIET, ha="right")
-    _draw_line(figure, curve.points, across, height, top)
+    _draw_line(figure, curve, across, height, top)
     _name_days(figure, curve, across)
     return figure
 
@@ -128,21 +127,21 @@ def _draw_band(figure: Figure, band: Band, color: str, height: Height) -> None:
     figure.add_artist(Polygon(edge, facecolor=color, edgecolor="none", transform=None))
 
 
-def _draw_line(figure: Figure, points: tuple[Point, ...], across: list[float], height: Height, top: float) -> None:
-    seen = [(x, height(p.actual), p.actual) for x, p in zip(across, points, strict=True) if p.actual is not None]
+def _draw_line(figure: Figure, curve: Curve, across: list[float], height: Height, top: float) -> None:
+    seen = [(x, height(p.actual)) for x, p in zip(across, curve.points, strict=True) if p.actual is not None]
     if not seen:
         return
     color = STYLES[Status.DELIVERED].color
     marks = {"marker": "o", "markersize": 5} if len(seen) < MARKED else {}
     xs, ys = [one[0] for one in seen], [one[1] for one in seen]
     figure.add_artist(Line2D(xs, ys, color=color, linewidth=3, transform=None, **marks))  # type: ignore[arg-type]
-    x, y, share = seen[-1]
+    x, y = seen[-1]
     # Today's mark, and how far it is, directly at the line's end.
     figure.add_artist(Line2D((x, x), (BOTTOM, y), color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)), transform=None))
     side = "right" if x > (LEFT + RIGHT) / 2 else "left"
     shift = -20 if side == "right" else 20
     y = height_of_share(x, y, top)
-    write(figure, x + shift, y, f"{round(100 * share)}%", SMALL, weight="bold", color=color, ha=side)
+    write(figure, x + shift, y, curve.now, SMALL, weight="bold", color=color, ha=side)
 
 
 def _name_days(figure: Figure, curve: Curve, across: list[float]) -> None:

@@ -1,14 +1,16 @@
 """What the pictures show, as values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from handlers.forecast import model
 from handlers.forecast.model import Forecast, Point
-from handlers.text import formatting
+from handlers.text.mixes import rows_of, share_of_mailed
 from handlers.text.status_styles import OTHER_COLOR, OTHER_LABEL, STYLES
 from storage.records import Mix
-from storage.statuses import LIFECYCLE
+from storage.statuses import LIFECYCLE, Status
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Pie:
     @property
     def mix(self) -> Mix:
         """Its numbers by status."""
-        return Mix(dict(zip(LIFECYCLE, self.counts, strict=True)), self.other)
+        return _mix_of((*self.counts, self.other))
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,20 @@ class Pair:
     def rows(self) -> list[tuple[str, str, tuple[str, str]]]:
         """Label, color and the two shares of each status that holds a piece on either side."""
         looks = [(STYLES[status].label, STYLES[status].color) for status in LIFECYCLE] + [(OTHER_LABEL, OTHER_COLOR)]
-        shares = [formatting.shares(counts) for counts in self.counts]
-        found = zip(looks, zip(*self.counts, strict=True), zip(*shares, strict=True), strict=True)
-        return [(label, color, both) for (label, color), numbers, both in found if any(numbers)]
+        shares = [{row.label: row.share for row in rows_of(_mix_of(counts))} for counts in self.counts]
+        found = zip(looks, zip(*self.counts, strict=True), strict=True)
+        held = [look for look, numbers in found if any(numbers)]
+        one, other = shares
+        return [(label, color, (one.get(label, NONE), other.get(label, NONE))) for label, color in held]
+
+
+#: The share of a status that holds no piece.
+NONE: Final = "0%"
+
+
+def _mix_of(counts: Sequence[int]) -> Mix:
+    *known, other = counts
+    return Mix(dict(zip(LIFECYCLE, known, strict=True)), other)
 
 
 @dataclass(frozen=True)
@@ -60,11 +73,14 @@ class Curve:
     today: date
     #: What the pale band is.
     usual: str = "usual"
+    #: What stands at the line's end: the share delivered now, as it is said everywhere else.
+    now: str = ""
 
     @classmethod
-    def of(cls, title: str, message: str, told: Forecast) -> "Curve":
+    def of(cls, title: str, message: str, told: Forecast, mix: Mix) -> "Curve":
         usual = "usual" if told.outlook.is_own else "USPS's 4–7 days"
-        return cls(title, message, tuple(model.points(told)), told.today, usual)
+        now = share_of_mailed(mix, Status.DELIVERED)
+        return cls(title, message, tuple(model.points(told)), told.today, usual, now)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from handlers.forecast import model
 from handlers.forecast.model import Forecast, Outlook
+from handlers.text.mixes import share_of_mailed
 from storage.queries import transits
 from storage.records import CampaignId, Mix, StoredCampaign, StoredPiece, Transit, WorkspaceId
 from storage.statuses import MAILED, Status
@@ -104,10 +105,9 @@ def of_campaign(
     return account(connection, workspace_id, today).of(campaign_id)
 
 
-def share_returned(others: Mix) -> float | None:
+def share_returned(others: Mix) -> str | None:
     """The share of mailed pieces that usually comes back, of the other campaigns; None before there is a usual."""
-    mailed = others.of(*MAILED)
-    return others.of(Status.RETURNED) / mailed if mailed >= ENOUGH_MAILED else None
+    return share_of_mailed(others, Status.RETURNED) if others.of(*MAILED) >= ENOUGH_MAILED else None
 
 
 def form_of(those: list[Transit]) -> str:

@@ -98,15 +98,16 @@ def expected(progress: Progress, window: tuple[date, date], today: date, platfor
     return f"{said[0].upper()}{said[1:]}."
 
 
-def points(told: Forecast) -> list[str]:
-    """A line for each day of the curve."""
+def points(told: Forecast, now: str) -> list[str]:
+    """A line for each day of the curve. `now`: the share delivered today, as it is said everywhere else."""
     usual = "usually" if told.outlook.is_own else "by USPS's window"
-    return [_point(one, told.today, usual) for one in model.points(told)]
+    return [_point(one, told.today, usual, now) for one in model.points(told)]
 
 
-def _point(one: Point, today: date, known: str) -> str:
+def _point(one: Point, today: date, known: str, now: str) -> str:
     usual = f"{known} {_between(*one.usual)}"
-    actual = "" if one.actual is None else f"*{round(100 * one.actual)}%* · "
+    share = now if one.day == today else f"{round(100 * (one.actual or 0))}%"
+    actual = "" if one.actual is None else f"*{escape(share)}* · "
     if one.day < today:
         return f"{formatting.day_near(one.day, today)}: {actual}{usual}"
     return f"{formatting.day_near(one.day, today)}: {actual}expected {_between(one.low, one.high)} · {usual}"

@@ -38,6 +38,7 @@ from handlers.text.messages import (
     section,
     select,
 )
+from handlers.text.mixes import share_of_mailed
 from handlers.text.parsing import Range
 from handlers.track.view import full_name, recipient
 from storage.queries.piece_pages import PieceFilter
@@ -79,7 +80,7 @@ class Returns:
     campaign: StoredCampaign
     mix: Mix
     #: The share of the account's other mail that came back; None before there is a usual.
-    usual: float | None
+    usual: str | None
     places: Counter[Place]
     page: Sequence[StoredPiece]
     notes: Mapping[PieceId, Note]
@@ -160,14 +161,14 @@ def _campaign_line(line: CampaignLine) -> Block:
     return section(said, button("Open", Action.RETURNS_PUSH, value, spoken=f"What came back of {name}"))
 
 
-def rate_text(mix: Mix, usual: float | None) -> str:
+def rate_text(mix: Mix, usual: str | None) -> str:
     """How much came back, beside what usually does."""
     mailed, back = mix.of(*MAILED), mix.of(Status.RETURNED)
     if not mailed:
         return "Nothing has been mailed yet."
     said = f"*{formatting.count(back)}* of {formatting.count(mailed)} mailed came back"
-    said += f" (*{escape(formatting.share(back, mailed))}*)."
-    return said if usual is None else f"{said} Your other mail: {round(100 * usual)}%."
+    said += f" (*{escape(share_of_mailed(mix, Status.RETURNED))}*)."
+    return said if usual is None else f"{said} Your other mail: {escape(usual)}."
 
 
 def handled_text(handled: int, back: int) -> str:
@@ -277,12 +278,13 @@ def rates_by_state(places: Counter[Place], mailed: Mapping[str, int]) -> list[tu
     return sorted(rows, key=lambda row: (row[2] < TELLING, -row[1] / row[2], -row[1], row[0]))
 
 
-def map_headline(rows: Sequence[tuple[str, int, int]]) -> str:
+def map_headline(mix: Mix, rows: Sequence[tuple[str, int, int]]) -> str:
     """What the map says: how much came back, and where the most did for what was mailed there."""
-    back, mailed = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    back, mailed = mix.of(Status.RETURNED), mix.of(*MAILED)
     if not back:
         return "Nothing came back"
-    said = f"{formatting.count(back)} of {formatting.count(mailed)} came back ({formatting.share(back, mailed)})"
+    share = share_of_mailed(mix, Status.RETURNED)
+    said = f"{formatting.count(back)} of {formatting.count(mailed)} came back ({share})"
     # Of a handful of pieces one return is a high rate and says nothing.
     known = [row for row in rows if row[2] >= TELLING and row[1]]
     return f"{said}, most often from {known[0][0]}" if len(known) > 1 else said
@@ -301,7 +303,7 @@ def map_shown(channel: ChannelId, thread: str, *, for_all: bool) -> str:
     return f"The returns by state are posted in <#{channel}>{', in the thread of the answer' if thread else ''}."
 
 
-def map_answer(campaign: StoredCampaign, rows: Sequence[tuple[str, int, int]]) -> Message:
+def map_answer(campaign: StoredCampaign, mix: Mix, rows: Sequence[tuple[str, int, int]]) -> Message:
     """Returns by state, in words; the picture comes beside."""
     name = campaign.facts.name
     counted = [
@@ -309,7 +311,7 @@ def map_answer(campaign: StoredCampaign, rows: Sequence[tuple[str, int, int]]) -
         for state, back, of in rows
         if back
     ]
-    said = f"{map_headline(rows)}."
+    said = f"{map_headline(mix, rows)}."
     blocks = [header(f"Returns of {name}"), section(f"*{escape(said)}*")]
     blocks += [context(clip(escape(" · ".join(counted)), FIELD))] if counted else []
     return Message(

@@ -21,7 +21,8 @@ from handlers.text import codec, parsing
 from handlers.text.buttons import Comparing, OneCampaign, OtherDates, carried
 from handlers.text.codec import read
 from handlers.text.parsing import Range
-from storage.records import CampaignId
+from storage.queries import mail as queries
+from storage.records import CampaignId, Mix
 
 
 async def pick_campaign(services: Services, request: Request, value: str) -> None:
@@ -93,13 +94,14 @@ async def delivery_curve(services: Services, request: Request, value: str) -> No
     await counting.bring_up_to_date(services, request.workspace.id, campaign.id)
     today = await asker.today_of(services, request)
 
-    def look(connection: Connection) -> Forecast | None:
-        return model.worked_out(forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today))
+    def look(connection: Connection) -> tuple[Forecast | None, Mix]:
+        told = forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today)
+        return model.worked_out(told), queries.mix(connection, request.workspace.id, campaign.id)
 
-    told = await services.memory.read(look)
+    told, mix = await services.memory.read(look)
     picture = None
     if told:
-        curve = Curve.of(campaign.facts.name, status_view.curve_headline(told), told)
+        curve = Curve.of(campaign.facts.name, status_view.curve_headline(told), told, mix)
         picture = await services.renderer.curve(curve)
-    message = status_view.curve_answer(campaign, told, picture, services.platform.name)
+    message = status_view.curve_answer(campaign, told, mix, picture, services.platform.name)
     await replies.to_channel(services, replace(request, thread=request.message_ts or None), message)

@@ -12,6 +12,7 @@ from handlers.text import formatting
 from handlers.text.buttons import Action, Comparing
 from handlers.text.codec import write
 from handlers.text.messages import TEXT, Block, Message, Picture, button, clip, context, escape, header, section
+from handlers.text.mixes import share_of_mailed
 from storage.records import Mix
 from storage.statuses import FINAL, MAILED, Status
 
@@ -24,6 +25,8 @@ APART: Final = 1
 FEW: Final = 50
 
 CHANCE: Final = "Chance: in one of twenty comparisons of like mail a difference this large comes by itself."
+
+OF_MAILED: Final = "The sentences above count what was mailed; the numbers below count every piece."
 
 FORMS: Final = "`/mailstatus Spring vs Fall` or `/mailstatus this month vs last month`"
 
@@ -49,6 +52,10 @@ class Side:
     @property
     def mailed(self) -> int:
         return self.mix.of(*MAILED)
+
+    def share(self, *statuses: Status) -> str:
+        """How many of the mailed pieces stand there, in per cents."""
+        return share_of_mailed(self.mix, *statuses)
 
     def part(self, status: Status) -> int:
         """How many of the mailed pieces stand there."""
@@ -81,6 +88,9 @@ def answer(one: Side, other: Side, today: date, picture: bytes | None) -> Messag
     numbers = "\n".join(lines)
     chanced = [context(CHANCE)] if any("chance" in line for line in said) else []
     counts = f"{_count(one)} vs {_count(other)}"
+    if any(0 < side.mailed < side.mix.total for side in (one, other)):
+        # Else one status would have two per cents here, and nobody could tell why.
+        counts += f". {OF_MAILED}"
     blocks = [
         header(title),
         section(f"*{escape(said[0])}*" + "".join(f"\n{escape(line)}" for line in said[1:])),
@@ -126,7 +136,7 @@ def _nothing(empty: Sequence[Side]) -> str:
 def _deliveries(one: Side, other: Side, today: date) -> str:
     if _verdict(Status.DELIVERED, one, other, today) is not None:
         return _share("delivered", Status.DELIVERED, one, other, today)
-    parts = [f"{formatting.share(side.part(Status.DELIVERED), side.mailed)} of {side.said}" for side in (one, other)]
+    parts = [f"{side.share(Status.DELIVERED)} of {side.said}" for side in (one, other)]
     return f"{parts[0]} and {parts[1]} delivered, but {_why_early(one, other, today)}"
 
 
@@ -139,12 +149,12 @@ def _why_early(one: Side, other: Side, today: date) -> str:
             f"compare deliveries when both are complete."
         )
     most = max((one, other), key=lambda side: side.under_way / side.mailed)
-    share = formatting.share(most.under_way, most.mailed)
+    share = most.share(*(MAILED - FINAL))
     return f"{share} of {most.said} is still on its way: too early to compare deliveries."
 
 
 def _share(verb: str, status: Status, one: Side, other: Side, today: date) -> str:
-    shares = [formatting.share(side.part(status), side.mailed) for side in (one, other)]
+    shares = [side.share(status) for side in (one, other)]
     if shares[0] == shares[1]:
         # What reads the same is not called different, nor chance.
         of_both = f"{shares[0]} of both" if one.part(status) or other.part(status) else "None of either"

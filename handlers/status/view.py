@@ -25,7 +25,7 @@ from handlers.text.messages import (
     quote,
     section,
 )
-from handlers.text.mixes import counts_text, headline
+from handlers.text.mixes import counts_text, headline, share_of_mailed
 from handlers.text.parsing import Range
 from handlers.text.status_styles import OTHER_LABEL
 from storage.records import CampaignId, CampaignStage, Mix, Money, StoredCampaign
@@ -238,11 +238,13 @@ def curve_headline(told: Forecast) -> str:
     return f"{said}, {pace}" if pace else said
 
 
-def curve_answer(campaign: StoredCampaign, told: Forecast | None, picture: bytes | None, platform: str) -> Message:
+def curve_answer(
+    campaign: StoredCampaign, told: Forecast | None, mix: Mix, picture: bytes | None, platform: str
+) -> Message:
     """The campaign's way day by day, beside what is expected and usual: as a picture, whose words are its alt text."""
     name = campaign.facts.name
     said = f"{curve_headline(told)}." if told else "Nothing has been handed to USPS yet."
-    lines = words.points(told) if told else []
+    lines = words.points(told, share_of_mailed(mix, Status.DELIVERED)) if told else []
     progress, due = model.progress(told) if told else None, model.landing(campaign)
     summary = f"*Expected* {words.expected(progress, due, told.today, platform)}" if told and progress and due else ""
     news = words.moved(told) if told else ""

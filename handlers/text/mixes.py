@@ -8,7 +8,7 @@ from handlers.text import formatting
 from handlers.text.messages import escape
 from handlers.text.status_styles import OTHER_COLOR, OTHER_EMOJI, OTHER_LABEL, OTHER_SQUARE, STYLES
 from storage.records import Mix
-from storage.statuses import Status
+from storage.statuses import MAILED, Status
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,22 @@ def _row(status: Status | None, number: int, whole: int, share: str) -> Row:
         return Row(None, OTHER_LABEL, OTHER_EMOJI, OTHER_COLOR, OTHER_SQUARE, number, whole, share)
     style = STYLES[status]
     return Row(status, style.label, style.emoji, style.color, style.square, number, whole, share)
+
+
+def share(mix: Mix, *statuses: Status) -> str:
+    """How many of all its pieces stand there, in per cents: the figure that the pie shows beside them."""
+    there = [row for row in rows_of(mix) if row.status in statuses]
+    return formatting.percent(sum(row.whole for row in there), sum(row.number for row in there), mix.total)
+
+
+def share_of_mailed(mix: Mix, *statuses: Status) -> str:
+    """The same of what was mailed: the pie's own figure once all of it was."""
+    return share(mailed_part(mix), *statuses)
+
+
+def mailed_part(mix: Mix) -> Mix:
+    """Its pieces that were handed over."""
+    return Mix({status: mix.of(status) for status in MAILED})
 
 
 def counts_text(mix: Mix) -> str:

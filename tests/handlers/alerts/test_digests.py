@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.alerts import digests
+from handlers.alerts import digest_view, digests
 from handlers.alerts.digests import AccountState, alarms, is_due, morning_of, quiet_hours
 from handlers.alerts.state import State
 from handlers.errors import ChannelClosed, NotInChannel, SlackDown, Trouble
@@ -88,7 +88,7 @@ def test_five_percent_itself_is_no_alarm(back: int, of: int, raised: bool) -> No
 
 def test_an_alarm_tells_what_is_usual_of_the_other_campaigns() -> None:
     (found,) = alarms(channel(), account(mailed(10, 100), mailed(2, 100)), State())
-    assert (found.campaign.id, found.returned, found.mailed, found.limit, found.usual) == (FIRST, 10, 100, 5, 0.02)
+    assert (found.campaign.id, found.mix, found.limit, found.usual) == (FIRST, mailed(10, 100), 5, "2%")
     (alone,) = alarms(channel(), account(mailed(10, 100)), State())
     assert alone.usual is None
 
@@ -96,7 +96,7 @@ def test_an_alarm_tells_what_is_usual_of_the_other_campaigns() -> None:
 def test_what_belongs_to_no_campaign_is_no_part_of_what_is_usual() -> None:
     state = account(mailed(10, 100), mailed(2, 100))
     state.mixes[NO_CAMPAIGN] = mailed(90, 100)
-    assert alarms(channel(), state, State())[0].usual == 0.02
+    assert alarms(channel(), state, State())[0].usual == "2%"
 
 
 def test_each_campaign_alarms_once_and_only_where_it_is_heard_of() -> None:
@@ -111,7 +111,8 @@ def test_each_campaign_alarms_once_and_only_where_it_is_heard_of() -> None:
 
 def test_pieces_that_were_not_mailed_do_not_count() -> None:
     waiting = Mix({Status.RECEIVED: 1000, Status.CANCELLED: 50, Status.DELIVERED: 94, Status.RETURNED: 6})
-    assert alarms(channel(), account(waiting), State())[0].mailed == 100
+    (found,) = alarms(channel(), account(waiting), State())
+    assert "6 of 100 mailed came back (6%)" in digest_view.alarm([found]).text
 
 
 # ---- When -------------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_a_week_lists_its_campaigns_up_to_ten() -> None:
 
 
 def test_alarms_name_the_share_the_usual_and_the_limit() -> None:
-    one = Alarm(campaign(name="A & B"), 12, 200, 5, 0.024)
+    one = Alarm(campaign(name="A & B"), Mix({B: 12, D: 188}), 5, "2%")
     message = digest_view.alarm([one])
     assert lines(message)[0] == (
         ":rotating_light: *A &amp; B*: 12 of 200 mailed came back (6%). Your other mail: 2%. This channel asked to hear "

@@ -65,6 +65,6 @@ def test_digests_and_alarms(since: dict[str, int], number: int, campaign: Stored
     fine(
         digest_view.week([status_view.CampaignLine(campaign, mix)] * 30, mix, Money(Decimal(number)), date(2026, 11, 2))
     )
-    for usual in (0.021, None):
-        raised = digest_view.Alarm(campaign, number, number + 1, 5, usual)
+    for usual in ("2%", None):
+        raised = digest_view.Alarm(campaign, mix, 5, usual)
         fine(digest_view.alarm([raised]), digest_view.alarm([raised] * 30))

@@ -60,6 +60,12 @@ def points(number: int, known: int) -> tuple[Point, ...]:
     )
 
 
+def a_curve(title: str, message: str, points: tuple[Point, ...], today: date, usual: str = "usual") -> Curve:
+    """With the share at its line's end."""
+    known = [point.actual for point in points if point.actual is not None]
+    return Curve(title, message, points, today, usual, f"{100 * known[-1]:.0f}%" if known else "")
+
+
 MIXED = Pie(
     "Spring lapsed", "Nov 2, 2026, 5:42 PM CST", counts(handed_over=200, delivered=899, returned=30, cancelled=1), 9
 )
@@ -71,12 +77,12 @@ PICTURES: dict[str, tuple[Callable[[Any], bytes], Any]] = {
     "a pie of millions": (pie.draw, Pie("🎄", "now", counts(delivered=61_234_567, in_transit=61_234_567), 0)),
     "a pair": (pair.draw, Pair(("Spring", "Fall, which has a long name that is cut"), ((*BOTH[0], 0), (*BOTH[1], 4)))),
     "a pair of nothing": (pair.draw, Pair(("Spring", "Fall"), ((*counts(), 0), (*counts(delivered=1), 0)), "Nov 27, 2026, 2:47 PM CST")),
-    "a curve": (curve.draw, Curve("Spring", "40% delivered, ahead of usual", points(12, 6), day(5))),
-    "a curve on its first day": (curve.draw, Curve("Spring", "Nothing yet", points(9, 1), day(0), "USPS's 4–7 days")),
-    "a curve on its last day": (curve.draw, Curve("Spring", "All there", points(9, 9), day(8))),
-    "a long curve": (curve.draw, Curve("Spring", "Long", points(40, 35), day(34))),
-    "a curve of the past": (curve.draw, Curve("Spring", "Long over", points(5, 5), day(60))),
-    "a curve of one day": (curve.draw, Curve("Spring", "One day", points(1, 0), day(0))),
+    "a curve": (curve.draw, a_curve("Spring", "40% delivered, ahead of usual", points(12, 6), day(5))),
+    "a curve on its first day": (curve.draw, a_curve("Spring", "Nothing yet", points(9, 1), day(0), "USPS's 4–7 days")),
+    "a curve on its last day": (curve.draw, a_curve("Spring", "All there", points(9, 9), day(8))),
+    "a long curve": (curve.draw, a_curve("Spring", "Long", points(40, 35), day(34))),
+    "a curve of the past": (curve.draw, a_curve("Spring", "Long over", points(5, 5), day(60))),
+    "a curve of one day": (curve.draw, a_curve("Spring", "One day", points(1, 0), day(0))),
     "states": (states.draw, States("Returns", "Texas leads", (("TX", 9, 100), ("NY", 1, 100), ("CA", 0, 50), ("", 3, 10), ("FL", 0, 0), ("WA", 1, 1000), ("OR", 2, 1000)))),
     "states of few returns": (states.draw, States("Returns", "Hardly any", (("TX", 1, 100), ("OR", 0, 90)), "Nov 27, 2026")),
 }  # fmt: skip
@@ -319,7 +325,8 @@ def test_a_picture_takes_its_numbers_from_what_it_shows() -> None:
     assert (made.counts, made.other) == (counts(delivered=3, returned=1), 2)
     assert (made.mix.of(Status.DELIVERED), made.mix.other) == (3, 2)
     told = told_of(a_campaign(99, MONDAY - timedelta(days=5)), history(3))
-    shown = Curve.of("Spring", "says", told)
+    shown = Curve.of("Spring", "says", told, Mix({Status.DELIVERED: 3, Status.RETURNED: 1}))
     assert (shown.points, shown.today, shown.usual) == (tuple(model.points(told)), MONDAY, "usual")
+    assert shown.now == "75%"
     bare = told_of(a_campaign(99, MONDAY - timedelta(days=5), form=LETTER), [])
-    assert Curve.of("Spring", "says", bare).usual == "USPS's 4–7 days"
+    assert Curve.of("Spring", "says", bare, mix).usual == "USPS's 4–7 days"

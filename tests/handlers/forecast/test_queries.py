@@ -71,8 +71,8 @@ def test_a_booked_campaign_is_foretold_from_its_mailing_date_or_today(days: int 
     assert Account([], MONDAY).planned(stored()).outlook.form == ""
 
 
-@pytest.mark.parametrize(("returned", "delivered", "share"), [(5, 45, 0.1), (5, 44, None), (0, 50, 0.0)])
-def test_a_share_of_returns_is_usual_from_fifty_pieces_on(returned: int, delivered: int, share: float | None) -> None:
+@pytest.mark.parametrize(("returned", "delivered", "share"), [(5, 45, "10%"), (5, 44, None), (0, 50, "0%")])
+def test_a_share_of_returns_is_usual_from_fifty_pieces_on(returned: int, delivered: int, share: str | None) -> None:
     mix = Mix({Status.RETURNED: returned, Status.DELIVERED: delivered, Status.RECEIVED: 900})
     assert queries.share_returned(mix) == share
 

@@ -77,13 +77,13 @@ def test_what_moved_since_yesterday_is_told() -> None:
 
 def test_lines_of_the_curve_carry_what_is_usual_and_from_today_on_what_is_expected() -> None:
     told = told_of(a_campaign(99, MONDAY - timedelta(days=5)), history(6))
-    lines = words.points(told)
+    lines = words.points(told, "31%")
     split = (told.today - told.first).days
     assert all("expected" not in line for line in lines[:split])
     assert all("expected" in line for line in lines[split:])
     assert all("usually" in line for line in lines)
     bare = told_of([Transit(CampaignId(1), LETTER, MONDAY, None, 0, 100)], [])
-    assert all("by USPS's window" in line for line in words.points(bare))
+    assert all("by USPS's window" in line for line in words.points(bare, "0%"))
     assert max(point.usual[1] for point in model.points(bare)) == 1.0
 
 
@@ -168,11 +168,11 @@ def test_a_change_is_told_only_of_campaigns_of_its_own_format() -> None:
 
 def test_the_spread_of_a_day_is_said_once_where_it_has_none() -> None:
     told = told_of(a_campaign(99, MONDAY - timedelta(days=5)), history(6))
-    first, *_, last = words.points(told)
+    first, *_, last = words.points(told, "31%")
     assert first == "Oct 14: *0%* · usually 0%"
     assert re.fullmatch(r"Oct 2\d: expected 9\d(–\d\d)?% · usually 9\d–9\d%", last)
-    today = next(line for line in words.points(told) if line.startswith("Oct 19"))
-    assert re.fullmatch(r"Oct 19: \*\d+%\* · expected \d\d–\d\d% · usually \d\d–\d\d%", today)
+    today = next(line for line in words.points(told, "31%") if line.startswith("Oct 19"))
+    assert re.fullmatch(r"Oct 19: \*31%\* · expected \d\d–\d\d% · usually \d\d–\d\d%", today)
 
 
 class Foretold:

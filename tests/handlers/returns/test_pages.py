@@ -30,7 +30,7 @@ MIX = Mix({Status.DELIVERED: 95, Status.RETURNED: 5, Status.RECEIVED: 900})
 
 
 def desk(
-    number: int, after: CameBack | None = None, places: Counter[Place] | None = None, usual: float | None = None
+    number: int, after: CameBack | None = None, places: Counter[Place] | None = None, usual: str | None = None
 ) -> list[Any]:
     page = [replace(PIECE, id=PieceId(n), ref=str(n)) for n in range(1, number + 1)]
     return list(returns_view.desk(Returns(CAMPAIGN, MIX, usual, places or Counter(), page, {}, after=after))["blocks"])
@@ -63,7 +63,7 @@ def test_places_are_named_where_they_were_counted() -> None:
 def test_a_rate_is_of_what_was_mailed() -> None:
     assert "*5* of 100 mailed came back (*5%*)." in returns_view.rate_text(MIX, None)
     assert "Nothing has been mailed yet" in returns_view.rate_text(Mix({Status.RECEIVED: 3}), None)
-    assert "Your other mail: 2%" in returns_view.rate_text(MIX, 0.021)
+    assert "Your other mail: 2%" in returns_view.rate_text(MIX, "2%")
 
 
 def in_range(*backs: int) -> list[dict[str, Any]]:

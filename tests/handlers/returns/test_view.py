@@ -36,12 +36,12 @@ def test_the_returns_desk(
     places = Counter({Place(place, place[:3]): 5, Place("", ""): 1})
     note = Note(reason, "U0ANA" if reason else "", "U0ANA", NOW)
     notes = {piece.id: note for piece in page[::2]}
-    fine(returns_view.desk(returns_view.Returns(campaign, mix, 0.02, places, page, notes, ChannelId("C0OPS"), "1.1")))
+    fine(returns_view.desk(returns_view.Returns(campaign, mix, "2%", places, page, notes, ChannelId("C0OPS"), "1.1")))
     fine(
         returns_view.desk(returns_view.Returns(campaign, mix, None, Counter(), [], {}, after=CameBack(NOW, PieceId(3))))
     )
     rows = returns_view.rates_by_state(places, {place: 40, "TX": 30})
-    fine(returns_view.map_answer(campaign, rows))
+    fine(returns_view.map_answer(campaign, mix, rows))
     assert all(back <= mailed for _, back, mailed in rows)
     for piece in page[:3]:
         one = OneReturn(piece.id, campaign.id)

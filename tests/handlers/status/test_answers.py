@@ -278,7 +278,7 @@ def test_a_picture_comes_with_its_words() -> None:
 
 
 def test_without_a_forecast_the_curve_says_that_nothing_was_handed_over() -> None:
-    message = status_view.curve_answer(stored(handed_over_first=NOW, handed_over_last=NOW), None, None, "Pigeon")
+    message = status_view.curve_answer(stored(handed_over_first=NOW, handed_over_last=NOW), None, Mix(), None, "Pigeon")
     assert lines(message)[:2] == ["Delivery of Spring & 7", "*Nothing has been handed to USPS yet.*"]
     assert len(message.blocks) == 3
     assert message.text == "Delivery of Spring &amp; 7. Nothing has been handed to USPS yet."
