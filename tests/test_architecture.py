@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from statistics import median
@@ -34,9 +35,15 @@ SOURCES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in
 BOUNDARIES = {"bot/front/dispatcher.py", "bot/front/web.py", "bot/scheduler.py", "handlers/alerts/delivery.py"}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Read once for all tests, none of which changes it."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def trees() -> Iterator[tuple[str, ast.Module]]:
     for path in SOURCES:
-        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+        yield path.relative_to(ROOT).as_posix(), parsed(path)
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,12 @@ def spoken() -> Iterator[tuple[str, str]]:
                 yield f"{path.name}, line {number} of its prose", re.sub(r"`[^`]*`", "", line)
 
 
+@cache
+def everything_spoken() -> list[tuple[str, str]]:
+    """Read once for all words."""
+    return list(spoken())
+
+
 def docstrings(tree: ast.AST) -> set[int]:
     """The constants that are read by programmers alone."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -53,7 +60,7 @@ def docstrings(tree: ast.AST) -> set[int]:
 def faults(word: str) -> list[str]:
     """Where a word stands, as a word of its own."""
     pattern = re.compile(rf"(?<![\w/<:.-]){re.escape(word)}(?![\w/>-])", re.IGNORECASE)
-    return [f"{where}: {text.strip()[:120]}" for where, text in spoken() if pattern.search(text)]
+    return [f"{where}: {text.strip()[:120]}" for where, text in everything_spoken() if pattern.search(text)]
 
 
 @pytest.mark.parametrize(("word", "instead"), sorted(avoided().items()))

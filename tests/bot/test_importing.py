@@ -3,8 +3,6 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 import time
 import tracemalloc
 from datetime import UTC, date, datetime, timedelta
@@ -29,6 +27,7 @@ from storage.queries import mail as queries
 from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, UserId, Workspace, WorkspaceId
 from storage.schema.tables import changes, orphans, outbox, pieces
 from storage.statuses import Status
+from tests.processes import begin, ran
 
 ROOT = Path(__file__).parent.parent.parent
 HEAD = "id,campaign_id,campaign_name,timestamp,status,status_date,location,name,address,city,state,zip,cost"
@@ -231,22 +230,19 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(database_url: str, tmp_p
         "DATABASE_URL": database_url,
         "HOME": str(tmp_path),
     }
-    command = [sys.executable, "-m", "bot", "import", str(path)]
+    command = ["import", str(path)]
     for _ in range(2):
         before = opened.read(imports.progress, made.id, key_of(path)).position
-        process = subprocess.Popen(
-            command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        process = begin(command, environment, tmp_path)
         # Stopped once it has kept a portion, so that it is at work and not at its end.
         await_portion(opened, made.id, key_of(path), before)
         process.send_signal(how)
-        said, _none = process.communicate(timeout=60)
+        said = process.communicate()
         if how is signal.SIGINT:
             assert process.returncode == 130, said
             assert "to go on: piecewise import" in said
-    said = subprocess.run(
-        command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
-    ).stdout
+    code, said = ran(command, environment, tmp_path)
+    assert code == 0, said
     assert "Goes on behind row" in said
     assert f"{number - len(bad):,} rows are imported, {len(bad)} were refused" in said
     assert counted(opened, pieces) == number - len(bad)
@@ -309,15 +305,7 @@ def test_recount_names_what_differs_and_corrects_it(database_url: str, tmp_path:
     }
 
     def piecewise(*words: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "bot", *words],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+        return ran(words, environment, tmp_path)
 
     code, said = piecewise("import", str(path))
     assert (code, "before" in said, "Goes on" in said) == (0, False, False), said

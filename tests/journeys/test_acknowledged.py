@@ -15,6 +15,7 @@ from storage.database import Database, open_database
 from storage.records import Rules
 from tests.journeys.conftest import ANA, BEN, OPS
 from tests.journeys.test_killed import MANY, Company, company  # noqa: F401 - a fixture
+from tests.processes import Running
 from tests.rudeness import UNREAD
 
 BY_SQLITE = pytest.mark.parametrize("company", ["sqlite"], indirect=True)
@@ -42,7 +43,7 @@ async def tracked(company: Company) -> Posted:  # noqa: F811
     )
 
 
-async def again(company: Company, process: asyncio.subprocess.Process) -> None:  # noqa: F811
+async def again(company: Company, process: Running) -> None:  # noqa: F811
     """It dies now, and is started anew."""
     process.kill()
     await process.wait()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from storage.database import open_database
 from storage.schema.account_tables import intents
 from storage.schema.tables import channels
 from tests.journeys.conftest import ANA, OPS, everything
+from tests.processes import Running, start_bot
 from tests.rudeness import UNREAD, patience
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,15 +42,11 @@ class Company:
     lines: list[str] = field(default_factory=list)
 
     @asynccontextmanager
-    async def _process(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "run", env=self.environment, cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
+    async def _process(self) -> AsyncIterator[Running]:
+        process = await start_bot(["run"], self.environment, self.folder)
         ready = asyncio.Event()
 
         async def read() -> None:
-            assert process.stdout is not None
             async for line in process.stdout:
                 self.lines.append(line.decode())
                 if "ready" in self.lines[-1]:
@@ -68,7 +64,7 @@ class Company:
             await process.wait()
             await reading
 
-    async def start(self) -> asyncio.subprocess.Process:
+    async def start(self) -> Running:
         """Another process of the bot, ready."""
         return await self.stack.enter_async_context(self._process())
 
@@ -197,14 +193,14 @@ async def answered(company: Company, name: str, text: str) -> Posted:
     )
 
 
-async def read(company: Company) -> asyncio.subprocess.Process:
+async def read(company: Company) -> Running:
     """A process that has read the mail account."""
     process = await company.start()
     await company.until(lambda: "GET reporting/campaignSingles/230" in company.stannp.requests)
     return process
 
 
-async def killed_within(company: Company, process: asyncio.subprocess.Process, fault: Fault) -> None:
+async def killed_within(company: Company, process: Running, fault: Fault) -> None:
     """The process dies while this call is on its way; Slack never took it. Another process follows."""
     await company.until(lambda: not fault.times)
     process.kill()

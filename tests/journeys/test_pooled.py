@@ -10,7 +10,6 @@ import pwd
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from bot.sandbox.stannp import StannpDouble
 from storage.database import open_database
 from storage.pooling import PooledByTransactionError
 from tests.journeys.conftest import ANA, OPS, Stage, settings_for
+from tests.processes import ran
 
 SETTINGS = """
 [databases]
@@ -158,10 +158,7 @@ async def test_each_command_says_why_it_refuses_a_pooler_of_transactions(
 ) -> None:
     url = pooler(postgres_url, "transaction")
     for command in (["migrate"], ["recount"], ["check"]):
-        ran = await asyncio.to_thread(
-            subprocess.run, [sys.executable, "-m", "bot", *command], capture_output=True, text=True, cwd=tmp_path,
-            env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(Path(__file__).parents[2])},
-        )  # fmt: skip
-        assert ran.returncode == 1, command
-        assert "pool_mode = session" in " ".join((ran.stdout + ran.stderr).split()), (command, ran.stdout, ran.stderr)
-        assert "Traceback" not in ran.stderr
+        code, said = await asyncio.to_thread(ran, command, os.environ | {"DATABASE_URL": url}, tmp_path)
+        assert code == 1, command
+        assert "pool_mode = session" in " ".join(said.split()), (command, said)
+        assert "Traceback" not in said

@@ -21,6 +21,7 @@ from storage.database import DatabaseDownError, open_database
 from storage.records import WorkspaceId
 from storage.schema import revision
 from tests.journeys.conftest import ANA, OPS, a_small_world, settings_for
+from tests.processes import start_bot
 from tests.storage.lines import by, line_to
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,24 +46,17 @@ def environment(doubles: tuple[SlackDouble, StannpDouble], tmp_path: Path) -> di
 
 
 async def piecewise(environment: dict[str, str], cwd: Path, *words: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *words, env=environment, cwd=cwd,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, out.decode()
+    process = await start_bot(words, environment, cwd)
+    said = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, said
 
 
 @pytest.fixture
 async def started(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Any]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", env=environment, cwd=tmp_path,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+    process = await start_bot(["run"], environment, tmp_path)
     lines: list[str] = []
 
     async def read() -> None:
-        assert process.stdout is not None
         async for line in process.stdout:
             lines.append(line.decode())
 
@@ -100,17 +94,13 @@ async def test_it_answers_and_a_sigterm_lets_work_under_way_finish(
 
 
 async def test_a_signal_in_the_moment_of_ready_ends_it_cleanly(environment: dict[str, str], tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", env=environment, cwd=tmp_path,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    assert process.stdout is not None
+    process = await start_bot(["run"], environment, tmp_path)
     async for line in process.stdout:
         if b"ready" in line:
             process.send_signal(signal.SIGTERM)
             break
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 0, out.decode()
+    said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, said
 
 
 async def test_a_second_process_on_the_same_file_is_refused(

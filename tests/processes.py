@@ -1,0 +1,170 @@
+"""Processes of the bot for tests: real ones, with their own number, signals and end, but without the two seconds of imports.
+
+One process of each worker imports the program, and is copied for each that is asked for. That it can be copied follows
+from a rule of this house: importing does nothing. How a process begins from nothing is tried where that is the question
+(tests/test_wheel.py, tests/journeys/test_deploy.py, and the ones here that name an interpreter).
+"""
+
+import asyncio
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+PRELOADED: Final = [
+    "bot.app",
+    "bot.cli.importing",
+    "bot.sandbox.demo",
+    "matplotlib.backends.backend_agg",
+    "tests.processes",
+]
+_SERVER: Final = multiprocessing.get_context("forkserver")
+
+
+@dataclass
+class Begun:
+    """A process, and what it says, both streams in one. `returncode` is as of `subprocess`: None while it runs."""
+
+    process: BaseProcess
+    said: int
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float = 60) -> str:
+        """What it says until it ends. Raises TimeoutError."""
+        with os.fdopen(self.said, encoding="utf-8") as said:
+            told = said.read()
+        self.process.join(timeout)
+        if self.returncode is None:
+            raise TimeoutError(told)
+        return told
+
+
+def begin(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> Begun:
+    """`piecewise` with these words, in this folder and with nothing but this environment."""
+    _SERVER.set_forkserver_preload(PRELOADED)
+    said, says = os.pipe()
+    process = _SERVER.Process(target=_be, args=(list(words), dict(environment), str(folder), _Out(says)))
+    process.start()
+    os.close(says)
+    return Begun(process, said)
+
+
+def ran(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
+    """How `piecewise` with these words ended, and what it said."""
+    begun = begin(words, environment, folder)
+    said = begun.communicate()
+    assert begun.returncode is not None
+    return begun.returncode, said
+
+
+@dataclass
+class Running:
+    """The same for a loop: with what it says as a stream."""
+
+    begun: Begun
+    stdout: asyncio.StreamReader
+    transport: asyncio.BaseTransport
+
+    @property
+    def pid(self) -> int:
+        return self.begun.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.begun.returncode
+
+    def send_signal(self, number: int) -> None:
+        self.begun.send_signal(number)
+
+    def kill(self) -> None:
+        self.begun.kill()
+
+    async def wait(self) -> int:
+        """Its exit code, once it ended."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self.begun.process.sentinel, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(self.begun.process.sentinel)
+        self.begun.process.join()
+        assert self.returncode is not None
+        return self.returncode
+
+    async def communicate(self) -> str:
+        """What else it says until it ends."""
+        told = await self.stdout.read()
+        await self.wait()
+        return told.decode()
+
+
+async def start_bot(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> Running:
+    """Begins `piecewise` with these words."""
+    begun = await asyncio.to_thread(begin, words, environment, folder)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(begun.said, "rb", 0)
+    )
+    return Running(begun, reader, transport)
+
+
+# ---- In the new process ----------------------------------------------------------------------------------------------
+
+
+class _Out:
+    """An end of a pipe on its way to a new process."""
+
+    def __init__(self, end: int) -> None:
+        self.end = end
+
+    def __reduce__(self) -> Any:
+        return _detached, (DupFd(self.end),)
+
+
+def _detached(passed: Any) -> int:
+    return int(passed.detach())
+
+
+def _be(words: list[str], environment: dict[str, str], folder: str, says: int) -> None:
+    """Is `python -m bot` from here on."""
+    for stream in (1, 2):
+        os.dup2(says, stream)
+    os.close(says)
+    sys.stdout, sys.stderr = _stream(1), _stream(2)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    os.chdir(folder)
+    sys.argv = ["piecewise", *words]
+    runpy.run_module("bot", run_name="__main__", alter_sys=True)
+
+
+def _stream(number: int) -> TextIO:
+    """As of an interpreter that begins with a pipe there."""
+    late = number == 1
+    return os.fdopen(
+        number, "w", -1 if late else 1, encoding="utf-8", errors="strict" if late else "backslashreplace", closefd=False
+    )
