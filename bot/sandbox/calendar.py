@@ -19,6 +19,7 @@ from bot.sandbox.stannp import Mailpiece
 from bot.sandbox.story import ZONE, Story, next_hour
 from handlers.alerts import digests
 from handlers.errors import Trouble
+from handlers.ingest import counting
 from handlers.setup import problems
 from handlers.text.buttons import Action
 
@@ -173,6 +174,8 @@ class Calendar:
         services, workspace = self.app.services, self.app.workspace.id
         try:
             await self._wait_for_the_ledger()
+            # By counts of days ago, what arrived since would seem to be late.
+            await counting.survey(services, workspace)
             if local.hour >= DIGEST:
                 # Each time: the channel may be busy, and who was told already is told nothing.
                 self.looked_on = local.date()

@@ -23,6 +23,7 @@ from handlers.context.services import Services
 from handlers.errors import LASTING, Outage, Refusal
 from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
+from handlers.ingest import counting
 from handlers.status import view as status_view
 from handlers.status.runway import runway_of
 from handlers.status.view import CampaignLine
@@ -76,6 +77,9 @@ async def watch(services: Services, workspace_id: WorkspaceId) -> None:
     listeners = await services.memory.read(channel_settings.listeners, workspace_id, now)
     if not listeners:
         return
+    if any(_is_morning(one, now) for one in listeners):
+        # By older counts, what arrived since would seem to be late.
+        await counting.survey(services, workspace_id)
     account = await services.memory.read(_account, workspace_id, now)
     for subscription in listeners:
         await _note_quiet_window(services, workspace_id, subscription, now)
@@ -296,9 +300,10 @@ def morning_of(
     due, silent = 0.0, 0
     for campaign in heard:
         told = account.mail.of(campaign.id) if account.mixes[campaign.id].of(*UNDER_WAY) else None
-        if told:
+        # A few of each campaign never get a final scan: of those long over they would add up for ever.
+        if told and told.is_recent:
             silent += told.silent
-            due += told.due_today if told.is_recent else 0
+            due += told.due_today
     since = {name: number - state.counts.get(name, 0) for name, number in counts.items()}
     spent = mix.spent - Decimal(state.spent or mix.spent)
     runway = None
@@ -313,7 +318,7 @@ def morning_of(
     )
     # At the first digest nothing is told yet: the second one does.
     low = bool(state.counts and runway and runway.short > 0)
-    return morning, replace(state, counts=counts, spent=str(mix.spent), silent=max(silent, state.silent), low=low)
+    return morning, replace(state, counts=counts, spent=str(mix.spent), silent=silent, low=low)
 
 
 async def _tell_week(

@@ -48,6 +48,10 @@ MOST_POINTS: Final = 40
 TYPICAL: Final = 1000
 #: Chances below this are not told apart.
 LEAST: Final = 0.01
+#: So many campaigns of a format must be over before one is called ahead of the usual, or behind it; and by so much
+#: it must be off what is usual.
+ENOUGH_FINISHED: Final = 3
+OFF: Final = 0.03
 #: How far apart (as a logarithm) mail must be for a change to be worth words.
 SLOWER: Final = 0.12
 
@@ -78,6 +82,11 @@ class Outlook:
     def is_own(self) -> bool:
         """Whether the account's own history says anything; else it is USPS's standards."""
         return bool(self.prospect.own or self.prospect.others)
+
+    @property
+    def finished(self) -> int:
+        """How many campaigns of this form are over: of the others only the beginning is known."""
+        return sum(one.form == self.form and one.top is not None for one in self.past.ways)
 
     def quantile(self, part: float) -> int:
         """By which delivery day after the hand-over this part of the pieces that are delivered at all usually is."""
@@ -274,6 +283,24 @@ class Progress:
     others: int
     since: date | None
     slower: bool
+    #: Of these, how many of its format are over: only they tell what is usual on each day.
+    finished: int
+    #: Between which shares four of five campaigns like it were by the end of yesterday, and where it was itself.
+    band: tuple[float, float]
+    before: float
+
+    @property
+    def beside(self) -> int:
+        """1: ahead of what is usual, -1: behind; 0: within it, or too few like it are over to tell.
+
+        Yesterday is the last day that is over: what came today puts nobody ahead, and may have ended being behind.
+        """
+        if self.finished < ENOUGH_FINISHED or self.day < 1 or not self.open:
+            return 0
+        low, high = self.band
+        if self.before > high and self.share - self.usual >= OFF:
+            return 1
+        return -1 if self.share < low and self.usual - self.share >= OFF else 0
 
     @property
     def is_known(self) -> bool:
@@ -289,6 +316,7 @@ def progress(told: Forecast) -> Progress:
         (told.today - told.first).days, told.seen_by(told.today), told.usual(yesterday), told.dates,
         told.mailed, told.landed, told.open, told.is_late,
         told.outlook.form, prospect.own, prospect.others, changed, prospect.slower > 0,
+        told.outlook.finished, told.planned(yesterday), told.seen_by(yesterday),
     )  # fmt: skip
 
 

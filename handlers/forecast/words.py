@@ -12,8 +12,6 @@ USPS_WINDOW: Final = "USPS's 4–7 days for Marketing Mail"
 NAMES: Final = ("half", "most", "nearly all")
 #: Days by which a date may be off before that is worth words.
 WIDE: Final = 2
-#: Points by which a campaign must be off the usual before that is worth words.
-OFF: Final = 3
 
 
 def dates(progress: Progress, today: date) -> str:
@@ -43,24 +41,18 @@ def late(progress: Progress, platform: str) -> str:
 
 
 def stands(progress: Progress) -> str:
-    """Where it is beside the usual; "" before its first day is over, and when that is said otherwise."""
-    if progress.day < 1 or progress.late or not progress.open:
+    """Where it is beside the usual band; "" within it, where too little is known, and when that is said otherwise."""
+    if progress.late or not progress.beside:
         return ""
-    usual, off = round(100 * progress.usual), round(100 * (progress.share - progress.usual))
-    if abs(off) < OFF:
-        return f"That's usual for day {progress.day}."
-    way = "ahead" if off > 0 else "behind"
-    return f"On day {progress.day} you're usually at {usual}%. You're {way}."
+    way = "ahead" if progress.beside > 0 else "behind"
+    return f"On day {progress.day} you're usually at {_between(*progress.band)}. You're {way}."
 
 
 def pace(progress: Progress) -> str:
     """The same in three words, for a first line: "ahead of usual", "behind usual"; "" where there is nothing to say."""
     if progress.late:
         return "unusually late"
-    off = round(100 * (progress.share - progress.usual))
-    if not progress.is_known or progress.day < 1 or not progress.open or abs(off) < OFF:
-        return ""
-    return "ahead of usual" if off > 0 else "behind usual"
+    return {1: "ahead of usual", -1: "behind usual"}.get(progress.beside, "")
 
 
 def why(progress: Progress) -> str:

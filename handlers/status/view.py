@@ -222,8 +222,8 @@ def _landing_line(campaign: StoredCampaign, standing: Standing, progress: Progre
         actual += f" First arrived {formatting.stamp_day(campaign.delivered_first)}."
     if progress is None:
         return f"\n*Expected* {formatting.span_near(*due, today)}, by {words.USPS_WINDOW}\n*Actual* {actual}"
-    stands = f" {words.stands(progress)}" if progress.is_known else ""
-    return f"\n*Expected* {words.expected(progress, due, today, standing.platform)}\n*Actual* {actual}{stands}"
+    said = f"{actual} {words.stands(progress)}".rstrip()
+    return f"\n*Expected* {words.expected(progress, due, today, standing.platform)}\n*Actual* {said}"
 
 
 def curve_headline(told: Forecast) -> str:

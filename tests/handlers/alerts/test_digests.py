@@ -27,6 +27,7 @@ from storage.records import (
     Money,
     NotifyOn,
     StoredCampaign,
+    Transit,
 )
 from storage.statuses import Status
 from tests.handlers.conftest import ANA, OPS, Office
@@ -330,6 +331,31 @@ async def test_an_alarm_is_told_once_and_not_of_what_had_crossed_before(office: 
     assert "Spring" not in office.slack.last.text
     await look(office)
     assert len(office.slack.said) == 1
+
+
+async def test_what_arrived_since_the_last_count_is_not_past_its_expected_day(office: Office) -> None:
+    handed = {"dispatched_at": office.clock.now() - timedelta(days=3)}
+    campaign = await office.campaign(*[Status.IN_TRANSIT] * 33, piece=handed)
+    await counting.bring_up_to_date(office.services, office.workspace.id, campaign.id)
+    await subscribed(office)
+    await look(office)
+    office.clock.pass_time(days=2)
+    await office.campaign(*[Status.DELIVERED] * 30, *[Status.IN_TRANSIT] * 3, piece=handed)
+    office.clock.pass_time(days=20)
+    await look(office)
+    assert "30 delivered" in office.slack.last.text
+    assert " 3 pieces are past their expected day" in office.slack.last.text
+
+
+def test_stragglers_of_what_is_long_over_are_no_news() -> None:
+    today, key = date(2026, 11, 2), CampaignId(1)
+    mixes = Mix({Status.DELIVERED: 95, Status.IN_TRANSIT: 5})
+    for ago, silent in ((20, 5), (100, 0)):
+        on = today - timedelta(days=ago)
+        rows = [Transit(key, "letter A4", on, Status.DELIVERED, 5, 95), Transit(key, "letter A4", on, None, 0, 5)]
+        state = replace(account(mixes), mail=forecast_queries.Account(rows, today))
+        told, after = morning_of(channel(), state, State(counts={"x": 1}, silent=3), today)
+        assert (told.silent, after.silent) == (silent, silent)
 
 
 async def test_a_weekly_report_has_its_pie_and_the_curve_in_its_thread(office: Office) -> None:

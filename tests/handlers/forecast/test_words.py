@@ -20,9 +20,12 @@ THERE = Due(None, DAY, DAY)
 
 def a_progress(
     due: tuple[Due, Due, Due] = (SURE, SURE, SURE), *, own: int = 7, others: int = 0, open_: int = 200,
-    since: date | None = None, share: float = 0.6, usual: float = 0.6, late: bool = False, landed: int = 300,
+    since: date | None = None, share: float = 0.6, late: bool = False, landed: int = 300, finished: int = 3,
+    day: int = 5,
 ) -> Progress:  # fmt: skip
-    return Progress(5, share, usual, due, 500, landed, open_, late, LETTER, own, others, since, True)
+    return Progress(
+        day, share, 0.6, due, 500, landed, open_, late, LETTER, own, others, since, True, finished, (0.52, 0.66), share
+    )
 
 
 def test_dates_name_their_spread_where_it_is_wide() -> None:
@@ -49,11 +52,44 @@ def test_why_names_campaigns_and_changes() -> None:
     assert words.why(a_progress(own=0, landed=0)) == "from USPS's standards"
 
 
-def test_a_small_difference_from_the_usual_is_none() -> None:
-    assert words.stands(a_progress(share=0.61)) == "That's usual for day 5."
-    assert words.stands(a_progress(share=0.7)) == "On day 5 you're usually at 60%. You're ahead."
-    assert words.stands(a_progress(share=0.5)) == "On day 5 you're usually at 60%. You're behind."
-    assert words.stands(a_progress(late=True)) == ""
+@pytest.mark.parametrize(
+    ("share", "facts", "way"),
+    [
+        (0.7, {}, "ahead"), (0.5, {}, "behind"),
+        (0.66, {}, ""), (0.52, {}, ""), (0.55, {}, ""), (0.64, {}, ""),
+        (0.7, {"finished": 2}, ""), (0.5, {"finished": 0, "own": 0, "others": 9}, ""), (0.7, {"open_": 0}, ""),
+        (0.7, {"day": 0}, ""),
+    ],
+)  # fmt: skip
+def test_ahead_and_behind_are_said_outside_the_usual_band_and_of_enough_campaigns_that_are_over(
+    share: float, facts: dict[str, Any], way: str
+) -> None:
+    progress = a_progress(share=share, **facts)
+    assert words.pace(progress) == (f"{way} of usual" if way == "ahead" else way and f"{way} usual")
+    assert words.stands(progress) == (f"On day 5 you're usually at 52–66%. You're {way}." if way else "")
+
+
+def test_what_came_today_puts_nobody_ahead_and_may_have_ended_being_behind() -> None:
+    assert words.pace(replace(a_progress(share=0.7), before=0.6)) == ""
+    assert words.pace(replace(a_progress(share=0.55), before=0.5)) == ""
+    narrow = replace(a_progress(share=0.62), band=(0.6, 0.61))
+    assert words.pace(narrow) == "", "a point or two is worth no words"
+
+
+def test_what_is_late_is_called_so_once() -> None:
+    late = a_progress(share=0.1, late=True)
+    assert (words.stands(late), words.pace(late)) == ("", "unusually late")
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, 0), (2, 2), (6, 6)])
+def test_only_campaigns_of_its_format_that_are_over_tell_what_is_usual(number: int, said: int) -> None:
+    mine, young = a_campaign(99, MONDAY - timedelta(days=7)), a_campaign(70, MONDAY - timedelta(days=8))
+    others = history(4, form="flat", first=30)
+    told = told_of(mine, [*history(number), *young, *others])
+    progress = model.progress(told)
+    assert (progress.finished, progress.own) == (said, number + 1)
+    if number < model.ENOUGH_FINISHED:
+        assert words.pace(progress) == ""
 
 
 def test_the_window_of_usps_is_named_where_nothing_else_is_known() -> None:
@@ -124,25 +160,6 @@ def test_a_day_or_less_off_is_not_worth_words() -> None:
     two = Due(DAY, DAY - timedelta(days=1), DAY + timedelta(days=2))
     assert two.give_or_take == 2
     assert words.dates(a_progress((THERE, THERE, two)), DAY) == "nearly all by Nov 14 (give or take 2 days)"
-
-
-@pytest.mark.parametrize(
-    ("facts", "stands", "pace"),
-    [
-        ({"share": 0.63}, "On day 5 you're usually at 60%. You're ahead.", "ahead of usual"),
-        ({"share": 0.57}, "On day 5 you're usually at 60%. You're behind.", "behind usual"),
-        ({"share": 0.62}, "That's usual for day 5.", ""),
-        ({"share": 0.58}, "That's usual for day 5.", ""),
-        ({"share": 0.9, "open_": 0}, "", ""),
-        ({"share": 0.9, "late": True}, "", "unusually late"),
-        # Nothing is known but USPS's standards: then there is no usual of one's own.
-        ({"share": 0.9, "own": 0, "landed": 9}, "On day 5 you're usually at 60%. You're ahead.", ""),
-        ({"share": 0.9, "own": 0, "landed": 10}, "On day 5 you're usually at 60%. You're ahead.", "ahead of usual"),
-    ],
-)
-def test_where_it_stands_beside_the_usual(facts: dict[str, Any], stands: str, pace: str) -> None:
-    progress = a_progress(**facts)
-    assert (words.stands(progress), words.pace(progress)) == (stands, pace)
 
 
 def test_before_its_first_day_is_over_a_campaign_is_neither_ahead_nor_behind() -> None:

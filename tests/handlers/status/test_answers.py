@@ -29,7 +29,7 @@ R, H, T, D, B, X = (
     Status.RECEIVED, Status.HANDED_OVER, Status.IN_TRANSIT, Status.DELIVERED, Status.RETURNED, Status.CANCELLED,
 )  # fmt: skip
 DUE = Due(TODAY, TODAY, TODAY)
-ABOUT = Progress(6, 0.8, 0.71, (DUE, DUE, DUE), 10, 8, 2, False, "letter A4", 5, 0, None, False)
+ABOUT = Progress(6, 0.8, 0.71, (DUE, DUE, DUE), 10, 8, 2, False, "letter A4", 5, 0, None, False, 5, (0.66, 0.75), 0.8)
 
 
 def a_standing(mix: Mix | None = None, **facts: Any) -> Standing:
@@ -162,8 +162,8 @@ def test_when_it_lands_is_said_from_its_hand_over_on() -> None:
     assert landing(Mix({T: 10}), delivered_first=NOW, **handed).endswith("0 of 10 mailed are delivered.")
     known = landing(mix, ABOUT, **handed)
     assert known.startswith("*Expected* Nearly all by Nov 2, from your last 5 letter A4")
-    assert known.endswith(f"{actual} On day 6 you're usually at 71%. You're ahead.")
-    unknown = replace(ABOUT, own=0, landed=9)
+    assert known.endswith(f"{actual} On day 6 you're usually at 66–75%. You're ahead.")
+    unknown = replace(ABOUT, own=0, finished=0, landed=9)
     assert landing(mix, unknown, **handed) == f"{window}\n{actual}"
     late = landing(mix, replace(ABOUT, late=True), **handed)
     assert "Ask Pigeon about this drop." in late

@@ -25,7 +25,9 @@ def test_a_campaigns_answer(campaign: StoredCampaign, standing: status_view.Stan
     message = status_view.campaign_answer(campaign, standing, b"png")
     day = date(2026, 11, 9)
     due = Due(day, day, date(2026, 11, 14))
-    known = Progress(6, 0.55, 0.71, (due, due, due), 500, 275, 225, False, "letter <A4>", 5, 2, day, True)
+    known = Progress(
+        6, 0.55, 0.71, (due, due, due), 500, 275, 225, False, "letter <A4>", 5, 2, day, True, 4, (0.6, 0.8), 0.55
+    )
     fine(message, status_view.campaign_answer(campaign, standing, None, known))
     assert message.picture is not None
     # The picture's numbers are all in the words.
