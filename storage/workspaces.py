@@ -205,6 +205,13 @@ def last_known(
     return found
 
 
+def familiar(connection: Connection, workspace_id: WorkspaceId, limit: int) -> list[UserId]:
+    """Members of the team who used the bot, whoever did so last first."""
+    mine = people.c.workspace_id == workspace_id, people.c.outside.is_(False)
+    rows = select(people.c.person).where(*mine).order_by(people.c.known_at.desc(), people.c.person).limit(limit)
+    return [UserId(person) for person in connection.scalars(rows)]
+
+
 def first_subscriber(connection: Connection, workspace_id: WorkspaceId) -> UserId | None:
     """Who first asked to be told of anything; None while nobody has."""
     mine = select(subscriptions.c.created_by).where(subscriptions.c.workspace_id == workspace_id)

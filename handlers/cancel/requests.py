@@ -13,6 +13,7 @@ from handlers.cancel import approval_view
 from handlers.cancel.approval_view import Wanted
 from handlers.context import intents as working
 from handlers.context import kept as answering
+from handlers.context.access import known_admins
 from handlers.context.intents import Hold
 from handlers.context.kept import TakenOverError
 from handlers.context.services import Request, Services
@@ -130,6 +131,9 @@ async def _request(services: Services, workspace_id: WorkspaceId, found: Approva
     wanted = Wanted(what, found.pieces, Money(found.amount, workspace.currency), found.unpriced)
     chosen = workspace.rules.cancellers
     deciders = (services.policy.cancellers if chosen is None else chosen) - {found.asked_by}
+    if "admins" in deciders and "everyone" not in deciders:
+        # Who is named reads it: nobody else looks for whom it is.
+        deciders |= await known_admins(services, workspace_id, found.asked_by)
     above = workspace.rules.approval_above or Decimal(0)
     return approval_view.approval_wanted(found.id, wanted, found.asked_by, deciders, above)
 

@@ -14,12 +14,14 @@ from handlers.context.ports import Person
 from handlers.context.services import Policy, Request, Services
 from handlers.errors import Refusal, Trouble
 from storage import privacy, workspaces
-from storage.records import NO_PIECE, CampaignId, PieceId, Rules, StoredPiece
+from storage.records import NO_PIECE, CampaignId, PieceId, Rules, StoredPiece, UserId, WorkspaceId
 
 log = structlog.get_logger()
 
 #: So long somebody may go on looking as who Slack last said they are, while it does not answer.
 LAST_KNOWN: Final = timedelta(hours=12)
+#: People whom Slack is asked about to find those who may decide, and how many of these are named.
+LOOKED_AT, FEW = 20, 4
 #: And so far ahead of us may be the clock of the process that heard it: what is later was told by one set back since.
 CLOCKS: Final = timedelta(minutes=5)
 
@@ -57,6 +59,20 @@ def may_cancel(policy: Policy, rules: Rules, user: str, person: Person) -> bool:
 def may_steward(rules: Rules, user: str, person: Person) -> bool:
     """Whether this person may change settings. Admins always may, or a wrong choice could not be taken back."""
     return not person.outside and (person.is_admin or _is_among(rules.stewards, user, person))
+
+
+async def known_admins(services: Services, workspace_id: WorkspaceId, but: UserId) -> frozenset[UserId]:
+    """The admins among those who used the bot lately, without one person; none where these are too many to name."""
+    found = set[UserId]()
+    for user in await services.memory.read(workspaces.familiar, workspace_id, LOOKED_AT):
+        try:
+            person = await services.slack.person(user)
+        except Trouble as trouble:
+            log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
+            continue
+        if person.is_admin and not person.outside and user != but:
+            found.add(user)
+    return frozenset(found) if len(found) <= FEW else frozenset()
 
 
 async def is_outside(services: Services, request: Request) -> bool | None:

@@ -20,6 +20,7 @@ from handlers.cancel.requests import (
     needs_second,
 )
 from handlers.context.access import NotAllowed
+from handlers.context.ports import Person
 from handlers.context.services import Request
 from handlers.errors import ChannelClosed, MessageGone, NotInChannel, Outdated, SlackBusy, SlackDown, Trouble
 from storage import audit, intents, workspaces
@@ -79,6 +80,35 @@ async def test_a_request_names_its_sum_and_who_asked_and_holds_the_piece(office:
     assert office.slack.said[1].text == actions.ASKED
     assert office.mail.cancelled == []
     assert office.log() == [(Act.APPROVAL_ASKED, "piece 1001", "1 pieces worth 0.84 USD")]
+
+
+async def asked_for(office: Office, *known: str, **rules: Any) -> str:
+    """What a request for approval says where these people used the bot before."""
+    await office.campaign(R)
+    office.rule(approval_above=Decimal("0.10"), **rules)
+    for person in known:
+        office.write(workspaces.note_person, office.workspace.id, UserId(person), False, office.clock.now())
+    await actions.cancel_one(office.services, office.request(), str(office.piece().id))
+    return office.slack.of("post")[-1].text
+
+
+async def test_a_request_names_the_admins_that_are_known(office: Office) -> None:
+    office.slack.people |= {CLEO: Person("Cleo", "UTC", is_admin=True), "U0DAN": Person("Dan", "UTC", is_admin=False)}
+    said = await asked_for(office, CLEO, "U0DAN", ANA, "U0GONE")
+    assert f"<@{CLEO}> or another workspace admin can approve." in said
+
+
+async def test_who_may_be_anyone_or_are_many_are_not_named(office: Office) -> None:
+    admins = [UserId(f"U0B{n}") for n in range(6)]
+    office.slack.people |= {one: Person("Boss", "UTC", is_admin=True) for one in admins}
+    assert "Another workspace admin can approve." in await asked_for(office, *admins)
+    assert "Anyone else here" in await asked_for(office, *admins, cancellers=frozenset({"everyone"}))
+
+
+async def test_while_slack_names_nobody_the_request_is_posted_all_the_same(office: Office) -> None:
+    office.slack.people |= {CLEO: Person("Cleo", "UTC", is_admin=True)}
+    office.write(workspaces.note_person, office.workspace.id, CLEO, True, office.clock.now())
+    assert "Another workspace admin can approve." in await asked_for(office, "U0GONE"), "a guest may not"
 
 
 @pytest.mark.parametrize("channel", ["", "D0ANA"])
