@@ -40,6 +40,10 @@ class Act(StrEnum):
     WITHDRAWN = "withdrawn"
     EXPORTED = "exported"
     ERASED = "erased a recipient"
+    HANDLED = "handled a return"
+    REOPENED = "opened a return again"
+    REASON = "noted why a piece came back"
+    CHECKED = "checked an address"
 
 
 @dataclass(frozen=True)

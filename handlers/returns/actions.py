@@ -7,7 +7,8 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers.charts.values import States
-from handlers.context import kept, replies
+from handlers.context import replies
+from handlers.context.audit import record_audit
 from handlers.context.lookups import campaign_of, piece_of
 from handlers.context.refreshing import as_known
 from handlers.context.services import Request, Services
@@ -21,6 +22,7 @@ from handlers.text import buttons, formatting
 from handlers.text.buttons import OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import read
 from handlers.text.messages import Block, Picture
+from storage.audit import Act
 from storage.queries import mail as queries
 from storage.queries import returns
 from storage.queries.returns import Place
@@ -139,7 +141,10 @@ async def check_address(services: Services, request: Request, value: str) -> Non
         said = "I don't know this piece's address yet. Open its tracking first."
     else:
         try:
-            shown = returns_view.checked(shown, await services.platform.check_address(piece.recipient))
+            found = await services.platform.check_address(piece.recipient)
+            shown = returns_view.checked(shown, found)
+            said_of_it = "in the postal database" if found.is_valid else "not in the postal database"
+            await record_audit(services, request, Act.CHECKED, f"piece {piece.ref}", said_of_it)
         except (Outage, Refusal) as trouble:
             said = f"The address couldn't be checked: {trouble}"
     await services.slack.update_view(request.view_id, await _piece(services, request, shown, said))
@@ -154,10 +159,10 @@ async def note_reason(services: Services, request: Request, value: str) -> None:
         raise Outdated
 
     def note(connection: Connection) -> None:
-        if kept.is_first(connection, request.kept):
-            returns.note_reason(connection, request.workspace.id, piece.id, reason, request.user)
+        returns.note_reason(connection, request.workspace.id, piece.id, reason, request.user)
 
-    await services.memory.write(note)
+    why = returns_view.REASONS[reason]
+    await record_audit(services, request, Act.REASON, f"piece {piece.ref}", why, work=note)
     await _show_noted(services, request, shown)
 
 
@@ -168,8 +173,8 @@ async def mark_handled(services: Services, request: Request, value: str) -> None
     moment = services.clock.now() if asked.done else None
 
     def settle(connection: Connection) -> None:
-        if kept.is_first(connection, request.kept):
-            returns.settle(connection, request.workspace.id, piece.id, request.user, moment)
+        returns.settle(connection, request.workspace.id, piece.id, request.user, moment)
 
-    await services.memory.write(settle)
+    act = Act.HANDLED if asked.done else Act.REOPENED
+    await record_audit(services, request, act, f"piece {piece.ref}", work=settle)
     await _show_noted(services, request, shown)
