@@ -1,6 +1,8 @@
-"""How each channel wants to be told: its hours, its alarm, and what digests have told it."""
+"""How each channel wants to be told: its hours, its alarm, what digests have told it, and how it was before."""
 
+import json
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +17,7 @@ from storage.records import (
     ChannelId,
     ChannelSettings,
     ChannelSubscription,
+    Ended,
     NotifyOn,
     WorkspaceId,
 )
@@ -47,6 +50,35 @@ def keep(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, 
     connection.execute(update(channels).where(_mine(workspace_id, channel)).values(**values))
 
 
+def ended(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> Ended:
+    """How its alerts were before they were turned off."""
+    row = connection.execute(select(channels).where(_mine(workspace_id, channel))).first()
+    wants, last = _ended(row.ended if row else None)
+    told_of = {CampaignId(int(key)): frozenset(NotifyOn(word) for word in told) for key, told in wants.items()}
+    settings = _choices(row) if row and row.zone else None
+    muted = row.muted_until if row else None
+    return Ended(told_of, [CampaignId(one) for one in last if CampaignId(one) in told_of], settings, muted)
+
+
+def note_ended(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, wants: Mapping[CampaignId, str]
+) -> None:
+    """These have just ended together, of which this was told (words of NotifyOn, comma-separated)."""
+    mine = _mine(workspace_id, channel)
+    # Two who turn off at once: neither forgets what the other one ended.
+    known, _ = _ended(connection.scalar(select(channels.c.ended).where(mine).with_for_update()))
+    known |= {str(key): [word for word in told.split(",") if word] for key, told in wants.items()}
+    left = exists().where(subscriptions.c.workspace_id == workspace_id, subscriptions.c.channel == channel)
+    last = [] if connection.scalar(select(left)) else sorted(wants)
+    kept = json.dumps({"wants": known, "last": last})
+    connection.execute(update(channels).where(mine).values(ended=kept))
+
+
+def _ended(kept: str | None) -> tuple[dict[str, list[str]], list[int]]:
+    known = json.loads(kept or "{}")
+    return known.get("wants", {}), known.get("last", [])
+
+
 def listeners(
     connection: Connection, workspace_id: WorkspaceId, now: datetime, channel: ChannelId | None = None
 ) -> list[ChannelSubscription]:
@@ -64,14 +96,15 @@ def listeners(
             row.digested_on,
             row.state or "",
             None if row.hush_from is None else (row.hush_from, row.hush_until),
-            resting=bool(row.blocked) or _is_muted(row.muted_until, now),
+            resting=bool(row.blocked) or is_muted(row.muted_until, now),
         )
         for row in rows
         if row.channel in notify_on
     ]
 
 
-def _is_muted(until: datetime | None, now: datetime) -> bool:
+def is_muted(until: datetime | None, now: datetime) -> bool:
+    """Whether this mute lasts: not one that is over, nor one that a clock wrote which has been set back since."""
     return until is not None and now < until <= now + outbox.MUTED_AT_MOST
 
 

@@ -1,6 +1,6 @@
 """The facts that cross layers, as frozen values. Moments are aware and UTC; money is Decimal; ids are text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -339,6 +339,19 @@ class ChannelSettings:
     #: From this hour until that one nothing is posted but the digest.
     quiet: tuple[int, int] | None = None
     alarm_percent: int | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a channel's alerts were before they were turned off."""
+
+    #: What was told of each campaign when that last ended.
+    notify_on: Mapping[CampaignId, frozenset[NotifyOn]]
+    #: What was on until the channel was told of nothing any longer.
+    last: Sequence[CampaignId]
+    #: None: it never chose any.
+    settings: ChannelSettings | None
+    muted_until: datetime | None = None
 
 
 @dataclass(frozen=True)

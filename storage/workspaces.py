@@ -1,7 +1,7 @@
 """Slack teams, their mail account's state, and which channel is told of what."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, and_, cast, delete, func, literal, or_, select, update
 
-from storage import outbox
+from storage import channel_settings, outbox
 from storage.database import rows_changed, upsert
 from storage.records import (
     NO_CAMPAIGN,
@@ -252,13 +252,20 @@ def subscribe(
 
 
 def unsubscribe(
-    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_id: CampaignId | None = None
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, ids: Collection[CampaignId] | None = None
 ) -> int:
-    """Stops telling this channel of this campaign (None: of anything); gives how many subscriptions ended."""
+    """Stops telling this channel of these campaigns (None: of anything); gives how many subscriptions ended.
+
+    What it was told of them is remembered.
+    """
     ending = and_(subscriptions.c.workspace_id == workspace_id, subscriptions.c.channel == channel)
-    if campaign_id is not None:
-        ending = and_(ending, subscriptions.c.campaign_id == campaign_id)
-    return rows_changed(connection, delete(subscriptions).where(ending))
+    if ids is not None:
+        ending = and_(ending, subscriptions.c.campaign_id.in_(ids))
+    gone = delete(subscriptions).where(ending).returning(subscriptions.c.campaign_id, subscriptions.c.wants)
+    wants = {CampaignId(row.campaign_id): row.wants for row in connection.execute(gone).all()}
+    if wants:
+        channel_settings.note_ended(connection, workspace_id, channel, wants)
+    return len(wants)
 
 
 def subscriptions_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> list[Subscription]:

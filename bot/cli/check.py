@@ -20,10 +20,12 @@ from bot.settings import Settings, SettingsError, misspelt
 from bot.slack import client as slack
 from handlers.context import gaps
 from handlers.errors import PlatformDown, SlackDown, Trouble
+from handlers.text import formatting
 from storage import aside, inbox_file, intents, workspaces
 from storage import secrets as sealed_secrets
 from storage.database import open_database, parse_url
 from storage.pooling import PooledByTransactionError
+from storage.records import Money
 from storage.schema import revision
 
 T = TypeVar("T")
@@ -274,7 +276,7 @@ async def _platform(settings: Settings, session: aiohttp.ClientSession) -> Findi
     async def look() -> str:
         owner, balance, refused = await platform.introduce()
         said = [f"accepted ({owner})" if owner else "accepted"]
-        said += [] if balance is None else [f"balance {balance} {currency}"]
+        said += [] if balance is None else [f"balance {formatting.money(Money(balance, currency))}"]
         try:
             said.append(f"campaigns {len(await platform.campaigns())}")
         except Trouble as trouble:

@@ -102,7 +102,7 @@ class Events:
         await self._until(None, MORNING)
         if self._has_posted(before, MORNING):
             return Told("The morning digest is in #mail-ops.")
-        return Told("It is 9 AM, and there is nothing to say.")
+        return Told("It is 9:00 AM, and there is nothing to say.")
 
     async def _report(self) -> Told:
         before = len(self.calendar.slack.messages)

@@ -1,6 +1,7 @@
 """Who may do what in this workspace: its settings."""
 
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -12,9 +13,10 @@ from handlers.context.access import require_settings_admin
 from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal
+from handlers.text import formatting
 from storage import workspaces
 from storage.audit import Act
-from storage.records import Rules
+from storage.records import Money, Rules
 
 
 def decides_alone(rules: Rules, usual: frozenset[str]) -> bool:
@@ -66,7 +68,13 @@ async def save_settings(services: Services, request: Request, chosen: Rules, amo
         return
     keep = partial(_keep, request=request, made=made)
     try:
-        await record_audit(services, request, Act.RULES, detail=_told(request.workspace.rules, made), work=keep)
+        await record_audit(
+            services,
+            request,
+            Act.RULES,
+            detail=_told(request.workspace.rules, made, request.workspace.currency),
+            work=keep,
+        )
     except SavedMeanwhile as refusal:
         now = (await services.memory.read(workspaces.by_id, request.workspace.id)).rules
         again = admin_view.form(now, services.policy.cancellers, request.workspace.currency, str(refusal))
@@ -81,15 +89,17 @@ def _keep(connection: Connection, request: Request, made: Rules) -> None:
     workspaces.keep_rules(connection, request.workspace.id, made)
 
 
-def _told(before: Rules, after: Rules) -> str:
+def _told(before: Rules, after: Rules, currency: str) -> str:
     return "; ".join(
-        f"{said}: {_word(getattr(before, name))} → {_word(getattr(after, name))}"
+        f"{said}: {_word(getattr(before, name), currency)} → {_word(getattr(after, name), currency)}"
         for name, said in NAMED.items()
         if getattr(before, name) != getattr(after, name)
     )
 
 
-def _word(value: object) -> str:
+def _word(value: object, currency: str) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, Decimal):
+        return formatting.money(Money(value, currency))
     return ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value)

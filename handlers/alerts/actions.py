@@ -27,6 +27,8 @@ async def carry_out(services: Services, request: Request, value: str) -> None:
     what = await _name(services, request, asked.campaign)
     if asked.verb == "list":
         await replies.to_asker(services, request, await switching.listing(services, request))
+    elif asked.verb == "again":
+        await switching.turn_on(services, request)
     elif asked.verb == "on":
         await switching.switch_on(services, request, asked.campaign, what)
     elif asked.verb == "card":

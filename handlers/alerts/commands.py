@@ -16,7 +16,7 @@ from handlers.text import days_ahead, parsing, short_answers
 from handlers.text.messages import Message, quote
 from storage import channel_settings, workspaces
 from storage.queries import mail as queries
-from storage.records import NO_CAMPAIGN, ChannelSettings, StoredCampaign, Subscription
+from storage.records import NO_CAMPAIGN, ChannelSettings, Ended, StoredCampaign, Subscription
 
 
 async def mail_alerts(services: Services, request: Request) -> None:
@@ -67,15 +67,18 @@ async def open_alert_settings(services: Services, request: Request) -> None:
     """Shows the settings of the channel that was asked in."""
     key, channel = request.workspace.id, request.channel
 
-    def look(connection: Connection) -> tuple[list[Subscription], list[StoredCampaign], ChannelSettings, list[HomeBy]]:
+    def look(
+        connection: Connection,
+    ) -> tuple[list[Subscription], list[StoredCampaign], ChannelSettings, list[HomeBy], Ended]:
         known = queries.latest_campaigns(connection, key, alerts_view.OFFERED)
         current = workspaces.subscriptions_of(connection, key, channel)
         days = switching.days_of(connection, key, channel) if current else []
-        return current, known, channel_settings.of(connection, key, channel), days
+        ended = channel_settings.ended(connection, key, channel)
+        return current, known, channel_settings.of(connection, key, channel), days, ended
 
-    current, known, chosen, days = await services.memory.read(look)
+    current, known, chosen, days, ended = await services.memory.read(look)
     own = str(await zone_of(services, request))
-    form = alerts_view.settings_form(channel, current, known, chosen, own, days)
+    form = alerts_view.settings_form(channel, current, known, chosen, own, days, ended)
     await services.slack.open_view(request.trigger_id, form)
 
 
@@ -93,7 +96,9 @@ async def _switch(services: Services, request: Request, asked: AlertsAsk, typed:
     """On or off where it is clear what is meant; else that is asked with buttons."""
     found = await services.memory.read(_named, request, asked) if asked.target else Match()
     campaign = found.found[0] if found.sure and len(found.found) == 1 else None
-    if asked.verb in ("on", "off") and asked.sure and (campaign or not asked.target):
+    if asked.verb == "on" and asked.sure and not asked.target and not words.EVERY.search(typed):
+        await switching.turn_on(services, request)
+    elif asked.verb in ("on", "off") and asked.sure and (campaign or not asked.target):
         switch = switching.switch_on if asked.verb == "on" else switching.switch_off
         where = (campaign.id, campaign.facts.name) if campaign else (NO_CAMPAIGN, alerts_view.EVERY)
         await switch(services, request, *where)

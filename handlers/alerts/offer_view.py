@@ -9,12 +9,14 @@ from handlers.errors import Outdated
 from handlers.text import formatting
 from handlers.text.buttons import Action, AlertsDo, AlertsUndo
 from handlers.text.codec import write
-from handlers.text.messages import TEXT, Block, Message, actions, button, clip, escape, section
+from handlers.text.messages import TEXT, Block, Message, actions, button, clip, clip_plain, escape, section
 from storage.records import CampaignId, NotifyOn, StoredCampaign, Subscription
 
 #: How long a change can be taken back.
 UNDO: Final = timedelta(minutes=10)
 OFFERED: Final = 5
+#: Of a campaign's name, within a command to copy.
+NAMED: Final = 60
 #: A word each, so that what a channel was told of fits into a button.
 LETTERS: Final = dict(zip(NotifyOn, "rdcaw", strict=True))
 
@@ -28,9 +30,14 @@ def offer(text: str, choices: Iterable[tuple[str, AlertsDo]]) -> Message:
 
 
 def _verb(choice: AlertsDo) -> str:
-    return {"on": "Turn on", "off": "Turn off", "mute": "Mute", "unmute": "Unmute", "card": "Only the card"}.get(
-        choice.verb, "Show"
-    )
+    return {
+        "on": "Turn on",
+        "again": "Turn on",
+        "off": "Turn off",
+        "mute": "Mute",
+        "unmute": "Unmute",
+        "card": "Only the card",
+    }.get(choice.verb, "Show")
 
 
 def campaigns(verb: str, asked: str, found: Sequence[StoredCampaign]) -> Message:
@@ -62,7 +69,11 @@ def on_but_muted(what: str, until: datetime) -> Message:
 
 def mutes(now: datetime, morning: datetime, monday: datetime) -> Message:
     """For how long."""
-    moments = {"For an hour": now + timedelta(hours=1), "Until tomorrow, 9 AM": morning, "Until Monday, 9 AM": monday}
+    moments = {
+        "For an hour": now + timedelta(hours=1),
+        "Until tomorrow, 9:00 AM": morning,
+        "Until Monday, 9:00 AM": monday,
+    }
     return offer(
         "Mute this channel for how long? You can type it, too: `mute 2h`, `mute until Friday`.",
         [(label, AlertsDo("mute", until=int(end.timestamp()))) for label, end in moments.items()],
@@ -87,10 +98,18 @@ def kinds() -> Message:
     return Message(text, [section(text, alerts_view.settings_button())])
 
 
-def switched_off(by: str, ended: Iterable[str], undo: AlertsUndo | None, left: str = "") -> Message:
-    """Said to everyone, as switching on is."""
+def switched_off(
+    by: str, ended: Sequence[str], undo: AlertsUndo | None, left: str = "", *, rest: bool = False
+) -> Message:
+    """Said to everyone, as switching on is. `rest`: other campaigns are on still."""
     what = ", ".join(alerts_view.named(one) for one in ended)
-    text = clip(f"<@{by}> turned off mail alerts for {what}.{left} `/mailalerts on` turns them on again.", TEXT)
+    back = "`/mailalerts on` brings them back as they were."
+    if rest:
+        # "on" alone would turn on all.
+        name = clip_plain(ended[0], NAMED).replace("`", "'")
+        one = f"`/mailalerts on {escape(name)}` brings it back as it was."
+        back = one if len(ended) == 1 and ended[0] != alerts_view.EVERY else "`/mailalerts` turns each on as it was."
+    text = clip(f"<@{by}> turned off mail alerts for {what}.{left} {back}", TEXT)
     return Message(text, [section(text), *_undo(undo, "Turn these alerts on again")])
 
 

@@ -29,6 +29,7 @@ from storage.records import (
     CampaignId,
     ChannelId,
     ChannelSettings,
+    Ended,
     NotifyOn,
     Subscription,
     WorkspaceId,
@@ -41,20 +42,36 @@ class TooLateToUndo(Refusal):
 
 async def current(services: Services, request: Request) -> list[Subscription]:
     """What the channel is told of."""
-    return await services.memory.read(workspaces.subscriptions_of, request.workspace.id, request.channel)
+    return await services.memory.read(_told, request, services.clock.now())
+
+
+def _told(connection: Connection, request: Request, now: datetime) -> list[Subscription]:
+    """The same; a mute that is over is none."""
+    found = workspaces.subscriptions_of(connection, request.workspace.id, request.channel)
+    return [one if channel_settings.is_muted(one.muted_until, now) else replace(one, muted_until=None) for one in found]
+
+
+async def earlier(services: Services, request: Request) -> Ended:
+    """How the channel's alerts were before they were turned off."""
+    return await services.memory.read(channel_settings.ended, request.workspace.id, request.channel)
 
 
 async def listing(services: Services, request: Request) -> Message:
     """Everything that is on, in words."""
+    now, today = services.clock.now(), await today_of(services, request)
+    shown = await services.memory.read(_standing, request, now)
+    if not shown[0]:
+        return alerts_view.nothing_on(request.channel, was_on=bool((await earlier(services, request)).last))
+    return alerts_view.listing(request.channel, *shown, today)
 
-    def look(connection: Connection) -> tuple[list[Subscription], ChannelSettings, list[HomeBy]]:
-        key, channel = request.workspace.id, request.channel
-        current = workspaces.subscriptions_of(connection, key, channel)
-        days = days_of(connection, key, channel) if current else []
-        return current, channel_settings.of(connection, key, channel), days
 
-    today = await today_of(services, request)
-    return alerts_view.listing(request.channel, *await services.memory.read(look), today)
+def _standing(
+    connection: Connection, request: Request, now: datetime
+) -> tuple[list[Subscription], ChannelSettings, list[HomeBy]]:
+    """What is on, when it is told, and the days that were set."""
+    key, channel, on = request.workspace.id, request.channel, _told(connection, request, now)
+    days = days_of(connection, key, channel) if on else []
+    return on, channel_settings.of(connection, key, channel), days
 
 
 def days_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> list[HomeBy]:
@@ -65,19 +82,82 @@ def days_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelI
     return home_by.days_of(state, {key: one.facts.name for key, one in known.items() if one is not None})
 
 
-async def switch_on(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
-    """By words or by a button. What is told already stays as it was chosen; where only a card was, news comes, too."""
-    on = {one.campaign_id: one.notify_on for one in await current(services, request)}
-    if on.get(campaign_id, on.get(NO_CAMPAIGN)) and not kept.was_done(request.kept):
-        muted = (await current(services, request))[0].muted_until
-        if muted is not None:
-            await replies.to_asker(services, request, offer_view.on_but_muted(what, muted))
+async def turn_on(services: Services, request: Request) -> None:
+    """ "on", and no campaign named: as it was before it was turned off; else all campaigns."""
+    if not await current(services, request):
+        before = await earlier(services, request)
+        known = await services.memory.read(_still_there, request, before.last)
+        if known:
+            await _bring_back(services, request, before, {one: before.notify_on[one] for one in known})
             return
-        message = await listing(services, request)
-        note = f"Alerts for {alerts_view.named(what)} are already on here."
-        await replies.to_asker(services, request, alerts_view.noted(message, note))
+    await switch_on(services, request, NO_CAMPAIGN, alerts_view.EVERY)
+
+
+def _still_there(connection: Connection, request: Request, those: Sequence[CampaignId]) -> list[CampaignId]:
+    key = request.workspace.id
+    return [one for one in those if one == NO_CAMPAIGN or queries.campaign(connection, key, one) is not None]
+
+
+async def _bring_back(
+    services: Services, request: Request, before: Ended, wants: Mapping[CampaignId, frozenset[NotifyOn]]
+) -> None:
+    """Tells the channel of these as it was told before, and says there what is on. A channel that cannot be posted to
+    is told of nothing."""
+    if kept.was_done(request.kept):
         return
-    await subscribe(services, request, campaign_id, what, frozenset(alerts_view.DEFAULT_WANTS))
+    key, channel, now = request.workspace.id, request.channel, services.clock.now()
+    hours = before.settings or await _usual(services, request)
+
+    def look(connection: Connection) -> tuple[list[Subscription], list[HomeBy]]:
+        found = {one: queries.campaign(connection, key, one) for one in wants if one != NO_CAMPAIGN}
+        names = {NO_CAMPAIGN: ""} | {one: known.facts.name for one, known in found.items() if known}
+        muted = before.muted_until if channel_settings.is_muted(before.muted_until, now) else None
+        on = [Subscription(channel, one, news, names.get(one, ""), muted) for one, news in wants.items()]
+        on.sort(key=lambda one: (one.campaign_id != NO_CAMPAIGN, one.campaign_name))
+        days = days_of(connection, key, channel)
+        return on, [one for one in days if one.campaign in wants or NO_CAMPAIGN in wants]
+
+    def work(connection: Connection) -> None:
+        for one, news in wants.items():
+            workspaces.subscribe(connection, key, channel, one, news, request.user, now)
+        channel_settings.keep(connection, key, channel, hours)
+
+    on, days = await services.memory.read(look)
+    said = alerts_view.on_again(request.user, on, hours, days, await today_of(services, request))
+    await services.slack.post(channel, said)
+    subject = ", ".join(one.campaign_name or alerts_view.EVERY for one in on)
+    await record_audit(services, request, Act.SUBSCRIBED, subject, f"channel {channel}", work=work)
+
+
+async def switch_on(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
+    """By words or by a button. What is told already stays as it was chosen, and what ended comes back so; where only a
+    card was, news comes, too."""
+    on = await current(services, request)
+    wants = {one.campaign_id: one.notify_on for one in on}
+    before = await earlier(services, request)
+    if wants.get(campaign_id, wants.get(NO_CAMPAIGN)) and not kept.was_done(request.kept):
+        await _is_on_already(services, request, on, before, what)
+        return
+    known = before.notify_on.get(campaign_id) or before.notify_on.get(NO_CAMPAIGN)
+    if known and not on:
+        await _bring_back(services, request, before, {campaign_id: known})
+        return
+    await subscribe(services, request, campaign_id, what, known or frozenset(alerts_view.DEFAULT_WANTS))
+
+
+async def _is_on_already(
+    services: Services, request: Request, on: Sequence[Subscription], before: Ended, what: str
+) -> None:
+    """Nothing to turn on; but what stands in the way is mended, or can be."""
+    if on[0].blocked:
+        # Whoever invited the bot again asks for all that waits for that.
+        await _bring_back(services, request, before, {one.campaign_id: one.notify_on for one in on})
+        return
+    if on[0].muted_until is not None:
+        await replies.to_asker(services, request, offer_view.on_but_muted(what, on[0].muted_until))
+        return
+    note = f"Alerts for {alerts_view.named(what)} are already on here."
+    await replies.to_asker(services, request, alerts_view.noted(await listing(services, request), note))
 
 
 async def subscribe(
@@ -92,33 +172,37 @@ async def subscribe(
     if kept.was_done(request.kept):
         return
     before = await current(services, request)
-    if chosen is None and not before:
-        chosen = ChannelSettings("", alerts_view.DEFAULT_DIGEST, None, alerts_view.DEFAULT_ALARM)
+    known = (await earlier(services, request)).settings
+    if chosen is None and known is None:
+        chosen = await _usual(services, request)
     if chosen is not None and not chosen.zone:
-        chosen = replace(chosen, zone=await _zone(services, request, before))
+        chosen = replace(chosen, zone=await _zone(services, request))
     names = {one.campaign_id: one.campaign_name or alerts_view.EVERY for one in before}
     ended = [names[one] for one in dropped if one in names and one != campaign_id]
-    said = alerts_view.confirmed(what, notify_on, request.user, ended, changed=campaign_id in names)
+    hours = chosen or known
+    said = alerts_view.confirmed(what, notify_on, request.user, ended, hours, changed=campaign_id in names)
     await services.slack.post(request.channel, said)
     now, key = services.clock.now(), request.workspace.id
 
     def work(connection: Connection) -> None:
         workspaces.subscribe(connection, key, request.channel, campaign_id, notify_on, request.user, now)
-        for one in dropped:
-            if one != campaign_id:
-                workspaces.unsubscribe(connection, key, request.channel, one)
+        workspaces.unsubscribe(connection, key, request.channel, [one for one in dropped if one != campaign_id])
         if chosen is not None:
             channel_settings.keep(connection, key, request.channel, chosen)
 
     await record_audit(services, request, Act.SUBSCRIBED, what, f"channel {request.channel}", work=work)
 
 
-async def _zone(services: Services, request: Request, before: Sequence[Subscription]) -> str:
-    """The channel's own; of one that is told of nothing yet, the asker's."""
-    if before:
-        chosen = await services.memory.read(channel_settings.of, request.workspace.id, request.channel)
-        return chosen.zone
-    return str(await zone_of(services, request))
+async def _usual(services: Services, request: Request) -> ChannelSettings:
+    """For a channel that chose nothing: by the asker's clock."""
+    zone = str(await zone_of(services, request))
+    return ChannelSettings(zone, alerts_view.DEFAULT_DIGEST, None, alerts_view.DEFAULT_ALARM)
+
+
+async def _zone(services: Services, request: Request) -> str:
+    """The channel's own; of one that never chose any, the asker's."""
+    known = (await earlier(services, request)).settings
+    return known.zone if known else str(await zone_of(services, request))
 
 
 async def switch_off(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
@@ -142,11 +226,11 @@ async def end(
     every = chosen is None and NO_CAMPAIGN in ended
     ending = [one for one in before if every or one.campaign_id in ended]
     if chosen is not None and not chosen.zone:
-        chosen = replace(chosen, zone=await _zone(services, request, before))
+        chosen = replace(chosen, zone=await _zone(services, request))
     key, channel = request.workspace.id, request.channel
 
     def work(connection: Connection) -> bool:
-        number = sum(workspaces.unsubscribe(connection, key, channel, None if every else one) for one in ended)
+        number = workspaces.unsubscribe(connection, key, channel, None if every else list(ended))
         if chosen is not None and number:
             channel_settings.keep(connection, key, channel, chosen)
         return number > 0
@@ -161,7 +245,9 @@ async def end(
     left = f" All campaigns stay on, {'this one' if len(ended) == 1 else 'these'} as the others." if stays else ""
     undo = AlertsUndo("off", _seconds(services.clock.now()), offer_view.packed(ending))
     taken_back = None if kept.was_done(request.kept) else undo
-    await replies.to_channel(services, request, offer_view.switched_off(request.user, ended.values(), taken_back, left))
+    rest = len(ending) < len(before)
+    said = offer_view.switched_off(request.user, list(ended.values()), taken_back, left, rest=rest)
+    await replies.to_channel(services, request, said)
 
 
 async def mute(services: Services, request: Request, until: datetime | None) -> None:

@@ -9,7 +9,19 @@ from handlers.alerts.home_by import HomeBy
 from handlers.errors import Outdated
 from handlers.status.view import ESTIMATE
 from handlers.text import formatting
-from handlers.text.buttons import NOTHING, Action, AlertsForm, Form, Hours, Limit, News, OneCampaign, OnePiece, Word
+from handlers.text.buttons import (
+    NOTHING,
+    Action,
+    AlertsDo,
+    AlertsForm,
+    Form,
+    Hours,
+    Limit,
+    News,
+    OneCampaign,
+    OnePiece,
+    Word,
+)
 from handlers.text.codec import Carried, write
 from handlers.text.messages import (
     TEXT,
@@ -34,6 +46,7 @@ from storage.records import (
     NO_CAMPAIGN,
     ChannelId,
     ChannelSettings,
+    Ended,
     Mix,
     NotifyOn,
     StoredCampaign,
@@ -66,6 +79,9 @@ ALARMS: Final = (2, 3, 5, 10)
 DEFAULT_DIGEST, DEFAULT_ALARM = 9, 5
 
 
+#: A channel that had no alerts before.
+NEVER_ON: Final = Ended({}, (), None)
+CHANGES: Final = "`/mailalerts` changes this, `/mailalerts off` ends it."
 DEFAULT_WANTS: Final = (NotifyOn.RETURNED, NotifyOn.CANCELLED)
 EVERY: Final = "all campaigns"
 
@@ -77,14 +93,19 @@ def settings_form(
     chosen: ChannelSettings,
     own_zone: str,
     days: Sequence[HomeBy] = (),
+    ended: Ended = NEVER_ON,
 ) -> Block:
-    """The modal behind `/mailalerts`: which campaigns, and what of them. What else is on stays on, unless unticked."""
-    zone = chosen.zone if current else own_zone
-    hours = chosen if current else ChannelSettings(zone, DEFAULT_DIGEST, None, DEFAULT_ALARM)
+    """The modal behind `/mailalerts`: which campaigns, and what of them. What else is on stays on, unless unticked.
+
+    `ended`: how they were before they were turned off; a channel that is told of nothing is offered that.
+    """
+    hours = chosen if current else ended.settings or ChannelSettings(own_zone, DEFAULT_DIGEST, None, DEFAULT_ALARM)
+    zone = hours.zone
     names = {NO_CAMPAIGN: "All campaigns"} | {one.id: one.facts.name for one in campaigns[:OFFERED]}
     choices = {key: option(name, write(OneCampaign(key))) for key, name in names.items()}
-    initial = choices.get(current[0].campaign_id if current else NO_CAMPAIGN, choices[NO_CAMPAIGN])
-    notify_on = current[0].notify_on if current else frozenset(DEFAULT_WANTS)
+    stands_on = current[0].campaign_id if current else next(iter(ended.last), NO_CAMPAIGN)
+    initial = choices.get(stands_on, choices[NO_CAMPAIGN])
+    notify_on = current[0].notify_on if current else ended.notify_on.get(stands_on, frozenset(DEFAULT_WANTS))
     boxes = {want: option(text, write(News(want))) for want, text in WANTS.items()}
     ticked = [box for want, box in boxes.items() if want in notify_on]
     checkboxes: Block = {"type": "checkboxes", "action_id": "wants", "options": list(boxes.values())}
@@ -98,10 +119,10 @@ def settings_form(
         "submit": {"type": "plain_text", "text": "Save"},
         "close": {"type": "plain_text", "text": "Leave as it is"},
         "blocks": [
-            section(_gets(channel, is_on=bool(current))),
+            section(_gets(channel, is_on=bool(current), was_on=bool(ended.last))),
             input_block("Campaigns", "campaign", menu),
             input_block(
-                "Tell this channel of",
+                "What to post here",
                 "wants",
                 checkboxes | ({"initial_options": ticked} if ticked else {}),
                 optional=True,
@@ -121,8 +142,8 @@ def _joined(boxes: Sequence[Block]) -> str:
 
 def _hours(chosen: ChannelSettings) -> list[Block]:
     """The digest, the quiet hours and the alarm; "off" for each is among the choices."""
-    digests = {Limit(hour): f"At {hour}:00" for hour in DIGEST_HOURS}
-    quiet = {Hours(*one): f"From {one[0]}:00 to {one[1]}:00" for one in QUIET_HOURS}
+    digests = {Limit(hour): f"At {formatting.full_hour(hour)}" for hour in DIGEST_HOURS}
+    quiet = {Hours(*one): f"From {_between(one)}" for one in QUIET_HOURS}
     limits = {Limit(limit): f"Above {limit}% of the mailed pieces" for limit in ALARMS}
     hours = Hours(*(chosen.quiet or (None, None)))
     return [
@@ -182,9 +203,12 @@ def chosen_hours(zone: str, digest: Limit, quiet: Hours, alarm: Limit) -> Channe
     return ChannelSettings(zone, digest.number, between, alarm.number)
 
 
-def _gets(channel: ChannelId, *, is_on: bool) -> str:
+def _gets(channel: ChannelId, *, is_on: bool, was_on: bool) -> str:
     what = "one card for each campaign, kept up to date, and this news in its thread:"
-    return f"<#{channel}> gets {what}" if is_on else f"<#{channel}> gets no alerts yet. Once you save, it gets {what}"
+    if is_on:
+        return f"<#{channel}> gets {what}"
+    when = "right now. This is what it had." if was_on else "yet."
+    return f"<#{channel}> gets no alerts {when} Once you save, it gets {what}"
 
 
 def _now(current: Sequence[Subscription]) -> str:
@@ -197,26 +221,61 @@ def _described(one: Subscription) -> str:
     return f"*{what}* ({news})"
 
 
+def nothing_on(channel: ChannelId, *, was_on: bool) -> Message:
+    """A channel without alerts, and the button that mends it."""
+    when = "right now" if was_on else "yet"
+    text = f"<#{channel}> gets no alerts {when}. `/mailalerts on` changes that."
+    label = "Turn on again" if was_on else "Turn on"
+    turning = button(label, Action.ALERTS_DO, write(AlertsDo("again")), spoken=f"{label}: alerts in this channel")
+    return Message(text, [section(text, turning)])
+
+
 def listing(
     channel: ChannelId, current: Sequence[Subscription], chosen: ChannelSettings, days: Sequence[HomeBy], today: date
 ) -> Message:
     """Everything that is on, in words, and whether anything stands in the way."""
-    if not current:
-        text = f"<#{channel}> gets no alerts yet. `/mailalerts on` changes that."
-        return Message(text, [section(text)])
-    lines = [f"• {named(one.campaign_name or EVERY)}: {in_words(one.notify_on)}" for one in current]
-    if len(current) > 1 and current[0].campaign_id == NO_CAMPAIGN:
-        lines[0] = lines[0].replace(EVERY, f"{EVERY} but these", 1)
-    text = f"<#{channel}> gets alerts for {', '.join(named(one.campaign_name or EVERY) for one in current[:LISTED])}."
-    blocks = [section(text), section("\n".join(lines)), *home_by.lines(days, today), context(_when(chosen))]
-    if current[0].muted_until is not None:
-        blocks.append(
-            context(f":mute: Muted until {formatting.stamp(current[0].muted_until)}. Nothing is lost meanwhile.")
-        )
+    text = f"<#{channel}> gets alerts for {_names(current)}."
+    blocks = [section(text), *_is_on(current, chosen), *home_by.lines(days, today), *_in_the_way(current)]
     if current[0].blocked:
         blocks.append(context(f":warning: The last message could not be posted: {escape(current[0].blocked)}"))
     blocks.append(actions(settings_button()))
     return Message(clip(text, TEXT), blocks)
+
+
+def on_again(
+    by: str, current: Sequence[Subscription], chosen: ChannelSettings, days: Sequence[HomeBy], today: date
+) -> Message:
+    """Said in the channel when what was off is on as it was: all of it, so that nobody has to look it up."""
+    text = f"<@{by}> turned mail alerts on again, as they were: {_names(current)}."
+    blocks = [section(text), *_is_on(current, chosen), *home_by.lines(days, today)]
+    if (until := current[0].muted_until) is not None:
+        blocks.append(context(f":mute: Muted until {formatting.stamp(until)}. `/mailalerts unmute` ends that now."))
+    # In words: what is pressed on a message for everyone would take its place.
+    rest = "" if NO_CAMPAIGN in {one.campaign_id for one in current} else "`/mailalerts on all` adds all campaigns. "
+    blocks.append(context(f"{rest}{CHANGES}"))
+    return Message(clip(text, TEXT), blocks)
+
+
+def _names(current: Sequence[Subscription]) -> str:
+    names = ", ".join(named(one.campaign_name or EVERY) for one in current[:LISTED])
+    return names + (f" and {len(current) - LISTED} more" if len(current) > LISTED else "")
+
+
+def _is_on(current: Sequence[Subscription], chosen: ChannelSettings) -> list[Block]:
+    """What of each campaign is told, and when."""
+    lines = [f"• {named(one.campaign_name or EVERY)}: {in_words(one.notify_on)}" for one in current]
+    if len(current) > 1 and current[0].campaign_id == NO_CAMPAIGN:
+        lines[0] = lines[0].replace(EVERY, f"{EVERY} but these", 1)
+    return [section("\n".join(lines)), context(_when(chosen))]
+
+
+def _in_the_way(current: Sequence[Subscription]) -> list[Block]:
+    """A mute, with its end."""
+    until = current[0].muted_until
+    if until is None:
+        return []
+    text = f":mute: Muted until {formatting.stamp(until)}. Nothing is lost meanwhile."
+    return [section(text, button("Unmute", Action.ALERTS_DO, write(AlertsDo("unmute")), spoken="Unmute this channel"))]
 
 
 def in_words(notify_on: frozenset[NotifyOn]) -> str:
@@ -228,11 +287,17 @@ def in_words(notify_on: frozenset[NotifyOn]) -> str:
 def _when(chosen: ChannelSettings) -> str:
     """The hours and the alarm, in words."""
     said = [
-        "no morning digest" if chosen.digest_hour is None else f"a digest at {chosen.digest_hour}:00",
-        "no quiet hours" if chosen.quiet is None else f"quiet from {chosen.quiet[0]}:00 to {chosen.quiet[1]}:00",
+        "no morning digest"
+        if chosen.digest_hour is None
+        else f"a digest at {formatting.full_hour(chosen.digest_hour)}",
+        "no quiet hours" if chosen.quiet is None else f"quiet from {_between(chosen.quiet)}",
         "no alarm" if chosen.alarm_percent is None else f"an alarm above {chosen.alarm_percent}% returns",
     ]
     return f"Also: {', '.join(said)}. Times are in {escape(place_of(chosen.zone))} time."
+
+
+def _between(hours: tuple[int, int]) -> str:
+    return f"{formatting.full_hour(hours[0])} to {formatting.full_hour(hours[1])}"
 
 
 def noted(message: Message, note: str) -> Message:
@@ -251,18 +316,20 @@ def named(what: str) -> str:
 
 
 def confirmed(
-    what: str, notify_on: frozenset[NotifyOn], by: str, ended: Sequence[str] = (), *, changed: bool = False
-) -> Message:
+    what: str, notify_on: frozenset[NotifyOn], by: str, ended: Sequence[str] = (),
+    hours: ChannelSettings | None = None, *, changed: bool = False,
+) -> Message:  # fmt: skip
     """Said in the channel, so that everyone there knows where the news will come from, and what has ended.
 
-    `changed`: it was on before.
+    `hours`: when the channel is told. `changed`: it was on before.
     """
     done = f"changed mail alerts for {named(what)}" if changed else f"switched mail alerts on for {named(what)}"
     text = f"<@{by}> {done}: {in_words(notify_on)}."
     if ended:
         text += f" Off from now on: {', '.join(named(one) for one in ended)}."
     text = clip(text, TEXT)
-    return Message(text, [section(text), context("`/mailalerts` changes this, `/mailalerts off` ends it.")])
+    when = [context(_when(hours))] if hours else []
+    return Message(text, [section(text), *when, context(CHANGES)])
 
 
 def card(campaign: StoredCampaign | None, mix: Mix, currency_line: str, now: datetime) -> Message:

@@ -33,6 +33,8 @@ POLITE: Final = frozenset(_POLITE.split())
 ALL: Final = frozenset({"", "all", "all campaigns", "everything", "every campaign", "any", "anything"})
 
 
+#: Said with these, "on" means all campaigns, and not only those that were on before.
+EVERY: Final = re.compile(r"\b(?:all|every|everything|any|anything)\b", re.IGNORECASE)
 #: Kinds of news, alone: no campaign is meant by them, and they are ticked in the settings.
 KINDS: Final = re.compile(
     r"(?:(?:only|just|the|and|or|news|cards?|returns?|returned|deliver(?:y|ies|ed)|cancel(?:lations?|led|ed)|"

@@ -29,7 +29,7 @@ from handlers.context.refreshing import refresh_campaign
 from handlers.context.replies import refused
 from handlers.context.services import Request, Services
 from handlers.errors import Outage, Outdated, Refusal
-from handlers.text import messages, short_answers
+from handlers.text import formatting, messages, short_answers
 from handlers.text.buttons import Cancelling, OneCampaign, OnePiece
 from handlers.text.codec import read
 from handlers.text.messages import Block, Message, section
@@ -71,7 +71,7 @@ async def cancel_one(services: Services, request: Request, value: str) -> None:
 
 
 def _note_asked(connection: Connection, request: Request, subject: str, worth: Worth, now: datetime) -> None:
-    detail = f"{worth.pieces} pieces worth {worth.amount.amount} {worth.amount.currency}"
+    detail = f"{formatting.pieces(worth.pieces)} worth {formatting.money(worth.amount)}"
     audit.note(connection, request.workspace.id, request.user, Act.CANCELLED, now, subject=subject, detail=detail)
 
 

@@ -18,7 +18,7 @@ from handlers.context.intents import Hold
 from handlers.context.kept import TakenOverError
 from handlers.context.services import Request, Services
 from handlers.errors import ChannelClosed, NotInChannel, Refusal
-from handlers.text import short_answers
+from handlers.text import formatting, short_answers
 from handlers.text.messages import Message
 from storage import audit, intents, workspaces
 from storage.audit import Act, Approval, Bound
@@ -84,7 +84,7 @@ async def ask_second(
             payload, piece_ids = intent
             held = intents.keep(connection, key, Kind.CANCEL, payload, piece_ids=piece_ids, held=True)
         bound = Bound(held, wanted.pieces, wanted.saves.amount, wanted.unpriced)
-        detail = f"{wanted.pieces} pieces worth {wanted.saves.amount} {wanted.saves.currency}"
+        detail = f"{formatting.pieces(wanted.pieces)} worth {formatting.money(wanted.saves)}"
         subject = wanted.what
         audit.note(connection, key, request.user, Act.APPROVAL_ASKED, now, subject=subject, detail=detail)
         number = audit.ask_approval(connection, key, *about, request.user, now, bound)

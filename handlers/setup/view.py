@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from handlers.context.ports import SHORTEST_SECRET, Account, Profile
+from handlers.text import formatting
 from handlers.text.buttons import NOTHING, Action, Form, Word
 from handlers.text.codec import write
 from handlers.text.messages import (
@@ -17,6 +18,7 @@ from handlers.text.messages import (
     section,
     select,
 )
+from storage.records import Money
 
 KEY_LIMIT = 200
 
@@ -75,7 +77,8 @@ def webhook_form(platform: Profile, address: str, *, note: str = "") -> Block:
 def connected(account: Account) -> list[Block]:
     """The key was taken."""
     owner = escape(account.owner or "your mail account")
-    holds = "" if account.balance is None else f", balance {account.balance:,.2f} {escape(account.currency)}"
+    left = None if account.balance is None else formatting.money(Money(account.balance, account.currency))
+    holds = "" if left is None else f", balance {escape(left)}"
     return [
         section(f":white_check_mark: Connected to *{owner}*{holds}."),
         section("I am reading your campaigns now. Next: the webhook, so that scans arrive at once."),

@@ -102,10 +102,14 @@ def span_near(first: date, last: date, today: date) -> str:
 
 
 def hour(value: time) -> str:
-    """ "5:42 PM"; "9 AM" at the full hour."""
+    """ "5:42 PM", "9:00 AM": as Slack shows it, so that two of them side by side are written alike."""
     half = "AM" if value.hour < NOON else "PM"
-    minutes = f":{value.minute:02}" if value.minute else ""
-    return f"{(value.hour - 1) % NOON + 1}{minutes} {half}"
+    return f"{(value.hour - 1) % NOON + 1}:{value.minute:02} {half}"
+
+
+def full_hour(number: int) -> str:
+    """ "9:00 AM", for 9."""
+    return hour(time(number))
 
 
 def moment(value: datetime, zone: ZoneInfo) -> str:

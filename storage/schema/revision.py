@@ -21,7 +21,7 @@ from storage.schema import partitions
 
 MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
 #: The revision that this version needs: the last of the migrations.
-HEAD: Final = "0014"
+HEAD: Final = "0015"
 #: The oldest revision whose program may still run beside this one. A migration that drops or renames anything, or that
 #: writes what an older program does not understand, raises it to the first revision that does without what was dropped.
 OLDEST: Final = "0010"

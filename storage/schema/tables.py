@@ -306,6 +306,8 @@ channels = Table(
     Column("digested_on", Date),
     #: What the last digest counted, and what was told once already, as JSON.
     Column("state", Text),
+    #: What it was told of before that was turned off, as JSON.
+    Column("ended", Text),
     #: Grows with each lease: who writes under an older one has lost the channel.
     Column("token", BigInteger, nullable=False, server_default="0"),
     #: Since when it is not known whether Slack took a message of ours (a lease under way is such a time, too).

@@ -158,6 +158,7 @@ def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], th
         "queries.search.holding_in": {"words": [str(theirs["asked"]).casefold().rstrip("1")]},
         "audit.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "queries.returns.count_places": {"after": 0},
         "queries.returns.latest": {"behind": None},
+        "channel_settings.note_ended": {"wants": {NO_CAMPAIGN: "returned"}},
         "channel_settings.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "queries.transits.count": {"after": 0}, "secrets.purge_some": {"now": NOW}, "secrets.remove": {"tested": None},
     }  # fmt: skip
     given |= special.get(name, {})

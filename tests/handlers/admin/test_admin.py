@@ -74,7 +74,7 @@ async def test_settings_are_saved_and_the_change_is_written_down(office: Office)
     assert "Saved" in await save(office, Rules(frozenset({"admins", BEN})), "250")
     kept = office.again().rules
     assert (kept.cancellers, kept.approval_above) == (frozenset({"admins", BEN}), Decimal(250))
-    detail = f"who may cancel: not set → {BEN}, admins; a second person above: not set → 250.00"
+    detail = f"who may cancel: not set → {BEN}, admins; a second person above: not set → $250.00"
     assert office.log() == [(Act.RULES, "", detail)]
     with pytest.raises(NotSteward):
         await save(office, Rules(), user=BEN)

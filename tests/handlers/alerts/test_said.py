@@ -203,7 +203,7 @@ def test_a_channel_that_is_told_of_nothing_is_offered_the_usual() -> None:
     view = form([], ChannelSettings("Europe/Paris", 17, (22, 7), 2), "America/Chicago")
     assert field_of(view, "campaign")["initial_option"]["text"]["text"] == "All campaigns"
     assert [one["text"]["text"] for one in field_of(view, "campaign")["options"]] == ["All campaigns", "Spring", "Fall"]
-    assert field_of(view, "digest")["initial_option"]["text"]["text"] == "At 9:00"
+    assert field_of(view, "digest")["initial_option"]["text"]["text"] == "At 9:00 AM"
     assert field_of(view, "quiet")["initial_option"]["text"]["text"] == "Off"
     assert field_of(view, "alarm")["initial_option"]["text"]["text"] == "Above 5% of the mailed pieces"
     ticked = [one["text"]["text"] for one in field_of(view, "wants")["initial_options"]]
@@ -219,8 +219,8 @@ def test_what_a_channel_chose_is_what_its_form_shows() -> None:
     view = form([subscription(8)], ChannelSettings("America/New_York", 7, (18, 8), None))
     assert field_of(view, "campaign")["initial_option"]["text"]["text"] == "Fall"
     assert "initial_options" not in field_of(view, "wants")
-    assert field_of(view, "digest")["initial_option"]["text"]["text"] == "At 7:00"
-    assert field_of(view, "quiet")["initial_option"]["text"]["text"] == "From 18:00 to 8:00"
+    assert field_of(view, "digest")["initial_option"]["text"]["text"] == "At 7:00 AM"
+    assert field_of(view, "quiet")["initial_option"]["text"]["text"] == "From 6:00 PM to 8:00 AM"
     assert field_of(view, "alarm")["initial_option"]["text"]["text"] == "Off"
     assert "Times are in New York time." in str(view)
     assert "Use my time zone (UTC)" in str(field_of(view, "zone"))
@@ -266,14 +266,14 @@ def test_only_what_the_form_offers_can_be_chosen(
 
 
 def test_the_list_says_what_is_on_and_what_stands_in_the_way() -> None:
-    nothing = alerts_view.listing(OPS, [], ChannelSettings(), [], TODAY)
+    nothing = alerts_view.nothing_on(OPS, was_on=False)
     assert lines(nothing) == ["<#C0OPS> gets no alerts yet. `/mailalerts on` changes that."]
     settings = ChannelSettings("America/Chicago", 9, (22, 7), 5)
     alone = alerts_view.listing(OPS, [subscription(0, NotifyOn.RETURNED)], settings, [], TODAY)
     assert lines(alone)[0] == "<#C0OPS> gets alerts for all campaigns."
     assert lines(alone)[1] == "• all campaigns: one live card; each return: who, where and when"
     assert lines(alone)[2] == (
-        "Also: a digest at 9:00, quiet from 22:00 to 7:00, an alarm above 5% returns. Times are in Chicago time."
+        "Also: a digest at 9:00 AM, quiet from 10:00 PM to 7:00 AM, an alarm above 5% returns. Times are in Chicago time."
     )
     assert "Muted" not in said(alone)
     assert "could not be posted" not in said(alone)
@@ -336,7 +336,7 @@ def test_what_can_be_taken_back_has_a_button_for_it() -> None:
     undo = AlertsUndo("off", 1, "7:r")
     off = offer_view.switched_off("U1", ["A", "all campaigns"], undo, " Left.")
     assert lines(off)[0] == (
-        "<@U1> turned off mail alerts for *A*, all campaigns. Left. `/mailalerts on` turns them on again."
+        "<@U1> turned off mail alerts for *A*, all campaigns. Left. `/mailalerts on` brings them back as they were."
     )
     assert pressable(off.blocks) == [(Action.ALERTS_UNDO, write(undo))]
     assert pressable(offer_view.switched_off("U1", ["A"], None).blocks) == []

@@ -41,10 +41,15 @@ def test_everything_about_alerts(
         alerts_view.settings_form(
             channel, current, [campaign], ChannelSettings("Europe/Paris", 9, (22, 7), 5), "America/Chicago", days
         ),
-        alerts_view.listing(channel, current, ChannelSettings(), days, NOW.date()),
+        alerts_view.nothing_on(channel, was_on=bool(current)),
     )
+    if current:
+        fine(
+            alerts_view.listing(channel, current, ChannelSettings(), days, NOW.date()),
+            alerts_view.on_again("U0ANA", current, ChannelSettings(), days, NOW.date()),
+        )
     fine(alerts_view.card(campaign, mix, "Spent $1", NOW), alerts_view.card(None, mix, "Spent $1", NOW))
-    fine(alerts_view.confirmed("x", frozenset(NotifyOn), "U0ANA"))
+    fine(alerts_view.confirmed("x", frozenset(NotifyOn), "U0ANA", (), ChannelSettings()))
     for what in (Status.DELIVERED, Status.RETURNED, Status.CANCELLED):
         fine(alerts_view.news(campaign.facts.name, what, pieces, len(pieces) + 40, "Stannp"))
 

@@ -39,7 +39,7 @@ async def test_a_piece_is_asked_for_by_who_may_and_written_down(office: Office) 
     await office.campaign(R)
     await actions.cancel_one(office.services, office.request(), str(office.piece().id))
     assert office.mail.cancelled == ["1001"]
-    assert office.log()[0] == (Act.CANCELLED, "piece 1001", "1 pieces worth 0.84 USD")
+    assert office.log()[0] == (Act.CANCELLED, "piece 1001", "1 piece worth $0.84")
     assert (office.slack.said[0].way, office.slack.said[0].place) == ("replace", URL)
     with pytest.raises(NotAllowed):
         await actions.cancel_one(office.services, office.request(user=BEN), str(office.piece().id))
@@ -122,7 +122,7 @@ async def test_what_was_shown_is_stopped_and_no_more(office: Office) -> None:
     assert "Stopping 2 pieces" in first.text
     assert "1 piece more" in first.text
     assert (summary.way, summary.place) == ("post", OPS)
-    assert office.log()[0] == (Act.CANCELLED, "Spring lapsed", "2 pieces worth 1.68 USD")
+    assert office.log()[0] == (Act.CANCELLED, "Spring lapsed", "2 pieces worth $1.68")
 
 
 async def test_a_confirmation_counts_once_and_only_of_who_was_shown_it(office: Office) -> None:

@@ -79,7 +79,7 @@ async def test_a_request_names_its_sum_and_who_asked_and_holds_the_piece(office:
     assert "piece 1001" in office.slack.said[0].text
     assert office.slack.said[1].text == actions.ASKED
     assert office.mail.cancelled == []
-    assert office.log() == [(Act.APPROVAL_ASKED, "piece 1001", "1 pieces worth 0.84 USD")]
+    assert office.log() == [(Act.APPROVAL_ASKED, "piece 1001", "1 piece worth $0.84")]
 
 
 async def asked_for(office: Office, *known: str, **rules: Any) -> str:
