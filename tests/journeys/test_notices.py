@@ -151,7 +151,7 @@ async def test_off_ends_the_news_and_list_says_so(stage: Stage) -> None:
     off = await stage.say("/mailalerts", "off")
     assert "turned off mail alerts for all campaigns" in off.text
     assert off.only_for is None, "what was turned on before everyone is turned off before everyone"
-    assert "gets no alerts yet" in (await stage.say("/mailalerts", "list")).text
+    assert "gets no alerts right now" in (await stage.say("/mailalerts", "list")).text
     await come_back(stage)
     assert await delivery.deliver_due(stage.app.services, stage.app.tenants) == 0
 

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import update
 
 from bot.sandbox.slack import Channel, Posted
 from bot.sandbox.stannp import MailCampaign, Mailpiece
@@ -16,6 +17,7 @@ from handlers.text import buttons
 from storage import outbox, workspaces
 from storage.queries import mail as queries
 from storage.records import CampaignId, ChannelId, NotifyOn, PieceId, UserId
+from storage.schema.tables import channels
 from tests.journeys import typed, typed_later
 from tests.journeys.conftest import ANA, OPS, Stage
 
@@ -218,6 +220,8 @@ async def set_up(stage: Stage, channel: ChannelId, before: str) -> None:
 
     def work(connection: Any) -> None:
         workspaces.unsubscribe(connection, key, channel)
+        # "on" is to turn on what it says, not what the line before left.
+        connection.execute(update(channels).where(channels.c.workspace_id == key).values(ended=None))
         known = {one.ref: one.id for one in queries.campaign_names(connection, key)} | {"0": CampaignId(0)}
         for ref in refs.split(",") if refs else ():
             wants = [NotifyOn.RETURNED, NotifyOn.CANCELLED]
