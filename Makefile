@@ -13,7 +13,7 @@ WORKERS ?= 4
 # The suite starts some hundreds of processes: where nothing may be written, each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test both lint chaos simulate soak endless rude fuzz foresight mutants house audit bench coverage digests lock clean
+.PHONY: demo test whole lint chaos simulate soak endless rude fuzz foresight mutants house audit bench coverage digests lock clean
 
 demo: $(RUN_STAMP)
 	@$(BIN)/piecewise demo $(ARGS)
@@ -51,9 +51,10 @@ scale: $(STAMP)
 simulate: $(STAMP)
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
-# The suite with each journey on both pairings of a way in and a database; `make test` makes it on the one whose day it is.
-both: export PIECEWISE_PAIRINGS = both
-both: test
+# The suite with all that takes turns by the day in `make test`: each journey on both pairings of a way in and a database,
+# the sandbox at both widths, and every long story of kills, upgrades and load.
+whole: export PIECEWISE_WHOLE = 1
+whole: test
 
 # Every journey with every rudeness of Slack and of the mail platform: each switch alone, and all together. Long;
 # `RUDE=slack:busy` for one switch. `make test` meets a sample that changes by the day.

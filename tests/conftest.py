@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 from bot.telemetry import set_up_logging
 from storage.database import Database, open_database
 from storage.schema import revision
-from tests.days import DAY
+from tests.days import DAY, one_a_day
 from tests.fakes import FakeClock
 
 # On a busy machine anything takes long once: how long is for `make bench` to say.
@@ -28,11 +28,41 @@ hypothesis.settings.load_profile("untimed")
 _numbers = itertools.count(1)
 #: Into so many partitions each PostgreSQL is divided (`make partitions`); 0 for none.
 PARTITIONS = int(os.environ.get("PIECEWISE_PARTITIONS", "0"))
+#: Set: everything. Else of what has turns, that whose day it is.
+WHOLE = bool(os.environ.get("PIECEWISE_WHOLE"))
 
 
 def pytest_report_header() -> str:
-    """How to play today's sample of rude platforms and of pairings again."""
+    """How to play today's sample of rude platforms, pairings and long stories again."""
     return f"today's sample: PIECEWISE_DAY={DAY}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests that take turns, the one whose day it is is made; `make whole` makes all.
+
+    These are the long stories of one kind (marked with its name), each journey on its two pairings, and each visit of the
+    sandbox at its two widths. What is asked for alone, by its full name, is made on any day.
+    """
+    if WHOLE:
+        return
+    kept = one_a_day((kind_of(one), one) for one in items)
+    made = {id(one) for one in kept}
+    config.hook.pytest_deselected(items=[one for one in items if id(one) not in made])
+    items[:] = kept
+
+
+def kind_of(item: pytest.Item) -> str:
+    """With what a test takes turns: others of the same name."""
+    if turns := item.get_closest_marker("turns"):
+        return str(turns.args[0])
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    choice = "pairing" if "pairing" in params else "page"
+    if choice not in params:
+        return item.nodeid
+    # The same test with the other choices left as they are.
+    others = sorted((name, str(value)) for name, value in params.items() if name != choice)
+    return f"{item.nodeid.split('[')[0]} {others}"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,10 +31,9 @@ _SERVER: Final = multiprocessing.get_context("forkserver")
 
 @dataclass
 class Begun:
-    """A process, and what it says, both streams in one. `returncode` is as of `subprocess`: None while it runs."""
+    """A process. `returncode` is as of `subprocess`: None while it runs, less than 0 for the signal that ended it."""
 
     process: BaseProcess
-    said: int
 
     @property
     def pid(self) -> int:
@@ -52,67 +51,69 @@ class Begun:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def communicate(self, timeout: float = 60) -> str:
-        """What it says until it ends. Raises TimeoutError."""
-        with os.fdopen(self.said, encoding="utf-8") as said:
-            told = said.read()
-        self.process.join(timeout)
+    async def wait(self) -> int:
+        """Its exit code, once it ended."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self.process.sentinel, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(self.process.sentinel)
+        return self.ended()
+
+    def ended(self, seconds: float = 60) -> int:
+        """The same for who has no loop. Raises TimeoutError."""
+        self.process.join(seconds)
         if self.returncode is None:
-            raise TimeoutError(told)
+            raise TimeoutError
+        return self.returncode
+
+
+def begin(words: Sequence[str], environment: Mapping[str, str], folder: Path, says: int, module: str = "bot") -> Begun:
+    """`python -m` with this module and these words, in this folder, with nothing but this environment; both of its
+    streams go to the file `says`, which stays the caller's."""
+    _SERVER.set_forkserver_preload(PRELOADED)
+    process = _SERVER.Process(target=_be, args=(module, list(words), dict(environment), str(folder), _Out(says)))
+    process.start()
+    return Begun(process)
+
+
+@dataclass
+class Heard(Begun):
+    """A process whose streams are read as one: `said`."""
+
+    said: TextIO
+
+    def communicate(self) -> str:
+        """What it says until it ends."""
+        with self.said:
+            told = self.said.read()
+        self.ended()
         return told
 
 
-def begin(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> Begun:
-    """`piecewise` with these words, in this folder and with nothing but this environment."""
-    _SERVER.set_forkserver_preload(PRELOADED)
+def hear(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> Heard:
+    """Begins `piecewise` with these words."""
     said, says = os.pipe()
-    process = _SERVER.Process(target=_be, args=(list(words), dict(environment), str(folder), _Out(says)))
-    process.start()
-    os.close(says)
-    return Begun(process, said)
+    try:
+        return Heard(begin(words, environment, folder, says).process, os.fdopen(said, encoding="utf-8"))
+    finally:
+        os.close(says)
 
 
 def ran(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
     """How `piecewise` with these words ended, and what it said."""
-    begun = begin(words, environment, folder)
-    said = begun.communicate()
-    assert begun.returncode is not None
-    return begun.returncode, said
+    process = hear(words, environment, folder)
+    said = process.communicate()
+    return process.ended(), said
 
 
 @dataclass
-class Running:
-    """The same for a loop: with what it says as a stream."""
+class Running(Begun):
+    """The same for a loop: `stdout` is what it says."""
 
-    begun: Begun
     stdout: asyncio.StreamReader
     transport: asyncio.BaseTransport
-
-    @property
-    def pid(self) -> int:
-        return self.begun.pid
-
-    @property
-    def returncode(self) -> int | None:
-        return self.begun.returncode
-
-    def send_signal(self, number: int) -> None:
-        self.begun.send_signal(number)
-
-    def kill(self) -> None:
-        self.begun.kill()
-
-    async def wait(self) -> int:
-        """Its exit code, once it ended."""
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self.begun.process.sentinel, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(self.begun.process.sentinel)
-        self.begun.process.join()
-        assert self.returncode is not None
-        return self.returncode
 
     async def communicate(self) -> str:
         """What else it says until it ends."""
@@ -123,12 +124,12 @@ class Running:
 
 async def start_bot(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> Running:
     """Begins `piecewise` with these words."""
-    begun = await asyncio.to_thread(begin, words, environment, folder)
+    heard = await asyncio.to_thread(hear, words, environment, folder)
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(begun.said, "rb", 0)
+        lambda: asyncio.StreamReaderProtocol(reader), heard.said
     )
-    return Running(begun, reader, transport)
+    return Running(heard.process, reader, transport)
 
 
 # ---- In the new process ----------------------------------------------------------------------------------------------
@@ -148,8 +149,8 @@ def _detached(passed: Any) -> int:
     return int(passed.detach())
 
 
-def _be(words: list[str], environment: dict[str, str], folder: str, says: int) -> None:
-    """Is `python -m bot` from here on."""
+def _be(module: str, words: list[str], environment: dict[str, str], folder: str, says: int) -> None:
+    """Is `python -m` with this module from here on."""
     for stream in (1, 2):
         os.dup2(says, stream)
     os.close(says)
@@ -158,8 +159,8 @@ def _be(words: list[str], environment: dict[str, str], folder: str, says: int) -
     os.environ.update(environment)
     time.tzset()
     os.chdir(folder)
-    sys.argv = ["piecewise", *words]
-    runpy.run_module("bot", run_name="__main__", alter_sys=True)
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _stream(number: int) -> TextIO:

@@ -27,7 +27,7 @@ from storage.queries import mail as queries
 from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, UserId, Workspace, WorkspaceId
 from storage.schema.tables import changes, orphans, outbox, pieces
 from storage.statuses import Status
-from tests.processes import begin, ran
+from tests.processes import hear, ran
 
 ROOT = Path(__file__).parent.parent.parent
 HEAD = "id,campaign_id,campaign_name,timestamp,status,status_date,location,name,address,city,state,zip,cost"
@@ -233,7 +233,7 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(database_url: str, tmp_p
     command = ["import", str(path)]
     for _ in range(2):
         before = opened.read(imports.progress, made.id, key_of(path)).position
-        process = begin(command, environment, tmp_path)
+        process = hear(command, environment, tmp_path)
         # Stopped once it has kept a portion, so that it is at work and not at its end.
         await_portion(opened, made.id, key_of(path), before)
         process.send_signal(how)

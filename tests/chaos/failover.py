@@ -22,6 +22,7 @@ from storage.statuses import Status
 from tests.chaos.cluster import Cluster
 from tests.chaos.fleet import PARTS, Fleet
 from tests.chaos.story import PATIENCE, Verdict
+from tests.processes import Begun
 from tests.storage.lines import Line, line_to_port
 
 ANA, DESK = "U0ANA", "C0DESK"
@@ -259,7 +260,7 @@ class Failover(Fleet):
         self.verdict.repeated += max(len(summaries) - 1, 0)
 
 
-def _go_on(process: asyncio.subprocess.Process) -> None:
+def _go_on(process: Begun) -> None:
     if process.returncode is None:
         process.send_signal(signal.SIGCONT)
 

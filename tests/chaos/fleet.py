@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass, field
 
 from tests.chaos.story import Story
+from tests.processes import Begun
 
 PARTS = ("--serve", "--serve", "--work", "--work")
 
@@ -14,7 +15,7 @@ PARTS = ("--serve", "--serve", "--work", "--work")
 class Fleet(Story):
     """Four processes. Webhooks go to either of those that serve, as a proxy would send them."""
 
-    processes: dict[int, asyncio.subprocess.Process] = field(default_factory=dict)
+    processes: dict[int, Begun] = field(default_factory=dict)
     ports: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ import tarfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 from sqlalchemy import text
@@ -18,6 +18,7 @@ from sqlalchemy import text
 from storage.statuses import Status
 from tests.chaos.story import CHANNELS, ROOT, Story
 from tests.house import free_port
+from tests.processes import Begun, begin
 
 #: The version before this one, which shares a database with it: a commit, and the schema that it was written for.
 #: It moves on when `schema.revision.OLDEST` does.
@@ -55,7 +56,7 @@ class Pair(Story):
 
     code: dict[str, Path] = field(default_factory=lambda: {NEW: ROOT})
     ports: dict[str, int] = field(default_factory=lambda: {OLD: free_port(), NEW: free_port()})
-    running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    running: dict[str, Begun | asyncio.subprocess.Process] = field(default_factory=dict)
     doors: list[str] = field(default_factory=list)
     late: int = 1
     before: str = BEFORE
@@ -67,13 +68,21 @@ class Pair(Story):
 
     async def command(self, version: str, *words: str, well: bool = True) -> str:
         """What a command of this version says; it must end well, or not so."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", *words, env=self._environment_of(version), cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        said = (await process.communicate())[0].decode()
-        assert (process.returncode == 0) is well, f"{version}: piecewise {' '.join(words)} says: {said}"
+        file = self.folder / f"{version}-says.txt"
+        with file.open("wb") as says:
+            code = await (await self._begin_version(version, says, *words)).wait()
+        said = file.read_text()
+        assert (code == 0) is well, f"{version}: piecewise {' '.join(words)} says: {said}"
         return said
+
+    async def _begin_version(self, version: str, says: BinaryIO, *words: str) -> Begun | asyncio.subprocess.Process:
+        """`piecewise` of this version. The one before is not what this process could copy."""
+        environment = self._environment_of(version)
+        if version == NEW:
+            return await asyncio.to_thread(begin, words, environment, self.folder, says.fileno())
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", *words, env=environment, cwd=self.folder, stdout=says, stderr=says
+        )
 
     async def readiness(self, version: str) -> int:
         """What this version's /readyz answers; 0 while nobody listens."""
@@ -92,11 +101,7 @@ class Pair(Story):
     async def start(self, version: str) -> None:
         """Starts it, and lets traffic in as soon as it is ready."""
         with (self.folder / f"{version}.txt").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", env=self._environment_of(version), cwd=self.folder,
-                stdout=log, stderr=log,
-            )  # fmt: skip
-        self.running[version] = process
+            self.running[version] = await self._begin_version(version, log, "run")
         await self._until_ready(version)
         self.doors.append(version)
 

@@ -10,7 +10,6 @@ import random
 import resource
 import signal
 import socket
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -35,6 +34,7 @@ from storage.schema import revision
 from storage.schema.tables import cards, outbox, pieces
 from storage.statuses import NOTABLE, Status
 from tests.journeys.conftest import people_and_places
+from tests.processes import Begun, begin
 
 ROOT = Path(__file__).parent.parent.parent
 CHANNELS = ("C0OPS", "C0SALES", "C0NORTH")
@@ -77,7 +77,7 @@ class Story:
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="chaos")))
     slack: SlackDouble = field(default_factory=lambda: SlackDouble(file_delay=0.05))
     stannp: StannpDouble = field(default_factory=lambda: StannpDouble(per_minute=1_000_000))
-    process: asyncio.subprocess.Process | None = None
+    process: Begun | None = None
     #: What each piece has reached, and what of it a webhook has told. The account itself shows only the last of it.
     reached: dict[str, set[Status]] = field(default_factory=dict)
     said: dict[str, set[Status]] = field(default_factory=dict)
@@ -170,14 +170,12 @@ class Story:
     def _program(self) -> tuple[str, ...]:
         return "bot", "run"
 
-    async def _launch(self, port: int, *words: str) -> asyncio.subprocess.Process:
+    async def _launch(self, port: int, *words: str) -> Begun:
         return await self._spawn(self._environment(port), *self._program(), *words)
 
-    async def _spawn(self, environment: dict[str, str], module: str, *words: str) -> asyncio.subprocess.Process:
+    async def _spawn(self, environment: dict[str, str], module: str, *words: str) -> Begun:
         with (self.folder / "log.txt").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                sys.executable, "-m", module, *words, env=environment, cwd=self.folder, stdout=log, stderr=log
-            )
+            return await asyncio.to_thread(begin, words, environment, self.folder, log.fileno(), module)
 
     async def _stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None and self.process.returncode is None:

@@ -1,7 +1,6 @@
 """The whole bot over real sockets: Slack double by Socket Mode and by signed HTTP, on SQLite and on PostgreSQL."""
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -17,13 +16,10 @@ from bot.sandbox.stannp import MailCampaign, StannpDouble
 from bot.sandbox.world import World
 from bot.settings import Settings
 from handlers.ingest import poll as polling
-from tests.days import one_a_day
 from tests.house import UNHURRIED, all_merged, unhurried
 from tests.rudeness import ASKED, LONGER, be_rude, chosen_for, patience
 
 PATIENCE = 20.0
-#: "both": each journey on each pairing. Else on the one whose day it is.
-PAIRINGS = os.environ.get("PIECEWISE_PAIRINGS", "")
 T = TypeVar("T")
 ANA, BEN = "U0ANA", "U0BEN"
 OPS, SALES, OUTSIDE = "C0OPS", "C0SALES", "C0OUTSIDE"
@@ -131,19 +127,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where a rudeness was asked for, only the journeys that can meet it are made. Each has the time that it takes there.
-
-    A journey is made on one of its pairings a day: the ledger's own tests run on both databases, and so do those of the
-    front door, of kills and of outages. `make both` makes each on both.
-    """
+    """Where a rudeness was asked for, only the journeys that can meet it are made. Each has the time that it takes there."""
     for item in items:
         if params(item).get("rudeness"):
             own = item.get_closest_marker("timeout")
             limit = float(own.args[0] if own else config.getini("timeout"))
             item.add_marker(pytest.mark.timeout(limit * LONGER), append=False)
     kept = [one for one in items if not ASKED or params(one).get("rudeness")]
-    if PAIRINGS != "both":
-        kept = one_a_day((unpaired(one), one) for one in kept)
     config.hook.pytest_deselected(items=[one for one in items if one not in set(kept)])
     items[:] = kept
 
@@ -151,11 +141,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def params(item: pytest.Item) -> Mapping[str, Any]:
     """What the test is made with."""
     return getattr(getattr(item, "callspec", None), "params", {})
-
-
-def unpaired(item: pytest.Item) -> str:
-    """Its name without its pairing: the same for both."""
-    return item.nodeid.replace(str(params(item).get("pairing", "")) or " ", "")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from tests.chaos import doomed, fleet, story
 from tests.chaos.__main__ import failing_over
 
 
+@pytest.mark.turns("chaos")
 async def test_a_few_kills_lose_nothing_and_make_nothing_wrong(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -18,6 +19,7 @@ async def test_a_few_kills_lose_nothing_and_make_nothing_wrong(
 
 
 @pytest.mark.timeout(300)  # five lives, each of some seconds: on a busy machine a minute
+@pytest.mark.turns("chaos")
 async def test_a_process_may_die_at_any_point_of_a_webhooks_road(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -29,6 +31,7 @@ async def test_a_process_may_die_at_any_point_of_a_webhooks_road(
     assert verdict.told > 0
 
 
+@pytest.mark.turns("chaos")
 async def test_any_of_four_processes_may_be_killed(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story, "SIZE", 60)
     verdict = await fleet.Fleet(postgres_url, seed=9, kills=4).tell()
@@ -39,6 +42,7 @@ async def test_any_of_four_processes_may_be_killed(postgres_url: str, monkeypatc
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.turns("chaos")
 async def test_a_standby_takes_over_while_processes_are_killed_paused_and_cut_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -35,6 +35,7 @@ def empty_url(postgres: str) -> str:
 
 @pytest.mark.timeout(600)  # eight processes, one after the other: seconds, but on a busy machine minutes
 @pytest.mark.skipif(bool(pair.why_not()), reason=pair.why_not())
+@pytest.mark.turns("upgrade")
 async def test_the_version_before_and_this_one_share_a_database_and_take_turns_on_it(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,6 +49,7 @@ async def test_the_version_before_and_this_one_share_a_database_and_take_turns_o
 
 
 @pytest.mark.skipif(bool(pair.why_not()), reason=pair.why_not())
+@pytest.mark.turns("upgrade")
 async def test_the_version_before_finds_its_file_in_order_after_an_upgrade(tmp_path: Path) -> None:
     told = pair.Pair(f"sqlite:///{tmp_path}/one.db", seed=1, kills=0)
     await told.slack.start()
@@ -67,6 +69,7 @@ async def test_the_version_before_finds_its_file_in_order_after_an_upgrade(tmp_p
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 @pytest.mark.skipif(bool(pair.why_not(pair.APART)), reason=pair.why_not(pair.APART))
+@pytest.mark.turns("upgrade")
 async def test_what_was_written_in_ranks_of_one_digit_is_answered_alike_after_the_migration(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
