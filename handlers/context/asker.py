@@ -26,7 +26,7 @@ def visible_campaigns(connection: Connection, request: Request, limit: int) -> l
     if not request.guest:
         return queries.latest_campaigns(connection, request.workspace.id, limit)
     shown = privacy.shown_campaigns(connection, request.workspace.id, request.channel)
-    return queries.campaigns_by_id(connection, request.workspace.id, shown[:limit])
+    return queries.latest_campaigns(connection, request.workspace.id, limit, shown)
 
 
 async def zone_of(services: Services, request: Request) -> ZoneInfo:

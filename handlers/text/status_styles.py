@@ -18,22 +18,23 @@ class Style:
 
 #: Made for color-blind readers and for print: neighbors in the pie differ in lightness (as gray) by a wide step,
 #: and no two are told apart by red against green alone. Order and labels in the legend carry the meaning; color helps.
+#: Where a picture cannot be shown, Slack's squares stand for it: each color is one of theirs.
 STYLES: Final[dict[Status, Style]] = {
     Status.RECEIVED: Style("Received", ":inbox_tray:", "#BFC7D1", ":white_large_square:"),
     Status.PRODUCING: Style("Producing", ":printer:", "#6B7785", ":black_large_square:"),
-    Status.HANDED_OVER: Style("Handed Over", ":handshake:", "#A6D8F0", ":large_purple_square:"),
+    Status.HANDED_OVER: Style("Handed Over", ":handshake:", "#C492E8", ":large_purple_square:"),
     Status.IN_TRANSIT: Style("In Transit", ":truck:", "#2F83C5", ":large_blue_square:"),
     Status.LOCAL_DELIVERY: Style("Local Delivery", ":post_office:", "#F2C84B", ":large_yellow_square:"),
     Status.DELIVERED: Style("Delivered", ":mailbox_with_mail:", "#0B5D4E", ":large_green_square:"),
     Status.RETURNED: Style("Returned", ":leftwards_arrow_with_hook:", "#E0672B", ":large_orange_square:"),
-    Status.CANCELLED: Style("Cancelled", ":no_entry_sign:", "#3A2A4D", ":large_brown_square:"),
+    Status.CANCELLED: Style("Cancelled", ":no_entry_sign:", "#573219", ":large_brown_square:"),
 }
 
 
 OTHER_LABEL: Final = "Other"
 OTHER_EMOJI: Final = ":grey_question:"
 OTHER_SQUARE: Final = ":white_square_button:"
-OTHER_COLOR: Final = "#E9DDF0"
+OTHER_COLOR: Final = "#E8E4D8"
 #: Around what is pale: without it three of the colors end somewhere in the paper.
 FRAME: Final = "#8A8D91"
 INK: Final = "#1D1C1D"

@@ -41,7 +41,11 @@ SOME = 5000
 BOOKED_SEEN: Final = 200
 
 
-NEWEST: Final = func.coalesce(campaigns.c.changed_at, campaigns.c.updated_at, campaigns.c.created_at)
+#: How campaigns stand wherever they are listed: those that changed last first, of several the newest.
+LISTED_BY: Final = (
+    func.coalesce(campaigns.c.changed_at, campaigns.c.updated_at, campaigns.c.created_at).desc().nulls_last(),
+    campaigns.c.id.desc(),
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Days:
 def campaigns_of(connection: Connection, workspace_id: WorkspaceId) -> list[StoredCampaign]:
     """Every campaign, the most recently changed first."""
     rows = select(campaigns).where(campaigns.c.workspace_id == workspace_id)
-    return [_campaign(row) for row in connection.execute(rows.order_by(NEWEST.desc().nulls_last())).all()]
+    return [_campaign(row) for row in connection.execute(rows.order_by(*LISTED_BY)).all()]
 
 
 class Named(NamedTuple):
@@ -71,13 +75,16 @@ class Named(NamedTuple):
 def campaign_names(connection: Connection, workspace_id: WorkspaceId) -> list[Named]:
     """What all are called, the most recently changed first."""
     rows = select(campaigns.c.id, campaigns.c.ref, campaigns.c.name).where(campaigns.c.workspace_id == workspace_id)
-    return [Named(*row) for row in connection.execute(rows.order_by(NEWEST.desc().nulls_last())).all()]
+    return [Named(*row) for row in connection.execute(rows.order_by(*LISTED_BY)).all()]
 
 
-def latest_campaigns(connection: Connection, workspace_id: WorkspaceId, limit: int) -> list[StoredCampaign]:
-    """The most recently changed first."""
+def latest_campaigns(
+    connection: Connection, workspace_id: WorkspaceId, limit: int, ids: Sequence[CampaignId] | None = None
+) -> list[StoredCampaign]:
+    """The most recently changed first; of those with these numbers, where any are given."""
     rows = select(campaigns).where(campaigns.c.workspace_id == workspace_id)
-    rows = rows.order_by(NEWEST.desc().nulls_last()).limit(limit)
+    rows = rows if ids is None else rows.where(campaigns.c.id.in_(ids))
+    rows = rows.order_by(*LISTED_BY).limit(limit)
     return [_campaign(row) for row in connection.execute(rows).all()]
 
 

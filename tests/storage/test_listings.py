@@ -1,6 +1,6 @@
 """Pages of a campaign's pieces are exactly those asked for, in order, once each, and of nobody else."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,8 @@ from storage.database import Database
 from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.queries import piece_pages, returns
+from storage.queries.current import current_campaigns
+from storage.queries.mail import Days
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import CameBack
 from storage.records import Recipient, StoredPiece, UserId, WorkspaceId
@@ -127,3 +129,25 @@ def test_a_moment_that_was_told_with_and_without_its_place_is_one_line(database:
     piece = database.read(queries.find_pieces, key, "7", 1)[0]
     lines = [(scan.status, scan.place) for scan in database.read(queries.timeline, key, piece.id)]
     assert lines == [(Status.HANDED_OVER, "Houston, TX"), (Status.HANDED_OVER, ""), (Status.IN_TRANSIT, "")]
+
+
+def test_campaigns_stand_in_one_order_wherever_they_are_listed(database: Database) -> None:
+    """Those that changed last first; of several that changed at once (as when the account is first read) the newest."""
+    mine = database.write(workspaces.ensure, "T1", "Acme", "USD").id
+    made = [
+        ("221", 0, Status.IN_TRANSIT), ("222", 2, Status.DELIVERED), ("223", 2, Status.RECEIVED),
+        ("224", 1, Status.DELIVERED), ("225", 0, Status.RECEIVED), ("226", 1, Status.IN_TRANSIT),
+    ]  # fmt: skip
+    for ref, hours, status in made:
+        batch = a_batch(a_campaign(ref, f"Drop {ref}"), a_piece(f"1{ref}", ref), a_change(f"1{ref}", status))
+        database.write(ledger.apply, mine, batch, NOW + timedelta(hours=hours))
+    known = {one.id: one.facts.ref for one in database.read(queries.campaigns_of, mine)}
+    order = ["223", "222", "226", "224", "225", "221"]
+    assert list(known.values()) == order
+    assert [one.ref for one in database.read(queries.campaign_names, mine)] == order
+    assert [one.facts.ref for one in database.read(queries.latest_campaigns, mine, 9)] == order
+    for days in (Days(), Days(current=NOW.date())):
+        assert [one.facts.ref for one, _ in database.read(queries.listed, mine, days, 0, 9)] == order
+    assert [known[one] for one in database.read(current_campaigns, mine, NOW.date())] == order
+    some = [key for key, ref in known.items() if ref in ("221", "224", "223")]
+    assert [one.facts.ref for one in database.read(queries.latest_campaigns, mine, 2, sorted(some))] == ["223", "224"]

@@ -1,5 +1,6 @@
 """A mix in one sentence, in numbers, and as a strip of squares; and the limits of what Slack is given."""
 
+import colorsys
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from handlers.errors import PieceUnknown
 from handlers.text import formatting, messages, mixes, short_answers
 from handlers.text.buttons import NOTHING
-from handlers.text.status_styles import OTHER_SQUARE, STYLES
+from handlers.text.status_styles import OTHER_SQUARE, STYLES, lightness
 from storage.records import Mix
 from storage.statuses import LIFECYCLE, Status
 
@@ -49,6 +50,29 @@ def test_every_number_stands_in_reading_order() -> None:
     assert lines[0] == f"{STYLES[R].square} *Received* 5 (5%)"
     assert lines[-1] == f"{OTHER_SQUARE} *Other* 1 (1%)"
     assert mixes.legend(Mix({D: 1, T: 999_999})).count("&lt; 1%") == 1
+
+
+#: The hues of Slack's squares, in degrees, and how light each is; None: a gray.
+SQUARES = {
+    ":white_large_square:": (None, (0.5, 1.0)), ":black_large_square:": (None, (0.0, 0.25)),
+    ":large_purple_square:": ((260, 300), (0.2, 0.6)), ":large_blue_square:": ((195, 230), (0.1, 0.5)),
+    ":large_yellow_square:": ((40, 60), (0.4, 0.9)), ":large_green_square:": ((100, 175), (0.05, 0.5)),
+    ":large_orange_square:": ((12, 35), (0.2, 0.5)), ":large_brown_square:": ((10, 40), (0.0, 0.15)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("status", LIFECYCLE)
+def test_a_status_has_one_color_in_pictures_and_in_squares(status: Status) -> None:
+    style = STYLES[status]
+    red, green, blue = (int(style.color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    hue, _, _ = colorsys.rgb_to_hls(red, green, blue)
+    hues, (dark, light) = SQUARES[style.square]
+    assert dark <= lightness(style.color) <= light
+    if hues is None:
+        assert max(red, green, blue) - min(red, green, blue) < 0.15, "a gray"
+    else:
+        assert hues[0] <= 360 * hue <= hues[1], (style.label, 360 * hue)
+    assert len({one.square for one in STYLES.values()} | {OTHER_SQUARE}) == len(STYLES) + 1
 
 
 @pytest.mark.parametrize(
