@@ -76,7 +76,7 @@ class Demo:
 
     async def restart(self) -> None:
         """Everything from the beginning. The page stays where it is."""
-        self.page.hide()
+        await self.page.hide()
         await self.end()
         await self.begin()
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ BREATH: Final = 1.0
 #: Whoever writes this is answered, or everybody could think that Piecewise is broken.
 UNHEARD: Final = "Piecewise answers slash commands and mentions. Try /mailstatus, or @Piecewise where is our mail?"
 MENTION: Final = re.compile(r"@piecewise\b", re.IGNORECASE)
+#: Between two stories.
+BEGINNING: Final = "the story is beginning anew: a moment"
 
 
 class Page:
@@ -38,12 +40,19 @@ class Page:
         self.restart: Callable[[], Awaitable[None]] | None = None
         #: Which story is shown: windows of an earlier one begin anew.
         self.number = 0
+        #: What people wish of this story, and is not done yet.
+        self._wished: set[asyncio.Task[Told]] = set()
 
     def show(self, calendar: Calendar, events: Events, restart: Callable[[], Awaitable[None]]) -> None:
         self.calendar, self.events, self.restart, self.number = calendar, events, restart, self.number + 1
 
-    def hide(self) -> None:
+    async def hide(self) -> None:
+        """Ends the story for whoever looks at it, and what they wished of it, for that would end in a broken half."""
         self.calendar = None
+        for one in self._wished:
+            one.cancel()
+        if self._wished:
+            await asyncio.wait(self._wished)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -140,11 +149,7 @@ class Page:
         """A person types, presses, submits or closes something."""
         wish = await request.json()
         WINDOW.set(str(wish.get("window", "")))
-        try:
-            told = await self._carry_out(wish, str(wish["user"]))
-        except LookupError:
-            # What was pressed was replaced in the same moment.
-            told = Told(error="this has just changed: look again")
+        told = await self._told(wish)
         return web.json_response(
             {
                 "ok": not told.error, "error": told.error, "said": told.text, "channel": told.channel,
@@ -152,13 +157,35 @@ class Page:
             }
         )  # fmt: skip
 
+    async def _told(self, wish: dict[str, Any]) -> Told:
+        """What becomes of a wish."""
+        if self.calendar is None:
+            return Told(error=BEGINNING)
+        try:
+            if wish["kind"] == "story":
+                return await self._steer(str(wish["name"]), wish.get("value"))
+            return await self._of_this_story(self._carry_out(wish, str(wish["user"])))
+        except LookupError:
+            # What was pressed was replaced in the same moment.
+            return Told(error="this has just changed: look again")
+
+    async def _of_this_story(self, work: Coroutine[Any, Any, Told]) -> Told:
+        """Done unless the story ends meanwhile."""
+        wished = asyncio.create_task(work)
+        self._wished.add(wished)
+        try:
+            await asyncio.wait([wished])
+        finally:
+            # Who no longer waits for it wishes it no more.
+            wished.cancel()
+            self._wished.discard(wished)
+        return Told(error=BEGINNING) if wished.cancelled() else wished.result()
+
     async def _carry_out(self, wish: dict[str, Any], user: str) -> Told:
         kind = wish["kind"]
         if kind == "event":
             assert self.events is not None  # noqa: S101 - there is a story
             return await self.events.make(str(wish["name"]))
-        if kind == "story":
-            return await self._steer(str(wish["name"]), wish.get("value"))
         if kind in ("press", "submit"):
             self.now.touch()
         error = await as_person(self.slack(str(wish.get("team", ""))), wish, user)

@@ -228,6 +228,19 @@ async def test_the_story_can_begin_anew(demo: Demo) -> None:
     assert "from your last" in str((await answer_to(demo, "/mailstatus Spring")).blocks)
 
 
+async def test_whatever_is_wished_while_the_story_begins_anew_is_answered_in_words(demo: Demo) -> None:
+    number = demo.page.number
+    days = asyncio.create_task(do(demo, kind="event", user=ANA, name="next"))
+    await asyncio.sleep(0.1)
+    again = [asyncio.create_task(do(demo, kind="story", user=ANA, name="restart")) for _ in range(2)]
+    await asyncio.sleep(0)
+    said = asyncio.create_task(do(demo, kind="say", user=ANA, channel=OPS, text="/mailstatus"))
+    told = [await one for one in (days, *again, said)]
+    assert demo.page.number == number + 1, "once is enough"
+    assert all(one["error"] in ("", "the story is beginning anew: a moment") for one in told), told
+    assert (await do(demo, kind="event", user=ANA, name="next"))["said"] == "A day has passed."
+
+
 async def do(demo: Demo, **wish: str) -> dict[str, object]:
     """What the page answers to this person's wish."""
     async with aiohttp.ClientSession() as session, session.post(f"{demo.base}/do", json=wish) as answer:
