@@ -187,6 +187,21 @@ def pixels_of(figure: Figure, window: tuple[int, int, int, int] | None = None) -
     return part.convert("RGB").quantize(palette=palette(), dither=Image.Dither.NONE)
 
 
+#: Between what is drawn and the foot.
+CLEAR: Final = 36
+
+
+def closed_up(image: Image.Image, lowest: float, caption: str) -> Image.Image:
+    """The sheet without the paper between what is drawn, down to this height, and the foot; at its end without one."""
+    foot = image.crop((0, HEIGHT - FOOT, WIDTH, HEIGHT)) if caption else image.crop((0, HEIGHT - EDGE, WIDTH, HEIGHT))
+    height = round(HEIGHT - lowest) + (CLEAR if caption else 0) + foot.height
+    if height >= HEIGHT:
+        return image
+    cut = image.crop((0, 0, WIDTH, height))
+    cut.paste(foot, (0, height - foot.height))
+    return cut
+
+
 @lru_cache(maxsize=1)
 def paper() -> Image.Image:
     """An empty sheet, as pixels."""

@@ -36,7 +36,7 @@ def draw_curve(curve: Curve) -> bytes:
 
 @lru_cache(maxsize=16)
 def draw_pair(pair: Pair) -> bytes:
-    """The picture as PNG, 1080×1350 pixels."""
+    """The picture as PNG, 1080 pixels wide and at most 1350 high."""
     from handlers.charts import pair as painter  # noqa: PLC0415 - loads matplotlib
 
     return _draw(painter.draw, pair)
@@ -44,7 +44,7 @@ def draw_pair(pair: Pair) -> bytes:
 
 @lru_cache(maxsize=16)
 def draw_states(states: States) -> bytes:
-    """The picture as PNG, 1080×1350 pixels."""
+    """The picture as PNG, 1080 pixels wide and at most 1350 high."""
     from handlers.charts import states as painter  # noqa: PLC0415 - loads matplotlib
 
     return _draw(painter.draw, states)

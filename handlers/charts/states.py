@@ -53,7 +53,7 @@ def draw(states: States) -> bytes:
         write(figure, EDGE, y, canvas.fit(said, SMALL, WIDTH - 2 * EDGE), SMALL)
         y -= SMALL * canvas.LEADING
     canvas.write_foot(figure, " · ".join(part for part in (PALE, states.caption) if part))
-    return canvas.png(canvas.pixels_of(figure))
+    return canvas.png(canvas.closed_up(canvas.pixels_of(figure), y + SMALL * canvas.LEADING / 2, PALE))
 
 
 def _draw_tile(figure: Figure, state: str, rate: float | None, most: float, x: float, y: float) -> None:

@@ -91,7 +91,8 @@ async def test_the_picture_by_state_comes_in_the_answers_thread_with_its_words(s
     assert shown.thread_ts == answer.ts
     image = next(block for block in shown.blocks if block["type"] == "image")
     picture = Image.open(io.BytesIO(stage.slack.files[image["slack_file"]["id"]].data)).convert("RGB")
-    assert picture.size == (1080, 1350)
+    assert picture.width == 1080
+    assert 900 <= picture.height <= 1350
     states = {piece.county for piece in stage.stannp.pieces_of(222)[:3]}
     assert all(state in image["alt_text"] and state in shown.text for state in states)
 

@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle, Wedge
 from matplotlib.text import Text
-from PIL import Image
+from PIL import Image, ImageChops
 
 from handlers.charts import canvas, curve, pair, pie, states
 from handlers.charts.values import Curve, Pair, Pie, States
@@ -216,6 +216,37 @@ def _head(drawn: Pie) -> tuple[float, int]:
     figure = canvas.sheet()
     rows, where = pie.compose(figure, drawn)
     return where.head, len(rows)
+
+
+def blank_rows(image: Image.Image) -> int:
+    """The most rows of paper in one go, from edge to edge."""
+    gray = ImageChops.invert(image.convert("L"))
+    inked = [gray.crop((0, y, image.width, y + 1)).getbbox() is not None for y in range(image.height)]
+    return max(len(run) for run in "".join("x" if one else " " for one in inked).split("x"))
+
+
+ROWS = (
+    counts(delivered=90), counts(delivered=90, returned=3), counts(in_transit=4, delivered=90, returned=3),
+    counts(received=1, producing=2, handed_over=3, in_transit=4, local_delivery=5, delivered=90, returned=3, cancelled=1),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("caption", ["", "Nov 27, 2026, 2:47 PM CST"])
+@pytest.mark.parametrize("names", [("Spring", "Fall"), ("Spring lapsed customers of the West", "Fall")])
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_pair_ends_where_its_content_does(rows: tuple[int, ...], names: tuple[str, str], caption: str) -> None:
+    image = image_of(pair.draw(Pair(names, ((*rows, 0), (*rows, 0)), caption)))
+    assert blank_rows(image) <= 100
+    assert image.width == canvas.WIDTH
+    assert 0.8 <= image.width / image.height <= (1.25 if caption else 1.4), "portrait, or about square"
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 6])
+def test_a_map_ends_where_its_content_does(number: int) -> None:
+    rows = tuple((state, 3, 90) for state in ("TX", "OR", "CA", "NY", "FL", "WA")[:number])
+    image = image_of(states.draw(States("Spring", "18 of 540 came back (3%)", rows, "Nov 27, 2026")))
+    assert blank_rows(image) <= 100
+    assert 0.8 <= image.width / image.height <= 1.05
 
 
 def test_a_pie_is_the_same_when_it_is_drawn_after_others() -> None:
