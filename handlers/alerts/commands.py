@@ -41,6 +41,8 @@ async def mail_alerts(services: Services, request: Request) -> None:
     asked = words.parse_alerts(typed, now)
     if asked.verb == "settings":
         await open_alert_settings(services, request)
+    elif words.SETTING.search(typed) and not await _is_campaign(services, request, asked):
+        await replies.to_asker(services, request, await _in_settings(services, request))
     elif asked.verb == "list":
         await replies.to_asker(services, request, await switching.listing(services, request))
     elif asked.verb == "unmute" and asked.sure and not asked.target:
@@ -48,7 +50,18 @@ async def mail_alerts(services: Services, request: Request) -> None:
     elif asked.verb == "mute":
         await _mute(services, request, asked, now)
     else:
-        await _switch(services, request, asked, typed)
+        await _switch(services, request, asked, typed, now)
+
+
+async def _is_campaign(services: Services, request: Request, asked: AlertsAsk) -> bool:
+    found = await services.memory.read(matching.match, request.workspace.id, asked.target) if asked.target else Match()
+    return bool(found.found) and found.sure
+
+
+async def _in_settings(services: Services, request: Request) -> Message:
+    """What was asked for is chosen in the settings: how it is now, and the button."""
+    chosen = await services.memory.read(channel_settings.of, request.workspace.id, request.channel)
+    return offer_view.kinds(chosen if await switching.current(services, request) else None)
 
 
 async def _elsewhere(services: Services, request: Request, typed: str) -> str:
@@ -92,7 +105,7 @@ async def _mute(services: Services, request: Request, asked: AlertsAsk, now: dat
         await replies.to_asker(services, request, offer_view.mutes(now, *words.mornings(now)))
 
 
-async def _switch(services: Services, request: Request, asked: AlertsAsk, typed: str) -> None:
+async def _switch(services: Services, request: Request, asked: AlertsAsk, typed: str, now: datetime) -> None:
     """On or off where it is clear what is meant; else that is asked with buttons."""
     found = await services.memory.read(_named, request, asked) if asked.target else Match()
     campaign = found.found[0] if found.sure and len(found.found) == 1 else None
@@ -102,6 +115,12 @@ async def _switch(services: Services, request: Request, asked: AlertsAsk, typed:
         switch = switching.switch_on if asked.verb == "on" else switching.switch_off
         where = (campaign.id, campaign.facts.name) if campaign else (NO_CAMPAIGN, alerts_view.EVERY)
         await switch(services, request, *where)
+    elif asked.target and words.KINDS.fullmatch(asked.target) and not found.found:
+        await replies.to_asker(services, request, await _in_settings(services, request))
+    elif asked.verb == "off" and not found.sure and (end := words.until(asked.target, now)) is not None:
+        on = await switching.current(services, request)
+        said = offer_view.for_a_while(end) if on else await switching.listing(services, request)
+        await replies.to_asker(services, request, said)
     else:
         await replies.to_asker(services, request, _offer(asked, found, typed))
 
@@ -114,8 +133,6 @@ def _named(connection: Connection, request: Request, asked: AlertsAsk) -> Match:
 
 
 def _offer(asked: AlertsAsk, found: Match, typed: str) -> Message:
-    if words.KINDS.fullmatch(asked.target) and not found.found:
-        return offer_view.kinds()
     if asked.target and (found.found or asked.verb):
         return offer_view.campaigns(asked.verb, quote(asked.target), found.found)
     return offer_view.anything(quote(typed), asked.verb)

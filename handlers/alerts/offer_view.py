@@ -10,7 +10,7 @@ from handlers.text import formatting
 from handlers.text.buttons import Action, AlertsDo, AlertsUndo
 from handlers.text.codec import write
 from handlers.text.messages import TEXT, Block, Message, actions, button, clip, clip_plain, escape, section
-from storage.records import CampaignId, NotifyOn, StoredCampaign, Subscription
+from storage.records import CampaignId, ChannelSettings, NotifyOn, StoredCampaign, Subscription
 
 #: How long a change can be taken back.
 UNDO: Final = timedelta(minutes=10)
@@ -92,9 +92,23 @@ def anything(asked: str, verb: str = "") -> Message:
     return offer(text, [choices[verb]] if verb in choices else choices.values())
 
 
-def kinds() -> Message:
-    """A kind of news was named, and no campaign."""
-    text = "Which news this channel gets (returns, deliveries, cancellations, the digest) is chosen in its settings."
+def for_a_while(end: datetime) -> Message:
+    """Alerts were to be turned off for a time: that is a mute."""
+    text = "Nothing changed yet. Off for a while is a mute, and I catch you up after it."
+    choices = {
+        f"Mute until {formatting.stamp(end)}": AlertsDo("mute", until=int(end.timestamp())),
+        "Turn everything off in this channel": AlertsDo("off"),
+    }
+    return offer(text, choices.items())
+
+
+def kinds(chosen: ChannelSettings | None = None) -> Message:
+    """A kind of news or an hour was named, and no campaign. `chosen`: how it is now, where alerts are on."""
+    text = (
+        "What this channel gets (returns, deliveries, cancellations, the digest, the weekly report), its hours and its "
+        "alarm are chosen in its settings."
+    )
+    text += f" {alerts_view.hours_now(chosen)}" if chosen else ""
     return Message(text, [section(text, alerts_view.settings_button())])
 
 

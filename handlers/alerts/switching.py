@@ -257,6 +257,10 @@ async def mute(services: Services, request: Request, until: datetime | None) -> 
         await replies.to_asker(services, request, await listing(services, request))
         return
     was = before[0].muted_until
+    if until is None and was is None and not kept.was_done(request.kept):
+        message = alerts_view.noted(await listing(services, request), "Nothing is muted here.")
+        await replies.to_asker(services, request, message)
+        return
     work = partial(outbox.mute, workspace_id=request.workspace.id, channel=request.channel, until=until)
     await record_audit(services, request, Act.MUTED if until else Act.UNMUTED, f"channel {request.channel}", work=work)
     verb = "mute" if until else "unmute"

@@ -284,6 +284,11 @@ def in_words(notify_on: frozenset[NotifyOn]) -> str:
     return "; ".join(["one live card", *news])
 
 
+def hours_now(chosen: ChannelSettings) -> str:
+    """The same, of one who is about to change them."""
+    return _when(chosen).replace("Also: ", "Now: ", 1)
+
+
 def _when(chosen: ChannelSettings) -> str:
     """The hours and the alarm, in words."""
     said = [

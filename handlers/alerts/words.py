@@ -15,7 +15,7 @@ MORNING: Final = time(9)
 VERBS: Final = {
     "on": "on start enable activate subscribe follow watch notify yes add tell",
     "off": "off stop disable deactivate unsubscribe unfollow unwatch end remove no quit cancel",
-    "list": "list status show what which current info state see view who ls why",
+    "list": "list status show what what's whats which current info state see view who ls why",
     "mute": "mute pause snooze silence quiet hush dnd sleep hold shush",
     "unmute": "unmute unpause resume continue wake unsnooze restart",
     "settings": "settings setting edit change configure config options preferences setup",
@@ -24,9 +24,14 @@ _VERB_OF: Final = {word: verb for verb, words in VERBS.items() for word in words
 #: What stands between the verb and what it is about.
 _FILLERS: Final = (
     "for of about to from the on in at this channel here me us please pls alerts alert notifications notification news "
-    "updates mail my our up is are everything all campaigns campaign it them back again"
+    "updates mail my our up is are everything all campaigns campaign it them back again telling "
+    "sending posting notifying"
 )
 FILLERS: Final = frozenset(_FILLERS.split())
+#: A question: it is answered, and changes nothing.
+_ASKS: Final = re.compile(r"(?:are|is|do|does|did|has|have|when|what'?s)\b(?! not\b| n[o']t\b)", re.IGNORECASE)
+#: Who asks so may want it done: that is offered.
+_WONDERS: Final = re.compile(r"(?:(?:how|should) (?:do|does|can|could|would|to|i|we|you|one)\b ?)+", re.IGNORECASE)
 #: What people say before they come to it.
 _POLITE: Final = "please pls hey hi can could would you just i we want lets let's to now be"
 POLITE: Final = frozenset(_POLITE.split())
@@ -39,6 +44,11 @@ EVERY: Final = re.compile(r"\b(?:all|every|everything|any|anything)\b", re.IGNOR
 KINDS: Final = re.compile(
     r"(?:(?:only|just|the|and|or|news|cards?|returns?|returned|deliver(?:y|ies|ed)|cancel(?:lations?|led|ed)|"
     r"digests?|summar(?:y|ies)|alarms?|warnings?)[ ,]*)+",
+    re.IGNORECASE,
+)
+#: Words of a setting that has no verb of its own, beside a moment or a number: "digest at 8am".
+SETTING: Final = re.compile(
+    r"\b(?:digests?|summar(?:y|ies)|alarms?|weekly|reports?|quiet (?:hours?|times?|from|between|after|at|\d))",
     re.IGNORECASE,
 )
 #: Another channel, as Slack writes it or as it was typed; `#222` is a campaign.
@@ -77,12 +87,21 @@ class AlertsAsk:
 
 def parse_alerts(text: str, now: datetime) -> AlertsAsk:
     """The words behind `/mailalerts`, `now` by the asker's clock."""
-    typed = text.strip(' ?!.“”"').split()
+    typed = text.replace("’", "'").strip(' ?!.“”"').split()
+    if _ASKS.match(" ".join(typed)):
+        return AlertsAsk("list")
+    guessed = False
+    if wonders := _WONDERS.match(" ".join(typed) + " "):
+        typed, guessed = " ".join(typed)[wonders.end() :].split(), True
+    if len(typed) > 1 and typed[0].casefold() == "only" and not KINDS.fullmatch(" ".join(typed)):
+        # What else is on is not for a guess to end.
+        typed, guessed = typed[1:], True
     while len(typed) > 1 and typed[0].casefold().strip(",'’") in POLITE:
         typed = typed[1:]
     if not typed:
         return AlertsAsk("settings")
     verb, rest, sure = _verb([word.casefold() for word in typed], typed)
+    sure = sure and not guessed
     if verb == "mute":
         return AlertsAsk(verb, _target(rest), _until(" ".join(rest).casefold(), now), sure)
     return AlertsAsk(verb, _target(rest), sure=sure)
@@ -137,6 +156,11 @@ _SPAN: Final = re.compile(
     r"(?:for )?(?:the )?(?:next )?(?P<n>\d{1,4}|an?|one|two|three|four|half an|(?:a )?couple(?: of)?|(?:a )?few) ?"
     r"(?P<unit>m|h|d|w)(?:in|ins|inutes?|ours?|rs?|ays?|eeks?|k|ks)?"
 )
+
+
+def until(text: str, now: datetime) -> datetime | None:
+    """When a mute ends, by these words; None when they do not say."""
+    return _until(text.casefold(), now)
 
 
 def _until(text: str, now: datetime) -> datetime | None:

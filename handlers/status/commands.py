@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from handlers.context import matching, replies
 from handlers.context.access import note_shown, recognized, require_insider
 from handlers.context.asker import require_account, today_of, visible_campaigns
+from handlers.context.matching import Match
 from handlers.context.services import Request, Services
 from handlers.status import choice_view, compare_view, comparing, understanding
 from handlers.status import view as status_view
@@ -22,9 +23,11 @@ from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
 from storage.queries import mail as queries
-from storage.records import StoredCampaign
+from storage.records import CampaignStage, StoredCampaign
 
 EXAMPLE: Final = "Spring"
+#: Of so many campaigns the latest is looked for.
+LATELY: Final = 50
 
 
 async def mail_status(services: Services, request: Request) -> None:
@@ -33,6 +36,9 @@ async def mail_status(services: Services, request: Request) -> None:
     if parsing.wants_help(asked):
         known = await services.memory.read(visible_campaigns, request, 1)
         await replies.to_asker(services, request, short_answers.help_status(known[0].facts.name if known else EXAMPLE))
+        return
+    if parsing.greets(asked) and not await services.memory.read(_is_name, request, asked):
+        await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
         return
     if rights.asked(asked) and not await services.memory.read(_is_name, request, asked):
         require_insider(request)
@@ -117,7 +123,16 @@ def _understand(connection: Connection, request: Request, asked: str, today: dat
     if request.guest:
         shown = set(privacy.shown_campaigns(connection, request.workspace.id, request.channel))
         names = [one for one in names if one.id in shown]
+    if understanding.asks_for_latest(asked, names) and (latest := _latest(connection, request)):
+        return Meant(asked, None, Match([latest], sure=True), newest=True)
     return understanding.understand(connection, request.workspace.id, names, asked, today)
+
+
+def _latest(connection: Connection, request: Request) -> StoredCampaign | None:
+    """The one that was made last, of those that moved lately; a draft only where there is nothing else."""
+    known = [one for one in visible_campaigns(connection, request, LATELY) if one.facts.created_at is not None]
+    made = [one for one in known if one.facts.stage is not CampaignStage.DRAFT] or known
+    return max(made, key=lambda one: (one.facts.created_at, one.id), default=None)
 
 
 def _remark(meant: Meant) -> str:
@@ -125,6 +140,8 @@ def _remark(meant: Meant) -> str:
     if meant.mended and meant.span is not None:
         said = f"I read that as {escape(meant.span.label)}."
         return f"{said} {_remark(replace(meant, mended=False))}".strip()
+    if meant.newest and meant.found.one is not None:
+        return f"Showing *{escape(meant.found.one.facts.name)}*, the latest."
     if meant.found.guessed and meant.found.one is not None:
         return f"Showing *{escape(meant.found.one.facts.name)}*: no campaign is called “{quote(meant.name)}”."
     return ""

@@ -26,13 +26,13 @@ _BEFORE: Final = (
     "find status stats numbers report update result results progress pieces mail return returns delivery "
     "deliveries please pls hey the our my for of on about with up from to a an campaign campaigns drop mailing "
     "named called cancel stop went out sent ordered mailed was were anything everything all come came back going "
-    "has have be"
+    "has have be which ones whats wheres hows whos whens happening right arriving news some"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
     "campaigns drop mailing now thanks returns returned delivered delivery pieces come came back land landed "
     "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far "
-    "be in all home homes"
+    "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())
@@ -48,17 +48,19 @@ ABOUT_ALL: Final = frozenset(
     {"cost", "costs", "spending", "total cost", "price", "expenses", "return", "returns", "returned", "bounces",
      "undeliverable", "delivered", "deliveries", "pie", "chart", "all of it", "dashboard", "late", "stuck", "overdue",
      "moving", "still moving", "out there", "still out there", "outstanding", "problems", "issues", "wrong", "new",
-     "our account", "my account", "the account"}
+     "our account", "my account", "the account", "stuff", "things", "ones", "pieces", "everything we sent"}
 )  # fmt: skip
 NO_MATCH: Final = Match()
+#: What is left of "show me the latest campaign".
+LATEST: Final = frozenset({"latest", "newest", "most recent", "last", "latest and greatest"})
 
 
 @dataclass(frozen=True)
 class Meant:
     """One reading: the campaign's name as typed ("" for the account), its days (None: none typed), and who is meant.
 
-    `mended`: the range was mistyped, and is read as this. `bare`: days alone were typed. `typed`: the words of a side.
-    `others`: what it is compared with.
+    `newest`: the latest campaign was asked for. `mended`: the range was mistyped, and is read as this. `bare`: days
+    alone were typed. `typed`: the words of a side. `others`: what it is compared with.
     """
 
     name: str = ""
@@ -66,6 +68,7 @@ class Meant:
     found: Match = NO_MATCH
     mended: bool = False
     bare: bool = False
+    newest: bool = False
     typed: str = ""
     others: "tuple[Meant, ...]" = ()
 
@@ -186,6 +189,12 @@ def _plain(text: str) -> str:
 def is_everything(text: str) -> bool:
     """Whether these words ask for all mail: "our mail", "overview"."""
     return _plain(text) in EVERYTHING | ABOUT_ALL
+
+
+def asks_for_latest(text: str, names: Sequence[Named]) -> bool:
+    """Whether these words ask for the latest campaign, and are no name."""
+    bare = _plain(without_words_around(text))
+    return bare in LATEST and not (matching.contains(bare, names) or matching.exactly(text, names))
 
 
 def without_words_around(text: str) -> str:

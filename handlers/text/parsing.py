@@ -89,6 +89,19 @@ def wants_help(text: str) -> bool:
     return asked in ("help", "help me", "how", "how does this work", "usage") or text == "?"
 
 
+#: What is said to a colleague, and asks for nothing.
+_GREETING: Final = re.compile(
+    r"(?:(?:hi|hello|hey|thanks|thank you|thx|ty|ok|okay|cool|great|nice|good (?:morning|afternoon|evening))"
+    r"(?: (?:there|all|team|everyone|piecewise|bot|again|so much|a lot|very much|job|work))*[ ,.!]*)+",
+    re.IGNORECASE,
+)
+
+
+def greets(text: str) -> bool:
+    """Whether somebody says hello or thanks, and no more."""
+    return _GREETING.fullmatch(text) is not None
+
+
 #: How people begin who want mail stopped, and think that typing does it.
 STOPPING: Final = re.compile(r"(?:please |pls |can you |could you )*(?P<verb>stop|cancel|halt|kill)\b", re.IGNORECASE)
 
@@ -182,7 +195,8 @@ def between(first: date, last: date, today: date) -> tuple[str, str]:
 _AROUND: Final = (
     "where what when is are was did has does the a an our my piece pieces mail mailpiece postcard postcards "
     "letter letters card package parcel id no number to for of in at on from show find track look up me please status "
-    "sent mr mrs ms dr zip miss arrive arrived delivered get got come came back"
+    "sent mr mrs ms dr zip miss arrive arrived delivered get got come came back her his their hers theirs "
+    "everything all every any news yet"
 )
 
 
@@ -193,7 +207,9 @@ def wordings(asked: str) -> list[str]:
     kept = [word for word in re.sub(r"[?!,;:#]", " ", whole).split() if word.casefold().strip(".") not in around]
     bare = " ".join(kept)
     short = re.sub(r"(?<!\d)(\d{5})-\d{4}(?!\d)", r"\1", bare)
-    return list(dict.fromkeys(one for one in (whole, bare, short) if one))
+    # "Jane Doe's letter".
+    owner = re.sub(r"(?<=\w)['’]s\b", "", bare)
+    return list(dict.fromkeys(one for one in (whole, bare, short, owner) if one))
 
 
 MUTE_FORMS: Final = "`mute 2h`, `mute until tomorrow`, `mute until Monday`"

@@ -14,6 +14,7 @@ from handlers.text import parsing, short_answers
 from handlers.text.messages import Message, context, quote
 from handlers.track import view as track_view
 from handlers.track.answers import piece_message
+from handlers.track.newest import newest
 from storage.queries import mail as queries
 from storage.queries import piece_pages, search
 from storage.queries.piece_pages import PieceFilter
@@ -27,10 +28,17 @@ async def mail_track(services: Services, request: Request) -> None:
     """`/mailtrack <piece>`: the dated scans of one piece, for the asker alone."""
     asked = parsing.unquote(parsing.clean(request.text))
     if not asked or parsing.wants_help(asked):
-        await replies.to_asker(services, request, short_answers.help_track(await _example_piece(services, request)))
+        usage = short_answers.help_track(await _example_piece(services, request))
+        back, moving = ([], []) if asked else await services.memory.read(newest, request)
+        await replies.to_asker(services, request, track_view.unnamed(usage, back, moving))
         return
     require_account(request)
     found, campaign = await services.memory.read(_look, request, asked)
+    if not (found.ids and found.exact) and campaign is None and parsing.CAME_BACK.search(asked):
+        back, _ = await services.memory.read(newest, request)
+        if back:
+            await replies.to_asker(services, request, track_view.came_back(quote(asked), back))
+            return
     ref = _id_in(asked)
     fetch = not request.guest and _may_be_unknown(services, ref, found)
     # Before it is read as a ZIP code or a house number: somebody else's piece would be the answer.

@@ -31,6 +31,9 @@ from storage.records import NOBODY, PieceId, Recipient, Scan, StoredCampaign, St
 from storage.statuses import CANCELLABLE, FINAL, Status
 
 #: More lines than any real piece has.
+#: Pieces that are told apart in words, and of each part of such a line so much.
+TOLD_APART: Final = 5
+NAMED: Final = 60
 SCANS_SHOWN: Final = 30
 #: Pieces on a page of what was found.
 FOUND_SHOWN: Final = 20
@@ -208,12 +211,7 @@ def pick_piece(
 
     `asked` is escaped by the caller; a `campaign` may be meant, too. A guest reads no full name, and gets no list.
     """
-    menu: Block = {
-        "type": "static_select",
-        "action_id": Action.PICK_PIECE,
-        "placeholder": {"type": "plain_text", "text": "Choose a piece"},
-        "options": [_guests_choice(piece) if guest else _choice(piece) for piece in found],
-    }
+    menu = _pieces_menu(found, guest=guest)
     number = f"{'At least ' if len(ids) >= COUNTED else ''}{formatting.pieces(len(ids))}"
     verb = "matches" if len(ids) == 1 else "match"
     text = f"{number} {verb} “{asked}”. Which one?" if exact else f"Nothing matches “{asked}”. Did you mean:"
@@ -222,11 +220,58 @@ def pick_piece(
     if not guest and len(ids) > 1:
         spoken = "List them all with their tracking"
         row.append(button("Show the list", Action.FOUND_LIST, write(PiecesFound.of(ids)), spoken=spoken))
-    blocks = [section(text), actions(*row), *([_campaign(campaign)] if campaign else [])]
+    lines = [] if guest or len(found) < 2 else [section(_told_apart(found))]  # noqa: PLR2004 - one needs no telling
+    blocks = [section(text), *lines, actions(*row), *([_campaign(campaign)] if campaign else [])]
     if more > 0 and not guest:
         left = f"{formatting.count(more)} more are in the list, newest first."
         blocks.append(context(f"{left} A full name, a street or a ZIP code narrows it down."))
     return Message(text, blocks)
+
+
+def _pieces_menu(found: Sequence[StoredPiece], *, guest: bool = False) -> Block:
+    return {
+        "type": "static_select",
+        "action_id": Action.PICK_PIECE,
+        "placeholder": {"type": "plain_text", "text": "Choose a piece"},
+        "options": [_guests_choice(piece) if guest else _choice(piece) for piece in found],
+    }
+
+
+def _told_apart(found: Sequence[StoredPiece]) -> str:
+    """The first of them with their campaigns, before the menu is opened."""
+    return "\n".join(
+        f"• {recipient_in_a_line(piece)} · {escape(clip_plain(piece.campaign_name or 'sent singly', NAMED))} · "
+        f"{escape(plain_standing(piece))}"
+        for piece in found[:TOLD_APART]
+    )
+
+
+def recipient_in_a_line(piece: StoredPiece) -> str:
+    """ "*Jane Smith*, Austin 78701", for the asker alone."""
+    who = piece.recipient
+    place = " ".join(part for part in (who.city, who.postcode) if part)
+    called = "Recipient erased" if piece.erased else who.name or who.company or piece.ref
+    return f"*{escape(clip_plain(called, NAMED))}*" + (f", {escape(clip_plain(place, NAMED))}" if place else "")
+
+
+def unnamed(usage: Message, back: Sequence[StoredPiece], moving: Sequence[StoredPiece]) -> Message:
+    """Nobody was named: how to ask, and before that some pieces to choose from, what came back first."""
+    found = [*back, *moving]
+    if not found:
+        return usage
+    kinds = " and ".join(
+        name for name, there in (("what came back last", back), ("what is on its way", moving)) if there
+    )
+    text = f"Type who or what after `/mailtrack`, or choose here: {kinds}."
+    return Message(f"{usage.text} {text}", [section(text), actions(_pieces_menu(found)), *usage.blocks])
+
+
+def came_back(asked: str, back: Sequence[StoredPiece]) -> Message:
+    """Returned pieces were asked for, and no one of them. `asked` is escaped by the caller."""
+    text = f"No one piece is meant by “{asked}”. Came back last:"
+    note = "All of a campaign: *Returns* under `/mailstatus` and its name."
+    row = [_pieces_menu(back)]
+    return Message(text, [section(text), section(_told_apart(back)), actions(*row), context(note)])
 
 
 def no_piece(asked: str, campaign: StoredCampaign | None) -> Message:

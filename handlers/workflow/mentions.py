@@ -20,7 +20,13 @@ MUTES: Final = frozenset({"mute", "unmute", "snooze", "unsnooze"})
 #: How a question begins, with or without its mark.
 QUESTION: Final = re.compile(r"(?:where|what|when|why|who|how|which|is|are|did|does|has|have)\b", re.IGNORECASE)
 #: "turn on alerts", "turn alerts on for Spring": these words behind the verb.
-SWITCHES: Final = re.compile(r"(?:turn|switch) (?:alerts (?:on|off)|(?:on|off) alerts)\b", re.IGNORECASE)
+SWITCHES: Final = re.compile(
+    r"(?:turn|switch) (?:(?:(?:the|our|my) )?alerts (?:back )?(?:on|off)|"
+    r"(?:back )?(?:on|off) (?:(?:the|our|my) )?alerts)\b",
+    re.IGNORECASE,
+)
+#: Settings of a channel: no mail is called so.
+SETTINGS: Final = re.compile(r"(?:(?:the|morning|daily) )*(?:digest|alarm|quiet hours)\b", re.IGNORECASE)
 
 
 async def mention(services: Services, request: Request) -> None:
@@ -34,7 +40,7 @@ async def mention(services: Services, request: Request) -> None:
         await mail_track(services, replace(request, text=rest))
     elif verb in ("alerts", "mailalerts", "/mailalerts"):
         await _alerts(services, request, rest)
-    elif verb in MUTES or SWITCHES.match(typed):
+    elif verb in MUTES or SWITCHES.match(typed) or SETTINGS.match(typed):
         await _alerts(services, request, typed)
     elif verb in STATUS:
         await mail_status(services, replace(request, text=rest))

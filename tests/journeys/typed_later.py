@@ -46,6 +46,14 @@ def status_lines(today: date) -> Lines:
         ("is Spring lapsed better than Holiday postcards?", "222+223", ANY),
         ("when will Spring lapsed land?", "222", ANY),
         ("why is spring lapsed late?", "222", ANY),
+        ("where is the spring lapsed mailer right now?", "222", ANY),
+        ("has fall catalog been delivered yet?", "221", ANY),
+        ("any news on the win back letters?", "233", ANY),
+        ("where's my stuff", "", ANY),
+        ("what's coming back?", "", ANY),
+        ("whats coming back", "", ANY),
+        ("which pieces were returned?", "", ANY),
+        ("what's arriving tomorrow", "", ANY),
     ]
 
 
@@ -68,6 +76,9 @@ TRACK_LINES: Final[list[tuple[str, str]]] = [
     ("was Bluebird and Sons returned?", "ann"),
     ("de shawn washington", "deshawn"),
     ("2200 East Sunset Parkway", "deshawn"),
+    ("obrien", "sean"),
+    ("where is Sean O'Brien's letter?", "sean"),
+    ("everything for DeShawn", "deshawn"),
 ]
 
 
@@ -86,4 +97,12 @@ ALERT_LINES: Final[list[tuple[str, str, str]]] = [
     ("0 muted", "turn it back on", "0"),
     ("0", "what are we subscribed to?", "?"),
     ("0", "why did #sales get nothing?", "there"),
+    ("0", "are alerts on?", "?"),
+    ("0", "what's on?", "?"),
+    ("0", "how do I turn this off?", ""),
+    ("0", "stop for today", "0 muted"),
+    ("0", "no weekend alerts", "0 muted"),
+    ("222", "stop telling us about spring lapsed", ""),
+    ("", "only tell us about fall catalog", "221"),
+    ("0 muted", "unpause", "0"),
 ]

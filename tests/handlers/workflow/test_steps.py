@@ -157,6 +157,8 @@ async def test_alerts_are_turned_on_and_muted_by_a_mention_too_but_not_by_guests
 ) -> None:
     if "on" not in text.split():
         await mentions.mention(office.services, office.request("alerts on", response_url="", thread="1.1"))
+    if text == "unmute":
+        await mentions.mention(office.services, office.request("mute 2h", response_url="", thread="1.1"))
     asked = office.request(text, response_url="", trigger_id="", thread="1.1")
     await mentions.mention(office.services, asked)
     assert says in office.slack.last.text
