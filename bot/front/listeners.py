@@ -61,6 +61,8 @@ def build_bolt(client: AsyncWebClient, enter: Enter, dispatcher: Dispatcher, lef
     """The Bolt app with all listeners."""
 
     app = AsyncApp(
+        # Unnamed, it reads the source of whatever called it, to find one.
+        name="piecewise",
         client=client,
         # Checked before anything is dispatched: see `Front.slack`. Twice would only be slower.
         signing_secret="checked-before",  # noqa: S106
