@@ -130,12 +130,21 @@ def _with_picture(services: Services, report: Report) -> Report:
 
 
 async def choose_range(services: Services, request: Request, value: str) -> None:
-    """A range was chosen from the list: it is remembered."""
-    preset = read(Word, value).word
-    if preset not in parsing.PRESETS:
-        raise Outdated
-    await services.memory.write(workspaces.keep_span, request.workspace.id, request.user, preset)
+    """A range was chosen from the list, or the nearest one that has mail: it is remembered."""
+    chosen = read(Word, value).word
+    if chosen not in parsing.PRESETS:
+        chosen, _ = parsing.between(*_days_of(chosen), await asker.today_of(services, request))
+    await services.memory.write(workspaces.keep_span, request.workspace.id, request.user, chosen)
     await _show(services, request)
+
+
+def _days_of(written: str) -> tuple[date, date]:
+    """The days of a range that a button of ours carries; raises Outdated."""
+    first, _, last = written.partition("..")
+    try:
+        return date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError:
+        raise Outdated from None
 
 
 async def choose_first(services: Services, request: Request, value: str) -> None:

@@ -12,6 +12,7 @@ from handlers.status.view import (
     freshness,
     left_out_text,
     money_line,
+    nearest_said,
     nothing_ordered,
 )
 from handlers.text import formatting
@@ -35,7 +36,7 @@ from handlers.text.messages import (
     select,
 )
 from handlers.text.mixes import counts_text, headline, legend, strip
-from handlers.text.parsing import PRESETS
+from handlers.text.parsing import PRESETS, Range
 from handlers.track.view import plain_standing, recipient
 from storage.records import StoredCampaign, StoredPiece
 from storage.statuses import Status
@@ -84,7 +85,7 @@ def home(report: Report) -> Block:
     blocks = [
         header("Your mail"),
         *(section(f":warning: {one}") for one in report.problems),
-        section(f"*{escape(said)}*"),
+        _headline(said, standing.nearest),
         *_mix(report),
         section(_money(report)),
         freshness(standing, left_out_text(standing, report.left_out)),
@@ -105,6 +106,15 @@ def home(report: Report) -> Block:
         ),
     ]
     return {"type": "home", "blocks": blocks}
+
+
+def _headline(said: str, near: Range | None) -> Block:
+    """The first line; of an empty range with the button that shows the nearest one that has mail."""
+    if near is None:
+        return section(f"*{escape(said)}*")
+    days = write(Word(f"{near.days.first}..{near.days.last}"))
+    show = button(f"Show {near.label}", Action.HOME_NEAREST, days, spoken=nearest_said(near))
+    return section(f"*{escape(said)}*", show)
 
 
 def _money(report: Report) -> str:

@@ -13,13 +13,14 @@ from handlers.forecast import model
 from handlers.forecast import queries as forecast_queries
 from handlers.forecast.model import Progress
 from handlers.status import view as status_view
-from handlers.text import formatting
+from handlers.text import formatting, ranges
 from handlers.text.messages import Message
 from handlers.text.parsing import Range
 from storage import workspaces
 from storage.queries import mail as queries
 from storage.queries import piece_pages
-from storage.records import Mix, StoredCampaign
+from storage.queries.mail import Days
+from storage.records import CampaignId, Mix, StoredCampaign
 
 
 async def campaign_message(
@@ -34,7 +35,7 @@ async def campaign_message(
         again = queries.campaign(connection, request.workspace.id, campaign.id) or campaign
         told = forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today)
         progress = model.progress(told) if told else None
-        standing = standing_of(connection, request, mix, span, today, fresh)
+        standing = standing_of(connection, request, mix, span, today, fresh, campaign.id)
         met = piece_pages.foreign_words(connection, request.workspace.id, campaign.id) if mix.other else []
         return again, replace(standing, words=met), progress
 
@@ -62,13 +63,20 @@ async def account_message(services: Services, request: Request, span: Range, tod
 
 
 def standing_of(
-    connection: Connection, request: Request, mix: Mix, span: Range, today: date, fresh: Freshness
-) -> status_view.Standing:
-    """These numbers with the account's balance, and how fresh they are."""
+    connection: Connection, request: Request, mix: Mix, span: Range, today: date, fresh: Freshness,
+    campaign_id: CampaignId | None = None,
+) -> status_view.Standing:  # fmt: skip
+    """These numbers (of a campaign, or None: of the account) with the balance, and how fresh they are."""
     workspace = workspaces.by_id(connection, request.workspace.id)
     # What the account holds is no guest's business, though the campaign was shown.
     balance = None if request.guest else workspace.balance
-    return status_view.Standing(mix, span, today, workspace.currency, balance, fresh.as_of, fresh.platform, fresh.stale)
+    nearest = None
+    if not mix.total and span.days != Days():
+        near = queries.nearest_order(connection, request.workspace.id, campaign_id, span.days)
+        nearest = ranges.month_with(near) if near else None
+    return status_view.Standing(
+        mix, span, today, workspace.currency, balance, fresh.as_of, fresh.platform, fresh.stale, nearest=nearest
+    )
 
 
 async def _draw(services: Services, title: str, standing: status_view.Standing) -> bytes | None:

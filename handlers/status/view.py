@@ -56,6 +56,8 @@ class Standing:
     stale: bool = False
     #: The words that the platform says of pieces at "Other".
     words: Sequence[str] = ()
+    #: Where nothing is in the range: the month nearest to it in which something was ordered.
+    nearest: Range | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def campaign_answer(
     numbers = f"{formatting.pieces(mix.total)}: {counts_text(mix)}" if mix.total else ""
     blocks = [
         header(name),
-        section(f"*{escape(said)}*"),
+        _headline(said, campaign.id, standing),
         *([section(escape(numbers))] if numbers else []),
         section(money_line(standing) + _landing_line(campaign, standing, progress)),
         freshness(standing, _not_listed(campaign, standing)),
@@ -117,12 +119,27 @@ def campaign_answer(
     return Message(text, blocks, _picture(picture, f"Pie chart of {name}. {said} {numbers}", name))
 
 
+def _headline(said: str, campaign_id: CampaignId | None, standing: Standing) -> Block:
+    """The first line; of an empty range with the button that shows the nearest one that has mail."""
+    near = standing.nearest
+    if near is None:
+        return section(f"*{escape(said)}*")
+    show = button(f"Show {near.label}", Action.REFRESH, carry(campaign_id, near.days), spoken=nearest_said(near))
+    return section(f"*{escape(said)}*", show)
+
+
+def nearest_said(near: Range) -> str:
+    """Where the nearest mail is."""
+    return f"The nearest mail was ordered in {near.label}."
+
+
 def _campaign_headline(campaign: StoredCampaign, standing: Standing, progress: Progress | None) -> str:
     if standing.mix.total:
         pace = words.pace(progress) if progress and standing.span.days.first is None else ""
         return f"{headline(standing.mix)}, {pace}." if pace else f"{headline(standing.mix)}."
     if standing.span.days.first is not None:
-        return "Nothing of it was ordered in these days."
+        near = f" {nearest_said(standing.nearest)}" if standing.nearest else ""
+        return f"Nothing of it was ordered in these days.{near}"
     send_on = campaign.facts.send_on
     if campaign.facts.stage is CampaignStage.CANCELLED:
         return "This campaign is cancelled."
@@ -143,7 +160,7 @@ def account_answer(
     numbers = f"{formatting.pieces(mix.total)}: {counts_text(mix)}" if mix.total else ""
     blocks = [
         header("Your mail"),
-        section(f"*{escape(said)}*"),
+        _headline(said, None, standing),
         *([section(escape(numbers))] if numbers else []),
         section(money_line(standing)),
         freshness(standing, left_out_text(standing, left_out)),
@@ -163,8 +180,10 @@ def nothing_ordered(standing: Standing, left_out: int) -> str:
     if not left_out:
         return "There's no mail in your account yet."
     if standing.span.days.current:
-        return "Nothing is moving, and nothing was ordered in the last 30 days. Choose All time to see older mail."
-    return "Nothing was ordered in these days. Try another range."
+        said = "Nothing is moving, and nothing was ordered in the last 30 days."
+        return f"{said} {nearest_said(standing.nearest)}" if standing.nearest else f"{said} Choose All time."
+    near = nearest_said(standing.nearest) if standing.nearest else "Try another range."
+    return f"Nothing was ordered in these days. {near}"
 
 
 def left_out_text(standing: Standing, left_out: int) -> str:

@@ -27,6 +27,7 @@ class Action(StrEnum):
     DETAILS_FILTER = "details_filter"
     DETAILS_EXPORT = "details_export"
     HOME_RANGE = "home_range"
+    HOME_NEAREST = "home_nearest"
     HOME_FIRST = "home_first"
     HOME_LAST = "home_last"
     HOME_PAGE = "home_page"

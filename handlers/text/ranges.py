@@ -355,6 +355,11 @@ def name_days(days: Days) -> Range:
     return Range(days, formatting.span(first, last))
 
 
+def month_with(day: date) -> Range:
+    """The month in which this day is."""
+    return name_days(Days(*month_of(day.year, day.month)))
+
+
 def splits(text: str, today: date) -> Iterator[tuple[str, Range]]:
     """Each way to read a name with a range before or behind it, the longest range first.
 

@@ -203,6 +203,27 @@ def number_left_out(connection: Connection, workspace_id: WorkspaceId, days: Day
     return every - sum(one.total > 0 for one in shown.values())
 
 
+def nearest_order(
+    connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId | None, days: Days
+) -> date | None:
+    """The day nearest to these on which pieces were ordered, of a campaign or (None) of any; None where there is none.
+
+    What is current is asked for from its day on: whatever was ordered lies before.
+    """
+    first, last = days.first or days.current or date.min, days.last or days.current or date.max
+    parts = []
+    for table in (tallies, tally_deltas):
+        mine = select(table.c.day, table.c.pieces).where(table.c.workspace_id == workspace_id)
+        parts.append(mine if campaign_id is None else mine.where(table.c.campaign_id == campaign_id))
+    both = union_all(*parts).subquery("both")
+    held = select(both.c.day).group_by(both.c.day).having(func.sum(both.c.pieces) > 0)
+    before = connection.scalar(held.where(both.c.day < first).order_by(both.c.day.desc()).limit(1))
+    after = connection.scalar(held.where(both.c.day > last).order_by(both.c.day).limit(1))
+    found = [(first - before, before)] if before else []
+    found += [(after - last, after)] if after else []
+    return min(found)[1] if found else None
+
+
 def listed(
     connection: Connection, workspace_id: WorkspaceId, days: Days, start: int, limit: int
 ) -> list[tuple[StoredCampaign, Mix]]:

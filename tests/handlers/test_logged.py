@@ -45,7 +45,7 @@ Scene = Callable[[Office], Awaitable[tuple[Action | Form, Request, str | Filled]
 SPRING: Final = CampaignId(1)
 FIRST: Final = PieceId(1)
 #: Changed for nobody but oneself, and so not logged.
-OWN: Final = frozenset({Action.HOME_RANGE, Action.HOME_FIRST, Action.HOME_LAST})
+OWN: Final = frozenset({Action.HOME_RANGE, Action.HOME_NEAREST, Action.HOME_FIRST, Action.HOME_LAST})
 
 
 def of_return(action: Action, value: str) -> Scene:

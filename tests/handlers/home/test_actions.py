@@ -1,6 +1,6 @@
 """Home: at once what is known, then what the account says; a newer choice is never overtaken by a slow look."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ from storage.records import CampaignStage
 from storage.statuses import Status
 from storage.troubles import Kind
 from tests.fakes import FakeAccounts
-from tests.handlers.conftest import ANA, BEN, GUS, Office
+from tests.handlers.conftest import ANA, BEN, GUS, Office, pressable
 
 
 def homes(office: Office) -> list[str]:
@@ -100,6 +100,19 @@ async def test_all_time_begins_with_the_chosen_day(office: Office) -> None:
     await actions.choose_range(office.services, office.request(), write(Word("all")))
     await actions.choose_first(office.services, office.request(), "2026-10-20")
     assert await chosen(office) == "2026-10-20..2026-11-02"
+
+
+async def test_an_empty_range_leads_to_the_nearest_one_that_has_mail(office: Office) -> None:
+    await office.campaign(Status.DELIVERED, piece={"created_at": datetime(2026, 3, 30, 14, tzinfo=UTC)})
+    await actions.choose_range(office.services, office.request(), write(Word("last-month")))
+    shown = pressable(office.slack.last.shown["blocks"])
+    (march,) = [value for action, value in shown if action == Action.HOME_NEAREST]
+    assert "The nearest mail was ordered in March 2026." in office.slack.last.text
+    await actions.choose_range(office.services, office.request(), march)
+    assert await chosen(office) == "2026-03-01..2026-03-31"
+    assert "*1 piece*" in office.slack.last.text
+    with pytest.raises(Outdated):
+        await actions.choose_range(office.services, office.request(), write(Word("2026-03-01..")))
 
 
 async def pages(office: Office, number: int) -> None:

@@ -1,6 +1,6 @@
 """`/mailstatus`: who is answered where, with which days, and what a guest does not read."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -132,6 +132,26 @@ async def test_refreshed_the_same_message_shows_new_numbers_and_days(office: Off
     today = date(2026, 11, 2)
     await actions.refresh(office.services, pressed, buttons.carry(None, Days(today, today)))
     assert "Nothing was ordered in these days" in office.slack.last.text
+
+
+async def test_an_empty_range_leads_to_the_nearest_one_that_has_mail(office: Office) -> None:
+    def shown() -> list[str]:
+        return [value for action, value in pressable(office.slack.last.shown.blocks) if action == Action.REFRESH]
+
+    spring = await office.campaign(T, piece={"created_at": datetime(2026, 3, 30, 14, tzinfo=UTC)})
+    await office.campaign(D, ref="223", name="Fall", piece={"created_at": datetime(2026, 9, 7, 14, tzinfo=UTC)})
+    may, august = Days(date(2026, 5, 1), date(2026, 5, 31)), Days(date(2026, 8, 3), date(2026, 8, 9))
+    march = buttons.carry(spring.id, Days(date(2026, 3, 1), date(2026, 3, 31)))
+    for campaign_id, days, nearest, month in (
+        (None, may, buttons.carry(None, Days(date(2026, 3, 1), date(2026, 3, 31))), "March 2026"),
+        (None, august, buttons.carry(None, Days(date(2026, 9, 1), date(2026, 9, 30))), "September 2026"),
+        (spring.id, august, march, "March 2026"),
+    ):
+        await actions.refresh(office.services, office.request(message_ts="1.1"), buttons.carry(campaign_id, days))
+        assert f"The nearest mail was ordered in {month}." in office.slack.last.text
+        assert shown()[0] == nearest
+        await actions.refresh(office.services, office.request(message_ts="1.1"), nearest)
+        assert "1 piece" in office.slack.last.text
 
 
 async def test_old_numbers_are_said_to_be_old(office: Office) -> None:
