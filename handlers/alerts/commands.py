@@ -41,7 +41,7 @@ async def mail_alerts(services: Services, request: Request) -> None:
     asked = words.parse_alerts(typed, now)
     if asked.verb == "settings":
         await open_alert_settings(services, request)
-    elif words.SETTING.search(typed) and not await _is_campaign(services, request, asked):
+    elif _is_setting(asked, typed) and not await _is_campaign(services, request, asked):
         await replies.to_asker(services, request, await _in_settings(services, request))
     elif asked.verb == "list":
         await replies.to_asker(services, request, await switching.listing(services, request))
@@ -51,6 +51,11 @@ async def mail_alerts(services: Services, request: Request) -> None:
         await _mute(services, request, asked, now)
     else:
         await _switch(services, request, asked, typed, now)
+
+
+def _is_setting(asked: AlertsAsk, typed: str) -> bool:
+    """Whether something is named that is chosen in the settings alone."""
+    return bool(words.SETTING.search(typed) or (not asked.verb and words.OF_KINDS.search(typed)))
 
 
 async def _is_campaign(services: Services, request: Request, asked: AlertsAsk) -> bool:

@@ -89,7 +89,10 @@ def anything(asked: str, verb: str = "") -> Message:
         "off": ("All alerts in this channel", AlertsDo("off")),
     }
     text = f"I don't know what to do with “{asked}”. Did you mean one of these?"
-    return offer(text, [choices[verb]] if verb in choices else choices.values())
+    if verb in choices:
+        return offer(text, [choices[verb]])
+    offered = offer(text, choices.values())
+    return Message(text, [*offered.blocks, actions(alerts_view.settings_button())])
 
 
 def for_a_while(end: datetime) -> Message:

@@ -24,7 +24,7 @@ _VERB_OF: Final = {word: verb for verb, words in VERBS.items() for word in words
 #: What stands between the verb and what it is about.
 _FILLERS: Final = (
     "for of about to from the on in at this channel here me us please pls alerts alert notifications notification news "
-    "updates mail my our up is are everything all campaigns campaign it them back again telling "
+    "updates mail my our up is are everything all campaigns campaign it them these those back again telling "
     "sending posting notifying"
 )
 FILLERS: Final = frozenset(_FILLERS.split())
@@ -51,6 +51,8 @@ SETTING: Final = re.compile(
     r"\b(?:digests?|summar(?:y|ies)|alarms?|weekly|reports?|quiet (?:hours?|times?|from|between|after|at|\d))",
     re.IGNORECASE,
 )
+#: The same of kinds of news: where no verb was understood, nothing else can be meant.
+OF_KINDS: Final = re.compile(r"\b(?:returns?|returned|deliver(?:y|ies|ed)|cancel(?:lations?|led))\b", re.IGNORECASE)
 #: Another channel, as Slack writes it or as it was typed; `#222` is a campaign.
 CHANNEL: Final = re.compile(r"<#(?P<id>\w+)(?:\|[^>]*)?>|(?<![^\s(,])(?P<typed>#(?!\d+\b)[^\W_][\w-]*)")
 

@@ -32,7 +32,11 @@ def no_campaign(
     `reading`: the account is still read for the first time, so that it may be there all the same.
     """
     if pieces:
-        text = f"No campaign called “{asked}”, but mail to it:" if len(pieces) > 1 else f"“{asked}” is a piece of mail:"
+        text = (
+            f"No campaign called “{asked}”, but these pieces match:"
+            if len(pieces) > 1
+            else f"“{asked}” is a piece of mail:"
+        )
         return Message(text, [section(text), *(_piece(one) for one in pieces)])
     text = f"No campaign called “{asked}”."
     if near:

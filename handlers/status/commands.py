@@ -1,5 +1,6 @@
 """`/mailstatus`, and what was meant by what somebody typed behind it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Final
@@ -23,7 +24,8 @@ from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
 from storage import privacy
 from storage.queries import mail as queries
-from storage.records import CampaignStage, StoredCampaign
+from storage.queries import search
+from storage.records import CampaignStage, StoredCampaign, StoredPiece, WorkspaceId
 
 EXAMPLE: Final = "Spring"
 #: Of so many campaigns the latest is looked for.
@@ -147,6 +149,17 @@ def _remark(meant: Meant) -> str:
     return ""
 
 
+def _pieces(
+    connection: Connection, key: WorkspaceId, name: str, near: Sequence[StoredCampaign]
+) -> Sequence[StoredPiece]:
+    """Pieces that are called so: to the letter, or, where no campaign is nearly called so, by any words of theirs."""
+    begun = queries.find_pieces(connection, key, name, choice_view.BUTTONS)
+    if begun or near:
+        return begun
+    found = search.search(connection, key, parsing.wordings(name), choice_view.BUTTONS)
+    return found.pieces if found.exact else []
+
+
 def _which(connection: Connection, request: Request, meant: Meant) -> Message:
     """Who may be meant, to choose from."""
     asked, span = quote(parsing.unquote(meant.name)), meant.span or ALL_TIME
@@ -155,6 +168,6 @@ def _which(connection: Connection, request: Request, meant: Meant) -> Message:
     key = request.workspace.id
     latest = visible_campaigns(connection, request, choice_view.LISTED)
     near = [] if request.guest else matching.named(connection, key, meant.found.near)[: choice_view.BUTTONS]
-    pieces = [] if request.guest else queries.find_pieces(connection, key, meant.name, choice_view.BUTTONS)
+    pieces = [] if request.guest else _pieces(connection, key, meant.name, near)
     reading = request.workspace.baseline_at is None
     return choice_view.no_campaign(asked, near, latest, pieces, span, reading=reading)

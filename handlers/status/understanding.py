@@ -26,13 +26,15 @@ _BEFORE: Final = (
     "find status stats numbers report update result results progress pieces mail return returns delivery "
     "deliveries please pls hey the our my for of on about with up from to a an campaign campaigns drop mailing "
     "named called cancel stop went out sent ordered mailed was were anything everything all come came back going "
-    "has have be which ones whats wheres hows whos whens happening right arriving news some"
+    "has have be which ones whats wheres hows whos whens happening right arriving news some "
+    "hasn't hasnt haven't havent isn't gotten still can"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
     "campaigns drop mailing now thanks returns returned delivered delivery pieces come came back land landed "
     "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far "
-    "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow"
+    "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow along done "
+    "gotten theirs deliver transit still on track left"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())

@@ -83,10 +83,16 @@ def unquote(text: str) -> str:
     return text
 
 
+HELP: Final = frozenset(
+    {"help", "help me", "how", "how does this work", "usage", "what can you do", "what can i do", "what can i type",
+     "what can i ask", "how do i use this", "commands", "examples"}
+)  # fmt: skip
+
+
 def wants_help(text: str) -> bool:
     """Whether the asker wants to be shown how."""
     asked = text.casefold().strip(" ?!.-").removeprefix("please ").removesuffix(" please")
-    return asked in ("help", "help me", "how", "how does this work", "usage") or text == "?"
+    return asked in HELP or text == "?"
 
 
 #: What is said to a colleague, and asks for nothing.

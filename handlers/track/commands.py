@@ -47,6 +47,10 @@ async def mail_track(services: Services, request: Request) -> None:
     if request.guest:
         seen = [one for one in found.pieces if await may_see(services, request, one.campaign_id, one.id)]
         found = Found([one.id for one in seen], found.exact, seen)
+    if not found.pieces and campaign is None:
+        back, moving = await services.memory.read(newest, request)
+        await replies.to_asker(services, request, track_view.none_found(asked, back, moving))
+        return
     await replies.to_asker(services, request, await _answer(services, request, asked, found, campaign))
 
 

@@ -256,14 +256,24 @@ def recipient_in_a_line(piece: StoredPiece) -> str:
 
 def unnamed(usage: Message, back: Sequence[StoredPiece], moving: Sequence[StoredPiece]) -> Message:
     """Nobody was named: how to ask, and before that some pieces to choose from, what came back first."""
-    found = [*back, *moving]
-    if not found:
+    if not (back or moving):
         return usage
-    kinds = " and ".join(
-        name for name, there in (("what came back last", back), ("what is on its way", moving)) if there
-    )
-    text = f"Type who or what after `/mailtrack`, or choose here: {kinds}."
-    return Message(f"{usage.text} {text}", [section(text), actions(_pieces_menu(found)), *usage.blocks])
+    text = f"Type who or what after `/mailtrack`, or choose here: {_kinds(back, moving)}."
+    return Message(f"{usage.text} {text}", [section(text), actions(_pieces_menu([*back, *moving])), *usage.blocks])
+
+
+def none_found(asked: str, back: Sequence[StoredPiece], moving: Sequence[StoredPiece]) -> Message:
+    """No such piece, and some others to choose from."""
+    message = no_piece(asked, None)
+    if not (back or moving):
+        return message
+    menu = [section(f"Or choose here: {_kinds(back, moving)}."), actions(_pieces_menu([*back, *moving]))]
+    return Message(message.text, [*message.blocks, *menu])
+
+
+def _kinds(back: Sequence[StoredPiece], moving: Sequence[StoredPiece]) -> str:
+    named = (("what came back last", back), ("what is on its way", moving))
+    return " and ".join(name for name, there in named if there)
 
 
 def came_back(asked: str, back: Sequence[StoredPiece]) -> Message:

@@ -54,6 +54,10 @@ def status_lines(today: date) -> Lines:
         ("whats coming back", "", ANY),
         ("which pieces were returned?", "", ANY),
         ("what's arriving tomorrow", "", ANY),
+        ("are we on track?", "", ANY),
+        ("what's left to deliver?", "", ANY),
+        ("how's fall catalog coming along?", "221", ANY),
+        ("is spring lapsed done?", "222", ANY),
     ]
 
 

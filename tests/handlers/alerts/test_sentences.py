@@ -19,7 +19,8 @@ def offered(office: Office) -> list[str]:
     [
         "digest at 8am", "digest 8am", "morning digest at 8", "no digest please", "turn off the digest",
         "quiet from 6pm to 8am", "quiet hours 22-7", "alarm at 5%", "set the alarm to 10%", "weekly report on fridays",
-        "stop the weekly report", "no weekly summary",
+        "stop the weekly report", "no weekly summary", "don't tell us about deliveries",
+        "we don't want returns in the channel", "when is the digest?",
     ],
 )  # fmt: skip
 async def test_a_setting_in_words_is_offered_with_how_it_is_now(office: Office, typed: str) -> None:
@@ -95,6 +96,21 @@ async def test_where_alerts_are_off_they_are_one_click_away(office: Office, type
     await say(office, "off")
     await say(office, typed)
     assert told(office) or offered(office) == ["again"]
+
+
+@pytest.mark.parametrize("typed", ["too many messages", "not now", "delete", "we get spammed"])
+async def test_what_is_not_understood_leads_to_the_settings_too(office: Office, typed: str) -> None:
+    await say(office, "on")
+    log = office.log()
+    await say(office, typed)
+    assert office.log() == log
+    assert offered(office)[-1] == Action.ALERT_SETTINGS
+
+
+async def test_these_alerts_are_those_of_the_channel(office: Office) -> None:
+    await say(office, "on")
+    await say(office, "can you stop these alerts please")
+    assert told(office) == []
 
 
 @pytest.mark.parametrize("typed", ["unmute", "unpause", "resume"])

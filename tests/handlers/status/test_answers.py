@@ -325,7 +325,7 @@ def test_for_a_name_that_nobody_knows_pieces_the_nearest_or_the_latest_are_offer
     one = choice_view.no_campaign("x", [stored()], [stored()], [piece(1)], ALL_TIME)
     assert lines(one)[0] == "“x” is a piece of mail:"
     two = choice_view.no_campaign("x", [], [], [piece(1), piece(2)], ALL_TIME)
-    assert lines(two)[0] == "No campaign called “x”, but mail to it:"
+    assert lines(two)[0] == "No campaign called “x”, but these pieces match:"
     assert lines(two)[1] == "Jane Smith, 1234 Main Street, Austin · `1001`"
     near = choice_view.no_campaign("x", [stored(1)], [stored(2)], [], ALL_TIME)
     assert lines(near)[0] == "No campaign called “x”. Did you mean:"

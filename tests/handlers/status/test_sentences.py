@@ -1,12 +1,13 @@
 """Whole sentences behind `/mailstatus`, and what is no question at all."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from handlers.status.commands import mail_status
 from storage.statuses import Status
-from tests.builders import START
+from tests.builders import JANE, START
 from tests.handlers.conftest import Office
 
 D, T, R = Status.DELIVERED, Status.IN_TRANSIT, Status.RETURNED
@@ -33,6 +34,9 @@ async def account(office: Office) -> Office:
         "wheres the spring postcard",
         "whats happening with spring?",
         "any news on spring?",
+        "how's the spring postcard coming along?",
+        "is spring done?",
+        "is the spring postcard on track?",
     ],
 )
 async def test_a_sentence_about_a_campaign_is_about_that_campaign_alone(account: Office, typed: str) -> None:
@@ -51,6 +55,10 @@ async def test_a_sentence_about_a_campaign_is_about_that_campaign_alone(account:
         "which ones came back?",
         "what's arriving tomorrow",
         "what's in the mail right now?",
+        "what's left to deliver?",
+        "how many are still in transit?",
+        "who hasn't gotten theirs yet",
+        "are we on track?",
     ],
 )
 async def test_a_sentence_about_all_mail_shows_all_of_it(account: Office, typed: str) -> None:
@@ -65,7 +73,9 @@ async def test_the_latest_campaign_is_the_latest(account: Office, typed: str) ->
     assert (await ask(account, typed)).startswith("Showing *Holiday drop*, the latest. Holiday drop: ")
 
 
-@pytest.mark.parametrize("typed", ["hello", "Hi!", "thanks", "Thank you!", "hey there"])
+@pytest.mark.parametrize(
+    "typed", ["hello", "Hi!", "thanks", "Thank you!", "hey there", "what can you do?", "what can I type"]
+)
 async def test_who_says_hello_or_thanks_is_told_what_to_type(account: Office, typed: str) -> None:
     assert (await ask(account, typed)).startswith("Where is our mail?")
     assert account.slack.last.way == "answer"
@@ -76,3 +86,11 @@ async def test_a_campaign_that_is_called_so_is_meant_all_the_same(account: Offic
     assert (await ask(account, "thank you")).startswith("Thank you: ")
     await account.campaign(D, ref="225", name="Latest")
     assert (await ask(account, "latest")).startswith("Latest: ")
+
+
+@pytest.mark.parametrize("typed", ["obrien", "OBrien", "Sean OBrien", "o’brien"])
+async def test_a_recipients_name_is_found_with_and_without_its_mark(account: Office, typed: str) -> None:
+    other = {"recipient": replace(JANE, name="Sean O'Brien")}
+    await account.campaign(T, ref="224", name="Fall catalog", piece=other)
+    assert "is a piece of mail" in await ask(account, typed)
+    assert "Sean O'Brien" in str(account.slack.last.shown.blocks)

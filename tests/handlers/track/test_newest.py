@@ -72,3 +72,12 @@ async def test_of_several_each_says_its_campaign_before_the_menu_is_opened(offic
 async def test_words_around_a_recipient_are_left_out(office: Office, typed: str) -> None:
     await account(office)
     assert "2 pieces match" in await ask(office, typed)
+
+
+@pytest.mark.parametrize("typed", ["latest", "any stuck pieces?", "Zzyzx"])
+async def test_where_nothing_is_found_some_pieces_are_offered(office: Office, typed: str) -> None:
+    await account(office)
+    said = await ask(office, typed)
+    assert "I found no piece for" in said
+    assert Action.PICK_PIECE in said
+    assert Action.PICK_PIECE not in await ask(office, typed, user=GUS, guest=True)
