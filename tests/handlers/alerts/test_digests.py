@@ -6,7 +6,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from handlers.alerts import digest_view, digests
@@ -190,6 +191,43 @@ def test_the_weekly_report_needs_no_morning_digest() -> None:
     assert not is_due(subscription, account(), monday.replace(hour=8))
     assert is_due(subscription, account(), monday.replace(hour=9))
     assert not is_due(subscription, account(), monday.replace(day=3, hour=9))
+
+
+#: Clocks that are turned at two in the night, at midnight, by half an hour, not at all, and that lost a whole day.
+TURNED = ("America/New_York", "America/Havana", "Asia/Beirut", "Australia/Lord_Howe", "America/Phoenix", "Pacific/Apia")
+
+
+@tried(max_examples=25)
+@given(
+    st.sampled_from(TURNED), st.dates(date(2011, 1, 1), date(2030, 1, 1)),
+    st.one_of(st.none(), st.integers(0, 23)), st.integers(25, 59),
+)  # fmt: skip
+@example("America/New_York", date(2026, 10, 31), 9, 31)
+@example("America/New_York", date(2027, 3, 13), 2, 31)
+@example("Pacific/Apia", date(2011, 12, 28), 9, 31)
+def test_each_day_has_one_digest_and_each_monday_one_report_however_clocks_are_turned(
+    name: str, first: date, hour: int | None, step: int
+) -> None:
+    zone, moment = ZoneInfo(name), datetime.combine(first, time(), UTC)
+    wants = {NO_CAMPAIGN: frozenset({NotifyOn.WEEKLY})}
+    subscription = channel(ChannelSettings(name, hour, None, None), State(), notify_on=wants, digested_on=None)
+    digested, reported, seen = list[date](), list[date](), set[tuple[date, int]]()
+    for _ in range(0, 9 * 24 * 60, step):
+        local, moment = moment.astimezone(zone), moment + timedelta(minutes=step)
+        seen.add((local.date(), local.hour))
+        # As it is after it was served: told, and noted with its day.
+        while is_due(subscription, account(), local):
+            assert local.hour >= (9 if hour is None else hour)
+            state = State.read(subscription.state)
+            if local.weekday() == 0 and state.week != str(local.date()):
+                reported.append(local.date())
+                subscription = replace(subscription, state=replace(state, week=str(local.date())).written())
+            else:
+                digested.append(local.date())
+                subscription = replace(subscription, digested_on=local.date())
+    late = sorted({day for day, at in seen if at >= (9 if hour is None else hour)})
+    assert digested == ([] if hour is None else late)
+    assert reported == [day for day in late if day.weekday() == 0]
 
 
 @given(st.integers(0, 23), st.integers(0, 23), st.integers(0, 525_000))
