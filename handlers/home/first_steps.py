@@ -34,8 +34,8 @@ def first_steps(platform: str, *, settings_admin: bool) -> Block:
 def for_guests(*, unknown: bool = False) -> Block:
     """Home for a guest, or for somebody of whom Slack does not say whether they are one."""
     text = (
-        "As a guest you see what Piecewise shows in the channels that you share. Ask there with `/mailstatus` and the name"
-        " of a campaign that it told of."
+        "As a guest you see what Piecewise shows in the channels that you share. Ask there with `/mailstatus` and the "
+        "name of a campaign that it told of."
     )
     if unknown:
         text = "Slack isn't telling me right now who you are. Open this page again in a minute."
