@@ -79,6 +79,11 @@ def _ended(kept: str | None) -> tuple[dict[str, list[str]], list[int]]:
     return known.get("wants", {}), known.get("last", [])
 
 
+def keep_state(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, state: str) -> None:
+    """Keeps what was told, for a channel that is told of nothing now, so that nobody else writes it."""
+    connection.execute(update(channels).where(_mine(workspace_id, channel)).values(state=state))
+
+
 def listeners(
     connection: Connection, workspace_id: WorkspaceId, now: datetime, channel: ChannelId | None = None
 ) -> list[ChannelSubscription]:

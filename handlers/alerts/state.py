@@ -37,6 +37,10 @@ class State:
     def written(self) -> str:
         return json.dumps(self.__dict__)
 
+    def anew(self) -> "State":
+        """The same for a channel that was told of nothing for a while: what happened meanwhile is no news."""
+        return State(week=self.week, deadlines=self.deadlines, below=self.below, alarmed=self.alarmed, unseen=True)
+
     def with_deadline(self, campaign_id: CampaignId, day: date | None, below: int, *, first: bool) -> "State":
         """The same with this day set for a campaign, or none; what was told of it may be told again."""
         key = str(campaign_id)

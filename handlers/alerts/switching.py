@@ -118,6 +118,7 @@ async def _bring_back(
         return on, [one for one in days if one.campaign in wants or NO_CAMPAIGN in wants]
 
     def work(connection: Connection) -> None:
+        _begin_anew(connection, key, channel)
         for one, news in wants.items():
             workspaces.subscribe(connection, key, channel, one, news, request.user, now)
         channel_settings.keep(connection, key, channel, hours)
@@ -185,12 +186,20 @@ async def subscribe(
     now, key = services.clock.now(), request.workspace.id
 
     def work(connection: Connection) -> None:
+        _begin_anew(connection, key, request.channel)
         workspaces.subscribe(connection, key, request.channel, campaign_id, notify_on, request.user, now)
         workspaces.unsubscribe(connection, key, request.channel, [one for one in dropped if one != campaign_id])
         if chosen is not None:
             channel_settings.keep(connection, key, request.channel, chosen)
 
     await record_audit(services, request, Act.SUBSCRIBED, what, f"channel {request.channel}", work=work)
+
+
+def _begin_anew(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> None:
+    """A channel that was told of nothing until now does not read in its digest what happened meanwhile."""
+    told = channel_settings.state_of(connection, workspace_id, channel)
+    if told and not workspaces.subscriptions_of(connection, workspace_id, channel):
+        channel_settings.keep_state(connection, workspace_id, channel, State.read(told).anew().written())
 
 
 async def _usual(services: Services, request: Request) -> ChannelSettings:

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers.alerts import actions
+from handlers.alerts import actions, digests
 from handlers.alerts import view as alerts_view
+from handlers.alerts.state import State
 from handlers.text.buttons import Action, AlertsDo
 from handlers.text.codec import write
 from storage import channel_settings, outbox, workspaces
 from storage.outbox import NewsBatch
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelId, ChannelSettings, NotifyOn, UserId
 from storage.statuses import Status
+from tests.builders import a_batch, a_change
 from tests.handlers.alerts.test_commands import say, settings, told
 from tests.handlers.conftest import ANA, OPS, Office, pressable
 
@@ -169,3 +171,26 @@ async def test_a_channel_that_never_had_alerts_gets_the_usual(office: Office) ->
     assert one.notify_on == DEFAULT
     usual = office.read(channel_settings.of, office.workspace.id, ChannelId("C0SALES"))
     assert usual == replace(HOURS, zone="America/Chicago", digest_hour=9, quiet=None, alarm_percent=5)
+
+
+async def test_what_happened_while_it_was_off_is_no_news_of_the_next_digest(office: Office) -> None:
+    spring = await office.campaign(*[Status.IN_TRANSIT] * 60)
+    chose(office, hours=ChannelSettings("UTC", 9, None, 5))
+    await digests.watch(office.services, office.workspace.id)
+    await say(office, "Spring lapsed in home by Dec 12")
+    await say(office, "off")
+    office.clock.pass_time(days=9)
+    moved = [Status.RETURNED] * 10 + [Status.DELIVERED] * 40
+    moved_at = office.clock.now() - timedelta(days=2)
+    changes = [a_change(str(1001 + n), one, occurred_at=moved_at) for n, one in enumerate(moved)]
+    await office.learn(a_batch(*changes))
+    await say(office, "on")
+    number = len(office.slack.of("post"))
+    await digests.watch(office.services, office.workspace.id)
+    assert [one.text for one in office.slack.of("post")[number:]] == [], "neither a digest nor an alarm"
+    state = State.read(office.read(channel_settings.state_of, office.workspace.id, OPS))
+    assert str(spring.id) in state.deadlines, "the day that was set stays"
+    office.clock.pass_time(days=1)
+    await office.learn(a_batch(*[a_change(str(1051 + n), Status.DELIVERED, hours=350) for n in range(2)]))
+    await digests.watch(office.services, office.workspace.id)
+    assert "2 delivered" in office.slack.last.text.replace("*", ""), office.slack.last.text
