@@ -143,10 +143,13 @@ def _alarm_line(raised: Alarm) -> str:
     usual = "" if raised.usual is None else f" Your other mail: {escape(raised.usual)}."
     name = escape(clip_plain(raised.campaign.facts.name, NAME))
     back, mailed = formatting.count(raised.mix.of(Status.RETURNED)), formatting.count(raised.mix.of(*MAILED))
-    return (
-        f":rotating_light: *{name}*: {back} of {mailed} mailed came back ({escape(share)}).{usual} This channel asked "
-        f"to hear about more than {raised.limit}%."
+    # In whole per cents it may look as if it were not above the limit.
+    asked = (
+        f"That is just over the {raised.limit}% that this channel asked about."
+        if share == f"{raised.limit}%"
+        else f"This channel asked to hear about more than {raised.limit}%."
     )
+    return f":rotating_light: *{name}*: {back} of {mailed} mailed came back ({escape(share)}).{usual} {asked}"
 
 
 def _settings() -> Block:

@@ -119,6 +119,8 @@ def test_alarms_name_the_share_the_usual_and_the_limit() -> None:
         ":rotating_light: *A &amp; B*: 12 of 200 mailed came back (6%). Your other mail: 2%. This channel asked to hear "
         "about more than 5%."
     )
+    over = Alarm(campaign(), Mix({B: 51, D: 949}), 5, None)
+    assert lines(digest_view.alarm([over]))[0].endswith("(5%). That is just over the 5% that this channel asked about.")
     assert "other mail" not in said(digest_view.alarm([replace(one, usual=None)]))
     assert "more campaigns" not in said(digest_view.alarm([one] * 10))
     many = digest_view.alarm([one] * 12)
