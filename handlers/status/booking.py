@@ -26,7 +26,9 @@ UNKNOWN: Final = "letter"
 async def booking_message(services: Services, request: Request, asked: Planned, today: date) -> Message:
     """The answer to `when to book for Dec 12`. Raises Refusal."""
     home_by = days_ahead.read(asked.day, today)
-    if home_by <= today:
+    if home_by == today:
+        raise Refusal(f"{formatting.day(home_by)} is today, too soon for anything mailed now. Ask for a later day.")
+    if home_by < today:
         raise Refusal(f"{formatting.day(home_by)} is already over. Ask for a later day.")
 
     def look(connection: Connection) -> list[str]:

@@ -70,14 +70,22 @@ async def mail_status(services: Services, request: Request) -> None:
         return
     campaign = meant.found.found[0]
     message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today)
-    # A word of its name asks for nothing.
-    beside = asked.replace(meant.name, "", 1)
+    beside = _beside(asked, campaign.facts.name, meant.name)
     remark = f"{_remark(meant)} {status_view.where_shown(message, beside)}".strip()
     if parsing.asks_to_stop(asked, campaign.facts.name):
         mix = await services.memory.read(queries.mix, request.workspace.id, campaign.id)
         remark = f"{status_view.not_stopped(message, mix)} {remark}".strip()
     await replies.to_channel(services, request, choice_view.noted(message, remark))
     await note_shown(services, request, campaign.id)
+
+
+def _beside(asked: str, *names: str) -> str:
+    """What was typed around its name, of which no word asks for anything: the first of these that is in it."""
+    for name in filter(None, names):
+        before, found, after = asked.casefold().partition(name.casefold())
+        if found:
+            return before + after
+    return asked
 
 
 async def _compare(services: Services, request: Request, meant: Meant) -> None:

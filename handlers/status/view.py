@@ -288,9 +288,9 @@ def _own_dates(campaign_id: CampaignId | None, standing: Standing) -> list[Block
 
 def picking(answer: Message, campaign_id: CampaignId | None, span: Range) -> Message:
     """The answer with its two calendars, while days are chosen."""
-    calendars = range_pickers(campaign_id, span)
-    if calendars[-1] in answer.blocks:
+    if _offers(answer, Action.RANGE_FIRST):
         return answer
+    calendars = range_pickers(campaign_id, span)
     # Beside the menu that they were asked for from: at the end they would be out of sight.
     at = next(number for number, block in enumerate(answer.blocks, 1) if _holds(block, Action.CHOOSE_RANGE))
     return replace(answer, blocks=[*answer.blocks[:at], *calendars, *answer.blocks[at:]])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handlers.forecast import model, past
 from handlers.forecast.model import Due, Progress
 from handlers.status import choice_view, compare_view
 from handlers.status import view as status_view
@@ -18,7 +19,17 @@ from handlers.text.buttons import Action
 from handlers.text.messages import Message
 from handlers.text.parsing import ALL_TIME, now, this_month
 from storage.queries.mail import Days
-from storage.records import CampaignId, CampaignStage, KnownCampaign, Mix, Money, PieceId, StoredCampaign, StoredPiece
+from storage.records import (
+    CampaignId,
+    CampaignStage,
+    KnownCampaign,
+    Mix,
+    Money,
+    PieceId,
+    StoredCampaign,
+    StoredPiece,
+    Transit,
+)
 from storage.statuses import Status
 from tests.builders import JANE
 from tests.handlers.conftest import pressable
@@ -199,6 +210,7 @@ def test_who_types_that_a_cancelled_campaign_is_to_stop_hears_that_it_is_cancell
         typed(Mix({X: 2, T: 3}))
         == "Nothing more can be stopped: 2 are cancelled already, and it's too late for the rest."
     )
+    assert "1 is cancelled already" in typed(Mix({X: 1, T: 3}))
     assert typed(Mix({T: 3})) == "Nothing was stopped: none of these pieces can be cancelled anymore."
 
 
@@ -263,6 +275,9 @@ def test_the_account_lists_its_campaigns_and_says_how_many_more() -> None:
     ],
 )
 def test_a_campaign_in_the_list(mix: Mix, send_on: date | None, line: str) -> None:
+    stopped = CampaignLine(stored(send_on=send_on, stage=CampaignStage.CANCELLED), mix)
+    said_ = status_view.campaign_line(stopped, TODAY)["text"]["text"]
+    assert said_.endswith("\ncancelled") == (not mix.total), "its pieces say more than its stage"
     block = status_view.campaign_line(CampaignLine(stored(send_on=send_on), mix), TODAY)
     assert block["text"]["text"] == f"*Spring &amp; 7*\n{line}"
 
@@ -282,6 +297,22 @@ def test_without_a_forecast_the_curve_says_that_nothing_was_handed_over() -> Non
     assert lines(message)[:2] == ["Delivery of Spring & 7", "*Nothing has been handed to USPS yet.*"]
     assert len(message.blocks) == 3
     assert message.text == "Delivery of Spring &amp; 7. Nothing has been handed to USPS yet."
+
+
+def test_the_curve_is_a_picture_and_where_there_is_none_its_points_are_told() -> None:
+    day = TODAY - timedelta(days=7)
+    drop = Transit(CampaignId(7), "letter A4", day, D, 5, 30), Transit(CampaignId(7), "letter A4", day, None, 0, 10)
+    told = model.forecast(drop, model.outlook(past.Past(), "letter A4"), TODAY, 7)
+    campaign, mix = stored(handed_over_first=NOW - timedelta(days=7), handed_over_last=NOW), Mix({D: 30, T: 10})
+    drawn = status_view.curve_answer(campaign, told, mix, b"png", "Pigeon")
+    plain = status_view.curve_answer(campaign, told, mix, None, "Pigeon")
+    assert lines(drawn)[1].startswith("*30 of 40 mailed pieces are delivered")
+    assert lines(drawn)[2].startswith("*Expected* ")
+    assert lines(plain)[:-1] == lines(drawn), "what is not drawn is told below"
+    assert lines(plain)[-1].count("\n") > 5
+    assert drawn.picture is not None
+    assert lines(plain)[-1].partition("\n")[0].replace("*", "") in drawn.picture.alt
+    assert plain.picture is None
 
 
 # ---- Who may be meant -------------------------------------------------------------------------------------------
@@ -375,6 +406,7 @@ def test_ages_are_counted_from_the_first_and_the_last_hand_over() -> None:
         (Mix({R: 5}), Mix({D: 5}), "Nothing of A has been handed to USPS yet, so there is nothing to compare."),
         (Mix({D: 5}), Mix({R: 5}), "Nothing of B has been handed to USPS yet, so there is nothing to compare."),
         (Mix({D: 90, B: 10}), Mix({D: 50, B: 50}), "90% of A delivered, 50% of B: that is more than chance explains."),
+        (Mix({D: 50, B: 50}), Mix({D: 90, B: 10}), "50% of A delivered, 90% of B: that is more than chance explains."),
         (Mix({D: 90, B: 10}), Mix({D: 89, B: 11}), "90% of A delivered, 89% of B: that may be chance."),
     ],
 )
@@ -405,6 +437,9 @@ def test_what_is_too_early_says_which_of_them_and_why() -> None:
         "when both are complete."
     )
     assert "A has been under way 7 delivery days longer" in compare_view.differences(theirs, mine, TODAY)[0]
+    trickled = Side("B", Mix({D: 10, T: 90}), older, TODAY)
+    begun_first = compare_view.differences(Side("A", Mix({D: 10, T: 90}), newer, newer), trickled, TODAY)[0]
+    assert "B has been under way 7 delivery days longer than A" in begun_first, "the first hand-over says so"
     bare = compare_view.differences(Side("A", mine.mix), Side("B", theirs.mix, spoken="the other"), TODAY)[0]
     assert bare.endswith("90% of the other is still on its way: too early to compare deliveries.")
 

@@ -4,6 +4,7 @@ import pytest
 
 from handlers.status import commands
 from handlers.text.buttons import Action
+from handlers.text.parsing import RangeRefused
 from storage.statuses import Status
 from tests.handlers.conftest import GUS, Office
 
@@ -39,6 +40,7 @@ async def ask(office: Office, text: str, **facts: object) -> str:
         ("Spring vs Spring last month", "Spring vs Spring, October 2026"),
         ("Spring last month vs all mail", "Spring, October 2026 vs All mail, October 2026"),
         ("Spring vs everything", "Spring vs All mail"),
+        ("this month vs the month before that", "All mail, November 2026 vs All mail, October 2026"),
         ("compare Spring to Winter Gala", "Spring vs Winter Gala"),
         ("compare Sep 1 to Sep 15 to Oct 1 to Oct 15", "All mail, Sep 1–15, 2026 vs All mail, Oct 1–15, 2026"),
     ],
@@ -96,6 +98,17 @@ async def test_how_it_was_read_is_said_where_it_was_not_typed_so(office: Office,
     assert remark in said.text
     assert bool(remark) == ("I read" in said.text or "Showing" in said.text)
     assert remark in str(said.shown.blocks)
+
+
+@pytest.mark.parametrize("text", ["Spring vs 2026-13-45", "2026-13-45 vs Spring"])
+async def test_days_that_are_none_are_refused_on_either_side(office: Office, text: str) -> None:
+    with pytest.raises(RangeRefused):
+        await ask(office, text)
+
+
+async def test_for_a_name_that_nobody_knows_the_nearest_come_before_the_latest(office: Office) -> None:
+    offered = await ask(office, "Fall vs Wantr Gula")
+    assert offered.startswith("? [Fall vs Winter Gala]"), offered
 
 
 async def test_a_guest_is_offered_nothing_that_was_not_shown(office: Office) -> None:

@@ -82,6 +82,27 @@ def test_what_is_still_under_way_for_an_unknown_time_is_too_early_to_compare() -
     assert not [one for one in said if "chance" in one]
 
 
+def test_where_each_may_yet_be_the_better_one_it_is_too_early() -> None:
+    one, other = open_side("November 2026", 1, 99), open_side("October 2026", 2, 98)
+    for said in (compare_view.differences(one, other, TODAY), compare_view.differences(other, one, TODAY)):
+        assert "too early to compare deliveries" in said[0]
+
+
+def test_of_nothing_no_difference_is_said() -> None:
+    assert chance.difference(0, 0, 3, 4) is None
+    assert chance.difference(3, 4, 0, 0) is None
+
+
+def test_a_campaign_that_was_mailed_in_part_says_what_is_counted() -> None:
+    part = Side("Spring", Mix({Status.DELIVERED: 5, Status.RECEIVED: 1}))
+    whole = Side("Fall", Mix({Status.DELIVERED: 5}))
+    for one, other in ((part, whole), (whole, part)):
+        assert compare_view.OF_MAILED in str(compare_view.answer(one, other, TODAY, None).blocks)
+    unmailed = Side("Winter", Mix({Status.RECEIVED: 5}))
+    for one in (whole, unmailed):
+        assert compare_view.OF_MAILED not in str(compare_view.answer(one, whole, TODAY, None).blocks)
+
+
 def test_what_cannot_change_the_verdict_does_not_hold_it_back() -> None:
     few = Side("September 2026", Mix({Status.DELIVERED: 700, Status.RETURNED: 295, Status.IN_TRANSIT: 5}))
     said = compare_view.differences(Side("October 2026", Mix({Status.DELIVERED: 950, Status.RETURNED: 50})), few, TODAY)
