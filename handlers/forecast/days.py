@@ -27,15 +27,15 @@ FIRST: Final = date(1999, 1, 1)
 LAST: Final = date(2101, 12, 31)
 #: Federal holidays that stay on their day: New Year's, Juneteenth, Independence, Veterans and Christmas Day.
 FIXED: Final = ((1, 1), (6, 19), (7, 4), (11, 11), (12, 25))
-#: And those that stay on a weekday: month, weekday, and which of them (-1: the last).
+#: And those that stay on a weekday: month, weekday, and the earliest day that it may be.
 #: King, Presidents, Memorial, Labor, Columbus, Thanksgiving.
 MOVING: Final = (
-    (1, MONDAY, 3),
-    (2, MONDAY, 3),
-    (5, MONDAY, -1),
+    (1, MONDAY, 15),
+    (2, MONDAY, 15),
+    (5, MONDAY, 25),
     (9, MONDAY, 1),
-    (10, MONDAY, 2),
-    (11, THURSDAY, 4),
+    (10, MONDAY, 8),
+    (11, THURSDAY, 22),
 )
 
 
@@ -47,12 +47,9 @@ def holidays(year: int) -> frozenset[date]:
     return frozenset(found | {_moving(year, *one) for one in MOVING})
 
 
-def _moving(year: int, month: int, weekday: int, which: int) -> date:
-    if which < 0:
-        last = date(year, month + 1, 1) - timedelta(days=1)
-        return last - timedelta(days=(last.weekday() - weekday) % 7)
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (which - 1))
+def _moving(year: int, month: int, weekday: int, earliest: int) -> date:
+    first = date(year, month, earliest)
+    return first + timedelta(days=(weekday - first.weekday()) % 7)
 
 
 def is_open(day: date) -> bool:

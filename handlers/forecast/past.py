@@ -229,13 +229,16 @@ def _campaign(
     at_risk = (still * watched).sum(axis=0)
     enough = (at_risk >= AT_RISK) | watched.all(axis=0)
     length = int(np.argmin(np.append(enough & watched.any(axis=0), False)))
-    if not length:
+    seen = float((landed * watched).sum())
+    # Old mail of which most was heard of in the last days, which are not watched yet, is read for the first time:
+    # nobody knows when it landed, and it is not taken for lost meanwhile.
+    if not length or (length > FINISHED and 2 * seen < landed.sum()):
         return np.zeros(0), float(pieces.sum()), -1, 0.0
     risk = np.maximum(at_risk[:length], 1.0)
     gone = ((landed + back) * watched).sum(axis=0)[:length] / risk
     alive = np.cumprod(np.clip(1 - gone, 0, 1))
     share = np.cumsum(np.append(1.0, alive[:-1]) * (landed * watched).sum(axis=0)[:length] / risk)
-    return np.minimum(share, 1.0), float(pieces.sum()), length - 1, float((landed * watched).sum())
+    return np.minimum(share, 1.0), float(pieces.sum()), length - 1, seen
 
 
 def _top(share: Numbers, pieces: float, age: int, _landed: float) -> tuple[float, int, bool]:

@@ -1,0 +1,138 @@
+"""What is learned of campaigns that are over, and how likely a day is: each rule by a campaign of a few numbers."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from handlers.forecast import days as calendar
+from handlers.forecast import draws, model, past
+from handlers.forecast.draws import Draws, Drop
+from handlers.forecast.model import Forecast
+from handlers.forecast.past import Past
+from storage.records import CampaignId, Transit
+from storage.statuses import Status
+from tests.handlers.forecast.test_model import LETTER, MONDAY
+
+MINE = CampaignId(7)
+D, B = Status.DELIVERED, Status.RETURNED
+
+
+def rows(age: int, *ends: tuple[Status | None, int, int], key: CampaignId = MINE) -> list[Transit]:
+    """A campaign handed over so many days ago: how it ended, after how many days, for how many pieces."""
+    return [Transit(key, LETTER, MONDAY - timedelta(days=age), *one) for one in ends]
+
+
+def test_what_came_back_is_not_delivered_later() -> None:
+    learned = past.learn(rows(60, (B, 6, 40), (D, 8, 60)), MONDAY)
+    assert learned.tops == {MINE: (pytest.approx(0.6), 100)}
+    silent = past.learn(rows(60, (B, 6, 40), (D, 8, 30), (None, 0, 30)), MONDAY)
+    assert silent.tops == {MINE: (pytest.approx(0.3), 100)}, "nor is what was never scanned"
+
+
+def test_of_what_is_under_way_it_is_not_known_how_much_arrives() -> None:
+    young = past.learn(rows(12, (D, 5, 60), (None, 0, 40)), MONDAY)
+    assert young.tops == {}
+    assert [way.top for way in young.ways] == [None]
+    assert past.learn([], MONDAY).tops == {}
+
+
+def test_a_first_look_at_old_mail_does_not_take_it_for_lost() -> None:
+    read_today, lost = rows(45, (D, 45, 300)), rows(45, (None, 0, 300))
+    for first_days in range(4):
+        learned = past.learn(read_today, MONDAY + timedelta(days=first_days))
+        assert learned.tops.get(MINE, (1.0, 300))[0] == pytest.approx(1.0), f"{first_days} days on"
+    assert past.learn(lost, MONDAY).tops == {MINE: (0.0, 300)}
+    # Stragglers that were heard of today change nothing of what was known yesterday.
+    known = past.learn(rows(45, (D, 6, 280), (D, 45, 10), (None, 0, 10)), MONDAY)
+    assert known.tops == {MINE: (pytest.approx(0.933, abs=1e-3), 300)}
+
+
+def test_few_deliveries_say_nothing_of_how_long_mail_takes() -> None:
+    few = past.ENOUGH_LANDED
+    assert past.learn(rows(60, (D, 6, few - 1), (None, 0, 1)), MONDAY).ways == ()
+    assert len(past.learn(rows(60, (D, 6, few), (None, 0, 1)), MONDAY).ways) == 1
+
+
+def test_the_level_is_the_delivery_day_of_the_half_and_more_pieces_are_surer() -> None:
+    day = calendar.later(MONDAY - timedelta(days=60), 6)
+    lag = (day - (MONDAY - timedelta(days=60))).days
+    some = [past.learn(rows(60, (D, lag, number)), MONDAY).ways[0] for number in (40, 400)]
+    for way in some:
+        assert 5 <= np.exp(way.level) <= 6, "within the day on which all of it landed"
+        assert way.top == pytest.approx(1.0)
+    assert some[1].doubt < some[0].doubt
+    assert all(way.doubt >= 0.02 for way in some), "nothing is known more exactly"
+    at_once = past.learn(rows(60, (D, 0, 40)), MONDAY).ways[0]
+    assert np.exp(at_once.level) == pytest.approx(0.5), "half a day is the least"
+    assert 0 < at_once.doubt < 1
+
+
+def foretold(*ways: tuple[int, ...], landed: int = 0, pieces: int = 100) -> Forecast:
+    """A campaign whose ways are these: how many pieces have landed by the end of today, tomorrow, …"""
+    day = MONDAY - timedelta(days=4)
+    told = Forecast((Drop(day, pieces, {3: landed} if landed else {}, {}),), model.outlook(Past(), LETTER), MONDAY, 1)
+    told.__dict__["draws"] = Draws(MONDAY, np.array(ways, dtype=float))
+    told.__dict__["expected_end"] = 100.0
+    return told
+
+
+def test_the_chance_of_a_day_is_the_part_of_the_ways_that_have_nearly_all_by_then() -> None:
+    told = foretold((0, 94, 100, 100), (0, 95, 100, 100), (0, 0, 0, 100), (0, 0, 0, 80))
+    assert [told.chance(MONDAY + timedelta(days=n)) for n in range(4)] == [0, 0.25, 0.5, 0.75]
+    assert told.chance(MONDAY + timedelta(days=99)) == 0.75, "a far day is as the last that was followed"
+    assert told.chance(MONDAY + timedelta(days=1), 0.5) == 0.5
+    assert told.chance(MONDAY - timedelta(days=1)) == 0, "a day that is over is what is known"
+    assert foretold((99, 99), (100, 100), landed=99).chance(MONDAY - timedelta(days=1)) == 1
+
+
+def test_a_campaign_of_which_little_arrives_at_all_is_not_called_all_there() -> None:
+    # Of what lands less than nine tenths of the usual, all is still not nearly all.
+    assert foretold((85, 85)).chance(MONDAY) == 0
+    assert foretold((86, 86)).chance(MONDAY) == 1
+
+
+def test_a_part_is_due_on_the_day_of_the_middle_way_and_once_it_is_there_on_none() -> None:
+    told = foretold(*[(0, 60, 85, 100)] * 2, (0, 0, 60, 100), landed=0)
+    half, most, nearly = told.dates
+    assert (half.day, most.day, nearly.day) == tuple(MONDAY + timedelta(days=n) for n in (1, 2, 3))
+    assert (half.early, half.late) == (MONDAY + timedelta(days=1), MONDAY + timedelta(days=1)), (
+        "the slow one is one of three"
+    )
+    there = foretold((60, 85, 100), landed=60)
+    assert there.dates[0].day is None
+    assert there.dates[1].day == MONDAY + timedelta(days=1)
+    assert foretold((10, 50, 100), landed=50).dates[0].day is None, "just half of it, too"
+
+
+@pytest.mark.parametrize(("days", "off"), [(0, 0), (1, 1), (2, 1), (3, 2)])
+def test_how_far_a_date_may_be_off_is_half_its_span_rounded_up(days: int, off: int) -> None:
+    assert model.Due(None, MONDAY, MONDAY + timedelta(days=days)).give_or_take == off
+
+
+def test_more_than_stragglers_may_come_until_so_many_days_after_the_last_hand_over() -> None:
+    def handed(days: int) -> Forecast:
+        drops = tuple(Drop(MONDAY - timedelta(days=one), 10, {}, {}) for one in (days + 30, days))
+        return Forecast(drops, model.outlook(Past(), LETTER), MONDAY, 1)
+
+    assert handed(draws.AHEAD - 1).is_recent
+    assert not handed(draws.AHEAD).is_recent
+
+
+def test_movable_holidays_are_on_their_weekday_of_the_month_in_every_year() -> None:
+    """King, Presidents, Labor and Columbus Day, Thanksgiving: the third Monday and the like; Memorial Day the last one."""
+    for year in range(2020, 2050):
+        kept = calendar.holidays(year)
+        mondays = {m: [d for d in _days(year, m) if d.weekday() == calendar.MONDAY] for m in (1, 2, 5, 9, 10)}
+        thursdays = [d for d in _days(year, 11) if d.weekday() == calendar.THURSDAY]
+        moving = {mondays[1][2], mondays[2][2], mondays[5][-1], mondays[9][0], mondays[10][1], thursdays[3]}
+        fixed = {date(year, month, day) for month, day in calendar.FIXED}
+        assert kept == moving | fixed | {d + timedelta(days=1) for d in fixed if d.weekday() == calendar.SUNDAY}
+
+
+def _days(year: int, month: int) -> list[date]:
+    return [
+        date(year, month, 1) + timedelta(days=n)
+        for n in range(31)
+        if (date(year, month, 1) + timedelta(days=n)).month == month
+    ]
