@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot.sandbox.slack import Acked, Channel, Posted, View
-from storage.database import Database
+from storage.database import Database, database_time
 from storage.schema.account_tables import intents
 from storage.statuses import Status
 from tests.chaos.cluster import Cluster
@@ -221,7 +221,8 @@ class Failover(Fleet):
     async def _calm_down(self) -> None:
         self.skews.clear()
         await super()._calm_down()
-        await self._until(lambda: not self._read(_open_intents), "the intents")
+        # What was taken by several that died is taken again after a longer pause each time.
+        await self._until(lambda: not self._read(_open_intents), "the intents", self._read(_longest_pause) + PATIENCE)
 
     async def _stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         for process in self.processes.values():
@@ -268,6 +269,14 @@ def _go_on(process: Begun) -> None:
 def _thaw(lines: list[Line]) -> None:
     for line in lines:
         line.thaw()
+
+
+def _longest_pause(database: Database) -> float:
+    """In how many seconds the last of the open intents may be taken again."""
+    with database.reader.connect() as connection:
+        now = database_time(connection)
+        last = connection.scalar(select(func.max(intents.c.next_at)).where(intents.c.ended_at.is_(None)))
+    return max((last - now).total_seconds(), 0.0) if last else 0.0
 
 
 def _open_intents(database: Database) -> int:
