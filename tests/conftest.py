@@ -32,6 +32,10 @@ PARTITIONS = int(os.environ.get("PIECEWISE_PARTITIONS", "0"))
 WHOLE = bool(os.environ.get("PIECEWISE_WHOLE"))
 
 
+#: What a test is made with one of, by the day: a way in with a database, and a window's size.
+CHOICES = ("pairing", "window")
+
+
 def pytest_report_header() -> str:
     """How to play today's sample of rude platforms, pairings and long stories again."""
     return f"today's sample: PIECEWISE_DAY={DAY}"
@@ -48,7 +52,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     kept = one_a_day((kind_of(one), one) for one in items)
     made = {id(one) for one in kept}
-    config.hook.pytest_deselected(items=[one for one in items if id(one) not in made])
+    left = [one for one in items if id(one) not in made]
+    # Whoever names a parameter alike elsewhere has not asked for turns.
+    assert {one.path.parent.name for one in left} <= {"journeys", "browser"}, left
+    config.hook.pytest_deselected(items=left)
     items[:] = kept
 
 
@@ -57,8 +64,8 @@ def kind_of(item: pytest.Item) -> str:
     if turns := item.get_closest_marker("turns"):
         return str(turns.args[0])
     params = getattr(getattr(item, "callspec", None), "params", {})
-    choice = "pairing" if "pairing" in params else "page"
-    if choice not in params:
+    choice = next((name for name in CHOICES if name in params), None)
+    if choice is None:
         return item.nodeid
     # The same test with the other choices left as they are.
     others = sorted((name, str(value)) for name, value in params.items() if name != choice)

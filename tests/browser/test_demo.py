@@ -97,9 +97,16 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
         assert running.slack.problems == []
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=[WIDE, NARROW], ids=["desktop", "phone"])
-async def page(request: pytest.FixtureRequest, visit: Visit) -> Page:
-    return await visit.open(request.param)
+@pytest.fixture(params=[WIDE, NARROW], ids=["desktop", "phone"])
+def window(request: pytest.FixtureRequest) -> tuple[int, int]:
+    """Wide today, narrow tomorrow."""
+    size: tuple[int, int] = request.param
+    return size
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(window: tuple[int, int], visit: Visit) -> Page:
+    return await visit.open(window)
 
 
 async def say(page: Page, text: str) -> Locator:
