@@ -1,6 +1,7 @@
 """Signed addresses of pictures."""
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -44,3 +45,31 @@ def test_a_foreign_or_altered_address_shows_nothing(token: str) -> None:
             addresses.opened(KEY, wrong, NOW)
     with pytest.raises(PictureGone):
         addresses.opened(b"another key", good, NOW)
+
+
+def signed(said: bytes) -> str:
+    packed = base64.urlsafe_b64encode(said).rstrip(b"=").decode()
+    return f"{packed}.{addresses._signature(KEY, packed)}.png"
+
+
+def test_what_another_version_signed_is_gone_where_this_one_cannot_read_it() -> None:
+    later = int((NOW + timedelta(hours=1)).timestamp())
+    known = LIFECYCLE[0].word
+    read = addresses.opened(KEY, signed(json.dumps([later, "A", "b", {known: 3}, 1]).encode()), NOW)
+    assert (read.title, read.caption, read.counts[0], sum(read.counts), read.other) == ("A", "b", 3, 3, 1)
+    some = [
+        b"no json",
+        json.dumps([later, "A", "b", {known: 3}]).encode(),
+        json.dumps([later, "A", "b", {"lost": 3}, 1]).encode(),
+    ]
+    for said in some:
+        with pytest.raises(PictureGone):
+            addresses.opened(KEY, signed(said), NOW)
+
+
+def test_an_address_that_is_too_long_is_not_read() -> None:
+    whole = signed(json.dumps([int(NOW.timestamp()), "A" * addresses.LONGEST_TOKEN, "", {}, 0]).encode())
+    with pytest.raises(PictureGone):
+        addresses.opened(KEY, whole, NOW)
+    short = signed(json.dumps([int(NOW.timestamp()), "A", "", {}, 0]).encode())
+    assert addresses.opened(KEY, short, NOW).counts == (0,) * len(LIFECYCLE), "just in time"

@@ -9,6 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from handlers.charts import curve
+from handlers.charts.canvas import SMALL
+from handlers.charts.curve import BOTTOM, GAP, LEFT, RIGHT
 from handlers.charts.values import Curve
 from handlers.forecast.model import Point
 from tests.strategies import GENTLE
@@ -42,3 +44,45 @@ def test_the_bands_name_stands_clear_of_the_line(days: int, ahead: int, data: st
             for part in range(11):
                 at, up = x + (next_x - x) * part / 10, y + (next_y - y) * part / 10
                 assert not (box.x0 <= at <= box.x1 and box.y0 <= up <= box.y1)
+
+
+#: Where a band ends, and the upper end of the field.
+LOW, HIGH = BOTTOM + 400, BOTTOM + 700
+TOP = BOTTOM + 900
+
+
+def spot(*line: tuple[float, float], low: float = LOW, high: float = HIGH) -> tuple[float, float]:
+    """Where "usual" stands on a band that widens to these heights."""
+    band = [(float(LEFT), (BOTTOM + 0.0, BOTTOM + 0.0)), (float(RIGHT), (low, high))]
+    return curve.spot_of_name(band, line, "usual", TOP)
+
+
+def test_the_bands_name_stands_under_its_end() -> None:
+    assert spot() == (RIGHT, LOW - SMALL * 0.8)
+    # Where the band ends at the foot there is no room below it: the name stands in the field.
+    assert spot(low=BOTTOM) == (RIGHT, BOTTOM + SMALL)
+
+
+def test_the_bands_name_stands_beside_todays_mark_where_that_runs_down_through_it() -> None:
+    at_end = spot((LEFT, BOTTOM), (RIGHT - 1, HIGH))
+    assert at_end == (RIGHT - 1 - 2 * GAP, LOW - SMALL * 0.8)
+    assert spot((LEFT, BOTTOM), (RIGHT - 1, BOTTOM + 30)) == spot(), "the mark ends below it"
+    assert spot((LEFT, BOTTOM), ((LEFT + RIGHT) / 2, HIGH)) == spot(), "or stands far from it"
+
+
+def test_the_bands_name_stands_neither_on_the_line_nor_on_its_per_cent() -> None:
+    under_end = LOW - SMALL * 0.8
+    on_line = spot((LEFT, under_end), (RIGHT, under_end))
+    assert abs(on_line[1] - under_end) > SMALL / 2 + GAP
+    # The per cent stands over the line's end, just where the name would.
+    on_share = spot((LEFT, BOTTOM), (RIGHT, under_end - SMALL * 0.8))
+    assert on_share[1] != under_end
+
+
+def test_the_per_cent_stands_above_the_line_at_the_right_and_below_it_at_the_left_or_where_there_is_no_room() -> None:
+    left, right = LEFT + 100.0, RIGHT - 100.0
+    assert curve.height_of_share(right, LOW, TOP) > LOW
+    assert curve.height_of_share(left, LOW, TOP) < LOW
+    assert curve.height_of_share((LEFT + RIGHT) / 2, LOW, TOP) < LOW, "in the middle it is as at the left"
+    assert curve.height_of_share(right, TOP - 10, TOP) < TOP - 10
+    assert curve.height_of_share(left, BOTTOM, TOP) == BOTTOM + SMALL, "never under the field"

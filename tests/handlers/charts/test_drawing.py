@@ -6,6 +6,7 @@ import random
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from itertools import combinations
 from typing import Any
 
@@ -17,9 +18,10 @@ from matplotlib.patches import Circle
 from matplotlib.text import Text
 from PIL import Image
 
-from handlers.charts import canvas, pie
+from handlers.charts import canvas, drawing, pie
 from handlers.charts.drawing import draw_pie
-from handlers.charts.values import Pie
+from handlers.charts.values import Curve, Pair, Pie, States
+from handlers.forecast.model import Point
 from handlers.text import formatting
 from handlers.text.mixes import rows_of
 from handlers.text.status_styles import FRAME, PAPER, STYLES, lightness
@@ -35,6 +37,7 @@ MIXES = {
     "one in ten million": (0, 0, 0, 0, 0, 9_999_999, 1, 0),
     "halves": (1, 0, 0, 0, 0, 1, 0, 0),
 }
+DAY = date(2026, 11, 2)
 #: Statuses that came later have none.
 MIXES = {name: (numbers + (0,) * len(LIFECYCLE))[: len(LIFECYCLE)] for name, numbers in MIXES.items()}
 
@@ -202,3 +205,27 @@ def test_threads_draw_the_same_picture() -> None:
     plain = draw_pie.__wrapped__
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(lambda _: plain(pie), range(8)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("draw", "shown", "size"),
+    [
+        (drawing.draw_pie, Pie("Once", "now", MIXES["halves"], 0), (1080, 1350)),
+        (drawing.draw_curve, Curve("Once", "now", (Point(DAY, 0.5, 0.4, 0.6),), DAY), (1080, 1350)),
+        (drawing.draw_pair, Pair(("Once", "Twice"), ((*MIXES["halves"], 0), (*MIXES["halves"], 1))), None),
+        (drawing.draw_states, States("Once", "now", (("TX", 1, 9),)), None),
+    ],
+)
+def test_each_kind_of_picture_is_drawn_once_and_kept(draw: Any, shown: Any, size: tuple[int, int] | None) -> None:
+    draw.cache_clear()
+    png = draw(shown)
+    assert draw(shown) is png
+    width, height = pixels(png).size
+    assert (width, height) == (size or (1080, height))
+    assert height <= 1350
+
+
+def test_who_asks_first_waits_for_no_fonts() -> None:
+    draw_pie.cache_clear()
+    drawing.warm_up()
+    assert draw_pie.cache_info().misses == 1, "a picture was drawn"

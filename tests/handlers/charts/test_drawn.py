@@ -30,8 +30,8 @@ from storage.statuses import LIFECYCLE, Status
 from tests.handlers.forecast.test_model import LETTER, MONDAY, a_campaign, history, told_of
 
 DRAWN = Path(__file__).parent / "drawn.txt"
-#: Less than a pixel: what is measured is rounded to whole ones.
-OFF = 0.9
+#: Less than a pixel: what is measured is rounded to whole ones. What has a decimal, the width of a line, is not measured.
+OFF, OFF_DECIMAL = 0.9, 0.05
 ORDER = {status: number for number, status in enumerate(LIFECYCLE)}
 
 
@@ -144,12 +144,23 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
 
 def same(one: str, other: str) -> bool:
     """Whether two lines say the same, but for a few pixels."""
-    numbers = [[float(n) for n in re.findall(r"-?\d+\.?\d*", re.sub(r"#\w+|“.*”", "", line))] for line in (one, other)]
+    numbers = [re.findall(r"-?\d+\.?\d*", re.sub(r"#\w+|“.*”", "", line)) for line in (one, other)]
     words = [
         re.sub(r"(?<![#\w])-?\d+\.?\d*", "", line.partition("“")[0]) + line.partition("“")[2] for line in (one, other)
     ]
-    close = len(numbers[0]) == len(numbers[1]) and all(abs(a - b) <= OFF for a, b in zip(*numbers, strict=True))
+    close = len(numbers[0]) == len(numbers[1]) and all(
+        abs(float(a) - float(b)) <= (OFF_DECIMAL if "." in a + b else OFF) for a, b in zip(*numbers, strict=True)
+    )
     return words[0] == words[1] and close
+
+
+def test_a_thicker_line_or_another_color_is_another_picture() -> None:
+    line = "wedge 540,645 350 168 -270..90 #0b5d4e #ffffff 0.0"
+    assert same(line.replace("540", "541"), line) is False, "a whole one is not"
+    assert same(line, line)
+    assert not same(line.replace(" 0.0", " 0.9"), line)
+    assert not same(line.replace("0b5d4e", "0b5d4f"), line)
+    assert not same(f"{line} 1", line)
 
 
 def read_drawn() -> dict[str, list[str]]:

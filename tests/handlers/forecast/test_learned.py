@@ -136,3 +136,57 @@ def _days(year: int, month: int) -> list[date]:
         for n in range(31)
         if (date(year, month, 1) + timedelta(days=n)).month == month
     ]
+
+
+def test_a_campaign_under_way_says_how_fast_it_is_once_a_part_of_it_landed() -> None:
+    day = calendar.later(MONDAY - timedelta(days=14), 4)
+    lag = (day - (MONDAY - timedelta(days=14))).days
+    early = past.learn(rows(14, (D, lag, 30), (None, 0, 70)), MONDAY).ways[0]
+    assert (early.spread, early.shape, early.top) == (None, None, None), "these are known when nearly all is there"
+    assert np.exp(early.level) > 4, "half of it comes later than what is there"
+    later = past.learn(rows(14, (D, lag, 48), (None, 0, 52)), MONDAY).ways[0]
+    assert later.level < early.level
+    assert later.doubt < early.doubt, "and is the surer the more is there"
+    assert past.learn(rows(14, (D, lag, 13), (None, 0, 87)), MONDAY).ways == (), "a few say nothing"
+
+
+def test_the_latest_campaigns_are_learned_from_and_no_older_ones() -> None:
+    many = [one for n in range(past.LEARNED + 2) for one in rows(60 + n, (D, 6, 20), key=CampaignId(n))]
+    assert set(past.learn(many, MONDAY).tops) == {CampaignId(n) for n in range(past.LEARNED)}
+    again = rows(50, (D, 6, 20), key=CampaignId(past.LEARNED + 1))
+    kept = past.learn([*many, *again], MONDAY).tops
+    assert CampaignId(past.LEARNED + 1) in kept, "its last hand-over says how late it is"
+    assert len(kept) == past.LEARNED
+
+
+def test_a_chance_that_no_day_gives_has_no_day() -> None:
+    expected = model.outlook(Past(), LETTER)
+    assert model.mail_by(expected, MONDAY + timedelta(days=200), MONDAY, 1.01) is None
+    found = model.mail_by(expected, MONDAY + timedelta(days=60), MONDAY, 0.5)
+    assert found is not None
+    assert calendar.is_open(found[0]), "mail is handed over on a day on which USPS is open"
+    assert model.mail_by(expected, MONDAY, MONDAY, 0.0) == (MONDAY, pytest.approx(0, abs=0.01)), "today is not too late"
+
+
+def test_what_a_message_asks_is_worked_out_beforehand() -> None:
+    told = model.forecast(rows(5, (D, 4, 30), (None, 0, 70)), model.outlook(Past(), LETTER), MONDAY, 1)
+    assert model.worked_out(None) is None
+    assert told is not None
+    assert model.worked_out(told) is told
+    assert {"draws", "plan", "dates", "yesterday"} <= set(told.__dict__)
+    assert told.yesterday is not None
+    assert "dates" in told.yesterday.__dict__
+
+
+def test_the_day_before_knows_what_had_landed_by_then() -> None:
+    told = model.forecast(
+        rows(5, (D, 3, 30), (D, 4, 20), (B, 4, 5), (None, 0, 45)), model.outlook(Past(), LETTER), MONDAY, 1
+    )
+    assert told is not None
+    assert told.yesterday is not None
+    assert (told.yesterday.landed, told.landed) == (30, 50)
+    assert (told.yesterday.open, told.open) == (70, 45)
+    assert told.yesterday.today == MONDAY - timedelta(days=1)
+    today = model.forecast(rows(0, (None, 0, 9)), model.outlook(Past(), LETTER), MONDAY, 1)
+    assert today is not None
+    assert today.yesterday is None, "nothing was handed over then"
