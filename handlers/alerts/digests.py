@@ -297,12 +297,12 @@ def morning_of(
     heard = _heard(subscription, account)
     mix = queries.merge([account.mixes[one.id] for one in heard])
     counts = {name: mix.of(*those) for name, those in COUNTED.items()}
-    due, silent = 0.0, 0
+    due, silent = 0.0, dict[str, int]()
     for campaign in heard:
         told = account.mail.of(campaign.id) if account.mixes[campaign.id].of(*UNDER_WAY) else None
         # A few of each campaign never get a final scan: of those long over they would add up for ever.
         if told and told.is_recent:
-            silent += told.silent
+            silent[str(campaign.id)] = told.silent
             due += told.due_today
     since = {name: number - state.counts.get(name, 0) for name, number in counts.items()}
     spent = mix.spent - Decimal(state.spent or mix.spent)
@@ -313,12 +313,20 @@ def morning_of(
         since=since,
         spent=Money(spent, account.currency),
         due=round(due),
-        silent=silent if silent > state.silent else 0,
+        silent=sum(silent.values()) if _has_grown(silent, state) else 0,
         runway=runway if runway and runway.short > 0 and not state.low else None,
     )
     # At the first digest nothing is told yet: the second one does.
     low = bool(state.counts and runway and runway.short > 0)
-    return morning, replace(state, counts=counts, spent=str(mix.spent), silent=silent, low=low)
+    late = {key: max(number, state.late.get(key, 0)) for key, number in silent.items()}
+    return morning, replace(state, counts=counts, spent=str(mix.spent), silent=sum(late.values()), late=late, low=low)
+
+
+def _has_grown(silent: dict[str, int], state: State) -> bool:
+    """Whether more pieces of a campaign are late than were ever told. By an earlier version only their sum was kept."""
+    if state.silent and not state.late:
+        return sum(silent.values()) > state.silent
+    return any(number > state.late.get(key, 0) for key, number in silent.items())
 
 
 async def _tell_week(

@@ -27,6 +27,8 @@ class State:
     risk_hour: str = ""
     #: A deadline was set before the first look at the rest.
     unseen: bool = False
+    #: Of the silent pieces, the most that was told of each campaign.
+    late: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, text: str) -> "State":

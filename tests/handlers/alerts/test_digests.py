@@ -1,8 +1,9 @@
 """When a channel reads its digest, what stands in it and what is left out, and alarms at the exact percent."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -383,6 +384,34 @@ async def test_what_arrived_since_the_last_count_is_not_past_its_expected_day(of
     await look(office)
     assert "30 delivered" in office.slack.last.text
     assert " 3 pieces are past their expected day" in office.slack.last.text
+
+
+def test_what_is_late_is_told_again_only_when_it_has_grown() -> None:
+    """A count that falls and rises to where it was is no news; nor does one campaign's hide behind another's."""
+
+    def mornings(state: State, *days: tuple[int, ...]) -> list[int]:
+        told = []
+        for late in days:
+            known = account(*(mailed(0, 100) for _ in late))
+            mixes = {key: Mix({Status.IN_TRANSIT: 100}) for key in known.mixes}
+            mail = {CampaignId(n): Said(silent) for n, silent in enumerate(late, 1)}
+            seen = replace(known, mixes=mixes, mail=SimpleNamespace(of=mail.__getitem__))  # type: ignore[arg-type]
+            morning, state = morning_of(channel(), seen, state, date(2026, 11, 2))
+            told.append(morning.silent)
+        return told
+
+    assert mornings(State(), (5,), (3,), (4,), (5,), (6,)) == [5, 0, 0, 0, 6]
+    assert mornings(State(), (5, 0), (0, 2), (0, 2), (0, 3)) == [5, 2, 0, 3]
+    assert mornings(State(silent=4), (4,), (5,)) == [0, 5], "kept by the version before"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the forecast says of a campaign under way."""
+
+    silent: int
+    due_today: float = 0.0
+    is_recent: bool = True
 
 
 def test_stragglers_of_what_is_long_over_are_no_news() -> None:
