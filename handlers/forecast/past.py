@@ -321,7 +321,8 @@ def expect(past: Past, form: str) -> Prospect:
 
 
 def _normal(at: Numbers, center: float | Numbers, apart: float | Numbers) -> Numbers:
-    return np.asarray(np.exp(-0.5 * ((at - center) / apart) ** 2) / (apart * 2.5066))
+    """The normal distribution up to a factor: these are only weighed against each other."""
+    return np.asarray(np.exp(-0.5 * ((at - center) / apart) ** 2) / apart)
 
 
 def _prior(form: str, others: Sequence[Way]) -> Numbers:

@@ -192,3 +192,26 @@ def test_the_day_before_knows_what_had_landed_by_then() -> None:
     today = model.forecast(rows(0, (None, 0, 9)), model.outlook(Past(), LETTER), MONDAY, 1)
     assert today is not None
     assert today.yesterday is None, "nothing was handed over then"
+
+
+def test_the_shape_of_a_way_is_learned_of_enough_pieces() -> None:
+    shapes = [past.learn(rows(60, (D, 6, number)), MONDAY).ways[0].shape for number in (29, 30)]
+    assert shapes[0] is None
+    assert shapes[1] is not None
+
+
+EDGES = [calendar.FIRST, calendar.FIRST + timedelta(days=1), calendar.LAST - timedelta(days=1), calendar.LAST]
+
+
+@pytest.mark.parametrize("first", [*EDGES, date(1990, 1, 1), date(2150, 1, 1), date(2026, 11, 28), date(2026, 12, 24)])
+@pytest.mark.parametrize("days", [0, 1, 2, 40])
+def test_days_are_counted_alike_one_by_one_and_many_at_once(first: date, days: int) -> None:
+    last = first + timedelta(days=days)
+    at_once = calendar.spans(np.array([first.toordinal()]), np.array([days]))
+    plain, slow = calendar.pace(first, np.array([days]))
+    if first in (date(1990, 1, 1), date(2150, 1, 1)):
+        assert at_once[0] >= 0, "of days that far off nothing is known, and nothing fails"
+        return
+    assert at_once[0] == calendar.delivery_days(first, last) == plain[0] + slow[0]
+    after = [first + timedelta(days=n) for n in range(1, days + 1)]
+    assert slow[0] == sum(calendar.is_open(one) and one.month == 12 for one in after if one <= calendar.LAST)
