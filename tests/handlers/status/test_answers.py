@@ -303,10 +303,15 @@ def test_the_curve_is_a_picture_and_where_there_is_none_its_points_are_told() ->
     day = TODAY - timedelta(days=7)
     drop = Transit(CampaignId(7), "letter A4", day, D, 5, 30), Transit(CampaignId(7), "letter A4", day, None, 0, 10)
     told = model.forecast(drop, model.outlook(past.Past(), "letter A4"), TODAY, 7)
+    assert told is not None
     campaign, mix = stored(handed_over_first=NOW - timedelta(days=7), handed_over_last=NOW), Mix({D: 30, T: 10})
     drawn = status_view.curve_answer(campaign, told, mix, b"png", "Pigeon")
     plain = status_view.curve_answer(campaign, told, mix, None, "Pigeon")
-    assert lines(drawn)[1].startswith("*30 of 40 mailed pieces are delivered")
+    assert lines(drawn)[1] == "*30 of 40 mailed pieces are delivered.*", "of its pace there is nothing to say"
+    old = TODAY - timedelta(days=40)
+    lost = model.forecast([Transit(CampaignId(7), "letter A4", old, None, 0, 40)], told.outlook, TODAY, 7)
+    assert lost is not None
+    assert status_view.curve_headline(lost) == "0 of 40 mailed pieces are delivered, unusually late"
     assert lines(drawn)[2].startswith("*Expected* ")
     assert lines(plain)[:-1] == lines(drawn), "what is not drawn is told below"
     assert lines(plain)[-1].count("\n") > 5
