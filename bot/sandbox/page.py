@@ -42,6 +42,7 @@ class Page:
         self.number = 0
         #: What people wish of this story, and is not done yet.
         self._wished: set[asyncio.Task[Told]] = set()
+        self._begins = False
 
     def show(self, calendar: Calendar, events: Events, restart: Callable[[], Awaitable[None]]) -> None:
         self.calendar, self.events, self.restart, self.number = calendar, events, restart, self.number + 1
@@ -159,11 +160,14 @@ class Page:
 
     async def _told(self, wish: dict[str, Any]) -> Told:
         """What becomes of a wish."""
-        if self.calendar is None:
+        again = wish["kind"] == "story" and wish["name"] == "restart"
+        if self._begins or (self.calendar is None and not again):
             return Told(error=BEGINNING)
         try:
+            if again:
+                return await self._begin_anew()
             if wish["kind"] == "story":
-                return await self._steer(str(wish["name"]), wish.get("value"))
+                return self._steer(str(wish["name"]), wish.get("value"))
             return await self._of_this_story(self._carry_out(wish, str(wish["user"])))
         except LookupError:
             # What was pressed was replaced in the same moment.
@@ -192,11 +196,20 @@ class Page:
         is_silent = kind == "say" and not error and not _is_to_the_bot(str(wish["text"]))
         return Told(error=error, note=UNHEARD if is_silent else "")
 
-    async def _steer(self, name: str, value: Any) -> Told:
-        """Pauses the story, lets it go on, changes its speed, or begins it anew."""
-        if name == "restart" and self.restart is not None:
+    async def _begin_anew(self) -> Told:
+        """Also when the last beginning failed."""
+        self._begins = True
+        try:
+            assert self.restart is not None  # noqa: S101 - there was a story
             await self.restart()
-        elif name in ("pause", "play"):
+        finally:
+            self._begins = False
+        self.slack().changed()
+        return Told()
+
+    def _steer(self, name: str, value: Any) -> Told:
+        """Pauses the story, lets it go on, or changes its speed."""
+        if name in ("pause", "play"):
             self.now.paused = name == "pause"
         elif name == "speed":
             self.now.day_seconds = min(max(float(value), 0.2), 3600.0)

@@ -4,6 +4,7 @@ Whom Slack does not name is a guest. What may be looked at falls back, for some 
 changes something does not.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -63,16 +64,28 @@ def may_steward(rules: Rules, user: str, person: Person) -> bool:
 
 async def known_admins(services: Services, workspace_id: WorkspaceId, but: UserId) -> frozenset[UserId]:
     """The admins among those who used the bot lately, without one person; none where these are too many to name."""
-    found = set[UserId]()
-    for user in await services.memory.read(workspaces.familiar, workspace_id, LOOKED_AT):
-        try:
-            person = await services.slack.person(user)
-        except Trouble as trouble:
-            log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
-            continue
-        if person.is_admin and not person.outside and user != but:
-            found.add(user)
+    users = await services.memory.read(workspaces.familiar, workspace_id, LOOKED_AT)
+    try:
+        # The request is posted after this: while Slack is slow it names nobody, and does not wait.
+        async with asyncio.timeout(services.policy.patience):
+            people = await asyncio.gather(*(_known(services, one) for one in users))
+    except TimeoutError:
+        return frozenset()
+    found = {
+        user
+        for user, person in zip(users, people, strict=True)
+        if person is not None and person.is_admin and not person.outside and user != but
+    }
     return frozenset(found) if len(found) <= FEW else frozenset()
+
+
+async def _known(services: Services, user: UserId) -> Person | None:
+    """Who this is; None where Slack does not say."""
+    try:
+        return await services.slack.person(user)
+    except Trouble as trouble:
+        log.info("person.unknown", reason=type(trouble).__name__, code=trouble.code)
+        return None
 
 
 async def is_outside(services: Services, request: Request) -> bool | None:

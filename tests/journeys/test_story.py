@@ -241,6 +241,20 @@ async def test_whatever_is_wished_while_the_story_begins_anew_is_answered_in_wor
     assert (await do(demo, kind="event", user=ANA, name="next"))["said"] == "A day has passed."
 
 
+async def test_a_story_that_could_not_begin_begins_at_the_next_try(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = demo.begin
+
+    async def fail() -> None:
+        monkeypatch.setattr(demo, "begin", begin)
+        raise OSError(28, "no room")
+
+    monkeypatch.setattr(demo, "begin", fail)
+    with pytest.raises(aiohttp.ContentTypeError):
+        await do(demo, kind="story", user=ANA, name="restart")
+    assert (await do(demo, kind="story", user=ANA, name="restart"))["error"] == ""
+    assert (await do(demo, kind="event", user=ANA, name="next"))["said"] == "A day has passed."
+
+
 async def do(demo: Demo, **wish: str) -> dict[str, object]:
     """What the page answers to this person's wish."""
     async with aiohttp.ClientSession() as session, session.post(f"{demo.base}/do", json=wish) as answer:

@@ -1,7 +1,8 @@
 """When a second person is needed, who may decide, and what exactly is decided."""
 
+import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -109,6 +110,23 @@ async def test_while_slack_names_nobody_the_request_is_posted_all_the_same(offic
     office.slack.people |= {CLEO: Person("Cleo", "UTC", is_admin=True)}
     office.write(workspaces.note_person, office.workspace.id, CLEO, True, office.clock.now())
     assert "Another workspace admin can approve." in await asked_for(office, "U0GONE"), "a guest may not"
+
+
+async def test_a_request_does_not_wait_for_a_slack_that_is_slow_to_name_people(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = office.slack.person
+
+    async def late(user: str, *, since: datetime | None = None) -> Person:
+        if user == CLEO:
+            await asyncio.sleep(60)
+        return await told(user, since=since)
+
+    office.slack.people |= {CLEO: Person("Cleo", "UTC", is_admin=True)}
+    office.policy(patience=0.05)
+    monkeypatch.setattr(office.slack, "person", late)
+    async with asyncio.timeout(30):
+        assert "Another workspace admin can approve." in await asked_for(office, CLEO)
 
 
 @pytest.mark.parametrize("channel", ["", "D0ANA"])
