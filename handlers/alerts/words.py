@@ -30,6 +30,10 @@ _FILLERS: Final = (
 FILLERS: Final = frozenset(_FILLERS.split())
 #: A question: it is answered, and changes nothing.
 _ASKS: Final = re.compile(r"(?:are|is|do|does|did|has|have|when|what'?s)\b(?! not\b| n[o']t\b)", re.IGNORECASE)
+#: What stands around a request, a question's mark among it.
+_MARKS: Final = " ?？!.“”\"'"
+#: Words that turn something on or off, and say only behind them which.
+_TURNS: Final = ("turn", "switch", "set", "keep", "go")
 #: Who asks so may want it done: that is offered.
 _WONDERS: Final = re.compile(r"(?:(?:how|should) (?:do|does|can|could|would|to|i|we|you|one)\b ?)+", re.IGNORECASE)
 #: What people say before they come to it.
@@ -89,10 +93,12 @@ class AlertsAsk:
 
 def parse_alerts(text: str, now: datetime) -> AlertsAsk:
     """The words behind `/mailalerts`, `now` by the asker's clock."""
-    typed = text.replace("’", "'").strip(' ?!.“”"').split()
+    plain = text.replace("’", "'").strip(' “”"')
+    typed = plain.strip(' ?？!.“”"').split()
     if _ASKS.match(" ".join(typed)):
         return AlertsAsk("list")
-    guessed = False
+    # What ends so is a question, whatever it is about: what it may ask for is offered.
+    guessed = asks = any(mark in plain[len(plain.rstrip(_MARKS)) :] for mark in "?？")
     if wonders := _WONDERS.match(" ".join(typed) + " "):
         typed, guessed = " ".join(typed)[wonders.end() :].split(), True
     if len(typed) > 1 and typed[0].casefold() == "only" and not KINDS.fullmatch(" ".join(typed)):
@@ -102,18 +108,28 @@ def parse_alerts(text: str, now: datetime) -> AlertsAsk:
         typed = typed[1:]
     if not typed:
         return AlertsAsk("settings")
-    verb, rest, sure = _verb([word.casefold() for word in typed], typed)
-    sure = sure and not guessed
+    words = [word.casefold() for word in typed]
+    if asks and _how_it_stands(words):
+        return AlertsAsk("list")
+    verb, rest, sure = _verb(words, typed)
+    sure = sure and (not guessed or verb == "list")
     if verb == "mute":
         return AlertsAsk(verb, _target(rest), _until(" ".join(rest).casefold(), now), sure)
     return AlertsAsk(verb, _target(rest), sure=sure)
 
 
+def _how_it_stands(words: list[str]) -> bool:
+    """Whether it is asked whether something is on, and not to turn it on: "any alerts on?", "on or off?"."""
+    if not set(words) - {"on", "off", "or"}:
+        return True
+    return words[-1] in ("on", "off") and words[0] not in _VERB_OF and words[0] not in _TURNS
+
+
 def _verb(words: list[str], typed: list[str]) -> tuple[str, list[str], bool]:
     """The verb, the rest as typed, and whether it was typed so: "turn on Spring", "pause", "Spring off"."""
-    if words[0] in ("turn", "switch", "set", "keep", "go") and "off" in words[1:]:
+    if words[0] in _TURNS and "off" in words[1:]:
         return _around("off", words, typed)
-    if words[0] in ("turn", "switch", "set", "keep") and "on" in words[1:]:
+    if words[0] in _TURNS[:-1] and "on" in words[1:]:
         return _around("on", words, typed)
     if words[0] in ("un-mute", "un-pause"):
         return "unmute", typed[1:], True

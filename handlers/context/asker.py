@@ -1,5 +1,6 @@
 """What holds of whoever asks: their day, their mail account, the campaigns that they may know of."""
 
+from collections.abc import Sequence
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,6 +11,7 @@ from handlers.context.services import Request, Services
 from handlers.errors import NotConnected, Trouble
 from storage import privacy
 from storage.queries import mail as queries
+from storage.queries.mail import Named
 from storage.records import StoredCampaign
 
 log = structlog.get_logger()
@@ -27,6 +29,15 @@ def visible_campaigns(connection: Connection, request: Request, limit: int) -> l
         return queries.latest_campaigns(connection, request.workspace.id, limit)
     shown = privacy.shown_campaigns(connection, request.workspace.id, request.channel)
     return queries.latest_campaigns(connection, request.workspace.id, limit, shown)
+
+
+def visible_names(connection: Connection, request: Request) -> Sequence[Named]:
+    """The names of all campaigns that the asker may know of."""
+    names = queries.campaign_names(connection, request.workspace.id)
+    if not request.guest:
+        return names
+    shown = set(privacy.shown_campaigns(connection, request.workspace.id, request.channel))
+    return [one for one in names if one.id in shown]
 
 
 async def zone_of(services: Services, request: Request) -> ZoneInfo:

@@ -87,6 +87,12 @@ def exactly(asked: str, names: Sequence[Named]) -> list[Named]:
     return [one for one in names if _key(one.name).run == run]
 
 
+def holding(asked: str, names: Sequence[Named]) -> list[Named]:
+    """The campaigns in whose name these words stand, in this order and each of them whole."""
+    line = _key(asked).line
+    return [one for one in names if line and f" {line} " in f" {_key(one.name).line} "]
+
+
 def match(connection: Connection, workspace_id: WorkspaceId, asked: str, names: Sequence[Named] | None = None) -> Match:
     """The campaigns that may be meant by these words; of those `names`, if they were read already."""
     if names is None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from handlers.context import matching, replies
 from handlers.context.access import note_shown, recognized, require_insider
-from handlers.context.asker import require_account, today_of, visible_campaigns
+from handlers.context.asker import require_account, today_of, visible_campaigns, visible_names
 from handlers.context.matching import Match
 from handlers.context.services import Request, Services
 from handlers.status import choice_view, compare_view, comparing, understanding
@@ -22,7 +22,6 @@ from handlers.status.understanding import Meant
 from handlers.text import days_ahead, parsing, rights, short_answers
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
-from storage import privacy
 from storage.queries import mail as queries
 from storage.queries import search
 from storage.records import CampaignStage, StoredCampaign, StoredPiece, WorkspaceId
@@ -39,7 +38,7 @@ async def mail_status(services: Services, request: Request) -> None:
         known = await services.memory.read(visible_campaigns, request, 1)
         await replies.to_asker(services, request, short_answers.help_status(known[0].facts.name if known else EXAMPLE))
         return
-    if parsing.greets(asked) and not await services.memory.read(_is_name, request, asked):
+    if parsing.greets(asked) and not await services.memory.read(_is_in_a_name, request, asked):
         await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
         return
     if rights.asked(asked) and not await services.memory.read(_is_name, request, asked):
@@ -122,17 +121,19 @@ def _why(asked: Asked) -> str:
 
 def _is_name(connection: Connection, request: Request, asked: str) -> bool:
     """Whether a campaign is called exactly so."""
-    return bool(matching.exactly(parsing.unquote(asked), queries.campaign_names(connection, request.workspace.id)))
+    return bool(matching.exactly(parsing.unquote(asked), visible_names(connection, request)))
+
+
+def _is_in_a_name(connection: Connection, request: Request, asked: str) -> bool:
+    """Whether a campaign is called so, or its name holds these words: "great", where there is a "Great Lakes"."""
+    return bool(matching.holding(asked, visible_names(connection, request)))
 
 
 def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:
     """Which campaigns and days were meant, among those that the asker may know of. Raises RangeRefused."""
     if not asked:
         return Meant()
-    names = queries.campaign_names(connection, request.workspace.id)
-    if request.guest:
-        shown = set(privacy.shown_campaigns(connection, request.workspace.id, request.channel))
-        names = [one for one in names if one.id in shown]
+    names = visible_names(connection, request)
     if understanding.asks_for_latest(asked, names) and (latest := _latest(connection, request)):
         return Meant(asked, None, Match([latest], sure=True), newest=True)
     return understanding.understand(connection, request.workspace.id, names, asked, today)

@@ -218,4 +218,20 @@ def wordings(asked: str) -> list[str]:
     return list(dict.fromkeys(one for one in (whole, bare, short, owner) if one))
 
 
+#: What else people say who ask what came back, and mean nobody.
+_OF_NO_ONE: Final = (
+    "last latest newest recent recently lately first past since so far one ones anything something anyone anybody "
+    "everyone someone who which why how many much some more that this these those there today yesterday week weeks "
+    "month months day days have had been be were would will just again only now i we you can could see list of mail "
+    "mails items item stuff things addresses address recipients people anyone's anybody's"
+)
+
+
+def whose_return(asked: str) -> str:
+    """Of a question what came back, the words that name somebody or something; "" where none is left."""
+    around = frozenset(f"{_AROUND} {_OF_NO_ONE}".split())
+    words = re.sub(r"[?!.,;:#]", " ", CAME_BACK.sub(" ", asked.replace("’", "'"))).split()
+    return re.sub(r"(?<=\w)'s\b", "", " ".join(word for word in words if word.casefold() not in around))
+
+
 MUTE_FORMS: Final = "`mute 2h`, `mute until tomorrow`, `mute until Monday`"

@@ -34,7 +34,8 @@ async def mail_track(services: Services, request: Request) -> None:
         return
     require_account(request)
     found, campaign = await services.memory.read(_look, request, asked)
-    if not (found.ids and found.exact) and campaign is None and parsing.CAME_BACK.search(asked):
+    of_returns = parsing.CAME_BACK.search(asked) is not None
+    if not (found.ids and found.exact) and campaign is None and of_returns and not parsing.whose_return(asked):
         back, _ = await services.memory.read(newest, request)
         if back:
             await replies.to_asker(services, request, track_view.came_back(quote(asked), back))
@@ -69,10 +70,15 @@ def _may_be_unknown(services: Services, ref: str, found: Found) -> bool:
 
 def _look(connection: Connection, request: Request, asked: str) -> tuple[Found, StoredCampaign | None]:
     """The pieces that are meant, and a campaign that is called so to the letter (none for a guest)."""
-    found = search.search(connection, request.workspace.id, parsing.wordings(asked), PIECES_OFFERED)
+    # Of "was the letter to Sean returned?" his name alone is looked for, too.
+    name = parsing.whose_return(asked) if parsing.CAME_BACK.search(asked) else ""
+    wordings = [*parsing.wordings(asked), *([name] if name else [])]
+    found = search.search(connection, request.workspace.id, wordings, PIECES_OFFERED)
     if request.guest or (found.ids and found.exact and len(found.ids) == 1):
         return found, None
     match = matching.match(connection, request.workspace.id, asked)
+    if name and not match.sure:
+        match = matching.match(connection, request.workspace.id, name)
     return found, match.found[0] if match.sure and len(match.found) == 1 else None
 
 

@@ -6,8 +6,9 @@ from typing import Final
 
 from handlers.alerts import words
 from handlers.alerts.commands import mail_alerts
-from handlers.context import replies
+from handlers.context import matching, replies
 from handlers.context.access import require_insider
+from handlers.context.asker import visible_names
 from handlers.context.services import Request, Services
 from handlers.status import understanding
 from handlers.status.commands import EXAMPLE, mail_status
@@ -25,7 +26,7 @@ SWITCHES: Final = re.compile(
     r"(?:back )?(?:on|off) (?:(?:the|our|my) )?alerts)\b",
     re.IGNORECASE,
 )
-#: Settings of a channel: no mail is called so.
+#: Settings of a channel, where no campaign is called so.
 SETTINGS: Final = re.compile(r"(?:(?:the|morning|daily) )*(?:digest|alarm|quiet hours)\b", re.IGNORECASE)
 
 
@@ -34,13 +35,16 @@ async def mention(services: Services, request: Request) -> None:
     typed = parsing.clean(request.text)
     first, _, rest = typed.partition(" ")
     verb = first.casefold().strip("?!.,:")
+    setting = verb in MUTES or bool(SWITCHES.match(typed) or SETTINGS.match(typed))
     if not typed or parsing.wants_help(typed):
         await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
+    elif (setting or rest) and await _names_campaign(services, request, typed, part=setting):
+        await mail_status(services, replace(request, text=typed))
     elif verb in ("track", "mailtrack", "/mailtrack"):
         await mail_track(services, replace(request, text=rest))
     elif verb in ("alerts", "mailalerts", "/mailalerts"):
         await _alerts(services, request, rest)
-    elif verb in MUTES or SWITCHES.match(typed) or SETTINGS.match(typed):
+    elif setting:
         await _alerts(services, request, typed)
     elif verb in STATUS:
         await mail_status(services, replace(request, text=rest))
@@ -48,6 +52,13 @@ async def mention(services: Services, request: Request) -> None:
         await mail_status(services, replace(request, text=typed))
     else:
         await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
+
+
+async def _names_campaign(services: Services, request: Request, typed: str, *, part: bool) -> bool:
+    """Whether a campaign is called so, before a word of it is taken for a command; `part`: or its name holds this."""
+    names = await services.memory.read(visible_names, request)
+    asked = parsing.unquote(typed)
+    return bool(matching.holding(asked, names) if part else matching.exactly(asked, names))
 
 
 def asks(typed: str) -> bool:

@@ -1,7 +1,10 @@
 """Whole sentences behind `/mailalerts`: a guess changes nothing, and leads to what would."""
 
+import contextlib
+
 import pytest
 
+from handlers.errors import Refusal
 from handlers.text.buttons import Action, AlertsDo
 from handlers.text.codec import read
 from storage.statuses import Status
@@ -41,6 +44,56 @@ async def test_a_question_is_answered_and_changes_nothing(office: Office, typed:
     said = await say(office, typed)
     assert (told(office), office.log()) == (before, log)
     assert ("gets alerts for all campaigns" if on else "gets no alerts yet") in said
+
+
+QUESTIONS = [
+    "any alerts on?",
+    "alerts on?",
+    "alerts off?",
+    "everything off?",
+    "Spring lapsed on?",
+    "on?",
+    "OFF ?!",
+    "“alerts on?”",
+]
+WISHES = ["can you turn alerts on?", "turn alerts off?", "mute?", "mute 2h?", "unmute?", "tell us about Spring lapsed?",
+          "off for 2 hours?", "stop Spring lapsed?", "Spring lapsed in home by Dec 12?", "all alerts off, please?"]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", [*QUESTIONS, *WISHES])
+@pytest.mark.parametrize("on", [True, False])
+async def test_whatever_ends_in_a_question_mark_changes_nothing(office: Office, typed: str, on: bool) -> None:
+    await office.campaign(Status.DELIVERED)
+    if on:
+        await say(office, "on")
+    before, log = told(office), office.log()
+    with contextlib.suppress(Refusal):
+        await say(office, typed)
+    assert (told(office), office.log()) == (before, log)
+
+
+@pytest.mark.parametrize("typed", QUESTIONS)
+async def test_who_asks_what_is_on_reads_it(office: Office, typed: str) -> None:
+    await office.campaign(Status.DELIVERED)
+    assert "gets no alerts yet" in await say(office, typed)
+    await say(office, "on")
+    assert "gets alerts for all campaigns" in await say(office, typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "verb"),
+    [
+        ("can you turn alerts on?", "on"),
+        ("turn alerts off?", "off"),
+        ("stop Spring lapsed?", "off"),
+        ("mute 2h?", "mute"),
+    ],
+)
+async def test_who_asks_for_a_change_gets_its_button(office: Office, typed: str, verb: str) -> None:
+    await office.campaign(Status.DELIVERED)
+    await say(office, "on")
+    await say(office, typed)
+    assert verb in offered(office)
 
 
 @pytest.mark.parametrize("typed", ["what's on?", "whats on", "what’s on here?", "what is on?"])

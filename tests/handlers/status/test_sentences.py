@@ -8,7 +8,7 @@ import pytest
 from handlers.status.commands import mail_status
 from storage.statuses import Status
 from tests.builders import JANE, START
-from tests.handlers.conftest import Office
+from tests.handlers.conftest import GUS, Office
 
 D, T, R = Status.DELIVERED, Status.IN_TRANSIT, Status.RETURNED
 
@@ -86,6 +86,23 @@ async def test_a_campaign_that_is_called_so_is_meant_all_the_same(account: Offic
     assert (await ask(account, "thank you")).startswith("Thank you: ")
     await account.campaign(D, ref="225", name="Latest")
     assert (await ask(account, "latest")).startswith("Latest: ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [("great", "Great Lakes"), ("thanks", "Thanks donors 2026"), ("ok", "OK, Boomer"), ("Hello!", "Say hello")],
+)
+async def test_where_a_campaign_is_called_so_a_word_is_no_greeting(account: Office, typed: str, name: str) -> None:
+    await account.campaign(D, ref="224", name=name)
+    await mail_status(account.services, account.request(typed, user=GUS, guest=True))
+    assert account.slack.last.text.startswith("Where is our mail?"), "a guest is not told that there is such a campaign"
+    assert (await ask(account, typed)).startswith(f"{name}: ")
+
+
+async def test_a_part_of_a_word_is_a_greeting_all_the_same(account: Office) -> None:
+    await account.campaign(D, ref="224", name="Hiking and Oklahoma shipping")
+    for typed in ("hi", "ok"):
+        assert (await ask(account, typed)).startswith("Where is our mail?")
 
 
 @pytest.mark.parametrize("typed", ["obrien", "OBrien", "Sean OBrien", "o’brien"])

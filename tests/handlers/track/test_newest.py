@@ -48,13 +48,33 @@ async def test_without_mail_and_for_guests_it_says_what_to_type(office: Office) 
     assert Action.PICK_PIECE not in await ask(office, "", user=GUS, guest=True)
 
 
-@pytest.mark.parametrize("typed", ["returned", "what came back?", "the last one that came back", "show me returns"])
+@pytest.mark.parametrize("typed", ["returned", "what came back?", "the last one that came back", "show me returns",
+                                   "did anything come back this week?", "which ones came back today", "recent returns", "who came back",
+                                   "have any been returned", "any bounced mail lately?", "has anyone's come back?"])  # fmt: skip
 async def test_what_came_back_is_offered_newest_first(office: Office, typed: str) -> None:
     await account(office)
     said = await ask(office, typed)
     assert "Came back last:" in said
     assert "In Transit" not in said
     assert "Sean O'Brien" in said
+
+
+@pytest.mark.parametrize("typed", ["did Zoe Nobody come back?", "Zoe Nobody came back", "was Nobody's card returned?",
+                                   "has the letter to Zoe bounced yet?"])  # fmt: skip
+async def test_of_a_name_that_nothing_goes_to_nobody_elses_returns_are_the_answer(office: Office, typed: str) -> None:
+    await account(office)
+    said = await ask(office, typed)
+    assert said.startswith("I found no piece for"), said
+    assert "Came back last:" not in said
+    assert "No one piece is meant" not in said
+
+
+@pytest.mark.parametrize(
+    "typed", ["did Sean come back?", "did Sean O'Brien's card come back", "was the letter to Sean returned?"]
+)
+async def test_whether_one_came_back_is_answered_with_what_goes_there(office: Office, typed: str) -> None:
+    await account(office)
+    assert "2 pieces match" in await ask(office, typed)
 
 
 async def test_of_several_each_says_its_campaign_before_the_menu_is_opened(office: Office) -> None:

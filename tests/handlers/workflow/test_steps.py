@@ -121,6 +121,21 @@ async def test_a_mention_says_the_same_words_and_is_answered_in_its_thread(offic
     assert OPS in office.slack.last.place
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Alarm Systems", "Alarm Systems"), ("alarm systems", "Alarm Systems 2026"), ("Digest readers", "Digest readers"),
+     ("quiet hours", "Quiet Hours gala"), ("Mute swan fund", "Mute Swan Fund"), ("Track and field", "Track and Field"),
+     ("Status update", "Status update"), ("Alerts for seniors", "Alerts for Seniors")],
+)  # fmt: skip
+async def test_a_campaign_is_looked_for_before_a_word_is_taken_for_a_setting(
+    office: Office, text: str, name: str
+) -> None:
+    await office.campaign(Status.DELIVERED, name=name)
+    await mentions.mention(office.services, office.request(text, response_url="", thread="1.1"))
+    assert office.slack.last.text.startswith(f"{name}: "), office.slack.last.text
+    assert office.log() == []
+
+
 @pytest.mark.parametrize("text", ["please", "the mail went out", "thanks, the campaign went out", "please help"])
 async def test_what_is_said_in_passing_shows_nobody_the_accounts_numbers(office: Office, text: str) -> None:
     await office.campaign(Status.DELIVERED)
