@@ -1,10 +1,11 @@
 """`/mailalerts`: what a channel is told, by form or by words."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from handlers.alerts import deadlines, offer_view, switching, words
+from handlers.alerts import deadlines, home_by, offer_view, switching, words
 from handlers.alerts import view as alerts_view
 from handlers.alerts.home_by import HomeBy
 from handlers.alerts.words import AlertsAsk
@@ -16,7 +17,7 @@ from handlers.text import days_ahead, parsing, short_answers
 from handlers.text.messages import Message, quote
 from storage import channel_settings, workspaces
 from storage.queries import mail as queries
-from storage.records import NO_CAMPAIGN, ChannelSettings, Ended, StoredCampaign, Subscription
+from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, Ended, StoredCampaign, Subscription
 
 
 async def mail_alerts(services: Services, request: Request) -> None:
@@ -88,16 +89,25 @@ async def open_alert_settings(services: Services, request: Request) -> None:
     def look(
         connection: Connection,
     ) -> tuple[list[Subscription], list[StoredCampaign], ChannelSettings, list[HomeBy], Ended]:
-        known = queries.latest_campaigns(connection, key, alerts_view.OFFERED)
         current = workspaces.subscriptions_of(connection, key, channel)
-        days = switching.days_of(connection, key, channel) if current else []
+        days = home_by.heard(switching.days_of(connection, key, channel), current)
         ended = channel_settings.ended(connection, key, channel)
+        known = _offered(connection, request, [one.campaign_id for one in current] or ended.last)
         return current, known, channel_settings.of(connection, key, channel), days, ended
 
     current, known, chosen, days, ended = await services.memory.read(look)
     own = str(await zone_of(services, request))
     form = alerts_view.settings_form(channel, current, known, chosen, own, days, ended)
     await services.slack.open_view(request.trigger_id, form)
+
+
+def _offered(connection: Connection, request: Request, told: Sequence[CampaignId]) -> list[StoredCampaign]:
+    """The latest campaigns, and those that the channel is told of, or was, however old they are."""
+    key, most = request.workspace.id, alerts_view.OFFERED
+    latest = queries.latest_campaigns(connection, key, most)
+    known = {one.id for one in latest}
+    older = queries.campaigns_by_id(connection, key, [one for one in told if one not in known][:most])
+    return [*latest[: most - len(older)], *older]
 
 
 async def _mute(services: Services, request: Request, asked: AlertsAsk, now: datetime) -> None:

@@ -93,7 +93,9 @@ def is_due(subscription: ChannelSubscription, account: AccountState, now: dateti
         return False
     state = State.read(subscription.state)
     watched = not _is_quiet(subscription, now) and (
-        _is_first(subscription, state) or _is_risk_due(state, now) or bool(alarms(subscription, account, state))
+        _is_first(subscription, state)
+        or _is_risk_due(subscription, state, now)
+        or bool(alarms(subscription, account, state))
     )
     return watched or _is_morning(subscription, now) or _is_weekly_due(subscription, state, now)
 
@@ -102,9 +104,14 @@ def _is_first(subscription: ChannelSubscription, state: State) -> bool:
     return not subscription.state or state.unseen
 
 
-def _is_risk_due(state: State, now: datetime) -> bool:
+def _is_risk_due(subscription: ChannelSubscription, state: State, now: datetime) -> bool:
     """Deadlines are looked at once an hour: each look foretells its campaign."""
-    return bool(state.deadlines) and state.risk_hour != _hour(now)
+    return bool(_deadlines(subscription, state)) and state.risk_hour != _hour(now)
+
+
+def _deadlines(subscription: ChannelSubscription, state: State) -> dict[str, list[str | int]]:
+    """The days of campaigns that the channel is told of now."""
+    return {key: day for key, day in state.deadlines.items() if subscription.hears_of(CampaignId(int(key))) is not None}
 
 
 def _hour(now: datetime) -> str:
@@ -202,7 +209,7 @@ async def _look_at(
     state = State.read(subscription.state)
     if not _is_quiet(subscription, now):
         state = await _raise_alarms(services, held, subscription, account, state)
-        state = await _tell_risks(services, held, account, state, now)
+        state = await _tell_risks(services, held, subscription, account, state, now)
     elif _is_first(subscription, state):
         # What is written below is no look at its alarms: that comes when the quiet hours are over.
         state = replace(state, unseen=True)
@@ -226,13 +233,19 @@ async def _raise_alarms(
     return state
 
 
-async def _tell_risks(services: Services, held: Hold, account: AccountState, state: State, now: datetime) -> State:
+async def _tell_risks(
+    services: Services,
+    held: Hold,
+    subscription: ChannelSubscription,
+    account: AccountState,
+    state: State,
+    now: datetime,
+) -> State:
     """Tells once of each campaign that may not be in homes by the day that was set."""
-    if not _is_risk_due(state, now):
+    if not _is_risk_due(subscription, state, now):
         return state
-    found = await services.memory.read(
-        lambda _: risks.found(state.deadlines, state.at_risk, account.campaigns, account.mail)
-    )
+    due = _deadlines(subscription, state)
+    found = await services.memory.read(lambda _: risks.found(due, state.at_risk, account.campaigns, account.mail))
     if found and await _post(services, held, risks.message(found, services.platform.name)) is None:
         return state
     told = [*state.at_risk, *(int(one.campaign.id) for one in found)]

@@ -10,7 +10,7 @@ from handlers.text import formatting
 from handlers.text.buttons import Action, AlertsDo, Limit, OneCampaign
 from handlers.text.codec import write
 from handlers.text.messages import Block, button, context, escape, input_block, option, section, select
-from storage.records import CampaignId
+from storage.records import NO_CAMPAIGN, CampaignId, Subscription
 
 #: The chance, in per cent, below which a channel is told that chose no other.
 BELOW: Final = 80
@@ -38,6 +38,12 @@ def days_of(state: State, names: Mapping[CampaignId, str]) -> list[HomeBy]:
         if CampaignId(int(key)) in names
     ]
     return sorted(found, key=lambda one: (one.day, one.name))
+
+
+def heard(days: Sequence[HomeBy], on: Sequence[Subscription]) -> list[HomeBy]:
+    """Those of campaigns that the channel is told of now: another one's day is kept until it is on again."""
+    keys = {one.campaign_id for one in on}
+    return [one for one in days if one.campaign in keys or NO_CAMPAIGN in keys]
 
 
 def lines(days: Sequence[HomeBy], today: date) -> list[Block]:

@@ -123,9 +123,11 @@ def switched_off(
     back = "`/mailalerts on` brings them back as they were."
     if rest:
         # "on" alone would turn on all.
-        name = clip_plain(ended[0], NAMED).replace("`", "'")
-        one = f"`/mailalerts on {escape(name)}` brings it back as it was."
-        back = one if len(ended) == 1 and ended[0] != alerts_view.EVERY else "`/mailalerts` turns each on as it was."
+        name = "all" if ended[0] == alerts_view.EVERY else clip_plain(ended[0], NAMED).replace("`", "'")
+        command = f"`/mailalerts on {escape(name)}`"
+        back = f"{command} brings it back as it was."
+        if len(ended) > 1:
+            back = f"`/mailalerts on` with a name, like {command}, brings each back as it was."
     text = clip(f"<@{by}> turned off mail alerts for {what}.{left} {back}", TEXT)
     return Message(text, [section(text), *_undo(undo, "Turn these alerts on again")])
 

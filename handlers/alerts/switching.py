@@ -70,7 +70,7 @@ def _standing(
 ) -> tuple[list[Subscription], ChannelSettings, list[HomeBy]]:
     """What is on, when it is told, and the days that were set."""
     key, channel, on = request.workspace.id, request.channel, _told(connection, request, now)
-    days = days_of(connection, key, channel) if on else []
+    days = home_by.heard(days_of(connection, key, channel), on)
     return on, channel_settings.of(connection, key, channel), days
 
 
@@ -84,8 +84,12 @@ def days_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelI
 
 async def turn_on(services: Services, request: Request) -> None:
     """ "on", and no campaign named: as it was before it was turned off; else all campaigns."""
-    if not await current(services, request):
-        before = await earlier(services, request)
+    on, before = await current(services, request), await earlier(services, request)
+    if on and on[0].blocked:
+        # Whoever invited the bot again asks for what was on, and for no more.
+        await _bring_back(services, request, before, {one.campaign_id: one.notify_on for one in on})
+        return
+    if not on:
         known = await services.memory.read(_still_there, request, before.last)
         if known:
             await _bring_back(services, request, before, {one: before.notify_on[one] for one in known})
@@ -99,10 +103,11 @@ def _still_there(connection: Connection, request: Request, those: Sequence[Campa
 
 
 async def _bring_back(
-    services: Services, request: Request, before: Ended, wants: Mapping[CampaignId, frozenset[NotifyOn]]
-) -> None:
+    services: Services, request: Request, before: Ended, wants: Mapping[CampaignId, frozenset[NotifyOn]], *,
+    again: bool = True,
+) -> None:  # fmt: skip
     """Tells the channel of these as it was told before, and says there what is on. A channel that cannot be posted to
-    is told of nothing."""
+    is told of nothing. Not `again`: it was told so of all campaigns, and of these by that alone."""
     if kept.was_done(request.kept):
         return
     key, channel, now = request.workspace.id, request.channel, services.clock.now()
@@ -114,8 +119,7 @@ async def _bring_back(
         muted = before.muted_until if channel_settings.is_muted(before.muted_until, now) else None
         on = [Subscription(channel, one, news, names.get(one, ""), muted) for one, news in wants.items()]
         on.sort(key=lambda one: (one.campaign_id != NO_CAMPAIGN, one.campaign_name))
-        days = days_of(connection, key, channel)
-        return on, [one for one in days if one.campaign in wants or NO_CAMPAIGN in wants]
+        return on, home_by.heard(days_of(connection, key, channel), on)
 
     def work(connection: Connection) -> None:
         _begin_anew(connection, key, channel)
@@ -124,7 +128,7 @@ async def _bring_back(
         channel_settings.keep(connection, key, channel, hours)
 
     on, days = await services.memory.read(look)
-    said = alerts_view.on_again(request.user, on, hours, days, await today_of(services, request))
+    said = alerts_view.on_again(request.user, on, hours, days, await today_of(services, request), again=again)
     await services.slack.post(channel, said)
     subject = ", ".join(one.campaign_name or alerts_view.EVERY for one in on)
     await record_audit(services, request, Act.SUBSCRIBED, subject, f"channel {channel}", work=work)
@@ -141,7 +145,8 @@ async def switch_on(services: Services, request: Request, campaign_id: CampaignI
         return
     known = before.notify_on.get(campaign_id) or before.notify_on.get(NO_CAMPAIGN)
     if known and not on:
-        await _bring_back(services, request, before, {campaign_id: known})
+        own = bool(before.notify_on.get(campaign_id))
+        await _bring_back(services, request, before, {campaign_id: known}, again=own)
         return
     await subscribe(services, request, campaign_id, what, known or frozenset(alerts_view.DEFAULT_WANTS))
 

@@ -103,7 +103,7 @@ def settings_form(
     zone = hours.zone
     names = {NO_CAMPAIGN: "All campaigns"} | {one.id: one.facts.name for one in campaigns[:OFFERED]}
     choices = {key: option(name, write(OneCampaign(key))) for key, name in names.items()}
-    stands_on = current[0].campaign_id if current else next(iter(ended.last), NO_CAMPAIGN)
+    stands_on = current[0].campaign_id if current else next((one for one in ended.last if one in names), NO_CAMPAIGN)
     initial = choices.get(stands_on, choices[NO_CAMPAIGN])
     notify_on = current[0].notify_on if current else ended.notify_on.get(stands_on, frozenset(DEFAULT_WANTS))
     boxes = {want: option(text, write(News(want))) for want, text in WANTS.items()}
@@ -119,7 +119,14 @@ def settings_form(
         "submit": {"type": "plain_text", "text": "Save"},
         "close": {"type": "plain_text", "text": "Leave as it is"},
         "blocks": [
-            section(_gets(channel, is_on=bool(current), was_on=bool(ended.last))),
+            section(
+                _gets(
+                    channel,
+                    [EVERY if one == NO_CAMPAIGN else names[one] for one in ended.last if one in names],
+                    is_on=bool(current),
+                    was_on=bool(ended.last),
+                )
+            ),
             input_block("Campaigns", "campaign", menu),
             input_block(
                 "What to post here",
@@ -203,11 +210,16 @@ def chosen_hours(zone: str, digest: Limit, quiet: Hours, alarm: Limit) -> Channe
     return ChannelSettings(zone, digest.number, between, alarm.number)
 
 
-def _gets(channel: ChannelId, *, is_on: bool, was_on: bool) -> str:
+def _gets(channel: ChannelId, had: Sequence[str], *, is_on: bool, was_on: bool) -> str:
+    """What saving brings. `had`: what was on before; the form brings back one of several."""
     what = "one card for each campaign, kept up to date, and this news in its thread:"
     if is_on:
         return f"<#{channel}> gets {what}"
-    when = "right now. This is what it had." if was_on else "yet."
+    when = "right now." if was_on else "yet."
+    when += " This is what it had." if had else ""
+    if len(had) > 1:
+        names = f"{', '.join(named(one) for one in had[:LISTED])}{' and more' if len(had) > LISTED else ''}"
+        when = f"right now. It had alerts for {names}: `/mailalerts on` brings them all back as they were."
     return f"<#{channel}> gets no alerts {when} Once you save, it gets {what}"
 
 
@@ -243,10 +255,14 @@ def listing(
 
 
 def on_again(
-    by: str, current: Sequence[Subscription], chosen: ChannelSettings, days: Sequence[HomeBy], today: date
-) -> Message:
-    """Said in the channel when what was off is on as it was: all of it, so that nobody has to look it up."""
+    by: str, current: Sequence[Subscription], chosen: ChannelSettings, days: Sequence[HomeBy], today: date, *,
+    again: bool = True,
+) -> Message:  # fmt: skip
+    """Said in the channel when what was off is on as it was: all of it, so that nobody has to look it up. Not `again`:
+    as all campaigns were."""
     text = f"<@{by}> turned mail alerts on again, as they were: {_names(current)}."
+    if not again:
+        text = f"<@{by}> turned on mail alerts for {_names(current)}, with the news that all campaigns had."
     blocks = [section(text), *_is_on(current, chosen), *home_by.lines(days, today)]
     if (until := current[0].muted_until) is not None:
         blocks.append(context(f":mute: Muted until {formatting.stamp(until)}. `/mailalerts unmute` ends that now."))

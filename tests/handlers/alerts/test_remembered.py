@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from handlers.alerts import actions, digests
+import pytest
+
+from handlers.alerts import actions, digests, offer_view
 from handlers.alerts import view as alerts_view
 from handlers.alerts.state import State
 from handlers.text.buttons import Action, AlertsDo
@@ -161,6 +163,99 @@ async def test_a_channel_that_could_not_be_posted_to_is_opened_by_on(office: Off
     said = await say(office, "on")
     assert "turned mail alerts on again, as they were" in said
     assert (on(office), settings(office), told(office)[0].blocked) == ({NO_CAMPAIGN: WANTS}, HOURS, "")
+
+
+async def test_a_channel_that_was_blocked_gets_back_what_it_had_and_no_more(office: Office) -> None:
+    spring, _ = await spring_and_fall(office)
+    chose(office, spring)
+    held = office.write(outbox.hold, office.workspace.id, OPS)
+    assert held is not None
+    batch = NewsBatch(office.workspace.id, OPS, spring, (), token=held.token)
+    office.write(outbox.block, batch, "I'm not in this channel.", timedelta(hours=1))
+    said = await say(office, "on")
+    assert "turned mail alerts on again, as they were: *Spring lapsed*." in said
+    assert (on(office), settings(office), told(office)[0].blocked) == ({spring: WANTS}, HOURS, "")
+
+
+async def form_of(office: Office) -> tuple[str, str]:
+    """What the settings say first, and the campaign that they stand on."""
+    await say(office, "")
+    blocks = office.slack.last.shown["blocks"]
+    (menu,) = [one["element"] for one in blocks if one["block_id" if "block_id" in one else "type"] == "campaign"]
+    return blocks[0]["text"]["text"], menu["initial_option"]["text"]["text"]
+
+
+async def test_of_several_that_were_on_the_form_says_how_all_come_back(office: Office) -> None:
+    chose(office, *await spring_and_fall(office))
+    await say(office, "off")
+    said, shown = await form_of(office)
+    assert shown == "Spring lapsed"
+    assert "It had alerts for *Spring lapsed*, *Fall catalog*: `/mailalerts on` brings them all back" in said
+    assert "This is what it had" not in said
+
+
+@pytest.mark.parametrize("off", [True, False])
+async def test_an_old_campaign_stands_in_the_form_though_it_is_not_among_the_latest(
+    office: Office, monkeypatch: pytest.MonkeyPatch, off: bool
+) -> None:
+    monkeypatch.setattr(alerts_view, "OFFERED", 2)
+    spring, _ = await spring_and_fall(office)
+    chose(office, spring)
+    if off:
+        await say(office, "off")
+    said, shown = await form_of(office)
+    assert shown == "Spring lapsed"
+    assert ("This is what it had." in said) == off
+
+
+async def test_where_what_was_on_is_no_more_the_form_does_not_say_that_it_had_all(office: Office) -> None:
+    chose(office, CampaignId(99))
+    await say(office, "off")
+    said, shown = await form_of(office)
+    assert (shown, "This is what it had" in said) == ("All campaigns", False)
+
+
+async def test_a_day_of_a_campaign_that_is_off_is_neither_listed_nor_warned_of(office: Office) -> None:
+    await office.campaign(*[Status.IN_TRANSIT] * 60)
+    fall = await office.campaign(Status.DELIVERED, ref="223", name="Fall catalog")
+    await say(office, "on Spring lapsed")
+    await digests.watch(office.services, office.workspace.id)
+    soon = (office.clock.now() + timedelta(days=1)).date()
+    await say(office, f"Spring lapsed in home by {soon}")
+    await say(office, "off Spring lapsed")
+    await say(office, "on Fall catalog")
+    assert set(on(office)) == {fall.id}
+    await say(office, "list")
+    assert "in homes by" not in str(office.slack.last.shown.blocks)
+    await say(office, "")
+    assert "Warn when the chance" not in str(office.slack.last.shown)
+    number = len(office.slack.of("post"))
+    await digests.watch(office.services, office.workspace.id)
+    assert [one.text for one in office.slack.of("post")[number:] if "at risk" in one.text] == []
+    await say(office, "on Spring lapsed")
+    await say(office, "list")
+    assert "in homes by" in str(office.slack.last.shown.blocks), "with its alerts its day is back"
+    await digests.watch(office.services, office.workspace.id)
+    assert "at risk" in " ".join(one.text for one in office.slack.of("post")[number:])
+
+
+async def test_of_several_that_ended_beside_others_it_is_said_how_each_comes_back(office: Office) -> None:
+    said = offer_view.switched_off("U1", ["Spring", "Fall"], None, rest=True).text
+    assert "`/mailalerts on` with a name, like `/mailalerts on Spring`, brings each back as it was." in said
+    said = offer_view.switched_off("U1", ["all campaigns", "Fall"], None, rest=True).text
+    assert "like `/mailalerts on all`, brings" in said
+    said = offer_view.switched_off("U1", ["all campaigns"], None, rest=True).text
+    assert "`/mailalerts on all` brings it back as it was." in said
+
+
+async def test_a_campaign_that_was_on_among_all_is_not_on_again_as_it_was(office: Office) -> None:
+    await spring_and_fall(office)
+    chose(office)
+    await say(office, "off")
+    said = await say(office, "on Winter")
+    assert "turned on mail alerts for *Winter*, with the news that all campaigns had." in said
+    assert "again" not in said
+    assert (set(on(office).values()), settings(office)) == ({WANTS}, HOURS)
 
 
 async def test_a_channel_that_never_had_alerts_gets_the_usual(office: Office) -> None:
