@@ -80,13 +80,19 @@ class Hold:
 
 
 def enqueue(
-    connection: Connection, workspace_id: WorkspaceId, *, news: bool, placed: bool, now: datetime | None = None
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    *,
+    news: bool,
+    placed: bool,
+    now: datetime | None = None,
+    heard: datetime | None = None,
 ) -> None:
     """Writes what the subscribed channels are to be told of the batch that is laid out in `stage`.
 
-    `news`: it holds changes worth telling; `placed`: it may have brought known pieces into a campaign, whose history
-    is told then. Depends only on what is in the history, so calling it again adds nothing. Rows bear the database's
-    time, by which they come due.
+    `heard`: when the last of it was heard. `news`: it holds changes worth telling; `placed`: it may have brought known
+    pieces into a campaign, whose history is told then. Depends only on what is in the history, so calling it again adds
+    nothing. Rows bear the database's time, by which they come due.
 
     News is a status to which a piece rose after the first complete poll and after the subscription began. Not told,
     however late it is read: a status that was known by then (or is known from an import), or a later one; what
@@ -103,6 +109,7 @@ def enqueue(
                 workspace=workspace_id,
                 now=database_time(connection),
                 epoch=EPOCH,
+                heard=heard or EPOCH,
                 stale=now - STALE if now else EPOCH,
             )
 
@@ -115,8 +122,8 @@ _NEWS: Final[dict[str, int | Sequence[int]]] = {
     "notable": [int(status) for status in NOTABLE], "cancelled": int(Status.CANCELLED), "webhook": int(Source.WEBHOOK),
     "poll": int(Source.POLL), "imported": int(Source.IMPORT), "grace": int(GRACE.total_seconds()),
 }  # fmt: skip
-TELL_NEWS: Final = load("tell_news", _NEWS, now=Moment, epoch=Moment, stale=Moment)
-TELL_HISTORY: Final = load("tell_history", _NEWS, now=Moment, epoch=Moment, stale=Moment)
+TELL_NEWS: Final = load("tell_news", _NEWS, now=Moment, epoch=Moment, stale=Moment, heard=Moment)
+TELL_HISTORY: Final = load("tell_history", _NEWS, now=Moment, epoch=Moment, stale=Moment, heard=Moment)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequenc
         detailed = any(piece.detailed for piece in batch.pieces)
         ledger_changes.widen_dates(connection, workspace_id, now, recorded=bool(recorded), placed=placed)
         details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
-        outbox.enqueue(connection, workspace_id, news=bool(recorded) and found.news, placed=placed, now=now)
+        news = bool(recorded) and found.news
+        outbox.enqueue(connection, workspace_id, news=news, placed=placed, now=now, heard=heard[-1][0])
     return Applied(arrived, recorded, orphaned)
 
 
