@@ -223,7 +223,7 @@ _OF_NO_ONE: Final = (
     "last latest newest recent recently lately first past since so far one ones anything something anyone anybody "
     "everyone someone who which why how many much some more that this these those there today yesterday week weeks "
     "month months day days have had been be were would will just again only now i we you can could see list of mail "
-    "mails items item stuff things addresses address recipients people anyone's anybody's"
+    "mails items item stuff things addresses address recipients people anyone's anybody's sender us"
 )
 
 

@@ -50,7 +50,7 @@ async def test_without_mail_and_for_guests_it_says_what_to_type(office: Office) 
 
 @pytest.mark.parametrize("typed", ["returned", "what came back?", "the last one that came back", "show me returns",
                                    "did anything come back this week?", "which ones came back today", "recent returns", "who came back",
-                                   "have any been returned", "any bounced mail lately?", "has anyone's come back?"])  # fmt: skip
+                                   "have any been returned", "returned to sender", "what was returned to us?", "any bounced mail lately?", "has anyone's come back?"])  # fmt: skip
 async def test_what_came_back_is_offered_newest_first(office: Office, typed: str) -> None:
     await account(office)
     said = await ask(office, typed)
