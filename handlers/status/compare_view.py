@@ -24,7 +24,10 @@ APART: Final = 1
 #: Below so many mailed pieces on one side nearly every difference is chance.
 FEW: Final = 50
 
-CHANCE: Final = "Chance: in one of twenty comparisons of like mail a difference this large comes by itself."
+#: Whichever of the two was said above.
+CHANCE: Final = (
+    "More than chance: of twenty comparisons of like mail, fewer than one would show a difference this large."
+)
 
 OF_MAILED: Final = "The sentences above count what was mailed; the numbers below count every piece."
 

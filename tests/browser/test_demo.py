@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
@@ -36,12 +35,9 @@ SWITCHES = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
-pytestmark = [
-    pytest.mark.skipif(
-        not CHROMIUM and not FORBID_SKIP, reason="no Chromium found: install it, or name it in PIECEWISE_CHROMIUM"
-    ),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM and not FORBID_SKIP, reason="no Chromium found: install it, or name it in PIECEWISE_CHROMIUM"
+)
 WIDE, NARROW = (1280, 860), (390, 800)
 
 
@@ -75,24 +71,15 @@ def _unhurried() -> Iterator[None]:
         yield
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One for all: each visit has windows of its own, and no other's cookies or storage."""
-    async with async_playwright() as playwright:
-        made = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield made
-        await made.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def visit(browser: Browser) -> AsyncIterator[Visit]:
+@pytest.fixture
+async def visit() -> AsyncIterator[Visit]:
     """The demo, whose days pass as slowly as ours. Whatever a page complained of fails the test."""
-    async with sandbox(0, day_seconds=86_400) as running:
+    async with sandbox(0, day_seconds=86_400) as running, async_playwright() as playwright:
         running.slack.patience = UNHURRIED
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         made = Visit(running, browser, [])
         yield made
-        for window in browser.contexts:
-            await window.close()
+        await browser.close()
         assert made.troubles == []
         assert running.slack.problems == []
 
@@ -104,7 +91,7 @@ def window(request: pytest.FixtureRequest) -> tuple[int, int]:
     return size
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest.fixture
 async def page(window: tuple[int, int], visit: Visit) -> Page:
     return await visit.open(window)
 

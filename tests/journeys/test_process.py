@@ -178,6 +178,8 @@ async def test_postgresql_is_migrated_by_its_own_command(
 
     admin = open_database(postgres)
     with admin.reader.connect() as connection:
+        # It may be made a second time today, among rude platforms.
+        connection.execute(text("DROP DATABASE IF EXISTS fresh WITH (FORCE)"))
         connection.execute(text("CREATE DATABASE fresh"))
     admin.close()
     environment["DATABASE_URL"] = postgres.replace("/postgres?", "/fresh?")
