@@ -44,7 +44,7 @@ DOING: Final = 6.0
 DIGEST: Final = 9
 NOTHING: Final = timedelta()
 #: So many seconds after a window last showed its welcome the story goes on.
-GREETED: Final = 10.0
+GREETED: Final = 3.0
 #: Pieces in a call of the webhook.
 CALLED: Final = 100
 #: Messages that are kept, and how often (in ticks) the rest is dropped.

@@ -77,7 +77,7 @@ async def watch(services: Services, workspace_id: WorkspaceId) -> None:
     listeners = await services.memory.read(channel_settings.listeners, workspace_id, now)
     if not listeners:
         return
-    if any(_is_morning(one, now) for one in listeners):
+    if any(_is_morning(one, now) for one in listeners if not one.resting):
         # By older counts, what arrived since would seem to be late.
         await counting.survey(services, workspace_id)
     account = await services.memory.read(_account, workspace_id, now)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from handlers.alerts import digest_view, digests
 from handlers.alerts.digests import AccountState, alarms, is_due, morning_of, quiet_hours
 from handlers.alerts.state import State
+from handlers.context.services import Services
 from handlers.errors import ChannelClosed, NotInChannel, SlackDown, Trouble
 from handlers.forecast import queries as forecast_queries
 from handlers.ingest import counting
@@ -30,6 +31,7 @@ from storage.records import (
     NotifyOn,
     StoredCampaign,
     Transit,
+    WorkspaceId,
 )
 from storage.statuses import Status
 from tests.handlers.conftest import ANA, OPS, Office
@@ -384,6 +386,28 @@ async def test_what_arrived_since_the_last_count_is_not_past_its_expected_day(of
     await look(office)
     assert "30 delivered" in office.slack.last.text
     assert " 3 pieces are past their expected day" in office.slack.last.text
+
+
+async def test_for_a_muted_channel_the_mail_is_not_counted_every_minute(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.campaign(*[Status.DELIVERED] * 3)
+    await subscribed(office)
+    await look(office)
+    counted = list[WorkspaceId]()
+
+    async def count(_services: Services, workspace_id: WorkspaceId) -> None:
+        counted.append(workspace_id)
+
+    monkeypatch.setattr(counting, "survey", count)
+    office.write(outbox.mute, office.workspace.id, OPS, office.clock.now() + timedelta(days=30))
+    office.clock.pass_time(days=1)
+    await look(office)
+    assert counted == []
+    office.write(outbox.mute, office.workspace.id, OPS, None)
+    await look(office)
+    await look(office)
+    assert counted == [office.workspace.id], "once a morning"
 
 
 def test_what_is_late_is_told_again_only_when_it_has_grown() -> None:
