@@ -98,7 +98,8 @@ def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequenc
         ledger_changes.widen_dates(connection, workspace_id, now, recorded=bool(recorded), placed=placed)
         details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
         news = bool(recorded) and found.news
-        outbox.enqueue(connection, workspace_id, news=news, placed=placed, now=now, heard=heard[-1][0])
+        last = None if floor else heard[-1][0]
+        outbox.enqueue(connection, workspace_id, news=news, placed=placed, now=now, heard=last)
     return Applied(arrived, recorded, orphaned)
 
 

@@ -23,7 +23,7 @@ WHERE p.placed AND c.status IN :notable AND c.source IN (:webhook, :poll)
   AND NOT (c.source = :poll AND c.moment_key = :epoch
            AND p.created_at < (CASE WHEN s.since > :now THEN :now ELSE s.since END)
            AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.piece_id = c.piece_id AND (e.recorded_at < c.recorded_at
-                                OR c.recorded_at = :heard AND e.recorded_at > :heard)))
+                                OR c.recorded_at = k.recorded_at AND e.recorded_at > :heard)))
   -- A cancellation that somebody here asked for is told by its own answer.
   AND NOT (c.status = :cancelled
            AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id

@@ -1,7 +1,7 @@
 """Processes whose clocks disagree: what a piece rises to is told once, whoever heard of what came before."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from storage import workspaces
 from storage.database import Database
-from storage.ledger.apply import apply
-from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, Source, UserId
+from storage.ledger.apply import apply, apply_heard
+from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, Source, UserId, WorkspaceId
 from storage.schema.tables import outbox
 from storage.statuses import Status
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
@@ -53,16 +53,50 @@ def test_a_return_is_told_once_whatever_the_clocks_of_those_who_heard_of_the_pie
     assert wrong == {}
 
 
-def test_where_a_piece_stood_when_it_was_met_is_no_news_however_often_it_is_read(database: Database) -> None:
+def test_the_first_of_several_calls_that_are_merged_at_once_is_told_like_the_last(database: Database) -> None:
+    mine, at = listening(database, SINCE), NOW + timedelta(seconds=20)
+    piece, other = a_piece(created_at=ORDERED), a_piece("9999", created_at=ORDERED)
+    way = a_change(status=Status.IN_TRANSIT, occurred_at=NOW, source=Source.WEBHOOK)
+    database.write(apply, mine, a_batch(a_campaign("222"), piece, way), NOW + timedelta(seconds=130))
+    back = a_change(status=Status.RETURNED, occurred_at=at, source=Source.POLL, exact=False)
+    told = [(at, a_batch(piece, back)), (at + timedelta(seconds=5), a_batch(other))]
+    database.write(apply_heard, mine, told, at)
+    assert database.read(lambda c: c.scalars(select(outbox.c.status)).all()) == [Status.RETURNED]
+
+
+def test_old_news_stays_old_where_the_moments_of_a_batch_are_not_its_own(database: Database) -> None:
+    """The channel listens since a moment to come: what is heard until then bears one moment, whoever heard it."""
+    mine = listening(database, NOW + timedelta(seconds=60))
+    back = a_change(status=Status.RETURNED, occurred_at=NOW, source=Source.POLL, exact=False)
+    drop, piece = a_campaign("222"), a_piece(created_at=ORDERED)
+    database.write(apply, mine, a_batch(drop, piece, back), NOW)
+    way = a_change(status=Status.IN_TRANSIT, occurred_at=NOW - timedelta(days=1), source=Source.WEBHOOK)
+    database.write(apply, mine, a_batch(way), NOW + timedelta(seconds=130))
+    new = a_change("9999", status=Status.IN_TRANSIT, occurred_at=NOW, source=Source.POLL, exact=False)
+    again = a_batch(drop, piece, back, a_piece("9999", created_at=ORDERED), new)
+    database.write(apply, mine, again, NOW + timedelta(seconds=10))
+    assert database.read(lambda c: c.execute(select(outbox)).all()) == []
+
+
+def listening(database: Database, since: datetime) -> WorkspaceId:
+    """A workspace whose channel wants to know of returns."""
     mine = database.write(workspaces.ensure, "T1", "Acme", "USD").id
     database.write(workspaces.note, mine, baseline_at=SINCE)
     wants = [NotifyOn.RETURNED]
-    database.write(workspaces.subscribe, mine, ChannelId("C1"), NO_CAMPAIGN, wants, UserId("U1"), SINCE)
+    database.write(workspaces.subscribe, mine, ChannelId("C1"), NO_CAMPAIGN, wants, UserId("U1"), since)
+    return mine
+
+
+def test_where_a_piece_stood_when_it_was_met_is_no_news_however_often_it_is_read(database: Database) -> None:
+    mine = listening(database, SINCE)
     back = a_change(status=Status.RETURNED, occurred_at=NOW, source=Source.POLL, exact=False)
     met = a_batch(a_campaign("222"), a_piece(created_at=ORDERED), back)
     database.write(apply, mine, met, NOW)
     # Its way is told afterwards, by a clock that is ahead; and it is read again.
     way = a_change(status=Status.IN_TRANSIT, occurred_at=NOW - timedelta(days=1), source=Source.WEBHOOK)
     database.write(apply, mine, a_batch(way), NOW + timedelta(seconds=130))
-    database.write(apply, mine, met, NOW + timedelta(seconds=60))
+    # Beside something new, or nobody would look.
+    new = a_change("9999", status=Status.IN_TRANSIT, occurred_at=NOW, source=Source.POLL, exact=False)
+    again = a_batch(*met.campaigns, *met.pieces, *met.changes, a_piece("9999", created_at=ORDERED), new)
+    database.write(apply, mine, again, NOW + timedelta(seconds=60))
     assert database.read(lambda c: c.execute(select(outbox)).all()) == []
