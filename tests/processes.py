@@ -11,9 +11,10 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -26,6 +27,8 @@ PRELOADED: Final = [
     "matplotlib.backends.backend_agg",
     "tests.processes",
 ]
+#: Seconds between two looks whether a process ended.
+GLANCE: Final = 0.02
 _SERVER: Final = multiprocessing.get_context("forkserver")
 
 
@@ -34,6 +37,8 @@ class Begun:
     """A process. `returncode` is as of `subprocess`: None while it runs, less than 0 for the signal that ended it."""
 
     process: BaseProcess
+    # How it ended is read once, and may be asked for by several at a time.
+    _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
     def pid(self) -> int:
@@ -42,7 +47,8 @@ class Begun:
 
     @property
     def returncode(self) -> int | None:
-        return self.process.exitcode
+        with self._asking:
+            return self.process.exitcode
 
     def send_signal(self, number: int) -> None:
         if self.returncode is None:
@@ -53,19 +59,17 @@ class Begun:
 
     async def wait(self) -> int:
         """Its exit code, once it ended."""
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self.process.sentinel, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(self.process.sentinel)
-        return self.ended()
+        while self.returncode is None:
+            await asyncio.sleep(GLANCE)
+        return self.returncode
 
     def ended(self, seconds: float = 60) -> int:
         """The same for who has no loop. Raises TimeoutError."""
-        self.process.join(seconds)
-        if self.returncode is None:
-            raise TimeoutError
+        late = time.monotonic() + seconds
+        while self.returncode is None:
+            if time.monotonic() > late:
+                raise TimeoutError
+            time.sleep(GLANCE)
         return self.returncode
 
 

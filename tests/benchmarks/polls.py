@@ -114,7 +114,8 @@ async def measured(
         times["whole"].append(await spent(poll))
         before, learned = await landed(), services.memory.learned
         times["idle"].append(await spent(poll))
-        assert services.memory.learned - learned <= 1, "measured nothing: something was merged"
+        merged = services.memory.learned - learned
+        assert merged <= 1, f"measured nothing: {merged} were merged"
         async with session.get(f"{base}/move?first={turn}&every={EVERY}") as answer:
             moved = int(await answer.text())
         times["moving"].append(await spent(poll))

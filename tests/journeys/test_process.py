@@ -268,3 +268,9 @@ async def test_jobs_that_come_due_while_it_stops_are_not_begun_and_not_logged_as
         for job in app.scheduler.get_jobs():
             job.modify(next_run_time=app.services.clock.now())
     assert [record.getMessage() for record in caplog.records if record.name.startswith("apscheduler")] == []
+
+
+async def test_whoever_waits_for_one_process_learns_how_it_ended(environment: dict[str, str], tmp_path: Path) -> None:
+    process = await start_bot(["--version"], environment, tmp_path)
+    waiting = asyncio.gather(process.wait(), process.wait(), asyncio.to_thread(process.ended))
+    assert list(await asyncio.wait_for(waiting, 30)) == [0, 0, 0]

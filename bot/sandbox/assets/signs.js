@@ -1,7 +1,7 @@
 // Signs of what happens elsewhere: toasts that jump there, and the welcome.
 import { act, channelOf, make, placeName, state, HOME, $ } from "/assets/state.js";
 import { short } from "/assets/mrkdwn.js";
-import { jump } from "/assets/talk.js";
+import { jump, makeRoom } from "/assets/talk.js";
 
 const isPhone = () => innerWidth <= 720;
 const most = () => (isPhone() ? 2 : 3);
@@ -17,8 +17,10 @@ export function toast(text, go, key = text, link = "", news = false) {
   if (go) box.append(make("button", { type: "button", class: "btn", onclick: () => { box.remove(); go(); } }, "Jump"));
   if (link) box.append(make("a", { class: "btn install", href: link, target: "_blank" }, "Install"));
   box.append(make("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => box.remove() }, "✕"));
-  $("toasts").append(box);
-  while ($("toasts").children.length > most()) ($("toasts").querySelector(".news") ?? $("toasts").firstChild).remove();
+  makeRoom(() => {
+    $("toasts").append(box);
+    while ($("toasts").children.length > most()) ($("toasts").querySelector(".news") ?? $("toasts").firstChild).remove();
+  });
   // What leads on stays until it is closed.
   if (!link) setTimeout(leave, STAYS);
 }

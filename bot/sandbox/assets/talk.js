@@ -149,6 +149,14 @@ function newestIn(box) {
 }
 const atEnd = (box) => newestIn(box) - box.scrollTop < 60;
 
+// Who follows what is newest still does when something beside the messages takes of their height.
+export function makeRoom(take) {
+  const box = $("messages");
+  const follows = atEnd(box);
+  take();
+  if (follows) box.scrollTop = newestIn(box);
+}
+
 // Where the eye is: what has the focus, or else the first message in sight.
 function markIn(box) {
   const held = box.contains(document.activeElement) ? document.activeElement : null;
