@@ -158,8 +158,8 @@ async def note_reason(services: Services, request: Request, value: str) -> None:
     if reason not in returns_view.REASONS:
         raise Outdated
 
-    def note(connection: Connection) -> None:
-        returns.note_reason(connection, request.workspace.id, piece.id, reason, request.user)
+    def note(connection: Connection) -> bool:
+        return returns.note_reason(connection, request.workspace.id, piece.id, reason, request.user)
 
     why = returns_view.REASONS[reason]
     await record_audit(services, request, Act.REASON, f"piece {piece.ref}", why, work=note)
@@ -172,8 +172,8 @@ async def mark_handled(services: Services, request: Request, value: str) -> None
     piece = await piece_of(services, request, asked.piece)
     moment = services.clock.now() if asked.done else None
 
-    def settle(connection: Connection) -> None:
-        returns.settle(connection, request.workspace.id, piece.id, request.user, moment)
+    def settle(connection: Connection) -> bool:
+        return returns.settle(connection, request.workspace.id, piece.id, request.user, moment)
 
     act = Act.HANDLED if asked.done else Act.REOPENED
     await record_audit(services, request, act, f"piece {piece.ref}", work=settle)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
-from storage.database import upsert
+from storage.database import rows_changed, upsert
 from storage.queries import mail as queries
 from storage.records import NO_PIECE, CampaignId, PieceId, StoredPiece, UserId, WorkspaceId
 from storage.schema.tables import EPOCH, MICROSECOND, Moment, pieces, return_notes, return_places
@@ -135,23 +135,31 @@ def notes_of(connection: Connection, workspace_id: WorkspaceId, piece_ids: Seque
     }
 
 
-def note_reason(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, reason: str, by: UserId) -> None:
-    """Notes why it came back."""
-    _note(connection, workspace_id, piece_id, reason=reason, reason_by=by)
+def note_reason(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, reason: str, by: UserId) -> bool:
+    """Notes why it came back; False where that was noted already, and stays theirs who noted it."""
+    return _note(connection, workspace_id, piece_id, return_notes.c.reason != reason, reason=reason, reason_by=by)
 
 
 def settle(
     connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, by: UserId, at: datetime | None
-) -> None:
-    """Marks it as handled, or (without a moment) as open again."""
-    _note(connection, workspace_id, piece_id, handled_by=by if at else "", handled_at=at)
+) -> bool:
+    """Marks it as handled, or (without a moment) as open again; False where it was so already, and stays as it was."""
+    if at is None:
+        mine = return_notes.c.workspace_id == workspace_id, return_notes.c.piece_id == piece_id
+        opening = update(return_notes).where(*mine, return_notes.c.handled_at.is_not(None))
+        return rows_changed(connection, opening.values(handled_by="", handled_at=None)) == 1
+    is_open = return_notes.c.handled_at.is_(None)
+    return _note(connection, workspace_id, piece_id, is_open, handled_by=by, handled_at=at)
 
 
-def _note(connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, **facts: Any) -> None:
+def _note(
+    connection: Connection, workspace_id: WorkspaceId, piece_id: PieceId, where: ColumnElement[bool], **facts: Any
+) -> bool:
+    """Notes these facts, where what is noted already lets it."""
     row = {"reason": "", "reason_by": "", "handled_by": "", "handled_at": None} | facts
     adding = upsert(connection, return_notes).values(workspace_id=workspace_id, piece_id=piece_id, **row)
     keys = list(return_notes.primary_key.columns)
-    connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=facts))
+    return rows_changed(connection, adding.on_conflict_do_update(index_elements=keys, set_=facts, where=where)) == 1
 
 
 LATEST: Final = load("walk_returned", {"back": int(Status.RETURNED)}, at=Moment, never=Moment)

@@ -16,13 +16,14 @@ from handlers.text import buttons
 from handlers.text.buttons import Action, OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import read, write
 from storage import intents
+from storage.audit import Act
 from storage.intents import Kind
 from storage.queries import returns
 from storage.queries.mail import Days
 from storage.queries.returns import CameBack, Note
 from storage.records import CampaignId, ChannelId, PieceId, Recipient, StoredCampaign
 from storage.statuses import Status
-from tests.handlers.conftest import ANA, OPS, Office, pressable
+from tests.handlers.conftest import ANA, BEN, OPS, Office, pressable
 
 D, BACK = Status.DELIVERED, Status.RETURNED
 
@@ -185,6 +186,30 @@ async def test_a_return_is_settled_and_opened_again(office: Office) -> None:
     assert note(office).handled_at is None
     with pytest.raises(Outdated):
         await actions.mark_handled(office.services, pressed(office), write(Settled(PieceId(99), True)))
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_what_two_people_decide_at_once_is_one_decision(office: Office, done: bool) -> None:
+    """Both saw the button that one of them pressed a moment earlier."""
+    await returned(office)
+    value = write(Settled(office.piece().id, done))
+    if not done:
+        await actions.mark_handled(office.services, pressed(office), write(Settled(office.piece().id, True)))
+    lines = len(office.log())
+    for person in (ANA, BEN):
+        await actions.mark_handled(office.services, pressed(office, user=person), value)
+    assert len(office.log()) == lines + 1
+    assert note(office).handled_by == (ANA if done else ""), "it was Ana's decision, and stays hers"
+    assert office.slack.of("update")[-2].place == "V1", "Ben sees how it stands"
+
+
+async def test_a_reason_that_two_people_choose_at_once_is_noted_once(office: Office) -> None:
+    await returned(office)
+    for person in (ANA, BEN):
+        await actions.note_reason(office.services, pressed(office, user=person), write(Word("N")))
+    assert ([act for act, *_ in office.log()], note(office).reason_by) == ([Act.REASON], ANA)
+    await actions.note_reason(office.services, pressed(office, user=BEN), write(Word("I")))
+    assert (len(office.log()), note(office).reason_by) == (2, BEN), "another reason is another decision"
 
 
 async def test_the_list_under_a_piece_shows_at_once_what_was_done_with_it(office: Office) -> None:
