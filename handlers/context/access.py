@@ -5,6 +5,7 @@ changes something does not.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -65,18 +66,24 @@ def may_steward(rules: Rules, user: str, person: Person) -> bool:
 async def known_admins(services: Services, workspace_id: WorkspaceId, but: UserId) -> frozenset[UserId]:
     """The admins among those who used the bot lately, without one person; none where these are too many to name."""
     users = await services.memory.read(workspaces.familiar, workspace_id, LOOKED_AT)
-    try:
-        # The request is posted after this: while Slack is slow it names nobody, and does not wait.
-        async with asyncio.timeout(services.policy.patience):
-            people = await asyncio.gather(*(_known(services, one) for one in users))
-    except TimeoutError:
-        return frozenset()
-    found = {
-        user
-        for user, person in zip(users, people, strict=True)
-        if person is not None and person.is_admin and not person.outside and user != but
-    }
+    people = await _known_in_time(services, users)
+    found = {user for user, one in people.items() if one.is_admin and not one.outside and user != but}
     return frozenset(found) if len(found) <= FEW else frozenset()
+
+
+async def _known_in_time(services: Services, users: Sequence[UserId]) -> dict[UserId, Person]:
+    """Who these are, as far as Slack says so in time: the request is posted after this, and waits for nobody else."""
+    asked = {asyncio.create_task(_known(services, one)): one for one in users}
+    if not asked:
+        return {}
+    try:
+        answered, _late = await asyncio.wait(asked, timeout=services.policy.patience)
+    finally:
+        # What is not asked any longer says nothing more.
+        for task in asked:
+            task.cancel()
+    people = {asked[task]: task.result() for task in answered}
+    return {user: person for user, person in people.items() if person is not None}
 
 
 async def _known(services: Services, user: UserId) -> Person | None:

@@ -129,6 +129,23 @@ async def test_a_request_does_not_wait_for_a_slack_that_is_slow_to_name_people(
         assert "Another workspace admin can approve." in await asked_for(office, CLEO)
 
 
+async def test_one_slow_answer_of_slack_leaves_the_names_that_came_in_time(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = office.slack.person
+
+    async def late(user: str, *, since: datetime | None = None) -> Person:
+        if user == "U0DAN":
+            await asyncio.sleep(60)
+        return await told(user, since=since)
+
+    office.slack.people |= {one: Person("Boss", "UTC", is_admin=True) for one in (CLEO, "U0DAN")}
+    office.policy(patience=0.05)
+    monkeypatch.setattr(office.slack, "person", late)
+    async with asyncio.timeout(30):
+        assert f"<@{CLEO}> or another workspace admin can approve." in await asked_for(office, CLEO, "U0DAN")
+
+
 @pytest.mark.parametrize("channel", ["", "D0ANA"])
 async def test_where_nobody_else_reads_it_nothing_is_asked(office: Office, channel: str) -> None:
     await office.campaign(R)
