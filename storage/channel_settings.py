@@ -79,6 +79,18 @@ def _ended(kept: str | None) -> tuple[dict[str, list[str]], list[int]]:
     return known.get("wants", {}), known.get("last", [])
 
 
+def digested_on(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> date | None:
+    """The day of its last digest, by its own clock; None for none yet."""
+    day: date | None = connection.scalar(select(channels.c.digested_on).where(_mine(workspace_id, channel)))
+    return day
+
+
+def muted_until(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> datetime | None:
+    """Until when it was muted, whether anything is on there or not; that may be over by now."""
+    until: datetime | None = connection.scalar(select(channels.c.muted_until).where(_mine(workspace_id, channel)))
+    return until
+
+
 def keep_state(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, state: str) -> None:
     """Keeps what was told, for a channel that is told of nothing now, so that nobody else writes it."""
     connection.execute(update(channels).where(_mine(workspace_id, channel)).values(state=state))

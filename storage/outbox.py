@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, literal, or_, select, update
 
 from storage.cards import Card, Key, keep_card
-from storage.database import database_time, run, upsert
+from storage.database import database_time, rows_changed, run, upsert
 from storage.records import CampaignId, ChannelId, PieceId, Source, Told, WorkspaceId
 from storage.schema.tables import EPOCH, MICROSECOND, Moment, cards, channels, outbox
 from storage.statements import load
@@ -348,9 +348,12 @@ def open_channel(connection: Connection, workspace_id: WorkspaceId, channel: Cha
     connection.execute(adding)
 
 
-def mute(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, until: datetime | None) -> None:
-    """Holds the channel's news back until then (None: no longer). Nothing is dropped."""
-    _set_channel(connection, workspace_id, channel, muted_until=until)
+def mute(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, until: datetime | None) -> bool:
+    """Holds the channel's news back until then (None: no longer); False where it is held so already. Nothing is
+    dropped."""
+    mine = channels.c.workspace_id == workspace_id, channels.c.channel == channel
+    other = channels.c.muted_until.is_distinct_from(until)
+    return rows_changed(connection, update(channels).where(*mine, other).values(muted_until=until)) == 1
 
 
 def reopen(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, reason: str, age: timedelta) -> None:

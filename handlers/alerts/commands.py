@@ -1,6 +1,7 @@
 """`/mailalerts`: what a channel is told, by form or by words."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -9,7 +10,7 @@ from handlers.alerts import deadlines, home_by, offer_view, switching, words
 from handlers.alerts import view as alerts_view
 from handlers.alerts.home_by import HomeBy
 from handlers.alerts.words import AlertsAsk
-from handlers.context import matching, replies
+from handlers.context import kept, matching, replies
 from handlers.context.asker import zone_of
 from handlers.context.matching import Match
 from handlers.context.services import Request, Services
@@ -102,12 +103,11 @@ async def open_alert_settings(services: Services, request: Request) -> None:
 
 
 def _offered(connection: Connection, request: Request, told: Sequence[CampaignId]) -> list[StoredCampaign]:
-    """The latest campaigns, and those that the channel is told of, or was, however old they are."""
+    """Those that the channel is told of, or was, however old they are, and as many of the latest as have room."""
     key, most = request.workspace.id, alerts_view.OFFERED
-    latest = queries.latest_campaigns(connection, key, most)
-    known = {one.id for one in latest}
-    older = queries.campaigns_by_id(connection, key, [one for one in told if one not in known][:most])
-    return [*latest[: most - len(older)], *older]
+    own = [one for one in told if one != NO_CAMPAIGN][:most]
+    latest = [one for one in queries.latest_campaigns(connection, key, most) if one.id not in own]
+    return [*latest[: most - len(own)], *queries.campaigns_by_id(connection, key, own)]
 
 
 async def _mute(services: Services, request: Request, asked: AlertsAsk, now: datetime) -> None:
@@ -117,12 +117,22 @@ async def _mute(services: Services, request: Request, asked: AlertsAsk, now: dat
     elif not await switching.current(services, request):
         await replies.to_asker(services, request, await switching.listing(services, request))
     else:
-        await replies.to_asker(services, request, offer_view.mutes(now, *words.mornings(now)))
+        await replies.to_asker(services, request, offer_view.mutes(*words.mornings(now)))
+
+
+async def mute_until(services: Services, request: Request, end: datetime) -> None:
+    """A mute that was offered; pressed so late that it would be over, it is offered anew."""
+    now = services.clock.now()
+    if end > now or kept.was_done(request.kept):
+        await switching.mute(services, request, end)
+        return
+    mornings = words.mornings(now.astimezone(await zone_of(services, request)))
+    await replies.to_asker(services, request, offer_view.mutes(*mornings, again=True))
 
 
 async def _switch(services: Services, request: Request, asked: AlertsAsk, typed: str, now: datetime) -> None:
     """On or off where it is clear what is meant; else that is asked with buttons."""
-    found = await services.memory.read(_named, request, asked) if asked.target else Match()
+    asked, found = await services.memory.read(_meant, request, asked)
     campaign = found.found[0] if found.sure and len(found.found) == 1 else None
     if asked.verb == "on" and asked.sure and not asked.target and not words.EVERY.search(typed):
         await switching.turn_on(services, request)
@@ -140,6 +150,16 @@ async def _switch(services: Services, request: Request, asked: AlertsAsk, typed:
         await replies.to_asker(services, request, _offer(asked, found, typed))
 
 
+def _meant(connection: Connection, request: Request, asked: AlertsAsk) -> tuple[AlertsAsk, Match]:
+    """Which campaigns may be meant; "Spring only" is the campaign Spring, unless one is called so."""
+    found = _named(connection, request, asked) if asked.target else Match()
+    plain = words.without_only(asked.target)
+    if found.sure or not plain or plain == asked.target or asked.verb not in ("", "on"):
+        return asked, found
+    asked = replace(asked, target=plain, sure=False, only=True)
+    return asked, _named(connection, request, asked)
+
+
 def _named(connection: Connection, request: Request, asked: AlertsAsk) -> Match:
     found = matching.match(connection, request.workspace.id, asked.target)
     if found.found or not found.near:
@@ -148,6 +168,8 @@ def _named(connection: Connection, request: Request, asked: AlertsAsk) -> Match:
 
 
 def _offer(asked: AlertsAsk, found: Match, typed: str) -> Message:
+    if asked.only and found.found and asked.verb in ("", "on"):
+        return offer_view.only(quote(typed), found.found)
     if asked.target and (found.found or asked.verb):
         return offer_view.campaigns(asked.verb, quote(asked.target), found.found)
     return offer_view.anything(quote(typed), asked.verb)

@@ -57,6 +57,9 @@ async def keep_day(
         current = await _require_told(services, request, campaign_id, name)
         known = State.read(current.state)
         below = below or known.below or home_by.BELOW
+        if day is None and str(campaign_id) not in known.deadlines:
+            # Two who take the same day away.
+            return below
         state = known.with_deadline(campaign_id, day, below, first=not current.state)
         keep = partial(channel_settings.told, held=held, state=state.written())
         where = f"channel {request.channel}, in homes by {day or 'no day'}"

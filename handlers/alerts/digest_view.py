@@ -45,6 +45,8 @@ class Morning:
     #: Pieces past their expected day without a final scan, when these have grown.
     silent: int = 0
     runway: Runway | None = None
+    #: Alerts were off for a while: it is what changed since they are on.
+    fresh: bool = False
 
     @property
     def is_news(self) -> bool:
@@ -72,8 +74,9 @@ def morning(told: Morning) -> Message:
         said = f"{formatting.pieces(told.silent)} {verb} expected day without a final scan"
         lines.append(f":grey_question: *{said}*")
         small.append(NO_SCAN)
-    text = "Since the last digest: " + "; ".join(line.replace("*", "") for line in lines)
-    blocks = [section("*Good morning. Since the last digest:*\n" + "\n".join(lines))]
+    since = "Since alerts were turned on" if told.fresh else "Since the last digest"
+    text = f"{since}: " + "; ".join(line.replace("*", "") for line in lines)
+    blocks = [section(f"*Good morning. {since}:*\n" + "\n".join(lines))]
     return Message(text, [*blocks, *([context(" ".join(small))] if small else []), _settings()])
 
 
@@ -100,6 +103,7 @@ def week(lines: Sequence[CampaignLine], mix: Mix, spent: Money, today: date) -> 
         ),
         divider(),
         *(campaign_line(line, today) for line in lines[:LISTED]),
+        *([context(f"and {more} more, which `/mailstatus` lists")] if (more := len(lines) - LISTED) > 0 else []),
         _settings(),
     ]
     return Message(f"Your week in mail: {said}. {numbers}", blocks)

@@ -3,7 +3,7 @@
 Every number comes from tallies: what they are now, less what they were at the last digest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -89,15 +89,28 @@ async def watch(services: Services, workspace_id: WorkspaceId) -> None:
 
 def is_due(subscription: ChannelSubscription, account: AccountState, now: datetime) -> bool:
     """Whether this channel may have to be told, or looked at for the first time."""
-    if subscription.resting:
-        return False
     state = State.read(subscription.state)
-    watched = not _is_quiet(subscription, now) and (
+    if subscription.resting:
+        return _is_to_follow(subscription, state)
+    watched = not is_quiet(subscription, now) and (
         _is_first(subscription, state)
         or _is_risk_due(subscription, state, now)
         or bool(alarms(subscription, account, state))
     )
-    return watched or _is_morning(subscription, now) or _is_weekly_due(subscription, state, now)
+    return watched or owes(subscription, now) or _is_to_follow(subscription, state)
+
+
+def owes(subscription: ChannelSubscription, now: datetime) -> bool:
+    """Whether the hour of its digest or of its weekly report has come, and it had neither that day."""
+    due = _is_morning(subscription, now) or _is_weekly_due(subscription, State.read(subscription.state), now)
+    return due and not subscription.resting
+
+
+def _is_to_follow(subscription: ChannelSubscription, state: State) -> bool:
+    """Whether its counts are not those of what it is told now."""
+    if not state.counts:
+        return state.fresh
+    return bool(state.heard) and state.heard != sorted(subscription.notify_on)
 
 
 def _is_first(subscription: ChannelSubscription, state: State) -> bool:
@@ -118,7 +131,8 @@ def _hour(now: datetime) -> str:
     return f"{now:%Y-%m-%dT%H}"
 
 
-def _is_quiet(subscription: ChannelSubscription, now: datetime) -> bool:
+def is_quiet(subscription: ChannelSubscription, now: datetime) -> bool:
+    """Whether these are its quiet hours."""
     hours = quiet_hours(subscription.settings, now)
     return hours is not None and hours[0] <= now < hours[1]
 
@@ -206,8 +220,10 @@ async def _look_at(
     services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, now: datetime
 ) -> None:
     local = now.astimezone(zone_of(subscription.settings))
-    state = State.read(subscription.state)
-    if not _is_quiet(subscription, now):
+    state = await _follow(services, held, subscription, account, State.read(subscription.state))
+    if subscription.resting:
+        return
+    if not is_quiet(subscription, now):
         state = await _raise_alarms(services, held, subscription, account, state)
         state = await _tell_risks(services, held, subscription, account, state, now)
     elif _is_first(subscription, state):
@@ -217,6 +233,36 @@ async def _look_at(
         state = await _tell_morning(services, held, subscription, account, state, local)
     if _is_weekly_due(subscription, state, now):
         await _tell_week(services, held, subscription, account, replace(state, week=str(local.date())))
+
+
+async def _follow(
+    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, state: State
+) -> State:
+    """What is told since a moment ago is counted from now on, and what was told until then up to now: else the history
+    of a campaign would be news of the next digest, or hide what moved."""
+    if not _is_to_follow(subscription, state):
+        return state
+    before = {CampaignId(one) for one in state.heard}
+    added, ended = _mix_of(account, subscription.notify_on), _mix_of(account, before)
+    more, less = _counts(added), _counts(ended)
+    counts = {name: state.counts.get(name, 0) + number - less[name] for name, number in more.items()}
+    spent = Decimal(state.spent or 0) + added.spent - ended.spent
+    # Of what had crossed before a campaign was told, nothing is news, either.
+    unseen = state.unseen or not (NO_CAMPAIGN in before or set(subscription.notify_on) <= before)
+    heard = [int(one) for one in sorted(subscription.notify_on)]
+    state = replace(state, counts=counts, spent=str(spent), heard=heard, unseen=unseen)
+    await record(services, channel_settings.told, held, state.written())
+    return state
+
+
+def _mix_of(account: AccountState, told: Collection[CampaignId]) -> Mix:
+    """All mail of these campaigns (0: of all)."""
+    heard = [key for key in account.campaigns if key in account.mixes and (NO_CAMPAIGN in told or key in told)]
+    return queries.merge([account.mixes[key] for key in heard])
+
+
+def _counts(mix: Mix) -> dict[str, int]:
+    return {name: mix.of(*those) for name, those in COUNTED.items()}
 
 
 async def _raise_alarms(
@@ -307,9 +353,9 @@ def morning_of(
     subscription: ChannelSubscription, account: AccountState, state: State, today: date
 ) -> tuple[Morning, State]:
     """What changed since the last digest, and what to remember of it."""
-    heard = _heard(subscription, account)
-    mix = queries.merge([account.mixes[one.id] for one in heard])
-    counts = {name: mix.of(*those) for name, those in COUNTED.items()}
+    heard, first = _heard(subscription, account), state.fresh or not state.counts
+    mix = _mix_of(account, subscription.notify_on)
+    counts = _counts(mix)
     due, silent = 0.0, dict[str, int]()
     for campaign in heard:
         told = account.mail.of(campaign.id) if account.mixes[campaign.id].of(*UNDER_WAY) else None
@@ -326,13 +372,16 @@ def morning_of(
         since=since,
         spent=Money(spent, account.currency),
         due=round(due),
-        silent=sum(silent.values()) if _has_grown(silent, state) else 0,
-        runway=runway if runway and runway.short > 0 and not state.low else None,
+        silent=sum(silent.values()) if _has_grown(silent, state) and not state.fresh else 0,
+        runway=runway if runway and runway.short > 0 and not state.low and not state.fresh else None,
+        fresh=state.fresh,
     )
-    # At the first digest nothing is told yet: the second one does.
-    low = bool(state.counts and runway and runway.short > 0)
+    # At the first digest nothing of this is told yet: the second one does.
+    low = bool(not first and runway and runway.short > 0)
     late = {key: max(number, state.late.get(key, 0)) for key, number in silent.items()}
-    return morning, replace(state, counts=counts, spent=str(mix.spent), silent=sum(late.values()), late=late, low=low)
+    keys = [int(one) for one in sorted(subscription.notify_on)]
+    after = replace(state, counts=counts, spent=str(mix.spent), silent=sum(late.values()), late=late, low=low)
+    return morning, replace(after, heard=keys, fresh=False)
 
 
 def _has_grown(silent: dict[str, int], state: State) -> bool:

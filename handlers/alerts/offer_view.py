@@ -34,7 +34,9 @@ def _verb(choice: AlertsDo) -> str:
         "on": "Turn on",
         "again": "Turn on",
         "off": "Turn off",
+        "only": "Only this",
         "mute": "Mute",
+        "mute_for": "Mute",
         "unmute": "Unmute",
         "card": "Only the card",
     }.get(choice.verb, "Show")
@@ -61,23 +63,38 @@ def covered(what: str, campaign_id: CampaignId) -> Message:
     )  # fmt: skip
 
 
-def on_but_muted(what: str, until: datetime) -> Message:
-    """What was to be turned on is on already, and silent."""
-    text = f"Alerts for {alerts_view.named(what)} are on here, but muted until {formatting.stamp(until)}."
-    return offer(text, [("Alerts in this channel", AlertsDo("unmute"))])
+def on_but_muted(names: str, until: datetime, *, all_too: bool = False) -> Message:
+    """What was to be turned on is on already, and silent. `all_too`: all campaigns are not."""
+    text = f"Alerts for {names} are on here, but muted until {formatting.stamp(until)}."
+    every = [("*All campaigns*, too", AlertsDo("on"))] if all_too else []
+    return offer(text, [("Alerts in this channel", AlertsDo("unmute")), *every])
 
 
-def mutes(now: datetime, morning: datetime, monday: datetime) -> Message:
-    """For how long."""
-    moments = {
-        "For an hour": now + timedelta(hours=1),
-        "Until tomorrow, 9:00 AM": morning,
-        "Until Monday, 9:00 AM": monday,
+def on_already(listing: Message, names: str, *, all_too: bool = False) -> Message:
+    """What was to be turned on is on already. `all_too`: all campaigns are not, and are one click away."""
+    note = f"Alerts for {names} are already on here."
+    if not all_too:
+        return alerts_view.noted(listing, note)
+    offered = offer(f"{note} Nothing changed.", [("*All campaigns*, too", AlertsDo("on"))])
+    return Message(f"{offered.text} {listing.text}", [*offered.blocks, *listing.blocks[1:]])
+
+
+def only(asked: str, found: Sequence[StoredCampaign]) -> Message:
+    """One campaign was to be told, and nothing else: everybody's other alerts are not for a guess to end. `asked` is
+    escaped by the caller."""
+    text = f"No alerts changed yet. Is this what “{asked}” should be: one campaign, and no other alerts here?"
+    return offer(text, [(f"*{escape(one.facts.name)}* alone", AlertsDo("only", one.id)) for one in found[:OFFERED]])
+
+
+def mutes(morning: datetime, monday: datetime, *, again: bool = False) -> Message:
+    """For how long. `again`: a button was pressed whose mute would be over."""
+    choices = {
+        "For an hour": AlertsDo("mute_for", until=int(timedelta(hours=1).total_seconds())),
+        "Until tomorrow, 9:00 AM": AlertsDo("mute", until=int(morning.timestamp())),
+        "Until Monday, 9:00 AM": AlertsDo("mute", until=int(monday.timestamp())),
     }
-    return offer(
-        "Mute this channel for how long? You can type it, too: `mute 2h`, `mute until Friday`.",
-        [(label, AlertsDo("mute", until=int(end.timestamp()))) for label, end in moments.items()],
-    )
+    text = "Mute this channel for how long? You can type it, too: `mute 2h`, `mute until Friday`."
+    return offer(f"That moment has passed. {text}" if again else text, choices.items())
 
 
 def anything(asked: str, verb: str = "") -> Message:
@@ -122,7 +139,7 @@ def switched_off(
     what = ", ".join(alerts_view.named(one) for one in ended)
     back = "`/mailalerts on` brings them back as they were."
     if rest:
-        # "on" alone would turn on all.
+        # "on" alone adds nothing to what is on.
         name = "all" if ended[0] == alerts_view.EVERY else clip_plain(ended[0], NAMED).replace("`", "'")
         command = f"`/mailalerts on {escape(name)}`"
         back = f"{command} brings it back as it was."
@@ -140,11 +157,30 @@ def muted(by: str, until: datetime | None, undo: AlertsUndo | None) -> Message:
     return Message(text, [section(text), *_undo(undo, "Take this back")])
 
 
-def undone(by: str, verb: str) -> Message:
-    """In the place of what was said. `verb`: what was undone; "" where that had ended by itself."""
-    what = {"off": "turned mail alerts on again: as they were", "mute": "took the mute back"}.get(verb, "muted again")
-    text = f"<@{by}> {what}." if verb else "That mute is over, so there was nothing to undo. Alerts are on here."
+def undone(by: str, verb: str, names: Sequence[str] = (), until: datetime | None = None, *, on: bool = True) -> Message:
+    """In the place of what was said. `verb`: what was undone, `names`: of which campaigns. `until`: the channel is
+    muted; not `on`: it has no alerts."""
+    listed = ", ".join(alerts_view.named(one) for one in names[: alerts_view.LISTED])
+    listed += f" and {len(names) - alerts_view.LISTED} more" if len(names) > alerts_view.LISTED else ""
+    again = f"turned mail alerts on again for {listed}, as they were" if listed else "turned mail alerts on again"
+    end = f" until {formatting.stamp(until)}" if until else ""
+    what = {"off": again, "mute": "took the mute back", "unmute": f"muted mail alerts again{end}"}[verb]
+    if verb != "unmute" and until:
+        what += f". This channel is muted{end}"
+    text = clip(f"<@{by}> {what}.{'' if on else OFF}", TEXT)
     return Message(text, [section(text)])
+
+
+OFF: Final = " Alerts are off here: `/mailalerts on` turns them on."
+
+
+def not_undone(until: datetime | None, *, on: bool) -> str:
+    """A mute was to be taken back, or set again, and the channel is not as it was left then."""
+    if until is not None:
+        return (
+            f"Somebody changed the mute since: it lasts until {formatting.stamp(until)}. `/mailalerts unmute` ends it."
+        )
+    return f"That mute is over, so there was nothing to undo.{' Alerts are on here.' if on else OFF}"
 
 
 def _undo(undo: AlertsUndo | None, spoken: str) -> list[Block]:

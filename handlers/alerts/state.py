@@ -29,6 +29,10 @@ class State:
     unseen: bool = False
     #: Of the silent pieces, the most that was told of each campaign.
     late: dict[str, int] = field(default_factory=dict)
+    #: Of which campaigns (0: all) these are the counts; empty where an earlier version kept them.
+    heard: list[int] = field(default_factory=list)
+    #: Alerts were turned on since the last digest, after a while without any: the next one begins there.
+    fresh: bool = False
 
     @classmethod
     def read(cls, text: str) -> "State":
@@ -41,7 +45,9 @@ class State:
 
     def anew(self) -> "State":
         """The same for a channel that was told of nothing for a while: what happened meanwhile is no news."""
-        return State(week=self.week, deadlines=self.deadlines, below=self.below, alarmed=self.alarmed, unseen=True)
+        return State(
+            week=self.week, deadlines=self.deadlines, below=self.below, alarmed=self.alarmed, unseen=True, fresh=True
+        )
 
     def with_deadline(self, campaign_id: CampaignId, day: date | None, below: int, *, first: bool) -> "State":
         """The same with this day set for a campaign, or none; what was told of it may be told again."""

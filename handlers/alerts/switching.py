@@ -2,27 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from sqlalchemy import Connection
 
 from handlers.alerts import home_by, offer_view
 from handlers.alerts import view as alerts_view
 from handlers.alerts.home_by import HomeBy
-from handlers.alerts.notices import SWITCHED_OFF
 from handlers.alerts.state import State
 from handlers.context import kept, replies
 from handlers.context.asker import today_of, zone_of
 from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
-from handlers.errors import Refusal
+from handlers.errors import Outdated
 from handlers.text import short_answers
 from handlers.text.buttons import AlertsUndo
 from handlers.text.messages import Message
 from storage import channel_settings, outbox, workspaces
 from storage.audit import Act
-from storage.ledger import missed
 from storage.queries import mail as queries
 from storage.records import (
     NO_CAMPAIGN,
@@ -35,9 +34,8 @@ from storage.records import (
     WorkspaceId,
 )
 
-
-class TooLateToUndo(Refusal):
-    """That was more than ten minutes ago. Run /mailalerts to change it."""
+#: So old is a digest at most from which the next one goes on, though alerts were off between them.
+RECENT: Final = timedelta(days=1)
 
 
 async def current(services: Services, request: Request) -> list[Subscription]:
@@ -83,21 +81,24 @@ def days_of(connection: Connection, workspace_id: WorkspaceId, channel: ChannelI
 
 
 async def turn_on(services: Services, request: Request) -> None:
-    """ "on", and no campaign named: as it was before it was turned off; else all campaigns."""
+    """ "on", and no campaign named: as it was before it was turned off; else all campaigns. Nothing that the channel
+    chose grows by that."""
     on, before = await current(services, request), await earlier(services, request)
-    if on and on[0].blocked:
-        # Whoever invited the bot again asks for what was on, and for no more.
-        await _bring_back(services, request, before, {one.campaign_id: one.notify_on for one in on})
+    if on and not kept.was_done(request.kept):
+        wants = {one.campaign_id: one.notify_on for one in on}
+        names = alerts_view.names_of(on)
+        await _is_on_already(services, request, on, before, names, all_too=not wants.get(NO_CAMPAIGN))
         return
     if not on:
-        known = await services.memory.read(_still_there, request, before.last)
+        known = await services.memory.read(still_there, request, before.last)
         if known:
             await _bring_back(services, request, before, {one: before.notify_on[one] for one in known})
             return
     await switch_on(services, request, NO_CAMPAIGN, alerts_view.EVERY)
 
 
-def _still_there(connection: Connection, request: Request, those: Sequence[CampaignId]) -> list[CampaignId]:
+def still_there(connection: Connection, request: Request, those: Sequence[CampaignId]) -> list[CampaignId]:
+    """Those of these campaigns that are known."""
     key = request.workspace.id
     return [one for one in those if one == NO_CAMPAIGN or queries.campaign(connection, key, one) is not None]
 
@@ -122,7 +123,7 @@ async def _bring_back(
         return on, home_by.heard(days_of(connection, key, channel), on)
 
     def work(connection: Connection) -> None:
-        _begin_anew(connection, key, channel)
+        _begin_anew(connection, key, channel, now)
         for one, news in wants.items():
             workspaces.subscribe(connection, key, channel, one, news, request.user, now)
         channel_settings.keep(connection, key, channel, hours)
@@ -130,7 +131,7 @@ async def _bring_back(
     on, days = await services.memory.read(look)
     said = alerts_view.on_again(request.user, on, hours, days, await today_of(services, request), again=again)
     await services.slack.post(channel, said)
-    subject = ", ".join(one.campaign_name or alerts_view.EVERY for one in on)
+    subject = ", ".join(alerts_view.what_of(one) for one in on)
     await record_audit(services, request, Act.SUBSCRIBED, subject, f"channel {channel}", work=work)
 
 
@@ -141,7 +142,7 @@ async def switch_on(services: Services, request: Request, campaign_id: CampaignI
     wants = {one.campaign_id: one.notify_on for one in on}
     before = await earlier(services, request)
     if wants.get(campaign_id, wants.get(NO_CAMPAIGN)) and not kept.was_done(request.kept):
-        await _is_on_already(services, request, on, before, what)
+        await _is_on_already(services, request, on, before, alerts_view.named(what))
         return
     known = before.notify_on.get(campaign_id) or before.notify_on.get(NO_CAMPAIGN)
     if known and not on:
@@ -152,25 +153,57 @@ async def switch_on(services: Services, request: Request, campaign_id: CampaignI
 
 
 async def _is_on_already(
-    services: Services, request: Request, on: Sequence[Subscription], before: Ended, what: str
-) -> None:
-    """Nothing to turn on; but what stands in the way is mended, or can be."""
+    services: Services, request: Request, on: Sequence[Subscription], before: Ended, names: str, *,
+    all_too: bool = False,
+) -> None:  # fmt: skip
+    """Nothing to turn on; but what stands in the way is mended, or can be. `all_too`: all campaigns are offered."""
     if on[0].blocked:
-        # Whoever invited the bot again asks for all that waits for that.
+        # Whoever invited the bot again asks for all that waits for that, and for no more.
         await _bring_back(services, request, before, {one.campaign_id: one.notify_on for one in on})
         return
     if on[0].muted_until is not None:
-        await replies.to_asker(services, request, offer_view.on_but_muted(what, on[0].muted_until))
+        said = offer_view.on_but_muted(names, on[0].muted_until, all_too=all_too)
+    else:
+        said = offer_view.on_already(await listing(services, request), names, all_too=all_too)
+    await replies.to_asker(services, request, said)
+
+
+async def bring_back_saved(
+    services: Services, request: Request, ticked: frozenset[NotifyOn], chosen: ChannelSettings
+) -> None:
+    """The settings of a channel without alerts were saved for all that it had: with the news that each had, unless
+    something else was ticked. `chosen`: when; a zone of "" keeps the channel's. Raises Outdated."""
+    before = await earlier(services, request)
+    on = {one.campaign_id for one in await current(services, request)}
+    known = await services.memory.read(still_there, request, before.last)
+    if on and not kept.was_done(request.kept):
+        # Somebody else turned alerts on since the form was opened.
+        await turn_on(services, request)
         return
-    note = f"Alerts for {alerts_view.named(what)} are already on here."
-    await replies.to_asker(services, request, alerts_view.noted(await listing(services, request), note))
+    if not known:
+        raise Outdated
+    same = ticked == before.notify_on[known[0]]
+    zone = chosen.zone or await _zone(services, request)
+    wants = {one: before.notify_on[one] if same else ticked for one in known}
+    await _bring_back(services, request, replace(before, settings=replace(chosen, zone=zone)), wants)
+
+
+async def leave_only(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
+    """This campaign alone is on from now on, with the news that it had by itself or as one of all; the rest ends."""
+    on, before = await current(services, request), await earlier(services, request)
+    wants = {one.campaign_id: one.notify_on for one in on}
+    known = [wants.get(campaign_id), wants.get(NO_CAMPAIGN)]
+    known += [before.notify_on.get(campaign_id), before.notify_on.get(NO_CAMPAIGN)]
+    news = next((one for one in known if one), frozenset(alerts_view.DEFAULT_WANTS))
+    await subscribe(services, request, campaign_id, what, news, dropped=[one for one in wants if one != campaign_id])
 
 
 async def subscribe(
     services: Services, request: Request, campaign_id: CampaignId, what: str, notify_on: frozenset[NotifyOn],
     chosen: ChannelSettings | None = None, *, dropped: Sequence[CampaignId] = (),
 ) -> None:  # fmt: skip
-    """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed.
+    """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed. Where
+    nothing changes, the asker alone reads of it.
 
     `chosen`: when; None leaves that as it is, or as it usually is; a zone of "" keeps the channel's. `dropped`: what it
     is no longer told of.
@@ -183,15 +216,21 @@ async def subscribe(
         chosen = await _usual(services, request)
     if chosen is not None and not chosen.zone:
         chosen = replace(chosen, zone=await _zone(services, request))
-    names = {one.campaign_id: one.campaign_name or alerts_view.EVERY for one in before}
+    names = {one.campaign_id: alerts_view.what_of(one) for one in before}
     ended = [names[one] for one in dropped if one in names and one != campaign_id]
+    own = next((one for one in before if one.campaign_id == campaign_id), None)
+    if own and not own.blocked and own.notify_on == notify_on and not ended and chosen in (None, known):
+        text = f"Alerts for {alerts_view.named(what)} stay as they are here."
+        await replies.to_asker(services, request, short_answers.plain(text))
+        return
     hours = chosen or known
-    said = alerts_view.confirmed(what, notify_on, request.user, ended, hours, changed=campaign_id in names)
+    muted = await _muted_until(services, request)
+    said = alerts_view.confirmed(what, notify_on, request.user, ended, hours, changed=own is not None, muted=muted)
     await services.slack.post(request.channel, said)
     now, key = services.clock.now(), request.workspace.id
 
     def work(connection: Connection) -> None:
-        _begin_anew(connection, key, request.channel)
+        _begin_anew(connection, key, request.channel, now)
         workspaces.subscribe(connection, key, request.channel, campaign_id, notify_on, request.user, now)
         workspaces.unsubscribe(connection, key, request.channel, [one for one in dropped if one != campaign_id])
         if chosen is not None:
@@ -200,11 +239,31 @@ async def subscribe(
     await record_audit(services, request, Act.SUBSCRIBED, what, f"channel {request.channel}", work=work)
 
 
-def _begin_anew(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> None:
-    """A channel that was told of nothing until now does not read in its digest what happened meanwhile."""
+async def leave_card(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
+    """Of a campaign that was to be turned off where all are on: its card alone. Where nothing is on by now, nothing."""
+    on = {one.campaign_id for one in await current(services, request)}
+    if not on & {campaign_id, NO_CAMPAIGN} and not kept.was_done(request.kept):
+        await replies.to_asker(services, request, await listing(services, request))
+        return
+    await subscribe(services, request, campaign_id, what, frozenset())
+
+
+async def _muted_until(services: Services, request: Request) -> datetime | None:
+    """The end of a mute that lasts, which does not end with the alerts."""
+    key, now = request.workspace.id, services.clock.now()
+    until = await services.memory.read(channel_settings.muted_until, key, request.channel)
+    return until if channel_settings.is_muted(until, now) else None
+
+
+def _begin_anew(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, now: datetime) -> None:
+    """A channel that was told of nothing for a while does not read in its digest what happened meanwhile. One that had
+    its digest yesterday does: the next one goes on from there."""
     told = channel_settings.state_of(connection, workspace_id, channel)
-    if told and not workspaces.subscriptions_of(connection, workspace_id, channel):
-        channel_settings.keep_state(connection, workspace_id, channel, State.read(told).anew().written())
+    if not told or workspaces.subscriptions_of(connection, workspace_id, channel):
+        return
+    state, last = State.read(told), channel_settings.digested_on(connection, workspace_id, channel)
+    if not state.heard or last is None or abs(now.date() - last) > RECENT:
+        channel_settings.keep_state(connection, workspace_id, channel, state.anew().written())
 
 
 async def _usual(services: Services, request: Request) -> ChannelSettings:
@@ -276,52 +335,15 @@ async def mute(services: Services, request: Request, until: datetime | None) -> 
         await replies.to_asker(services, request, message)
         return
     work = partial(outbox.mute, workspace_id=request.workspace.id, channel=request.channel, until=until)
-    await record_audit(services, request, Act.MUTED if until else Act.UNMUTED, f"channel {request.channel}", work=work)
-    verb = "mute" if until else "unmute"
-    undo = AlertsUndo(verb, _seconds(services.clock.now()), str(_seconds(was)) if was else "")
+    act = Act.MUTED if until else Act.UNMUTED
+    if not await record_audit(services, request, act, f"channel {request.channel}", work=work):
+        # Two who say the same at once: one of them has just been heard.
+        await replies.to_asker(services, request, await listing(services, request))
+        return
+    verb, now = "mute" if until else "unmute", _seconds(services.clock.now())
+    undo = AlertsUndo(verb, now, str(_seconds(was)) if was else "", _seconds(until) if until else None)
     taken_back = None if kept.was_done(request.kept) else undo
     await replies.to_channel(services, request, offer_view.muted(request.user, until, taken_back))
-
-
-async def undo(services: Services, request: Request, change: AlertsUndo) -> None:
-    """As it was before, within ten minutes. News that waited then, or came in between, is told after all."""
-    at = datetime.fromtimestamp(change.at, UTC)
-    age = services.clock.now() - at
-    if age > offer_view.UNDO and not kept.was_done(request.kept):
-        raise TooLateToUndo
-    key, channel = request.workspace.id, request.channel
-    if await _is_over(services, request, change):
-        await replies.in_place(services, request, offer_view.undone(request.user, ""))
-        return
-
-    def work(connection: Connection) -> None:
-        if change.verb == "off":
-            for campaign_id, wants in offer_view.unpacked(change.before):
-                # As of the moment when it was turned off: what happened since is news.
-                workspaces.subscribe(connection, key, channel, campaign_id, wants, request.user, at)
-            outbox.reopen(connection, key, channel, SWITCHED_OFF, age)
-        else:
-            until = datetime.fromtimestamp(int(change.before), UTC) if change.before.isdigit() else None
-            outbox.mute(connection, key, channel, until)
-
-    act = {"off": Act.SUBSCRIBED, "mute": Act.UNMUTED}.get(change.verb, Act.MUTED)
-    await record_audit(services, request, act, f"channel {channel}", "by Undo", work=work)
-    if change.verb == "off":
-        # After the subscription stands, so that nothing comes in between unseen. Done twice it adds nothing.
-        found = await services.memory.read(missed.since, key, at)
-        await services.memory.write(missed.tell, key, found)
-    await replies.in_place(services, request, offer_view.undone(request.user, change.verb))
-
-
-async def _is_over(services: Services, request: Request, change: AlertsUndo) -> bool:
-    """Whether the mute that would be taken back, or would be set again, has ended by now."""
-    if change.verb == "off" or kept.was_done(request.kept):
-        return False
-    now = services.clock.now()
-    if change.verb == "unmute":
-        return change.before.isdigit() and int(change.before) <= _seconds(now)
-    on = await current(services, request)
-    return not on or on[0].muted_until is None or on[0].muted_until <= now
 
 
 def _seconds(moment: datetime) -> int:

@@ -2,7 +2,7 @@
 
 from handlers.alerts import actions, commands, deadlines
 from handlers.alerts.home_by import BELOWS
-from handlers.alerts.view import chosen_hours
+from handlers.alerts.view import AS_IT_WAS, chosen_hours
 from handlers.context.services import Request, Services
 from handlers.context.table import Command, Filled, Press, Submission, Table
 from handlers.errors import Outdated
@@ -20,8 +20,11 @@ async def _save(services: Services, request: Request, filled: Filled) -> None:
         read(Limit, filled["alarm"].chosen),
     )
     notify_on = frozenset(read(News, one).notify_on for one in filled["wants"].several)
-    asked = read(OneCampaign, filled["campaign"].chosen)
-    await actions.save_alerts(services, request, asked, notify_on, told_at, _dropped(filled))
+    if filled["campaign"].chosen == AS_IT_WAS:
+        await actions.save_as_it_was(services, request, notify_on, told_at)
+    else:
+        asked = read(OneCampaign, filled["campaign"].chosen)
+        await actions.save_alerts(services, request, asked, notify_on, told_at, _dropped(filled))
     ended, below = _days(filled)
     await deadlines.save(services, request, ended, below)
 

@@ -44,6 +44,7 @@ from handlers.text.status_styles import emoji
 from handlers.track.view import recipient_briefly
 from storage.records import (
     NO_CAMPAIGN,
+    CampaignId,
     ChannelId,
     ChannelSettings,
     Ended,
@@ -59,6 +60,7 @@ Choice = TypeVar("Choice", bound=Carried)
 LISTED: Final = 10
 #: Campaigns that can be chosen, beside "all": a menu holds a hundred.
 OFFERED: Final = 99
+OPTIONS: Final = 100
 #: Boxes that Slack shows in one field.
 BOXES: Final = 10
 WANTS: Final = {
@@ -84,6 +86,9 @@ NEVER_ON: Final = Ended({}, (), None)
 CHANGES: Final = "`/mailalerts` changes this, `/mailalerts off` ends it."
 DEFAULT_WANTS: Final = (NotifyOn.RETURNED, NotifyOn.CANCELLED)
 EVERY: Final = "all campaigns"
+GONE: Final = "a campaign that's no longer here"
+#: In the menu of a channel that is off: whatever it had, all of it.
+AS_IT_WAS: Final = write(Word("as it was"))
 
 
 def settings_form(
@@ -101,15 +106,17 @@ def settings_form(
     """
     hours = chosen if current else ended.settings or ChannelSettings(own_zone, DEFAULT_DIGEST, None, DEFAULT_ALARM)
     zone = hours.zone
-    names = {NO_CAMPAIGN: "All campaigns"} | {one.id: one.facts.name for one in campaigns[:OFFERED]}
-    choices = {key: option(name, write(OneCampaign(key))) for key, name in names.items()}
+    names = {one.id: one.facts.name for one in campaigns[:OFFERED]}
+    # What the form stands on is among its choices, though that campaign may be gone.
+    first = {one.campaign_id: what_of(one) for one in current[:1] if one.campaign_id not in names}
+    names = {NO_CAMPAIGN: EVERY} | first | names
+    had = [] if current else [names[one] for one in ended.last if one in names]
     stands_on = current[0].campaign_id if current else next((one for one in ended.last if one in names), NO_CAMPAIGN)
-    initial = choices.get(stands_on, choices[NO_CAMPAIGN])
+    menu = _campaigns(names, stands_on, had)
     notify_on = current[0].notify_on if current else ended.notify_on.get(stands_on, frozenset(DEFAULT_WANTS))
     boxes = {want: option(text, write(News(want))) for want, text in WANTS.items()}
     ticked = [box for want, box in boxes.items() if want in notify_on]
     checkboxes: Block = {"type": "checkboxes", "action_id": "wants", "options": list(boxes.values())}
-    menu = select("campaign", "Campaign", list(choices.values()), initial)
     kept = _kept(current)
     return {
         "type": "modal",
@@ -120,12 +127,7 @@ def settings_form(
         "close": {"type": "plain_text", "text": "Leave as it is"},
         "blocks": [
             section(
-                _gets(
-                    channel,
-                    [EVERY if one == NO_CAMPAIGN else names[one] for one in ended.last if one in names],
-                    is_on=bool(current),
-                    was_on=bool(ended.last),
-                )
+                _gets(channel, had, is_on=bool(current), was_on=bool(ended.last)),
             ),
             input_block("Campaigns", "campaign", menu),
             input_block(
@@ -134,13 +136,26 @@ def settings_form(
                 checkboxes | ({"initial_options": ticked} if ticked else {}),
                 optional=True,
             ),
-            *_stays_on(kept),
+            *_stays_on(kept, len(current) - len(kept)),
             *_hours(hours),
             *(home_by.fields(days) if current else []),
             *_zone(zone, own_zone),
             *([context(_now(current))] if current else []),
         ],
     }
+
+
+def _campaigns(names: Mapping[CampaignId, str], stands_on: CampaignId, had: Sequence[str]) -> Block:
+    """Which campaign the form is about; of several that a channel `had`, first of all all of these."""
+    choices = {key: option(_title(name), write(OneCampaign(key))) for key, name in names.items()}
+    if len(had) < 2:  # noqa: PLR2004 - one alone is what the form stands on
+        return select("campaign", "Campaign", list(choices.values())[:OPTIONS], choices[stands_on])
+    every = option(f"As it was: {', '.join(had)}", AS_IT_WAS)
+    return select("campaign", "Campaign", [every, *choices.values()][:OPTIONS], every)
+
+
+def _title(what: str) -> str:
+    return what if what != EVERY else "All campaigns"
 
 
 def _joined(boxes: Sequence[Block]) -> str:
@@ -173,16 +188,16 @@ def _kept(current: Sequence[Subscription]) -> list[Block]:
     """What is on, as boxes: unticked, it ends, and be it what the menu stands on; nothing else does."""
     if len(current) < 2:  # noqa: PLR2004 - one alone is what the form is about
         return []
-    return [
-        option(one.campaign_name or "All campaigns", write(OneCampaign(one.campaign_id))) for one in current[:BOXES]
-    ]
+    return [option(_title(what_of(one)), write(OneCampaign(one.campaign_id))) for one in current[:BOXES]]
 
 
-def _stays_on(boxes: list[Block]) -> list[Block]:
+def _stays_on(boxes: list[Block], more: int) -> list[Block]:
+    """`more`: for so many there is no box, and they stay on whatever is ticked."""
     if not boxes:
         return []
     element: Block = {"type": "checkboxes", "action_id": "keep", "options": boxes, "initial_options": boxes}
-    return [input_block("Stays on", "keep", element, optional=True)]
+    said = f"{more} more stay on, too. `/mailalerts list` shows them, and `/mailalerts off` with a name ends one."
+    return [input_block("Stays on", "keep", element, optional=True), *([context(said)] if more > 0 else [])]
 
 
 def _zone(zone: str, own_zone: str) -> list[Block]:
@@ -211,15 +226,18 @@ def chosen_hours(zone: str, digest: Limit, quiet: Hours, alarm: Limit) -> Channe
 
 
 def _gets(channel: ChannelId, had: Sequence[str], *, is_on: bool, was_on: bool) -> str:
-    """What saving brings. `had`: what was on before; the form brings back one of several."""
+    """What saving brings. `had`: what was on before; of several the form brings back all."""
     what = "one card for each campaign, kept up to date, and this news in its thread:"
     if is_on:
         return f"<#{channel}> gets {what}"
-    when = "right now." if was_on else "yet."
-    when += " This is what it had." if had else ""
     if len(had) > 1:
         names = f"{', '.join(named(one) for one in had[:LISTED])}{' and more' if len(had) > LISTED else ''}"
-        when = f"right now. It had alerts for {names}: `/mailalerts on` brings them all back as they were."
+        return (
+            f"<#{channel}> gets no alerts right now. It had alerts for {names}: once you save, all of these are on as "
+            f"they were, unless you choose another campaign or other news. It gets {what}"
+        )
+    when = "right now." if was_on else "yet."
+    when += " This is what it had." if had else ""
     return f"<#{channel}> gets no alerts {when} Once you save, it gets {what}"
 
 
@@ -228,7 +246,7 @@ def _now(current: Sequence[Subscription]) -> str:
 
 
 def _described(one: Subscription) -> str:
-    what = escape(one.campaign_name) if one.campaign_id != NO_CAMPAIGN else EVERY
+    what = escape(what_of(one))
     news = ", ".join(sorted(one.notify_on)) or "only the card"
     return f"*{what}* ({news})"
 
@@ -246,7 +264,7 @@ def listing(
     channel: ChannelId, current: Sequence[Subscription], chosen: ChannelSettings, days: Sequence[HomeBy], today: date
 ) -> Message:
     """Everything that is on, in words, and whether anything stands in the way."""
-    text = f"<#{channel}> gets alerts for {_names(current)}."
+    text = f"<#{channel}> gets alerts for {names_of(current)}."
     blocks = [section(text), *_is_on(current, chosen), *home_by.lines(days, today), *_in_the_way(current)]
     if current[0].blocked:
         blocks.append(context(f":warning: The last message could not be posted: {escape(current[0].blocked)}"))
@@ -260,26 +278,37 @@ def on_again(
 ) -> Message:  # fmt: skip
     """Said in the channel when what was off is on as it was: all of it, so that nobody has to look it up. Not `again`:
     as all campaigns were."""
-    text = f"<@{by}> turned mail alerts on again, as they were: {_names(current)}."
+    text = f"<@{by}> turned mail alerts on again, as they were: {names_of(current)}."
     if not again:
-        text = f"<@{by}> turned on mail alerts for {_names(current)}, with the news that all campaigns had."
+        text = f"<@{by}> turned on mail alerts for {names_of(current)}, with the news that all campaigns had."
     blocks = [section(text), *_is_on(current, chosen), *home_by.lines(days, today)]
     if (until := current[0].muted_until) is not None:
-        blocks.append(context(f":mute: Muted until {formatting.stamp(until)}. `/mailalerts unmute` ends that now."))
+        blocks.append(_muted(until))
     # In words: what is pressed on a message for everyone would take its place.
     rest = "" if NO_CAMPAIGN in {one.campaign_id for one in current} else "`/mailalerts on all` adds all campaigns. "
     blocks.append(context(f"{rest}{CHANGES}"))
     return Message(clip(text, TEXT), blocks)
 
 
-def _names(current: Sequence[Subscription]) -> str:
-    names = ", ".join(named(one.campaign_name or EVERY) for one in current[:LISTED])
+def what_of(one: Subscription) -> str:
+    """What a channel is told about, in plain words."""
+    return EVERY if one.campaign_id == NO_CAMPAIGN else one.campaign_name or GONE
+
+
+def _muted(until: datetime) -> Block:
+    """For a message to everyone: in words, for what is pressed there would take its place."""
+    return context(f":mute: Muted until {formatting.stamp(until)}. `/mailalerts unmute` ends that now.")
+
+
+def names_of(current: Sequence[Subscription]) -> str:
+    """What is on, by name, in a sentence."""
+    names = ", ".join(named(what_of(one)) for one in current[:LISTED])
     return names + (f" and {len(current) - LISTED} more" if len(current) > LISTED else "")
 
 
 def _is_on(current: Sequence[Subscription], chosen: ChannelSettings) -> list[Block]:
     """What of each campaign is told, and when."""
-    lines = [f"• {named(one.campaign_name or EVERY)}: {in_words(one.notify_on)}" for one in current]
+    lines = [f"• {named(what_of(one))}: {in_words(one.notify_on)}" for one in current]
     if len(current) > 1 and current[0].campaign_id == NO_CAMPAIGN:
         lines[0] = lines[0].replace(EVERY, f"{EVERY} but these", 1)
     return [section("\n".join(lines)), context(_when(chosen))]
@@ -338,11 +367,11 @@ def named(what: str) -> str:
 
 def confirmed(
     what: str, notify_on: frozenset[NotifyOn], by: str, ended: Sequence[str] = (),
-    hours: ChannelSettings | None = None, *, changed: bool = False,
+    hours: ChannelSettings | None = None, *, changed: bool = False, muted: datetime | None = None,
 ) -> Message:  # fmt: skip
     """Said in the channel, so that everyone there knows where the news will come from, and what has ended.
 
-    `hours`: when the channel is told. `changed`: it was on before.
+    `hours`: when the channel is told. `changed`: it was on before. `muted`: it is silent until then.
     """
     done = f"changed mail alerts for {named(what)}" if changed else f"switched mail alerts on for {named(what)}"
     text = f"<@{by}> {done}: {in_words(notify_on)}."
@@ -350,6 +379,7 @@ def confirmed(
         text += f" Off from now on: {', '.join(named(one) for one in ended)}."
     text = clip(text, TEXT)
     when = [context(_when(hours))] if hours else []
+    when += [_muted(muted)] if muted else []
     return Message(text, [section(text), *when, context(CHANGES)])
 
 

@@ -82,13 +82,19 @@ class AlertsAsk:
     """What was asked: `verb` is on, off, list, mute, unmute, settings, or "" when none was understood.
 
     `target`: a campaign, "" for all. `until`: when a mute ends; None where that was not said. `sure`: the verb was
-    typed so; else it is only nearly that.
+    typed so; else it is only nearly that. `only`: and nothing else.
     """
 
     verb: str
     target: str = ""
     until: datetime | None = None
     sure: bool = True
+    only: bool = False
+
+
+def without_only(target: str) -> str:
+    """A campaign without the words that say: this one, and no other."""
+    return _target([word for word in target.split() if word.casefold().strip(",.") not in ("only", "alone")])
 
 
 def parse_alerts(text: str, now: datetime) -> AlertsAsk:
@@ -98,24 +104,30 @@ def parse_alerts(text: str, now: datetime) -> AlertsAsk:
     if _ASKS.match(" ".join(typed)):
         return AlertsAsk("list")
     # What ends so is a question, whatever it is about: what it may ask for is offered.
-    guessed = asks = any(mark in plain[len(plain.rstrip(_MARKS)) :] for mark in "?？")
+    guessed = only = False
+    asks = any(mark in plain[len(plain.rstrip(_MARKS)) :] for mark in "?？")
     if wonders := _WONDERS.match(" ".join(typed) + " "):
         typed, guessed = " ".join(typed)[wonders.end() :].split(), True
+    typed = _without_polite(typed)
     if len(typed) > 1 and typed[0].casefold() == "only" and not KINDS.fullmatch(" ".join(typed)):
         # What else is on is not for a guess to end.
-        typed, guessed = typed[1:], True
-    while len(typed) > 1 and typed[0].casefold().strip(",'’") in POLITE:
-        typed = typed[1:]
+        typed, only = _without_polite(typed[1:]), True
     if not typed:
         return AlertsAsk("settings")
     words = [word.casefold() for word in typed]
     if asks and _how_it_stands(words):
         return AlertsAsk("list")
     verb, rest, sure = _verb(words, typed)
-    sure = sure and (not guessed or verb == "list")
+    sure = sure and (not (guessed or asks or only) or verb == "list")
     if verb == "mute":
         return AlertsAsk(verb, _target(rest), _until(" ".join(rest).casefold(), now), sure)
-    return AlertsAsk(verb, _target(rest), sure=sure)
+    return AlertsAsk(verb, _target(rest), sure=sure, only=only)
+
+
+def _without_polite(typed: list[str]) -> list[str]:
+    while len(typed) > 1 and typed[0].casefold().strip(",'’") in POLITE:
+        typed = typed[1:]
+    return typed
 
 
 def _how_it_stands(words: list[str]) -> bool:

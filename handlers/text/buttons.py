@@ -348,7 +348,10 @@ class Settled(Carried):
 
 @dataclass(frozen=True)
 class AlertsDo(Carried):
-    """A change of a channel's alerts that is offered: a word of `alerts.words`, a campaign (0: all), and a moment."""
+    """A change of a channel's alerts that is offered: a word of `alerts.words`, a campaign (0: all), and a moment.
+
+    Of "mute_for" the latter is a number of seconds: what is offered as an hour is one whenever that is pressed.
+    """
 
     VERSION = 2
 
@@ -359,14 +362,15 @@ class AlertsDo(Carried):
 
 @dataclass(frozen=True)
 class AlertsUndo(Carried):
-    """What takes back a change of a channel's alerts: which it was, when, and how it was before."""
+    """What takes back a change of a channel's alerts: which it was, when, how it was before, and the end of a mute."""
 
-    VERSION = 2
+    VERSION = 3
     LONGEST = codec.BUTTON
 
     verb: str
     at: int
     before: str
+    until: int | None = None
 
 
 @dataclass(frozen=True)

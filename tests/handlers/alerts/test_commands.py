@@ -326,5 +326,5 @@ async def test_a_campaign_that_is_called_like_a_kind_of_news_is_that_campaign(of
 async def test_settings_of_what_was_on_are_said_to_be_changed(office: Office) -> None:
     await saved(office)
     assert "switched mail alerts on for all campaigns" in office.slack.last.text
-    await saved(office)
+    await saved(office, digest=7)
     assert "changed mail alerts for all campaigns" in office.slack.last.text

@@ -1,5 +1,6 @@
 """When a channel reads its digest, what stands in it and what is left out, and alarms at the exact percent."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -11,13 +12,18 @@ from hypothesis import example, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
-from handlers.alerts import digest_view, digests
+from handlers.alerts import actions as alert_actions
+from handlers.alerts import commands, digest_view, digests
 from handlers.alerts.digests import AccountState, alarms, is_due, morning_of, quiet_hours
 from handlers.alerts.state import State
+from handlers.charts.values import Pie
 from handlers.context.services import Services
 from handlers.errors import ChannelClosed, NotInChannel, SlackDown, Trouble
 from handlers.forecast import queries as forecast_queries
 from handlers.ingest import counting
+from handlers.text.buttons import AlertsDo
+from handlers.text.codec import write
+from handlers.text.mixes import rows_of
 from storage import channel_settings, outbox, workspaces
 from storage.records import (
     NO_CAMPAIGN,
@@ -343,6 +349,125 @@ async def test_nothing_is_told_of_what_was_there_before_and_then_each_day_what_i
     assert kept(office).digested_on == office.clock.now().date()
 
 
+def posts(office: Office) -> list[str]:
+    return [one.text.replace("*", "") for one in office.slack.of("post")]
+
+
+async def typed(office: Office, *texts: str) -> None:
+    for text in texts:
+        await commands.mail_alerts(office.services, office.request(text))
+
+
+async def test_off_and_on_between_two_digests_loses_neither_what_came_before_nor_between(office: Office) -> None:
+    await office.campaign(*[Status.IN_TRANSIT] * 9)
+    await subscribed(office)
+    await look(office)
+    await office.campaign(*[Status.DELIVERED] * 2, *[Status.IN_TRANSIT] * 7)
+    await typed(office, "off")
+    office.clock.pass_time(hours=15)
+    await office.campaign(*[Status.DELIVERED] * 3, *[Status.IN_TRANSIT] * 6)
+    await typed(office, "on")
+    office.clock.pass_time(hours=9)
+    await look(office)
+    assert "Since the last digest" in posts(office)[-1]
+    assert "3 delivered" in posts(office)[-1]
+
+
+async def test_on_after_some_days_tells_what_came_since_and_not_what_came_while_it_was_off(office: Office) -> None:
+    await office.campaign(*[Status.IN_TRANSIT] * 9)
+    await subscribed(office)
+    await look(office)
+    await typed(office, "off")
+    office.clock.pass_time(days=4)
+    await office.campaign(*[Status.DELIVERED] * 2, *[Status.IN_TRANSIT] * 7)
+    # Before the hour of that day's digest.
+    office.clock.pass_time(hours=-7)
+    await typed(office, "on")
+    await look(office)
+    office.clock.pass_time(hours=1)
+    await office.campaign(*[Status.DELIVERED] * 5, *[Status.IN_TRANSIT] * 4)
+    office.clock.pass_time(hours=3)
+    await look(office)
+    assert "Since alerts were turned on" in posts(office)[-1]
+    assert "3 delivered" in posts(office)[-1]
+    office.clock.pass_time(days=1)
+    await office.campaign(*[Status.DELIVERED] * 6, *[Status.IN_TRANSIT] * 3)
+    await look(office)
+    assert "Since the last digest" in posts(office)[-1]
+    assert "1 delivered" in posts(office)[-1]
+
+
+async def test_the_history_of_a_campaign_that_is_told_from_today_on_is_no_news(office: Office) -> None:
+    spring = await office.campaign(*[Status.DELIVERED] * 5, *[Status.IN_TRANSIT] * 5)
+    await office.campaign(*[Status.RETURNED] * 30, *[Status.DELIVERED] * 30, ref="223", name="Autumn")
+    await subscribed(office)
+    await typed(office, "off", "on Spring lapsed")
+    assert list(kept(office).notify_on) == [spring.id]
+    await look(office)
+    await typed(office, "on all")
+    office.clock.pass_time(minutes=1)
+    await look(office)
+    await office.campaign(*[Status.DELIVERED] * 6, *[Status.IN_TRANSIT] * 4)
+    await office.campaign(*[Status.RETURNED] * 30, *[Status.DELIVERED] * 32, ref="223", name="Autumn")
+    before = len(posts(office))
+    office.clock.pass_time(days=1)
+    await look(office)
+    (told,) = posts(office)[before:]
+    assert "3 delivered" in told
+    assert "came back" not in told, "nor is that Autumn's returns were above the limit before"
+
+
+async def test_what_is_told_no_longer_hides_nothing_that_moved(office: Office) -> None:
+    await office.campaign(*[Status.IN_TRANSIT] * 9)
+    await office.campaign(*[Status.DELIVERED] * 60, ref="223", name="Autumn")
+    await subscribed(office)
+    await look(office)
+    await typed(office, "only Spring lapsed")
+    await alert_actions.carry_out(office.services, office.request(), write(AlertsDo("only", CampaignId(1))))
+    office.clock.pass_time(minutes=1)
+    await look(office)
+    await office.campaign(*[Status.DELIVERED] * 2, *[Status.IN_TRANSIT] * 7)
+    office.clock.pass_time(days=1)
+    await look(office)
+    assert "2 delivered" in posts(office)[-1]
+
+
+async def test_a_muted_channel_hears_of_what_came_on_meanwhile_from_then_on(office: Office) -> None:
+    await office.campaign(*[Status.IN_TRANSIT] * 9)
+    await office.campaign(*[Status.DELIVERED] * 60, *[Status.IN_TRANSIT] * 4, ref="223", name="Autumn")
+    await subscribed(office)
+    await typed(office, "off", "on Spring lapsed")
+    await look(office)
+    await typed(office, "mute 23h", "on all")
+    await look(office)
+    await office.campaign(*[Status.DELIVERED] * 62, *[Status.IN_TRANSIT] * 2, ref="223", name="Autumn")
+    office.clock.pass_time(days=1)
+    await look(office)
+    assert "2 delivered" in posts(office)[-1]
+
+
+async def test_news_that_is_written_at_the_hour_of_a_digest_does_not_cost_the_channel_its_digest(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from handlers.alerts import holding
+
+    monkeypatch.setattr(holding, "BREATH", 0.0)
+    await office.campaign(*[Status.IN_TRANSIT] * 9)
+    await subscribed(office)
+    await look(office)
+    await office.campaign(*[Status.DELIVERED] * 2, *[Status.IN_TRANSIT] * 7)
+    office.clock.pass_time(days=1)
+    held = office.write(outbox.hold, office.workspace.id, OPS)
+    assert held is not None
+    await look(office)
+    assert posts(office) == []
+    assert digests.owes(kept(office), office.clock.now())
+    office.write(outbox.release, held)
+    await look(office)
+    assert "2 delivered" in posts(office)[-1]
+    assert not digests.owes(kept(office), office.clock.now())
+
+
 @pytest.mark.parametrize(("trouble", "later"), [(SlackDown(), True), (NotInChannel(), False), (ChannelClosed(), False)])
 async def test_what_slack_does_not_take_now_is_told_later_and_what_it_never_takes_is_not(
     office: Office, trouble: Trouble, later: bool
@@ -463,6 +588,28 @@ async def test_a_weekly_report_has_its_pie_and_the_curve_in_its_thread(office: O
     assert [one.thread for one in posts[1:]] == [report.ts]
     assert "Delivery of Spring lapsed" in posts[1].text
     assert kept(office).state == replace(State.read(kept(office).state), week="2026-11-02").written()
+
+
+def figures(text: str) -> list[tuple[str, str]]:
+    """Each number with its share, as they stand in a text."""
+    return re.findall(r"(\d[\d,]*) \(([<>]? ?\d+%)\)", text.replace("&lt;", "<").replace("&gt;", ">"))
+
+
+async def test_the_weekly_report_its_picture_and_what_is_read_of_the_picture_say_the_same(office: Office) -> None:
+    await office.campaign(*[Status.DELIVERED] * 61, *[Status.IN_TRANSIT] * 3, Status.RETURNED)
+    await office.campaign(*[Status.IN_TRANSIT] * 7, *[Status.CANCELLED] * 2, ref="223", name="Autumn")
+    await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("America/Chicago", 8, None, None))
+    await look(office)
+    report = office.slack.of("post")[0]
+    (pie,) = [one for one in office.drawn if isinstance(one, Pie)]
+    (image,) = [one for one in report.shown.blocks if one["type"] == "image"]
+    drawn = [(f"{row.number:,}", row.share) for row in rows_of(pie.mix)]
+    assert figures(image["alt_text"]) == drawn
+    assert figures(report.text) == drawn
+    assert figures(str(report.shown.blocks[3:])) == drawn
+    headline = report.shown.blocks[1]["text"]["text"].strip("*.")
+    assert headline in report.text
+    assert pie.title == report.shown.blocks[0]["text"]["text"]
 
 
 async def test_a_weekly_report_leaves_out_what_is_over(office: Office) -> None:

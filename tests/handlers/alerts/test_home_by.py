@@ -89,9 +89,17 @@ async def test_the_settings_end_a_day_and_move_the_chance_for_the_rest_and_the_n
     form = await shown(office)
     assert "initial_option" in next(b for b in form["blocks"] if b.get("block_id") == "below")["element"]
     await save(office, filled(form, below=70))
-    assert len(office.slack.of("post")) == posted + 1, "that the settings were saved; of the days nothing changed"
+    assert len(office.slack.of("post")) == posted, "nothing changed"
     assert len(days(office)) == 2
     assert office.log()[-1][0] != "rules"
+
+
+async def test_a_day_that_two_take_away_is_one_decision(office: Office) -> None:
+    spring, _ = await two(office)
+    for _ in range(2):
+        await actions.carry_out(office.services, office.request(), write(AlertsDo("no_day", spring)))
+    assert [name for name, _, _ in days(office)] == ["Autumn"]
+    assert [subject for act, subject, detail in office.log() if "no day" in detail] == ["Spring lapsed"]
 
 
 async def apart(office: Office) -> tuple[CampaignId, CampaignId]:

@@ -189,8 +189,8 @@ async def test_of_several_that_were_on_the_form_says_how_all_come_back(office: O
     chose(office, *await spring_and_fall(office))
     await say(office, "off")
     said, shown = await form_of(office)
-    assert shown == "Spring lapsed"
-    assert "It had alerts for *Spring lapsed*, *Fall catalog*: `/mailalerts on` brings them all back" in said
+    assert shown == "As it was: Spring lapsed, Fall catalog"
+    assert "It had alerts for *Spring lapsed*, *Fall catalog*: once you save, all of these are on as they were" in said
     assert "This is what it had" not in said
 
 

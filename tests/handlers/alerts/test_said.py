@@ -104,6 +104,8 @@ def test_a_morning_without_news_is_none(facts: dict[str, Any], is_news: bool) ->
 def test_a_week_lists_its_campaigns_up_to_ten() -> None:
     shown = [CampaignLine(campaign(n), Mix({D: 1})) for n in range(1, 14)]
     message = digest_view.week(shown, Mix({D: 12, B: 1}), Money(Decimal(9)), TODAY)
+    assert "and 3 more, which `/mailstatus` lists" in said(message)
+    assert "more" not in said(digest_view.week(shown[:10], Mix({D: 12, B: 1}), Money(Decimal(9)), TODAY))
     assert lines(message)[:2] == ["Your week in mail", "*92% delivered, 1 came back.*"]
     assert "what this channel follows, and moves now or was ordered in the last 30 days · $9.00 spent on it" in said(
         message
@@ -228,7 +230,7 @@ def test_what_a_channel_chose_is_what_its_form_shows() -> None:
     assert "Use my time zone (UTC)" in str(field_of(view, "zone"))
     assert field_of(form([subscription(8)]), "zone") is None
     gone = form([subscription(99)])
-    assert field_of(gone, "campaign")["initial_option"]["text"]["text"] == "All campaigns"
+    assert field_of(gone, "campaign")["initial_option"]["text"]["text"] == "Drop 99", "not all, which it never chose"
 
 
 def test_several_that_are_on_stand_there_as_boxes() -> None:
@@ -325,11 +327,10 @@ def test_what_may_be_meant_is_offered_alone_where_it_is_known() -> None:
     assert [verb for verb, _ in verbs(offer_view.anything("x", "unmute"))] == ["unmute"]
     assert len(verbs(offer_view.anything("x", "mute"))) == 4
     assert [verb for verb, _ in verbs(offer_view.covered("Spring", CampaignId(7)))] == ["card", "off"]
-    three = offer_view.mutes(NOW, NOW + timedelta(days=1), NOW + timedelta(days=7))
-    ends = [read(AlertsDo, value).until for _, value in pressable(three.blocks)]
-    assert ends == [
-        int((NOW + span).timestamp()) for span in (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
-    ]
+    three = offer_view.mutes(NOW + timedelta(days=1), NOW + timedelta(days=7))
+    ends = [read(AlertsDo, value) for _, value in pressable(three.blocks)]
+    mornings = [AlertsDo("mute", until=int((NOW + timedelta(days=days)).timestamp())) for days in (1, 7)]
+    assert ends == [AlertsDo("mute_for", until=3600), *mornings], "an hour is one whenever that is pressed"
     said_ = [block["accessory"]["text"]["text"] for block in offer_view.anything("x").blocks if "accessory" in block]
     assert said_ == ["Turn on", "Unmute", "Show", "Turn off"]
 
@@ -346,8 +347,15 @@ def test_what_can_be_taken_back_has_a_button_for_it() -> None:
     assert pressable(offer_view.switched_off("U1", ["A"], too_long).blocks) == []
     assert "unmuted mail alerts" in said(offer_view.muted("U1", None, None))
     assert f"muted mail alerts here until {formatting.stamp(NOW)}." in said(offer_view.muted("U1", NOW, None))
-    for verb, words in (("off", "on again: as they were"), ("mute", "took the mute back"), ("unmute", "muted again")):
+    for verb, words in (
+        ("off", "alerts on again."),
+        ("mute", "took the mute back"),
+        ("unmute", "muted mail alerts again"),
+    ):
         assert words in said(offer_view.undone("U1", verb))
+    named = said(offer_view.undone("U1", "off", ["A&B", "all campaigns"], NOW))
+    assert "on again for *A&amp;B*, all campaigns, as they were. This channel is muted until" in named
+    assert "and 2 more, as" in said(offer_view.undone("U1", "off", [f"Drop {n}" for n in range(12)]))
 
 
 def test_what_was_on_is_packed_and_unpacked() -> None:
