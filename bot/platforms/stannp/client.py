@@ -42,8 +42,10 @@ READ_TRIES: Final = 3
 PAGE: Final = 500
 #: Stop asking when this few requests are left in the minute, and wait for the next (a production client's rule).
 SPARE: Final = 10
-#: What one answer may hold, unpacked: 140,000 pieces of a campaign, or a page of 500 some sixty times over.
+#: What one answer may hold, unpacked: a page of 500 some sixty times over.
 MOST_BYTES: Final = 16_000_000
+#: And a campaign's report, which has no pages: 300,000 pieces of some two hundred bytes.
+MOST_BYTES_PLACED: Final = 64_000_000
 #: What one reading of a list may take: a million pieces, and no more than this of bytes and time.
 MOST_PAGES: Final = 2000
 MOST_BYTES_READ: Final = 512_000_000
@@ -206,7 +208,8 @@ class Stannp:
         return self._understood(wire.campaign, answer.data)
 
     async def campaign_pieces(self, ref: str, known: Known | None = None) -> AsyncIterator[Batch]:
-        answer = await self._ask("GET", f"reporting/campaignSingles/{ref}", missing=NotOffered)
+        path = f"reporting/campaignSingles/{ref}"
+        answer = await self._ask("GET", path, missing=NotOffered, most=MOST_BYTES_PLACED)
         rows = await asyncio.to_thread(wire.report_rows, answer.data, ref)
         for some in wire.sliced(rows):
             yield await self._read_rows(some, known, ref)
@@ -349,8 +352,9 @@ class Stannp:
         query: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
         missing: type[Refusal],
+        most: int = MOST_BYTES,
     ) -> Answer:
-        """One request; its answer understood, or its failure named."""
+        """One request; its answer, of so many bytes at most, understood, or its failure named."""
         await self._keep_within_limit()
         headers = {"Authorization": aiohttp.encode_basic_auth(self.api_key, "")}
         async with (
@@ -363,7 +367,7 @@ class Stannp:
             ) as response,
         ):  # fmt: skip
             self._note_limit(response.headers)
-            raw = await _within(response.content)
+            raw = await _within(response.content, most)
             heard = response.status, response.headers, raw, missing
             return _understand(*heard) if len(raw) < SMALL else await asyncio.to_thread(_understand, *heard)
 
@@ -404,13 +408,13 @@ def _collections(kind: str) -> tuple[str, ...]:
     return ("postcards",) if "postcard" in kind else ("postcards", "letters")
 
 
-async def _within(content: aiohttp.StreamReader) -> bytes:
-    """The whole body, unpacked as it comes; raises ReadCut when it is too much."""
+async def _within(content: aiohttp.StreamReader, most: int) -> bytes:
+    """The whole body, unpacked as it comes; raises ReadCut when it is more."""
     raw = bytearray()
     async for chunk in content.iter_chunked(SMALL):
         raw += chunk
-        if len(raw) > MOST_BYTES:
-            raise ReadCut(f"Stannp's answer holds more than {MOST_BYTES // 10**6} MB. It was not read to its end.")
+        if len(raw) > most:
+            raise ReadCut(f"Stannp's answer holds more than {most // 10**6} MB. It was not read to its end.")
     return bytes(raw)
 
 
