@@ -27,6 +27,7 @@ class Call(StrEnum):
     REPORT = "report"
     NEWER = "newer report"
     SINGLES = "campaign report"
+    SOME = "some campaign reports"
     BALANCE = "balance"
     TIMELINES = "timelines"
 
@@ -36,6 +37,7 @@ NAMES: Final = {
     Call.REPORT: "the report of pieces",
     Call.NEWER: "the newer report of pieces (I use the older one)",
     Call.SINGLES: "the pieces of each campaign",
+    Call.SOME: "the pieces of some campaigns",
     Call.BALANCE: "the balance",
     Call.TIMELINES: "the scans of single pieces",
 }
@@ -47,13 +49,16 @@ class Gaps:
 
     known: dict[str, Gap] = field(default_factory=dict)
 
-    def note(self, call: Call, trouble: Trouble, now: datetime) -> None:
-        """This call failed. Raises the failure when the key itself is refused: then no other call is answered."""
+    def note(self, call: Call, trouble: Trouble, now: datetime, of: str = "") -> None:
+        """This call failed; `of`: for what alone, if not for all.
+
+        Raises the failure when the key itself is refused: then no other call is answered.
+        """
         require_key(trouble)
         wait = timedelta(0) if isinstance(trouble, Outage) else REFUSED
         wait = NOT_OFFERED if isinstance(trouble, NotOffered) else wait
         since = self.known[call].since if call in self.known else now
-        self.known[call] = Gap(_why(trouble), since, now + wait, passing=isinstance(trouble, Outage))
+        self.known[call] = Gap(f"{of} {_why(trouble)}".strip(), since, now + wait, passing=isinstance(trouble, Outage))
         log.warning("platform.gap", call=call.value, reason=type(trouble).__name__, code=trouble.code)
 
     def close(self, call: Call) -> None:

@@ -1,9 +1,9 @@
 """Reads the mail account: campaigns, pieces and timelines. Stopped anywhere, the next poll goes on."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Self
 
 import structlog
@@ -36,6 +36,8 @@ from storage.statuses import FINAL
 
 log = structlog.get_logger()
 
+#: So many campaigns whose pieces are not told of are named.
+NAMED: Final = 3
 #: How the platform fails when it fails.
 PLATFORM: Final = (Refusal, Outage)
 #: Campaigns that may lack their report, and pieces their timeline, before we take it that the account offers none.
@@ -188,7 +190,7 @@ async def _place_pieces(
     not known)."""
     if gaps.rests(Call.SINGLES, services.clock.now()):
         return workspace.platform_state.campaign_reports
-    answered, missed = 0, list[Trouble]()
+    answered, missed, untold = 0, list[Trouble](), dict[str, Trouble]()
     waiting = deque(await _unfinished(services, workspace, campaigns))
     tried = set[str]()
     while waiting:
@@ -199,6 +201,7 @@ async def _place_pieces(
             # One campaign that is gone or broken must not switch the report off for all.
             log.warning("poll.campaign_refused", campaign=campaign.facts.ref, reason=type(trouble).__name__)
             missed.append(trouble)
+            untold[campaign.facts.name] = trouble
             if not answered and len(missed) >= MISSES:
                 break
             if isinstance(trouble, Outage) and campaign.facts.ref not in tried:
@@ -207,12 +210,24 @@ async def _place_pieces(
                 waiting.append(campaign)
             continue
         answered += 1
+        untold.pop(campaign.facts.name, None)
     if missed and not answered:
         gaps.note(Call.SINGLES, missed[-1], services.clock.now())
         return False if isinstance(missed[-1], NotOffered) else workspace.platform_state.campaign_reports
     if answered:
         gaps.close(Call.SINGLES)
+        _note_untold(gaps, untold, services.clock.now())
     return True if answered else workspace.platform_state.campaign_reports
+
+
+def _note_untold(gaps: Gaps, untold: Mapping[str, Trouble], now: datetime) -> None:
+    """Whose pieces are told of by their campaign stand elsewhere; whose are not seem to be none. So it is said."""
+    if not untold:
+        gaps.close(Call.SOME)
+        return
+    names = sorted(untold)
+    named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    gaps.note(Call.SOME, next(iter(untold.values())), now, of=f"({named})")
 
 
 async def _place_campaign(services: Services, workspace: Workspace, ref: str) -> None:

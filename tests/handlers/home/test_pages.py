@@ -86,6 +86,12 @@ def test_only_who_may_change_settings_is_offered_them(admin: bool, account: bool
     assert ":warning:" not in str(plain)
 
 
+def test_words_of_the_platform_and_names_are_shown_as_they_are_and_call_nobody() -> None:
+    said = str(blocks(report(gaps="(Fish & <!channel>) refused", note="<!here>")))
+    assert "(Fish &amp; &lt;!channel&gt;) refused" in said
+    assert "<!" not in said.replace("<!date", "")
+
+
 def test_what_is_not_there_takes_no_block() -> None:
     full = blocks(report(settings_admin=True, webhook="w", gaps="g", note="n", runway="r", problems=["p", "q"]))
     assert len(full) == len(blocks(report())) + 7

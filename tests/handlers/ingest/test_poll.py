@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from handlers.context.gaps import NOT_OFFERED, REFUSED, Call
+from handlers.context.gaps import sentence as of_gaps
 from handlers.context.ports import Known
 from handlers.errors import (
     KeyRefused,
@@ -191,10 +192,21 @@ def several(office: Office, number: int) -> None:
 
 async def test_one_broken_campaign_does_not_switch_the_report_off(office: Office) -> None:
     several(office, 4)
-    office.mail.fail("campaign_pieces", PlatformRefused(), PlatformRefused())
-    assert await read(office) == {}
+    office.mail.fail("campaign_pieces", PlatformRefused("It holds <!channel> too much."), PlatformRefused())
+    assert set(await read(office)) == {Call.SOME}
     assert office.mail.calls.count("campaign_pieces") == 4
     assert office.workspace.platform_state.campaign_reports is True
+    # Its pieces would seem to be none, and nobody would know why.
+    said = of_gaps(office.workspace.gaps, "Stannp")
+    assert "the pieces of some campaigns: (Drop 2, Drop 3) It holds <!channel> too much. since" in said
+    # Whether it is told now is seen with the next reading.
+    assert await read(office) == {}
+
+
+async def test_of_many_broken_campaigns_some_are_named(office: Office) -> None:
+    several(office, 6)
+    office.mail.fail("campaign_pieces", None, *[PlatformRefused()] * 5)
+    assert "(Drop 0, Drop 1, Drop 2 and 2 more)" in (await read(office))[Call.SOME].why
 
 
 async def test_after_three_that_do_not_answer_the_report_is_taken_for_missing(office: Office) -> None:
