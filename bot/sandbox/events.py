@@ -22,6 +22,8 @@ LASTS, LATE = 20.0, 1.5
 OFTEN: Final = 1_000_000
 #: How often is looked whether the bot has told what it tells at its hour.
 TRIES: Final = 6
+#: After a Sunday, or two days without mail, there may be nothing to say: so many mornings are waited for a digest.
+MORNINGS: Final = 4
 #: How the digest and the report begin.
 MORNING, REPORT = "Since the last digest", "Your week in mail"
 MONDAY: Final = 0
@@ -99,9 +101,10 @@ class Events:
         if calendar.looked_on is None:
             await self._until(None, MORNING)
         before = len(calendar.slack.messages)
-        await self._until(None, MORNING)
-        if self._has_posted(before, MORNING):
-            return Told("The morning digest is in #mail-ops.")
+        for _ in range(MORNINGS):
+            await self._until(None, MORNING)
+            if self._has_posted(before, MORNING):
+                return Told("The morning digest is in #mail-ops.")
         return Told("It is 9:00 AM, and there is nothing to say.")
 
     async def _report(self) -> Told:

@@ -54,7 +54,7 @@ class Story:
     _number: int = 224
 
     def __post_init__(self) -> None:
-        self.world = World(self.platform, now=self.start - timedelta(days=PAST[0][0] + 5))
+        self.world = World(self.platform, now=self.start - timedelta(days=PAST[0][0] + 5), zone=ZONE)
         self.next_booking = self.start + timedelta(days=2)
         self._drops = itertools.cycle(DROPS)
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from bot.sandbox.stannp import MailCampaign, Mailpiece, StannpDouble
+from handlers.forecast import days as calendar
 
 FIRST: Final = [
     "Jane",
@@ -58,6 +60,9 @@ PLACES: Final = (
 
 #: Of so many pieces no final scan comes: a piece in forty.
 LOST: Final = 0.025
+#: Between which hours carriers load their mail, and between which they deliver it.
+LOADING, DELIVERING = (4, 8), (9, 17)
+DAY: Final = timedelta(days=1)
 
 
 @dataclass
@@ -78,6 +83,8 @@ class World:
     platform: StannpDouble
     seed: int = 7
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    #: By whose days carriers go out: not on Sundays and federal holidays, nor at night. None: at any moment.
+    zone: ZoneInfo | None = None
     steps: list[Step] = field(default_factory=list)
     _dice: random.Random = field(init=False)
     _next_id: int = 16818211
@@ -133,14 +140,28 @@ class World:
             self._later(at, piece, "in_transit", "Dallas, TX")
         at += hours(20, 70)
         if dice.random() < 0.75:  # noqa: PLR2004
-            self._later(at, piece, "local_delivery", f"{piece.city}, {piece.county}")
+            self._later(self._carried(at, LOADING), piece, "local_delivery", f"{piece.city}, {piece.county}")
         at += hours(6, 30)
         fate = dice.random()
         if fate < lost:
             return
-        self._later(at, piece, "returned" if fate < 0.06 else "delivered", f"{piece.city}, {piece.county}")  # noqa: PLR2004
+        ended = self._carried(at, DELIVERING)
+        self._later(ended, piece, "returned" if fate < 0.06 else "delivered", f"{piece.city}, {piece.county}")  # noqa: PLR2004
         if fate > 0.99:  # noqa: PLR2004
-            self._later(at + hours(30, 60), piece, "returned", f"{piece.city}, {piece.county}")
+            back = self._carried(ended + hours(30, 60), DELIVERING)
+            self._later(back, piece, "returned", f"{piece.city}, {piece.county}")
+
+    def _carried(self, at: datetime, hours: tuple[int, int]) -> datetime:
+        """When a carrier does that: between these hours of this day, or of the next on which mail is delivered."""
+        if self.zone is None:
+            return at
+        local = at.astimezone(self.zone)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        first, last = hours
+        begun = timedelta(hours=first) + (local - midnight) / DAY * timedelta(hours=last - first)
+        while not calendar.is_open(midnight.date()):
+            midnight += DAY
+        return (midnight + begun).astimezone(UTC)
 
     def _later(self, at: datetime, piece: Mailpiece, status: str, place: str) -> None:
         self.steps.append(Step(at, piece, status, place))

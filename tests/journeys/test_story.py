@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby, pairwise
 from typing import TypeVar
 
 import aiohttp
@@ -17,9 +19,12 @@ from bot.sandbox.stannp import StannpDouble
 from bot.sandbox.story import ZONE, Story, next_hour
 from handlers.alerts import digests
 from handlers.context.services import Services
+from handlers.forecast import days as calendar
+from handlers.forecast import model, words
+from handlers.forecast.queries import Account
 from handlers.ingest import poll
 from storage.queries import mail as queries
-from storage.records import WorkspaceId
+from storage.records import CampaignId, Transit, WorkspaceId
 from storage.statuses import Status
 from tests.house import UNHURRIED
 
@@ -92,6 +97,62 @@ def test_what_stannp_cancels_is_what_goes_next() -> None:
     assert chosen is not None
     assert chosen.name == "Welcome back"
     assert {one.status for one in story.platform.pieces_of(chosen.id)} == {"printing", "cancelled"}
+
+
+def test_mail_is_delivered_by_day_and_not_on_sundays_and_holidays() -> None:
+    story = begun()
+    for day in range(75):
+        story.go_on(NOW + timedelta(days=day))
+    at = dict[str, list[datetime]]()
+    for piece in story.platform.pieces.values():
+        moments = [when for when, _, _ in piece.scans]
+        assert moments == sorted(moments), piece
+        for when, word, _ in piece.scans:
+            at.setdefault(word, []).append(when.astimezone(ZONE))
+    assert min(len(at[word]) for word in ("local_delivery", "delivered", "returned")) > 20
+    for word in ("local_delivery", "delivered", "returned"):
+        assert [when for when in at[word] if not calendar.is_open(when.date())] == [], word
+    assert {when.hour for when in (*at["delivered"], *at["returned"])} <= set(range(9, 18))
+    assert {when.weekday() for when in at["delivered"]} == set(range(6)), "on all other days"
+
+
+def words_said(begin: datetime) -> list[list[tuple[date, str]]]:
+    """What is said of each campaign's pace, three times a day through three weeks of a story, while it is under way."""
+    story = Story(StannpDouble(), begin)
+    list(story.past())
+    said = dict[int, list[tuple[date, str]]]()
+    for hours in range(0, 21 * 24, 8):
+        now = begin + timedelta(hours=hours)
+        story.go_on(now)
+        account = Account(transits_of(story), now.astimezone(ZONE).date(), {0: 400})
+        for one in story.platform.campaigns.values():
+            told = account.of(CampaignId(one.id)) if one.status == "running" else None
+            if told and told.open:
+                said.setdefault(one.id, []).append((account.today, words.pace(model.progress(told))))
+    return list(said.values())
+
+
+def transits_of(story: Story) -> list[Transit]:
+    """What the bot counts of this mail."""
+    counts = Counter[tuple[int, str, date, Status | None, int]]()
+    for one in story.platform.pieces.values():
+        if one.dispatched is not None:
+            ended = Status[one.status.upper()] if one.status in ("delivered", "returned") else None
+            days = (one.scans[-1][0].date() - one.dispatched.date()).days if ended else 0
+            counts[one.campaign_id, f"{one.kind} {one.format}", one.dispatched.date(), ended, days] += 1
+    return [Transit(CampaignId(key), form, on, end, days, n) for (key, form, on, end, days), n in counts.items()]
+
+
+def test_a_word_of_how_a_campaign_stands_does_not_come_and_go() -> None:
+    series = words_said(NOW)
+    assert len(series) > 4
+    assert any(word for said in series for _, word in said)
+    for said in series:
+        for (day, before), (later, now) in pairwise(said):
+            # Today's mail alone makes up for being behind.
+            assert before == now or day != later or (before, now) == ("behind usual", ""), f"{day}: {before} {now}"
+        runs = [word for word, _ in groupby(said, key=lambda one: one[1]) if word]
+        assert len(runs) <= 1, runs
 
 
 def test_something_can_always_be_cancelled() -> None:
