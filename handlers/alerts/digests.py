@@ -356,9 +356,11 @@ def morning_of(
     heard, first = _heard(subscription, account), state.fresh or not state.counts
     mix = _mix_of(account, subscription.notify_on)
     counts = _counts(mix)
+    # By the channel's day: in the evening it may be another one than in UTC.
+    mail = account.mail if account.mail.today == today else replace(account.mail, today=today)
     due, silent = 0.0, dict[str, int]()
     for campaign in heard:
-        told = account.mail.of(campaign.id) if account.mixes[campaign.id].of(*UNDER_WAY) else None
+        told = mail.of(campaign.id) if account.mixes[campaign.id].of(*UNDER_WAY) else None
         # A few of each campaign never get a final scan: of those long over they would add up for ever.
         if told and told.is_recent:
             silent[str(campaign.id)] = told.silent

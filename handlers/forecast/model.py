@@ -48,10 +48,13 @@ MOST_POINTS: Final = 40
 TYPICAL: Final = 1000
 #: Chances below this are not told apart.
 LEAST: Final = 0.01
-#: So many campaigns of a format must be over before one is called ahead of the usual, or behind it; and by so much
-#: it must be off what is usual.
+#: So many campaigns of a format must be over before one is called ahead of the usual, or behind it; by so much it must
+#: be off what is usual, and by the end of so many delivery days one after the other.
 ENOUGH_FINISHED: Final = 3
 OFF: Final = 0.03
+AGREED: Final = 2
+#: Among so many days there are always as many on which mail is delivered.
+LOOKED_BACK: Final = 7
 #: How far apart (as a logarithm) mail must be for a change to be worth words.
 SLOWER: Final = 0.12
 
@@ -99,6 +102,24 @@ def outlook(past: Past, form: str, but: CampaignId | None = None) -> Outlook:
     """What the account's past says of mail of this form, without one campaign."""
     others = past.without(but)
     return Outlook(form, learning.expect(others, form), others)
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where a campaign was by the end of its so-manyth day, and between which shares four of five like it were."""
+
+    day: int
+    share: float
+    usual: float
+    low: float
+    high: float
+
+    @property
+    def side(self) -> int:
+        """1: ahead of what is usual, -1: behind; 0: within it, or off by too little to be worth words."""
+        if self.share > self.high and self.share - self.usual >= OFF:
+            return 1
+        return -1 if self.share < self.low and self.usual - self.share >= OFF else 0
 
 
 @dataclass(frozen=True)
@@ -201,8 +222,24 @@ class Forecast:
 
     @cached_property
     def due_today(self) -> float:
-        """How many more pieces are expected to land today."""
-        return float(self.draws.ways[:, 0].mean()) - self.landed
+        """How many more pieces are expected to land today: on a Sunday or a holiday none."""
+        if not self.open or not calendar.is_open(self.today):
+            return 0.0
+        came = sum(one.landed.get((self.today - one.handed_on).days, 0) for one in self.drops)
+        # What came today already is part of what was expected of it.
+        whole = (float(self.draws.ways[:, 0].mean()) - self.landed) * (1 + came / self.open)
+        return max(whole - came, 0.0)
+
+    def stand(self, day: date) -> Stand:
+        """Where it is by the end of this day, beside what is usual then."""
+        return Stand((day - self.first).days, self.seen_by(day), self.usual(day), *self.planned(day))
+
+    @cached_property
+    def lately(self) -> tuple[Stand, ...]:
+        """Where it was by the end of each of the last delivery days whose scans are known; fewer in its first days."""
+        day = self.today - timedelta(days=1 + self.outlook.past.unheard)
+        open_ones = [one for n in range(LOOKED_BACK) if calendar.is_open(one := day - timedelta(days=n))]
+        return tuple(self.stand(one) for one in open_ones[:AGREED] if one > self.first)
 
     @cached_property
     def is_late(self) -> bool:
@@ -270,8 +307,6 @@ class Progress:
     """What is said of a campaign's way: where it stands beside the usual, and when it is due."""
 
     day: int
-    share: float
-    usual: float
     due: tuple[Due, Due, Due]
     mailed: int
     landed: int
@@ -285,22 +320,21 @@ class Progress:
     slower: bool
     #: Of these, how many of its format are over: only they tell what is usual on each day.
     finished: int
-    #: Between which shares four of five campaigns like it were by the end of yesterday, and where it was itself.
-    band: tuple[float, float]
-    before: float
+    #: Where it was by the end of the last delivery days, the latest first; and where it is now, beside today's end.
+    lately: tuple[Stand, ...]
+    now: Stand
 
     @property
     def beside(self) -> int:
-        """1: ahead of what is usual, -1: behind; 0: within it, or too few like it are over to tell.
+        """1: ahead of what is usual, -1: behind; 0: within it, or too little is known to tell.
 
-        Yesterday is the last day that is over: what came today puts nobody ahead, and may have ended being behind.
+        Days that are over decide, and several that agree: a word that comes and goes by the hour says nothing. Today's
+        mail ends being behind once it has made up for the whole day: tomorrow says so, too.
         """
-        if self.finished < ENOUGH_FINISHED or self.day < 1 or not self.open:
+        sides = {one.side for one in self.lately}
+        if self.finished < ENOUGH_FINISHED or not self.open or len(self.lately) < AGREED or len(sides) > 1:
             return 0
-        low, high = self.band
-        if self.before > high and self.share - self.usual >= OFF:
-            return 1
-        return -1 if self.share < low and self.usual - self.share >= OFF else 0
+        return 0 if self.now.share >= self.now.low and sides == {-1} else sides.pop()
 
     @property
     def is_known(self) -> bool:
@@ -310,13 +344,13 @@ class Progress:
 
 def progress(told: Forecast) -> Progress:
     """Where a campaign stands."""
-    yesterday, prospect = told.today - timedelta(days=1), told.outlook.prospect
+    prospect = told.outlook.prospect
     changed = prospect.since if abs(prospect.slower) > SLOWER else None
     return Progress(
-        (told.today - told.first).days, told.seen_by(told.today), told.usual(yesterday), told.dates,
+        (told.today - told.first).days, told.dates,
         told.mailed, told.landed, told.open, told.is_late,
         told.outlook.form, prospect.own, prospect.others, changed, prospect.slower > 0,
-        told.outlook.finished, told.planned(yesterday), told.seen_by(yesterday),
+        told.outlook.finished, told.lately, told.stand(told.today),
     )  # fmt: skip
 
 

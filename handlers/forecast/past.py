@@ -119,6 +119,11 @@ class Past:
     #: Of campaigns that are over: the share delivered, and of how many pieces.
     tops: Mapping[CampaignId, tuple[float, int]] = field(default_factory=dict)
 
+    @property
+    def unheard(self) -> int:
+        """Of how many of the last days scans are still to be heard of: of older ones nearly all are known."""
+        return next((n for n, part in enumerate(self.known) if part >= 0.95), len(self.known))  # noqa: PLR2004 - nearly all
+
     def without(self, campaign_id: CampaignId | None) -> "Past":
         """The same without one campaign: its own way does not foretell itself."""
         kept = tuple(one for one in self.ways if one.campaign_id != campaign_id)
@@ -156,7 +161,7 @@ def learn(transits: Sequence[Transit], today: date, known: tuple[float, ...] = P
     transits = _latest(transits)
     if not transits:
         return Past((), known)
-    until_known = next((n for n, part in enumerate(known) if part >= 0.95), len(known))  # noqa: PLR2004 - nearly all
+    until_known = Past((), known).unheard
     keys = {key: n for n, key in enumerate(sorted({(one.campaign_id, one.handed_on) for one in transits}))}
     rows = np.array(
         [

@@ -10,6 +10,8 @@ from handlers.text.messages import escape
 
 USPS_WINDOW: Final = "USPS's 4–7 days for Marketing Mail"
 NAMES: Final = ("half", "most", "nearly all")
+#: What "nearly all" is: some of each mailing come back, and some are never scanned.
+NEARLY_ALL: Final = "19 of 20 of the pieces that are delivered at all"
 #: Days by which a date may be off before that is worth words.
 WIDE: Final = 2
 
@@ -44,8 +46,8 @@ def stands(progress: Progress) -> str:
     """Where it is beside the usual band; "" within it, where too little is known, and when that is said otherwise."""
     if progress.late or not progress.beside:
         return ""
-    way = "ahead" if progress.beside > 0 else "behind"
-    return f"On day {progress.day} you're usually at {_between(*progress.band)}. You're {way}."
+    way, latest = "ahead" if progress.beside > 0 else "behind", progress.lately[0]
+    return f"On day {latest.day} you're usually at {_between(latest.low, latest.high)}. You're {way}."
 
 
 def pace(progress: Progress) -> str:

@@ -44,6 +44,7 @@ from tests.handlers.conftest import ANA, OPS, Office
 
 #: A Monday.
 NOW = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
+DAY = NOW.date()
 EVERYTHING = {NO_CAMPAIGN: frozenset({NotifyOn.RETURNED})}
 FIRST, SECOND = CampaignId(1), CampaignId(2)
 DIGEST = ChannelSettings("UTC", 9, None, 5)
@@ -544,14 +545,24 @@ def test_what_is_late_is_told_again_only_when_it_has_grown() -> None:
             known = account(*(mailed(0, 100) for _ in late))
             mixes = {key: Mix({Status.IN_TRANSIT: 100}) for key in known.mixes}
             mail = {CampaignId(n): Said(silent) for n, silent in enumerate(late, 1)}
-            seen = replace(known, mixes=mixes, mail=SimpleNamespace(of=mail.__getitem__))  # type: ignore[arg-type]
-            morning, state = morning_of(channel(), seen, state, date(2026, 11, 2))
+            seen = replace(known, mixes=mixes, mail=SimpleNamespace(of=mail.__getitem__, today=DAY))  # type: ignore[arg-type]
+            morning, state = morning_of(channel(), seen, state, DAY)
             told.append(morning.silent)
         return told
 
     assert mornings(State(), (5,), (3,), (4,), (5,), (6,)) == [5, 0, 0, 0, 6]
     assert mornings(State(), (5, 0), (0, 2), (0, 2), (0, 3)) == [5, 2, 0, 3]
     assert mornings(State(silent=4), (4,), (5,)) == [0, 5], "kept by the version before"
+
+
+@pytest.mark.parametrize(("day", "some"), [(date(2026, 11, 7), True), (date(2026, 11, 8), False)])
+def test_what_should_arrive_is_of_the_channels_own_day(day: date, *, some: bool) -> None:
+    """A Saturday evening is Sunday in UTC already; and on a Sunday no mail is delivered."""
+    handed = date(2026, 11, 4)
+    rows = [Transit(CampaignId(1), "letter A4", handed, None, 0, 500)]
+    state = replace(account(Mix({Status.IN_TRANSIT: 500})), mail=forecast_queries.Account(rows, date(2026, 11, 8)))
+    told, _ = morning_of(channel(), state, State(counts={"x": 1}), day)
+    assert (told.due > 0) is some
 
 
 @dataclass(frozen=True)

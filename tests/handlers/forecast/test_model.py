@@ -317,6 +317,35 @@ def test_the_last_day_to_mail_is_early_enough_and_no_earlier() -> None:
     assert model.mail_by(expected, home_by, date(2026, 12, 10), 0.8) is None
 
 
+def test_what_should_arrive_today_is_none_on_a_sunday_or_a_holiday() -> None:
+    """Also where scans come late: what is heard of on such a day had arrived before."""
+    heard = past.heard_by({0: 200, 1: 300, 2: 300, 3: 200})
+    learned = past.learn(history(8), MONDAY, heard)
+    for day, some in (
+        (date(2026, 11, 25), True), (date(2026, 11, 26), False), (date(2026, 11, 28), True), (date(2026, 11, 29), False),
+    ):  # fmt: skip
+        told = model.forecast(a_campaign(99, date(2026, 11, 20), today=day), model.outlook(learned, LETTER), day, 99)
+        assert told
+        assert (told.due_today > 5) is some, day
+        assert some or told.due_today == 0, day
+
+
+def test_what_came_today_already_is_no_longer_due_today() -> None:
+    mine = a_campaign(99, MONDAY - timedelta(days=7))
+    due = told_of(mine, history(8)).due_today
+    assert due > 50
+    open_ = next(one.pieces for one in mine if one.ended is None)
+
+    def after(came: int) -> float:
+        rows = [*mine[:-1], Transit(CampaignId(99), LETTER, MONDAY - timedelta(days=7), Status.DELIVERED, 7, came)]
+        rows.append(Transit(CampaignId(99), LETTER, MONDAY - timedelta(days=7), None, 0, open_ - came))
+        return told_of(rows, history(8)).due_today
+
+    assert after(20) == pytest.approx(due - 20, rel=0.2)
+    assert after(int(due) + 20) == pytest.approx(0, abs=due / 4)
+    assert told_of([Transit(CampaignId(99), LETTER, MONDAY, Status.DELIVERED, 0, 9)], history(8)).due_today == 0
+
+
 def test_a_forecast_costs_a_few_milliseconds_at_twenty_campaigns() -> None:
     known, mine = history(20), a_campaign(99, MONDAY - timedelta(days=6))
     took = []

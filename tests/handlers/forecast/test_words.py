@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from handlers.forecast import model, words
-from handlers.forecast.model import Due, Forecast, Progress
+from handlers.forecast import model, past, words
+from handlers.forecast.model import Due, Forecast, Progress, Stand
 from storage.records import CampaignId, Transit
 from storage.statuses import Status
 from tests.handlers.forecast.test_model import LETTER, MONDAY, a_campaign, history, told_of
@@ -20,12 +20,13 @@ THERE = Due(None, DAY, DAY)
 
 def a_progress(
     due: tuple[Due, Due, Due] = (SURE, SURE, SURE), *, own: int = 7, others: int = 0, open_: int = 200,
-    since: date | None = None, share: float = 0.6, late: bool = False, landed: int = 300, finished: int = 3,
-    day: int = 5,
+    since: date | None = None, shares: tuple[float, ...] = (0.6, 0.6), share: float = 0.6, late: bool = False,
+    landed: int = 300, finished: int = 3, day: int = 5,
 ) -> Progress:  # fmt: skip
-    return Progress(
-        day, share, 0.6, due, 500, landed, open_, late, LETTER, own, others, since, True, finished, (0.52, 0.66), share
-    )
+    """`shares`: delivered by the end of the last days, the latest first, and `share` by now; 52 to 66% are usual."""
+    lately = tuple(Stand(day - 1 - n, one, 0.6, 0.52, 0.66) for n, one in enumerate(shares))
+    now = Stand(day, share, 0.7, 0.62, 0.76)
+    return Progress(day, due, 500, landed, open_, late, LETTER, own, others, since, True, finished, lately, now)
 
 
 def test_dates_name_their_spread_where_it_is_wide() -> None:
@@ -53,31 +54,44 @@ def test_why_names_campaigns_and_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "facts", "way"),
+    ("shares", "facts", "way"),
     [
-        (0.7, {}, "ahead"), (0.5, {}, "behind"),
-        (0.66, {}, ""), (0.52, {}, ""), (0.55, {}, ""), (0.64, {}, ""),
-        (0.7, {"finished": 2}, ""), (0.5, {"finished": 0, "own": 0, "others": 9}, ""), (0.7, {"open_": 0}, ""),
-        (0.7, {"day": 0}, ""),
+        ((0.7, 0.7), {}, "ahead"), ((0.5, 0.5), {}, "behind"),
+        ((0.66, 0.66), {}, ""), ((0.52, 0.52), {}, ""), ((0.55, 0.64), {}, ""),
+        ((0.7, 0.7), {"finished": 2}, ""), ((0.5, 0.5), {"finished": 0, "own": 0, "others": 9}, ""),
+        ((0.7, 0.7), {"open_": 0}, ""), ((0.7,), {"day": 2}, ""), ((), {"day": 0}, ""),
     ],
 )  # fmt: skip
 def test_ahead_and_behind_are_said_outside_the_usual_band_and_of_enough_campaigns_that_are_over(
-    share: float, facts: dict[str, Any], way: str
+    shares: tuple[float, ...], facts: dict[str, Any], way: str
 ) -> None:
-    progress = a_progress(share=share, **facts)
+    progress = a_progress(shares=shares, **facts)
     assert words.pace(progress) == (f"{way} of usual" if way == "ahead" else way and f"{way} usual")
-    assert words.stands(progress) == (f"On day 5 you're usually at 52–66%. You're {way}." if way else "")
+    assert words.stands(progress) == (f"On day 4 you're usually at 52–66%. You're {way}." if way else "")
 
 
-def test_what_came_today_puts_nobody_ahead_and_may_have_ended_being_behind() -> None:
-    assert words.pace(replace(a_progress(share=0.7), before=0.6)) == ""
-    assert words.pace(replace(a_progress(share=0.55), before=0.5)) == ""
-    narrow = replace(a_progress(share=0.62), band=(0.6, 0.61))
-    assert words.pace(narrow) == "", "a point or two is worth no words"
+@pytest.mark.parametrize("shares", [(0.7, 0.6), (0.6, 0.7), (0.5, 0.6), (0.6, 0.5), (0.7, 0.5), (0.5, 0.7)])
+def test_one_day_makes_nobody_ahead_or_behind(shares: tuple[float, ...]) -> None:
+    assert words.pace(a_progress(shares=shares)) == ""
+
+
+def test_todays_mail_puts_nobody_ahead_and_ends_being_behind_only_when_it_makes_up_for_the_whole_day() -> None:
+    assert words.pace(a_progress(share=0.9)) == ""
+    behind = a_progress(shares=(0.5, 0.5), share=0.55)
+    assert words.pace(behind) == "behind usual", "yesterday's band is reached, and tomorrow it would be behind again"
+    assert words.pace(replace(behind, now=replace(behind.now, share=0.62))) == ""
+    ahead = a_progress(shares=(0.7, 0.7), share=0.75)
+    assert words.pace(ahead) == "ahead of usual", "before today is over nobody falls back"
+
+
+def test_a_point_or_two_off_is_worth_no_words() -> None:
+    narrow = Stand(4, 0.62, 0.6, 0.59, 0.61)
+    assert narrow.side == 0
+    assert [replace(narrow, share=share).side for share in (0.625, 0.63, 0.58, 0.57)] == [0, 1, 0, -1]
 
 
 def test_what_is_late_is_called_so_once() -> None:
-    late = a_progress(share=0.1, late=True)
+    late = a_progress(shares=(0.1, 0.1), share=0.1, late=True)
     assert (words.stands(late), words.pace(late)) == ("", "unusually late")
 
 
@@ -162,10 +176,25 @@ def test_a_day_or_less_off_is_not_worth_words() -> None:
     assert words.dates(a_progress((THERE, THERE, two)), DAY) == "nearly all by Nov 14 (give or take 2 days)"
 
 
-def test_before_its_first_day_is_over_a_campaign_is_neither_ahead_nor_behind() -> None:
-    for day, is_said in ((0, False), (1, True)):
-        progress = replace(a_progress(share=0.9), day=day)
-        assert (bool(words.stands(progress)), bool(words.pace(progress))) == (is_said, is_said)
+def days_of(told: Forecast) -> list[int]:
+    return [one.day for one in told.lately]
+
+
+def test_delivery_days_that_are_over_and_heard_of_say_where_a_campaign_stands() -> None:
+    """Handed over on a Thursday: no Sunday counts, nor the day itself, nor one whose scans are still to come."""
+    thursday, prompt = MONDAY - timedelta(days=4), past.heard_by({0: 1000})
+    mine = [Transit(CampaignId(99), LETTER, thursday, None, 0, 100)]
+
+    def told(age: int, known: tuple[float, ...] = prompt) -> Forecast:
+        today = thursday + timedelta(days=age)
+        found = model.forecast(mine, model.outlook(past.Past((), known), LETTER), today, 99)
+        assert found
+        return found
+
+    assert [days_of(told(age)) for age in range(7)] == [[], [], [1], [2, 1], [2, 1], [4, 2], [5, 4]]
+    assert words.pace(model.progress(told(1))) == ""
+    late = past.heard_by({0: 400, 1: 300, 2: 300})
+    assert [days_of(told(age, late)) for age in (3, 4, 5, 6, 7)] == [[], [1], [2, 1], [2, 1], [4, 2]]
 
 
 def test_from_how_many_campaigns_it_is_known() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handlers.forecast import model, past
-from handlers.forecast.model import Due, Progress
+from handlers.forecast.model import Due, Progress, Stand
 from handlers.status import choice_view, compare_view
 from handlers.status import view as status_view
 from handlers.status.chance import Difference
@@ -40,7 +40,8 @@ R, H, T, D, B, X = (
     Status.RECEIVED, Status.HANDED_OVER, Status.IN_TRANSIT, Status.DELIVERED, Status.RETURNED, Status.CANCELLED,
 )  # fmt: skip
 DUE = Due(TODAY, TODAY, TODAY)
-ABOUT = Progress(6, 0.8, 0.71, (DUE, DUE, DUE), 10, 8, 2, False, "letter A4", 5, 0, None, False, 5, (0.66, 0.75), 0.8)
+AHEAD, WITHIN = Stand(5, 0.8, 0.71, 0.66, 0.75), Stand(5, 0.71, 0.71, 0.66, 0.75)
+ABOUT = Progress(6, (DUE, DUE, DUE), 10, 8, 2, False, "letter A4", 5, 0, None, False, 5, (AHEAD, AHEAD), AHEAD)
 
 
 def a_standing(mix: Mix | None = None, **facts: Any) -> Standing:
@@ -120,7 +121,7 @@ def test_its_pace_is_said_of_all_of_it_and_never_of_a_range() -> None:
     assert lines(whole)[1] == "*80% delivered, ahead of usual.*"
     part = status_view.campaign_answer(stored(), a_standing(mix, span=this_month(TODAY)), None, ABOUT)
     assert lines(part)[1] == "*80% delivered.*"
-    usual = status_view.campaign_answer(stored(), a_standing(mix), None, replace(ABOUT, share=0.71))
+    usual = status_view.campaign_answer(stored(), a_standing(mix), None, replace(ABOUT, lately=(WITHIN, WITHIN)))
     assert lines(usual)[1] == "*80% delivered.*"
 
 
@@ -173,7 +174,7 @@ def test_when_it_lands_is_said_from_its_hand_over_on() -> None:
     assert landing(Mix({T: 10}), delivered_first=NOW, **handed).endswith("0 of 10 mailed are delivered.")
     known = landing(mix, ABOUT, **handed)
     assert known.startswith("*Expected* Nearly all by Nov 2, from your last 5 letter A4")
-    assert known.endswith(f"{actual} On day 6 you're usually at 66–75%. You're ahead.")
+    assert known.endswith(f"{actual} On day 5 you're usually at 66–75%. You're ahead.")
     unknown = replace(ABOUT, own=0, finished=0, landed=9)
     assert landing(mix, unknown, **handed) == f"{window}\n{actual}"
     late = landing(mix, replace(ABOUT, late=True), **handed)

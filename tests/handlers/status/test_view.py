@@ -5,7 +5,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.forecast.model import Due, Progress
+from handlers.forecast.model import Due, Progress, Stand
 from handlers.status import choice_view
 from handlers.status import view as status_view
 from handlers.text import short_answers
@@ -25,8 +25,9 @@ def test_a_campaigns_answer(campaign: StoredCampaign, standing: status_view.Stan
     message = status_view.campaign_answer(campaign, standing, b"png")
     day = date(2026, 11, 9)
     due = Due(day, day, date(2026, 11, 14))
+    behind = Stand(5, 0.55, 0.71, 0.6, 0.8)
     known = Progress(
-        6, 0.55, 0.71, (due, due, due), 500, 275, 225, False, "letter <A4>", 5, 2, day, True, 4, (0.6, 0.8), 0.55
+        6, (due, due, due), 500, 275, 225, False, "letter <A4>", 5, 2, day, True, 4, (behind, behind), behind
     )
     fine(message, status_view.campaign_answer(campaign, standing, None, known))
     assert message.picture is not None
