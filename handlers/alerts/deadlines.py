@@ -15,6 +15,7 @@ from handlers.context.asker import today_of
 from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
 from handlers.errors import Refusal
+from handlers.forecast import words
 from handlers.text import days_ahead, formatting, short_answers
 from handlers.text.days_ahead import Deadline
 from handlers.text.messages import escape
@@ -39,8 +40,9 @@ async def set_deadline(services: Services, request: Request, asked: Deadline) ->
         said = no_day(name)
     else:
         said = (
-            f"*{escape(name)}* is to be in homes by {formatting.day(day)}. This channel is told once, when the chance "
-            f"of that falls below {below}%. `/mailalerts {escape(name)} in home by off` ends it."
+            f"*{escape(name)}* is to be in homes by {formatting.day(day)}. I'll warn this channel once if the chance "
+            f"that nearly all of it ({words.NEARLY_ALL}) is there in time falls below {below}%. "
+            f"`/mailalerts {escape(name)} in home by off` ends it."
         )
     await replies.to_channel(services, request, short_answers.plain(said))
 

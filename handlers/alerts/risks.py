@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from handlers.forecast import model
+from handlers.forecast import model, words
 from handlers.forecast.queries import Account
 from handlers.text import formatting
 from handlers.text.buttons import NOTHING, Action
@@ -53,9 +53,7 @@ def message(risks: Sequence[Risk], platform: str) -> Message:
     blocks = [section(line) for line in lines]
     if len(risks) > LISTED:
         blocks.append(context(f"and {formatting.count(len(risks) - LISTED)} more campaigns"))
-    note = (
-        f"Nearly all: 19 of 20 of the pieces that are delivered at all. Ask {platform} about a drop that does not move."
-    )
+    note = f"Nearly all: {words.NEARLY_ALL}. Ask {platform} about a drop that does not move."
     settings = actions(button("Alert settings", Action.ALERT_SETTINGS, NOTHING))
     return Message(" ".join(line.replace("*", "") for line in lines), [*blocks, context(note), settings])
 

@@ -31,16 +31,16 @@ async def booking_message(services: Services, request: Request, asked: Planned, 
     if home_by < today:
         raise Refusal(f"{formatting.day(home_by)} is already over. Ask for a later day.")
 
-    def look(connection: Connection) -> list[str]:
+    def look(connection: Connection) -> tuple[list[str], str]:
         account = forecast_queries.account(connection, request.workspace.id, today)
         forms = [_form_of(connection, request, account, asked.what)] if asked.what else account.forms()[:FORMS]
-        return [_line(account, form, home_by, today) for form in forms or [UNKNOWN]]
+        return [_line(account, form, home_by, today) for form in forms or [UNKNOWN]], _reach(account)
 
-    lines = await services.memory.read(look)
+    lines, reach = await services.memory.read(look)
     title = f"To be in homes by {formatting.day(home_by)}"
     note = (
-        f"Then there's an {round(100 * CHANCE)}% chance that nearly all of it (19 of 20 pieces) arrives in time. "
-        "That's the day your mail is handed to USPS, so book a business day or two earlier, for printing."
+        f"Then there's an {round(100 * CHANCE)}% chance that nearly all of it arrives in time: {words.NEARLY_ALL}. "
+        f"{reach} That's the day your mail is handed to USPS, so book a business day or two earlier, for printing."
     )
     return Message(f"{title}: {'; '.join(lines)}", [header(title), section("\n".join(lines)), context(note)])
 
@@ -51,6 +51,16 @@ def _form_of(connection: Connection, request: Request, account: Account, name: s
         names = [one.facts.name for one in found.found[:3]] or found.near
         raise Refusal(short_answers.no_campaign(name, names))
     return account.form_of(found.found[0].id) or UNKNOWN
+
+
+def _reach(account: Account) -> str:
+    """How much is delivered at all, of the account's campaigns that are over: no more can be promised."""
+    delivered = round(sum(share * number for share, number in account.past.tops.values()))
+    mailed = sum(number for _, number in account.past.tops.values())
+    if not mailed:
+        return "A few of each mailing come back, or never get a final scan."
+    rest = "" if delivered == mailed else "; the rest came back or never got a final scan"
+    return f"Of your past mail, {formatting.share(delivered, mailed)} was scanned as delivered{rest}."
 
 
 def _line(account: Account, form: str, home_by: date, today: date) -> str:

@@ -42,6 +42,34 @@ async def test_each_of_the_formats_mailed_last_gets_its_day(office: Office) -> N
     assert "there's an 80% chance that nearly all of it" in str(blocks[2])
 
 
+async def over(office: Office, delivered: int, back: int, silent: int) -> None:
+    """A campaign that ended so five days after its hand-over, forty days ago."""
+    handed = office.clock.now() - timedelta(days=5)
+    ends = [Status.DELIVERED] * delivered + [Status.RETURNED] * back + [T] * silent
+    made = await office.campaign(*ends, name="Over", piece={"created_at": handed, "dispatched_at": handed})
+    office.clock.pass_time(days=40)
+    await counting.bring_up_to_date(office.services, office.workspace.id, made.id)
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((36, 2, 2), "Of your past mail, 90% was scanned as delivered; the rest came back or never got a final scan."),
+        ((40, 0, 0), "Of your past mail, 100% was scanned as delivered. "),
+        (None, "A few of each mailing come back, or never get a final scan."),
+    ],
+)
+async def test_no_more_is_promised_than_is_delivered_at_all(
+    office: Office, ends: tuple[int, int, int] | None, said: str
+) -> None:
+    if ends:
+        await over(office, *ends)
+    await ask(office, "when to book for 2027-06-01")
+    note = office.slack.last.shown.blocks[2]["elements"][0]["text"]
+    assert "nearly all of it arrives in time: 19 of 20 of the pieces that are delivered at all." in note
+    assert said in note
+
+
 async def test_a_campaign_named_with_it_is_what_it_goes_by(office: Office) -> None:
     await mailed(office, ["A4", "A5"])
     said = await ask(office, "when to book Drop A4 for Dec 24")

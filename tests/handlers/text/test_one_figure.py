@@ -87,6 +87,7 @@ OF_TWO = {
     "handlers/text/mixes.py": "the mix's one rule",
     "handlers/returns/view.py": "of each state's mail what came back: a state has no mix",
     "handlers/charts/states.py": "the same, in the picture",
+    "handlers/status/booking.py": "what was delivered of campaigns that are over: only the share is kept of them",
 }
 ROUNDING = {"share", "shares", "wholes", "percent"}
 
