@@ -45,8 +45,8 @@ def pytest_report_header() -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the tests that take turns, the one whose day it is is made; `make whole` makes all.
 
-    These are the long stories of one kind (marked with its name), each journey on its two pairings, and each visit of the
-    sandbox at its two widths. What is asked for alone, by its full name, is made on any day.
+    These are the long stories of one kind (marked with its name), the forms of one long test (marked), each journey on its
+    two pairings, and each visit of the sandbox at its two widths. What is asked for alone, by its full name, is made on any day.
     """
     if WHOLE:
         return
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     made = {id(one) for one in kept}
     left = [one for one in items if id(one) not in made]
     # Whoever names a parameter alike elsewhere has not asked for turns.
-    assert {one.path.parent.name for one in left} <= {"journeys", "browser"}, left
+    assert {one.path.parent.name for one in left} <= {"journeys", "browser", "bot", "scale"}, left
     config.hook.pytest_deselected(items=left)
     items[:] = kept
 
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def kind_of(item: pytest.Item) -> str:
     """With what a test takes turns: others of the same name."""
     if turns := item.get_closest_marker("turns"):
-        return str(turns.args[0])
+        return str(turns.args[0]) if turns.args else item.nodeid.split("[")[0]
     params = getattr(getattr(item, "callspec", None), "params", {})
     choice = next((name for name in CHOICES if name in params), None)
     if choice is None:

@@ -216,6 +216,7 @@ def await_portion(database: Database, workspace_id: WorkspaceId, key: str, befor
     pytest.fail("the import kept nothing in 30 seconds")
 
 
+@pytest.mark.turns
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_import_that_is_stopped_goes_on_where_it_was(database_url: str, tmp_path: Path, how: signal.Signals) -> None:
     number = ROWS * 6
@@ -291,6 +292,7 @@ async def test_a_back_fill_reads_every_week_once_and_goes_on_after_a_stop(
     }
 
 
+@pytest.mark.turns
 def test_recount_names_what_differs_and_corrects_it(database_url: str, tmp_path: Path) -> None:
     opened = open_database(database_url)
     opened.write(workspaces.ensure, "T1", "Acme", "USD")

@@ -591,6 +591,7 @@ async def test_home_leads_through_a_range_to_details_tracking_and_export(page: P
     await keep(page, "export")
 
 
+@pytest.mark.turns
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["desktop", "phone"])
 async def test_axe_finds_nothing_to_complain_about(visit: Visit, size: tuple[int, int], theme: str) -> None:

@@ -18,6 +18,7 @@ from tests.journeys.test_killed import MANY, Company, company  # noqa: F401 - a 
 from tests.processes import Running
 from tests.rudeness import UNREAD
 
+pytestmark = pytest.mark.turns
 BY_SQLITE = pytest.mark.parametrize("company", ["sqlite"], indirect=True)
 
 

@@ -109,6 +109,7 @@ async def together(made: House, url: str, ports: dict[str, int]) -> None:
         assert answer.status == 404, "who works does not serve"
 
 
+@pytest.mark.turns("four services")
 async def test_the_services_of_the_compose_file_run_together_and_a_backup_of_them_is_restored(
     mail_house: House, postgres: str, tmp_path: Path
 ) -> None:

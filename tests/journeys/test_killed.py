@@ -25,6 +25,8 @@ from tests.rudeness import UNREAD, patience
 
 ROOT = Path(__file__).parent.parent.parent
 MANY = 100
+#: Each once a day: on one database, calm or among one rude platform.
+pytestmark = pytest.mark.turns
 T = TypeVar("T")
 PATIENCE = 45.0
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from storage.database import open_database
@@ -41,6 +42,7 @@ def test_a_piece_only_ever_rises_and_needs_no_memory() -> None:
     assert 0 < moved[0] < moved[1]
 
 
+@pytest.mark.turns("four services")
 async def test_each_cost_is_measured_with_two_that_serve_and_two_that_work(postgres_url: str, tmp_path: Path) -> None:
     reader = open_database(postgres_url)
     with reader.reader.connect() as connection:
