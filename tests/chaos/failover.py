@@ -216,6 +216,7 @@ class Failover(Fleet):
         except AssertionError as error:
             assert self.cluster
             error.add_note(self.cluster.doing())
+            error.add_note(self._read(_described))
             raise
 
     async def _calm_down(self) -> None:
@@ -272,11 +273,28 @@ def _thaw(lines: list[Line]) -> None:
 
 
 def _longest_pause(database: Database) -> float:
-    """In how many seconds the last of the open intents may be taken again."""
+    """In how many seconds the last of the open intents may be taken again: its pause is over then, and so is the lease of
+    whoever died while it told something."""
     with database.reader.connect() as connection:
         now = database_time(connection)
-        last = connection.scalar(select(func.max(intents.c.next_at)).where(intents.c.ended_at.is_(None)))
-    return max((last - now).total_seconds(), 0.0) if last else 0.0
+        last = connection.execute(
+            select(func.max(intents.c.next_at), func.max(intents.c.lease_until)).where(intents.c.ended_at.is_(None))
+        ).one()
+    return max((moment - now).total_seconds() for moment in (now, *last) if moment)
+
+
+def _described(database: Database) -> str:
+    """The open intents, for who looks for the cause."""
+    open_ones = select(intents).where(intents.c.ended_at.is_(None))
+    with database.reader.connect() as connection:
+        now = database_time(connection)
+        return (
+            "\n".join(
+                f"{row.id} {row.kind} next {row.next_at} lease {row.lease_until} tries {row.tries} told {row.told}"
+                for row in connection.execute(open_ones)
+            )
+            + f"\nat {now}"
+        )
 
 
 def _open_intents(database: Database) -> int:
