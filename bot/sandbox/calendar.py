@@ -53,7 +53,7 @@ KEPT, DROPPED_EVERY = 400, 60
 
 @dataclass
 class Calendar:
-    """The time of one story. It passes while nobody pauses it."""
+    """The time of one story. It passes once somebody looks, and while nobody pauses it."""
 
     slack: SlackDouble
     story: Story
@@ -63,6 +63,8 @@ class Calendar:
     webhook: str
     day_seconds: float
     paused: bool = False
+    #: Whether anybody has looked at it: until then it waits, or its first weeks would pass unseen.
+    seen: bool = False
     #: Whether Stannp calls.
     calls: bool = True
     looked_on: date | None = None
@@ -98,7 +100,7 @@ class Calendar:
             if self.ticks % DROPPED_EVERY == 0:
                 self._drop()
             now = time.monotonic()
-            if not self.paused and not self.is_waiting():
+            if self.seen and not self.paused and not self.is_waiting():
                 # By the time that really passed: a slow machine has as many days as a fast one, in longer steps.
                 days = (now - last) / max(self.day_seconds, FASTEST)
                 await self.pass_time(timedelta(days=min(days, LONGEST_STEP)))

@@ -149,5 +149,6 @@ async def serve(port: int, day_seconds: float, until: Callable[[], Awaitable[Non
         out.print("Try, in #mail-ops:")
         for line in ("/mailstatus", "/mailstatus Spring", "/mailtrack Jane", "/mailalerts", "/mailstatus help"):
             out.print(f"  {line}", markup=False)
-        out.print("\nA day passes every few seconds. Nothing leaves this machine. Ctrl-C ends it.\n")
+        out.print("\nThe story begins when you open the page; then a day passes every few seconds.")
+        out.print("Nothing leaves this machine. Ctrl-C ends it.\n")
         await until()

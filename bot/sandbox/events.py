@@ -25,7 +25,7 @@ TRIES: Final = 6
 #: After a Sunday, or two days without mail, there may be nothing to say: so many mornings are waited for a digest.
 MORNINGS: Final = 4
 #: How the digest and the report begin.
-MORNING, REPORT = "Since the last digest", "Your week in mail"
+MORNING, REPORT = "Since the last digest", "Weekly report"
 MONDAY: Final = 0
 #: Above this sum a second person must approve, once that was asked for.
 LIMIT: Final = Decimal(25)

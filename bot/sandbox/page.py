@@ -94,6 +94,7 @@ class Page:
         asked = request.query
         known, user, window = asked.get("since", ""), asked.get("user", ANA), asked.get("window", "")
         team = asked.get("team", "")
+        self.now.seen = True
         if "welcome" in asked:
             self.now.greeted = time.monotonic()
         end = time.monotonic() + BREATH

@@ -280,6 +280,16 @@ async def test_the_digest_counts_all_that_was_delivered_by_then(demo: Demo, monk
     assert len({stored - moved for stored, moved in counts}) == 1, counts
 
 
+async def test_the_story_begins_when_somebody_looks(demo: Demo) -> None:
+    calendar = demo.calendar
+    calendar.day_seconds = 1.0
+    await until(lambda: calendar.ticks > 3)
+    assert calendar.clock.jumped == timedelta(), "nobody has opened the page"
+    async with aiohttp.ClientSession() as session, session.get(f"{demo.base}/state") as state:
+        assert state.status == 200
+    await until(lambda: calendar.clock.jumped > timedelta())
+
+
 async def test_the_story_can_begin_anew(demo: Demo) -> None:
     await demo.calendar.pass_time(timedelta(days=20))
     number = demo.page.number
