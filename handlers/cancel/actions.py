@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from handlers.cancel import view as cancel_view
 from handlers.cancel.approval_view import Wanted
-from handlers.cancel.requests import ask_second, needs_second
+from handlers.cancel.requests import ask_second
 from handlers.cancel.stopping import (
     Standing,
     Worth,
@@ -22,7 +22,7 @@ from handlers.cancel.stopping import (
 )
 from handlers.context import intents as working
 from handlers.context import kept
-from handlers.context.access import require_canceller
+from handlers.context.access import needs_second, require_canceller
 from handlers.context.lookups import campaign_of, piece_of
 from handlers.context.ports import Ability
 from handlers.context.refreshing import refresh_campaign
@@ -42,6 +42,7 @@ from storage.records import (
     NO_PIECE,
     CampaignStage,
     Mix,
+    Money,
     StoredCampaign,
     StoredPiece,
 )
@@ -56,7 +57,7 @@ async def cancel_one(services: Services, request: Request, value: str) -> None:
     await require_canceller(services, request)
     piece = await piece_of(services, request, read(OnePiece, value).piece)
     worth, payload = worth_of([piece], request.workspace.currency), payload_of(request)
-    if needs_second(request, worth.amount.amount, worth.unpriced):
+    if needs_second(request.workspace.rules, worth.amount.amount, worth.unpriced):
         wanted = Wanted(f"piece {piece.ref}", 1, worth.amount, worth.unpriced)
         later = await ask_second(services, request, wanted, (payload, [piece.id]), (piece.campaign_id, piece.id))
         await refused(services, request, short_answers.refusal(later or ASKED))
@@ -106,6 +107,8 @@ async def _cancel_form(services: Services, request: Request, campaign: StoredCam
     number = await services.memory.write(
         stored.keep, request.workspace.id, Kind.CANCEL, payload, piece_ids=ids, held=True
     )  # fmt: skip
+    above = request.workspace.rules.approval_above
+    asks = needs_second(request.workspace.rules, worth.amount.amount, worth.unpriced)
     plan = cancel_view.DryRun(
         campaign,
         mix,
@@ -117,6 +120,7 @@ async def _cancel_form(services: Services, request: Request, campaign: StoredCam
         number,
         services.platform.name,
         Ability.CANCEL_BOOKED in services.platform.profile.abilities,
+        Money(above, request.workspace.currency) if asks and above is not None else None,
     )
     return cancel_view.dry_run(plan)
 
@@ -136,7 +140,7 @@ async def cancel_campaign(services: Services, request: Request, asked: Cancellin
     await refresh_campaign(services, request.workspace, campaign, force=True)
     standing = await services.memory.read(standing_of, request.workspace.id, intent.id, campaign.id)
     worth, name = worth_of(standing.pieces, request.workspace.currency), campaign.facts.name
-    if needs_second(request, worth.amount.amount, worth.unpriced):
+    if needs_second(request.workspace.rules, worth.amount.amount, worth.unpriced):
         wanted = Wanted(name, worth.pieces, worth.amount, worth.unpriced)
         later = await ask_second(services, request, wanted, intent.id, (campaign.id, NO_PIECE))
         if later:

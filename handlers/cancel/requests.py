@@ -55,12 +55,6 @@ class Outgrown(Refusal):
     """These pieces now cost more than the request said. Please cancel again."""
 
 
-def needs_second(request: Request, worth: Decimal, unpriced: int) -> bool:
-    """Whether a cancellation of this worth needs a second person; where a cost is not known, it may be any."""
-    above = request.workspace.rules.approval_above
-    return above is not None and (worth > above or unpriced > 0)
-
-
 async def ask_second(
     services: Services,
     request: Request,

@@ -96,6 +96,8 @@ class DryRun:
     #: The mail platform's name, and whether it can stop the whole booking.
     platform: str
     stops_bookings: bool = False
+    #: Above what someone else must approve it; None where nobody has to.
+    needs_approval_above: Money | None = None
 
 
 def dry_run(plan: DryRun) -> Block:
@@ -105,6 +107,7 @@ def dry_run(plan: DryRun) -> Block:
     blocks = [
         section(f"*{formatting.count(stoppable)} of {formatting.pieces(mix.total)}* of {name} can still be stopped."),
         section(f"That saves about *{formatting.money(plan.saves)}*{_unpriced(plan.unpriced)}."),
+        *_approval(plan),
         section(_by_pieces(plan)),
         _to_dashboard(plan.platform, plan.dashboard),
     ]
@@ -112,6 +115,27 @@ def dry_run(plan: DryRun) -> Block:
         blocks.insert(1, section(_rest(mix, stoppable)))
     carries = Cancelling(plan.campaign.id, plan.intent_id, plan.channel)
     return _form(f"Cancel {formatting.pieces(stoppable)}", blocks, carries)
+
+
+def _approval(plan: DryRun) -> list[Block]:
+    """What comes before anything is stopped, where somebody else must approve it."""
+    above = plan.needs_approval_above
+    if above is None:
+        return []
+    must = "*someone else must approve this*"
+    if plan.saves.amount <= above.amount:
+        said = f"The cost of some pieces isn't known, so {must}."
+    elif above.amount:
+        said = f"That's more than {formatting.money(above)}, so {must}."
+    else:
+        said = f"Like every cancellation here, {must}."
+    return [section(f"{said} {_where_asked(plan.channel)}")]
+
+
+def _where_asked(channel: ChannelId) -> str:
+    if not channel or channel.startswith("D"):
+        return "Ask in a channel I'm in: nobody would see the request here."
+    return f"I'll post the request in <#{channel}>, and stop nothing before that."
 
 
 def _by_pieces(plan: DryRun) -> str:

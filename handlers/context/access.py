@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -56,6 +57,12 @@ def cancellers(policy: Policy, rules: Rules) -> frozenset[str]:
 def may_cancel(policy: Policy, rules: Rules, user: str, person: Person) -> bool:
     """Whether this person may cancel mail."""
     return not person.outside and _is_among(cancellers(policy, rules), user, person)
+
+
+def needs_second(rules: Rules, worth: Decimal, unpriced: int) -> bool:
+    """Whether a cancellation of this worth needs a second person; where a cost is not known, it may be any."""
+    above = rules.approval_above
+    return above is not None and (worth > above or unpriced > 0)
 
 
 def may_steward(rules: Rules, user: str, person: Person) -> bool:

@@ -1,8 +1,10 @@
 """One piece's timeline, read again just now."""
 
+from decimal import Decimal
+
 from sqlalchemy import Connection
 
-from handlers.context.access import is_steward, require_shown
+from handlers.context.access import is_steward, needs_second, require_shown
 from handlers.context.refreshing import refresh_piece
 from handlers.context.services import Request, Services
 from handlers.forecast import queries as forecast_queries
@@ -25,8 +27,11 @@ async def piece_message(services: Services, request: Request, piece: StoredPiece
             return track_view.shared(news.piece, scans, "")
         told = outbox.told_of(connection, request.workspace.id, piece.id)
         expected = forecast_queries.of_piece(connection, request.workspace.id, piece, services.clock.now().date())
+        cost = news.piece.cost
+        approved = needs_second(request.workspace.rules, cost or Decimal(0), int(cost is None))
         return track_view.piece_answer(
-            news.piece, scans, told, expected, news.note, shareable=not request.view_id, erasable=settings_admin
-        )
+            news.piece, scans, told, expected, news.note, shareable=not request.view_id, erasable=settings_admin,
+            needs_approval=approved,
+        )  # fmt: skip
 
     return await services.memory.read(look)

@@ -24,6 +24,7 @@ from handlers.text.messages import (
     quote,
     section,
 )
+from handlers.text.parsing import Range
 from handlers.text.status_styles import emoji, label
 from storage.queries.mail import Days
 from storage.queries.search import COUNTED
@@ -34,6 +35,7 @@ from storage.statuses import CANCELLABLE, FINAL, Status
 #: Pieces that are told apart in words, and of each part of such a line so much.
 TOLD_APART: Final = 5
 NAMED: Final = 60
+ALL_RETURNS: Final = "All of a campaign, and a file of them: *Returns* under `/mailstatus` and its name."
 SCANS_SHOWN: Final = 30
 #: Pieces on a page of what was found.
 FOUND_SHOWN: Final = 20
@@ -84,6 +86,7 @@ def piece_answer(
     *,
     shareable: bool = True,
     erasable: bool = False,
+    needs_approval: bool = False,
 ) -> Message:
     """The dated timeline of one piece, for the asker alone."""
     status = f"{emoji(piece.status)} *{_standing(piece)}*"
@@ -98,7 +101,9 @@ def piece_answer(
     share = button(
         "Share to channel", Action.SHARE_PIECE, write(OnePiece(piece.id)), spoken="Show it here without the address"
     )
-    row = ([share] if shareable else []) + ([cancel_button(piece)] if piece.status in CANCELLABLE else [])
+    row = ([share] if shareable else []) + (
+        [cancel_button(piece, needs_approval)] if piece.status in CANCELLABLE else []
+    )
     row += [_erase_button(piece)] if erasable and not piece.erased and piece.recipient != NOBODY else []
     blocks += [actions(*row)] if row else []
     text = f"{recipient(piece)}: {_standing(piece)}. {_spoken(scans)}"
@@ -189,11 +194,16 @@ def _told(one: Told) -> str:
     return f"{where} was notified of “{what}” {formatting.stamp(one.sent_at)}"
 
 
-def cancel_button(piece: StoredPiece) -> Block:
+def cancel_button(piece: StoredPiece, needs_approval: bool = False) -> Block:
     """Asks first, for it cannot be taken back."""
+    first = (
+        "Someone else must approve this first: I'll post the request in the channel, and then"
+        if needs_approval
+        else "I'll"
+    )
     request = confirmation(
         "Cancel this piece?",
-        "I'll ask for it to be stopped. If printing has started it will still be mailed; I'll let you know.",
+        f"{first} ask for it to be stopped. If printing has started it will still be mailed; I'll let you know.",
         "Cancel the piece",
         "Keep it",
     )
@@ -278,10 +288,23 @@ def _kinds(back: Sequence[StoredPiece], moving: Sequence[StoredPiece]) -> str:
 
 def came_back(asked: str, back: Sequence[StoredPiece]) -> Message:
     """Returned pieces were asked for, and no one of them. `asked` is escaped by the caller."""
-    text = f"No one piece is meant by “{asked}”. Came back last:"
-    note = "All of a campaign: *Returns* under `/mailstatus` and its name."
-    row = [_pieces_menu(back)]
-    return Message(text, [section(text), section(_told_apart(back)), actions(*row), context(note)])
+    if not back:
+        return _returns("Nothing in your latest campaigns came back.", back, ALL_RETURNS)
+    return _returns(f"No one piece is meant by “{asked}”. Came back last:", back, ALL_RETURNS)
+
+
+def came_back_in(span: Range, back: Sequence[StoredPiece], looked_through: int) -> Message:
+    """What came back in these days, the latest of it, of so many campaigns that have returns."""
+    when = escape(span.said.removeprefix("Ordered "))
+    text = f"Came back {when}, the latest first:" if back else f"Nothing came back {when}."
+    seen = "your latest campaign" if looked_through == 1 else f"your {looked_through} latest campaigns"
+    looked = f"Counted by the day it came back, in {seen} with returns. " if looked_through else ""
+    return _returns(text, back, f"{looked}{ALL_RETURNS}")
+
+
+def _returns(text: str, back: Sequence[StoredPiece], note: str) -> Message:
+    listed = [section(_told_apart(back)), actions(_pieces_menu(back))] if back else []
+    return Message(text, [section(text), *listed, context(note)])
 
 
 def no_piece(asked: str, campaign: StoredCampaign | None) -> Message:

@@ -30,6 +30,15 @@ async def form(office: Office, campaign_id: int) -> dict[str, Any]:
     return shown
 
 
+@pytest.mark.parametrize(("above", "asked"), [("1.67", True), ("1.68", False)])
+async def test_the_form_says_before_it_is_confirmed_whether_someone_else_must_approve(
+    office: Office, above: str, asked: bool
+) -> None:
+    campaign = await office.campaign(R, R)
+    office.rule(approval_above=Decimal(above))
+    assert ("someone else must approve this" in str(await form(office, campaign.id))) == asked
+
+
 async def confirm(office: Office, metadata: str, user: str = ANA) -> None:
     """The form that carries this is submitted."""
     await TABLE.forms[Form.CANCEL_CAMPAIGN].handler(office.services, office.request(user=user), Filled(metadata, {}))

@@ -18,15 +18,14 @@ from handlers.cancel.requests import (
     NobodyWouldSee,
     Outgrown,
     OwnRequest,
-    needs_second,
 )
-from handlers.context.access import NotAllowed
+from handlers.context.access import NotAllowed, needs_second
 from handlers.context.ports import Person
 from handlers.context.services import Request
 from handlers.errors import ChannelClosed, MessageGone, NotInChannel, Outdated, SlackBusy, SlackDown, Trouble
 from storage import audit, intents, workspaces
 from storage.audit import Act, Approval
-from storage.records import ChannelId, Rules, UserId, Workspace, WorkspaceId
+from storage.records import ChannelId, Rules, UserId
 from storage.statuses import Status
 from tests.builders import a_piece
 from tests.handlers.conftest import ANA, BEN, OPS, URL, Office
@@ -39,9 +38,9 @@ CLEO = UserId("U0CLEO")
 def test_a_second_person_is_needed_above_the_amount_and_for_what_may_be_any(
     worth: Decimal, above: Decimal | None, unpriced: int
 ) -> None:
-    workspace = Workspace(WorkspaceId(1), "T1", "A", rules=Rules(approval_above=above))
-    request = Request(workspace, ANA, OPS)
-    assert needs_second(request, worth, unpriced) == (above is not None and (worth > above or unpriced > 0))
+    assert needs_second(Rules(approval_above=above), worth, unpriced) == (
+        above is not None and (worth > above or unpriced > 0)
+    )
 
 
 @pytest.mark.parametrize(("above", "asked"), [("0.83", True), ("0.84", False), ("0.85", False)])

@@ -101,6 +101,28 @@ def test_a_dry_run_mails_nothing_that_is_cancelled_or_arrived() -> None:
 
 
 @pytest.mark.parametrize(
+    ("above", "saves", "channel", "said"),
+    [
+        (None, "9", "C0OPS", ""),
+        ("5", "9", "C0OPS", "That's more than $5.00, so *someone else must approve this*. I'll post the request in <#C0OPS>"),
+        ("0", "9", "C0OPS", "Like every cancellation here, *someone else must approve this*."),
+        ("5", "5", "C0OPS", "The cost of some pieces isn't known, so *someone else must approve this*."),
+        ("5", "9", "D0ANA", "Ask in a channel I'm in: nobody would see the request here."),
+        ("5", "9", "", "Ask in a channel I'm in: nobody would see the request here."),
+    ],
+)  # fmt: skip
+def test_a_dry_run_says_who_else_must_approve(above: str | None, saves: str, channel: str, said: str) -> None:
+    plan = cancel_view.DryRun(
+        SPRING, Mix({Status.RECEIVED: 60}), 60, Money(Decimal(saves)), 1, "https://x.example", ChannelId(channel), 7,
+        "Stannp", needs_approval_above=None if above is None else Money(Decimal(above)),
+    )  # fmt: skip
+    shown = cancel_view.dry_run(plan)
+    assert said in str([block.get("text") for block in shown["blocks"]]).replace("\\'", "'")
+    assert ("approve" in str(shown)) == (above is not None)
+    assert shown["submit"]["text"] == "Cancel 60 pieces"
+
+
+@pytest.mark.parametrize(
     ("status", "said"),
     [
         (Status.PRODUCING, "too late: it's already Producing, and will be mailed."),

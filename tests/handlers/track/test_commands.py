@@ -1,6 +1,7 @@
 """`/mailtrack`: who reads of which piece, what is asked of the platform, and what is shared."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -134,6 +135,16 @@ async def test_who_may_erase_is_offered_it_and_a_modal_shares_nothing(office: Of
     assert "erase_recipient" in await ask(office, "1001")
     assert "share_piece" in office.slack.last.shown.blocks.__str__()
     assert "erase_recipient" not in await ask(office, "1001", user=BEN)
+
+
+@pytest.mark.parametrize(("above", "asked"), [(None, False), ("0.84", False), ("0.83", True), ("0", True)])
+async def test_cancelling_a_piece_says_before_it_is_confirmed_that_someone_else_must_approve(
+    office: Office, above: str | None, asked: bool
+) -> None:
+    await office.campaign(Status.RECEIVED)
+    if above is not None:
+        office.rule(approval_above=Decimal(above))
+    assert ("Someone else must approve this first" in await ask(office, "1001")) == asked
 
 
 async def test_of_whom_is_erased_only_that_is_said_and_nothing_is_offered(office: Office) -> None:
