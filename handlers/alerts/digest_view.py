@@ -30,6 +30,8 @@ from storage.records import Mix, Money, StoredCampaign
 from storage.statuses import MAILED, Status
 
 LISTED: Final = 10
+#: It comes each week, and counts what moves, whenever that was ordered.
+REPORT: Final = "Weekly report: your mail now"
 #: Of a campaign's name in an alarm.
 NAME: Final = 100
 
@@ -94,7 +96,7 @@ def week(lines: Sequence[CampaignLine], mix: Mix, spent: Money, today: date) -> 
     said = escape(headline(mix))
     numbers = f"{formatting.pieces(mix.total)}: {escape(counts_text(mix))}"
     blocks: list[Block] = [
-        header("Your week in mail"),
+        header(REPORT),
         section(f"*{said}.*"),
         section(numbers),
         context(
@@ -106,7 +108,7 @@ def week(lines: Sequence[CampaignLine], mix: Mix, spent: Money, today: date) -> 
         *([context(f"and {more} more, which `/mailstatus` lists")] if (more := len(lines) - LISTED) > 0 else []),
         _settings(),
     ]
-    return Message(f"Your week in mail: {said}. {numbers}", blocks)
+    return Message(f"{REPORT}: {said}. {numbers}", blocks)
 
 
 def alt(mix: Mix) -> str:

@@ -29,12 +29,13 @@ from handlers.status.runway import runway_of
 from handlers.status.view import CampaignLine
 from handlers.text import formatting
 from handlers.text.messages import Message, Picture
-from storage import channel_settings, outbox, workspaces
+from storage import channel_settings, outbox, privacy, workspaces
 from storage.outbox import Hold
 from storage.queries import mail as queries
 from storage.queries.current import current_campaigns
 from storage.records import (
     NO_CAMPAIGN,
+    NO_PIECE,
     CampaignId,
     ChannelSettings,
     ChannelSubscription,
@@ -272,7 +273,8 @@ async def _raise_alarms(
     raised, first_look = alarms(subscription, account, state), _is_first(subscription, state)
     if not raised and not first_look:
         return state
-    if raised and not first_look and await _post(services, held, digest_view.alarm(raised)) is None:
+    named = [one.campaign.id for one in raised[: digest_view.LISTED]]
+    if raised and not first_look and await _post(services, held, digest_view.alarm(raised), named=named) is None:
         return state
     state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)], unseen=False)
     await record(services, channel_settings.told, held, state.written())
@@ -292,7 +294,8 @@ async def _tell_risks(
         return state
     due = _deadlines(subscription, state)
     found = await services.memory.read(lambda _: risks.found(due, state.at_risk, account.campaigns, account.mail))
-    if found and await _post(services, held, risks.message(found, services.platform.name)) is None:
+    named = [one.campaign.id for one in found[: risks.LISTED]]
+    if found and await _post(services, held, risks.message(found, services.platform.name), named=named) is None:
         return state
     told = [*state.at_risk, *(int(one.campaign.id) for one in found)]
     state = replace(state, at_risk=told, risk_hour=_hour(now))
@@ -407,9 +410,9 @@ async def _tell_week(
     message = digest_view.week(lines, mix, Money(mix.spent, account.currency), today)
     if mix.total:
         moment = formatting.moment(services.clock.now(), zone_of(subscription.settings))
-        pie = Pie.of("Your week in mail", moment, mix)
+        pie = Pie.of(digest_view.REPORT, moment, mix)
         message = replace(message, picture=Picture(await services.renderer.pie(pie), digest_view.alt(mix), pie.title))
-    posted = await _post(services, held, message)
+    posted = await _post(services, held, message, named=[line.campaign.id for line in lines[: digest_view.LISTED]])
     if posted is None:
         return
     await record(services, channel_settings.told, held, after.written())
@@ -431,11 +434,14 @@ async def _tell_curve(
         curve = Curve.of(campaign.facts.name, status_view.curve_headline(told), told, most.mix)
         picture = await services.renderer.curve(curve)
         message = status_view.curve_answer(campaign, told, most.mix, picture, services.platform.name)
-        await _post(services, held, message, thread)
+        await _post(services, held, message, thread, [campaign.id])
 
 
-async def _post(services: Services, held: Hold, message: Message, thread: str | None = None) -> str | None:
+async def _post(
+    services: Services, held: Hold, message: Message, thread: str | None = None, named: Sequence[CampaignId] = ()
+) -> str | None:
     """The message's `ts`; "" where Slack will never take it, which is only logged; None where it is tried again later.
+    The campaigns that are `named` in it were shown to all in the channel then, guests among them.
 
     Just before it is posted the channel must still be ours: we may have been paused, or a picture was long in coming.
     """
@@ -453,4 +459,11 @@ async def _post(services: Services, held: Hold, message: Message, thread: str | 
     except (Outage, Refusal) as trouble:
         log.info("digest.later", channel=held.channel, reason=type(trouble).__name__, code=trouble.code)
         return None
+    if sent[0]:
+        await services.memory.write(_note_named, held, named)
     return sent[0]
+
+
+def _note_named(connection: Connection, held: Hold, named: Sequence[CampaignId]) -> None:
+    for campaign_id in named:
+        privacy.show(connection, held.workspace_id, held.channel, campaign_id, NO_PIECE)

@@ -21,10 +21,11 @@ from handlers.context.services import Services
 from handlers.errors import ChannelClosed, NotInChannel, SlackDown, Trouble
 from handlers.forecast import queries as forecast_queries
 from handlers.ingest import counting
+from handlers.status.commands import mail_status
 from handlers.text.buttons import AlertsDo
 from handlers.text.codec import write
 from handlers.text.mixes import rows_of
-from storage import channel_settings, outbox, workspaces
+from storage import channel_settings, outbox, privacy, workspaces
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
@@ -40,7 +41,7 @@ from storage.records import (
     WorkspaceId,
 )
 from storage.statuses import Status
-from tests.handlers.conftest import ANA, OPS, Office
+from tests.handlers.conftest import ANA, GUS, OPS, Office
 
 #: A Monday.
 NOW = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
@@ -634,6 +635,27 @@ async def test_a_weekly_report_leaves_out_what_is_over(office: Office) -> None:
     assert "Autumn" not in str(report.shown.blocks)
 
 
+async def test_what_a_report_names_was_shown_to_all_in_the_channel(office: Office) -> None:
+    campaign = await office.campaign(*[Status.IN_TRANSIT] * 3)
+    await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))
+    guest = office.request("Spring lapsed", user=GUS, guest=True)
+    await mail_status(office.services, guest)
+    assert "is nothing of that" in office.slack.last.text
+    await look(office)
+    assert "Spring lapsed" in str(office.slack.of("post")[0].shown.blocks)
+    assert office.read(privacy.shown_campaigns, office.workspace.id, OPS) == [campaign.id]
+    await mail_status(office.services, office.request("Spring lapsed", user=GUS, guest=True))
+    assert office.slack.last.text.startswith("Spring lapsed: ")
+
+
+async def test_a_report_that_slack_refuses_showed_nothing(office: Office) -> None:
+    await office.campaign(*[Status.IN_TRANSIT] * 3)
+    await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))
+    office.slack.fail("post", ChannelClosed())
+    await look(office)
+    assert office.read(privacy.shown_campaigns, office.workspace.id, OPS) == []
+
+
 async def test_a_week_without_mail_is_not_told(office: Office) -> None:
     await office.campaign(*[Status.DELIVERED] * 3, piece={"created_at": office.clock.now() - timedelta(days=90)})
     await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", 9, None, None))
@@ -647,7 +669,7 @@ async def test_a_report_in_quiet_hours_is_no_first_look_at_the_returns(office: O
     await office.campaign(*[Status.RETURNED] * 30, *[Status.IN_TRANSIT] * 3)
     await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", hour, (20, 18), 5))
     await look(office)
-    assert "Your week in mail" in str(office.slack.of("post")[0].shown.blocks)
+    assert digest_view.REPORT in str(office.slack.of("post")[0].shown.blocks)
     told = len(office.slack.said)
     office.clock.pass_time(hours=10)
     await look(office)

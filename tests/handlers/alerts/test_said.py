@@ -106,7 +106,7 @@ def test_a_week_lists_its_campaigns_up_to_ten() -> None:
     message = digest_view.week(shown, Mix({D: 12, B: 1}), Money(Decimal(9)), TODAY)
     assert "and 3 more, which `/mailstatus` lists" in said(message)
     assert "more" not in said(digest_view.week(shown[:10], Mix({D: 12, B: 1}), Money(Decimal(9)), TODAY))
-    assert lines(message)[:2] == ["Your week in mail", "*92% delivered, 1 came back.*"]
+    assert lines(message)[:2] == ["Weekly report: your mail now", "*92% delivered, 1 came back.*"]
     assert "what this channel follows, and moves now or was ordered in the last 30 days · $9.00 spent on it" in said(
         message
     )
