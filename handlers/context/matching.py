@@ -27,6 +27,8 @@ CHOICES: Final = 10
 MENU: Final = 100
 #: Names that are compared letter by letter, of the most recently changed campaigns: so many take some ten ms.
 LOOKED_AT = 2000
+#: Words of a question that are compared with them, each once: no name has more.
+WORDS: Final = 16
 
 #: "campaign #222", "no. 222".
 NUMBERED: Final = re.compile(r"(?:campaign|drop|mailing)? ?(?:#|no\.? ?|nr\.? ?|number )?(\d{1,18})", re.IGNORECASE)
@@ -146,8 +148,9 @@ def _alike(asked: str, names: Sequence[Named]) -> list[tuple[float, Named]]:
         return []
     keys = [_key(one.name) for one in names[:LOOKED_AT]]
     known = sorted({word for one in keys for word in one.words})
+    words = list(dict.fromkeys(key.words))[:WORDS]
     near = [{word: score for word, score, _ in process.extract(typed, known, scorer=fuzz.ratio, score_cutoff=60,
-                                                               limit=50)} for typed in key.words]  # fmt: skip
+                                                               limit=50)} for typed in words]  # fmt: skip
     found = []
     for one, own in zip(names, keys, strict=False):
         by_word = sum(max((scores.get(word, 0.0) for word in own.words), default=0.0) for scores in near) / len(near)

@@ -89,7 +89,8 @@ def answer(one: Side, other: Side, today: date, picture: bytes | None) -> Messag
     said = differences(one, other, today)
     lines = [f"• {label}: {first} vs {second}" for label, _, (first, second) in pair_of(one, other).rows()]
     numbers = "\n".join(lines)
-    chanced = [context(CHANCE)] if any("chance" in line for line in said) else []
+    judged = [_judged(status, one, other, today) for status in (Status.DELIVERED, Status.RETURNED)]
+    chanced = [context(CHANCE)] if any(verdict is not None for verdict in judged) else []
     counts = f"{_count(one)} vs {_count(other)}"
     if any(0 < side.mailed < side.mix.total for side in (one, other)):
         # Else one status would have two per cents here, and nobody could tell why.
@@ -159,14 +160,21 @@ def _why_early(one: Side, other: Side, today: date) -> str:
 def _share(verb: str, status: Status, one: Side, other: Side, today: date) -> str:
     shares = [side.share(status) for side in (one, other)]
     if shares[0] == shares[1]:
-        # What reads the same is not called different, nor chance.
         of_both = f"{shares[0]} of both" if one.part(status) or other.part(status) else "None of either"
         return f"{of_both} {verb}{' so far' if one.under_way or other.under_way else ''}."
     said = f"{shares[0]} of {one.said} {verb}, {shares[1]} of {other.said}"
-    verdict = _verdict(status, one, other, today)
-    if verdict is None or not (one.part(status) or other.part(status)):
+    verdict = _judged(status, one, other, today)
+    if verdict is None:
         return f"{said}{' so far' if one.under_way or other.under_way else ''}."
     return f"{said}: {'that is more than chance explains' if verdict else 'that may be chance'}."
+
+
+def _judged(status: Status, one: Side, other: Side, today: date) -> int | None:
+    """The verdict where one is said; None where nothing is said of chance."""
+    if not (one.mailed and other.mailed) or not (one.part(status) or other.part(status)):
+        return None
+    # What reads the same is not called different, nor chance.
+    return None if one.share(status) == other.share(status) else _verdict(status, one, other, today)
 
 
 def _verdict(status: Status, one: Side, other: Side, today: date) -> int | None:

@@ -11,10 +11,10 @@ VERSUS: Final = re.compile(
 COMPARE: Final = re.compile(r"(?:compare|comparison of|comparing|difference between|diff) (?P<rest>.+)", re.IGNORECASE)
 #: What stands between two where it was said that they are compared.
 JOINED: Final = re.compile(r" (?:with|to|and|&) |, ?| ?/ ?", re.IGNORECASE)
-#: So many places to part a text are tried.
+#: So many places to part a text are tried; of more, the first.
 PLACES: Final = 6
 
-_UNIT: Final = "week|month|quarter|year|weekend"
+_UNIT: Final = "weekend|week|month|quarter|year|wk|mo|qtr|yr"
 _WHOLE: Final = re.compile(rf"\b(?P<which>this|current|last|past|previous|prior) (?P<unit>{_UNIT})\b", re.IGNORECASE)
 _ELLIPSIS: Final = re.compile(
     rf"(?:the )?(?:(?P<word>this|current|last|past|previous|prior)(?: one)?|(?:(?:{_UNIT}|one) )?before(?: that)?)",
@@ -31,7 +31,9 @@ def parted(asked: str) -> list[list[str]]:
     said = COMPARE.fullmatch(text)
     body = said["rest"] if said else text
     places = list(VERSUS.finditer(body)) or (list(JOINED.finditer(body)) if said else [])
-    ways = [[body[: place.start()], body[place.end() :]] for place in places[:PLACES]]
+    # Who types more of them compares nothing that could be told apart.
+    tried = places if len(places) <= PLACES else places[:1]
+    ways = [[body[: place.start()], body[place.end() :]] for place in tried]
     if 1 < len(places) <= PLACES:
         ends = [0, *(place.end() for place in places)]
         starts = [*(place.start() for place in places), len(body)]

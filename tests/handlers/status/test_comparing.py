@@ -46,6 +46,11 @@ def test_what_reads_the_same_is_said_once_and_chance_only_where_it_is_judged() -
     )
 
 
+def test_a_campaign_that_is_called_chance_is_no_verdict() -> None:
+    one, other = open_side("Second chance", 20, 80), open_side("Last chance", 95, 5)
+    assert compare_view.CHANCE not in str(compare_view.answer(one, other, TODAY, None).blocks)
+
+
 @pytest.mark.parametrize(
     ("mine", "theirs", "said"),
     [
