@@ -15,6 +15,7 @@ from handlers.context.asker import zone_of
 from handlers.context.matching import Match
 from handlers.context.services import Request, Services
 from handlers.text import days_ahead, parsing, short_answers
+from handlers.text.days_ahead import Deadline
 from handlers.text.messages import Message, quote
 from storage import channel_settings, workspaces
 from storage.queries import mail as queries
@@ -37,7 +38,7 @@ async def mail_alerts(services: Services, request: Request) -> None:
         await replies.to_asker(services, request, short_answers.plain(text))
         return
     if (deadline := days_ahead.deadline(typed)) is not None:
-        await deadlines.set_deadline(services, request, deadline)
+        await _deadline(services, request, deadline)
         return
     now = services.clock.now().astimezone(await zone_of(services, request))
     asked = words.parse_alerts(typed, now)
@@ -53,6 +54,14 @@ async def mail_alerts(services: Services, request: Request) -> None:
         await _mute(services, request, asked, now)
     else:
         await _switch(services, request, asked, typed, now)
+
+
+async def _deadline(services: Services, request: Request, deadline: Deadline) -> None:
+    """Sets the day; a question sets none."""
+    if deadline.asks:
+        await replies.to_asker(services, request, offer_view.in_homes(deadline))
+    else:
+        await deadlines.set_deadline(services, request, deadline)
 
 
 def _is_setting(asked: AlertsAsk, typed: str) -> bool:

@@ -6,9 +6,11 @@ from typing import Final
 
 from handlers.alerts import view as alerts_view
 from handlers.errors import Outdated
+from handlers.status import understanding
 from handlers.text import formatting
 from handlers.text.buttons import Action, AlertsDo, AlertsUndo
 from handlers.text.codec import write
+from handlers.text.days_ahead import Deadline
 from handlers.text.messages import TEXT, Block, Message, actions, button, clip, clip_plain, escape, section
 from storage.records import CampaignId, ChannelSettings, NotifyOn, StoredCampaign, Subscription
 
@@ -110,6 +112,17 @@ def anything(asked: str, verb: str = "") -> Message:
         return offer(text, [choices[verb]])
     offered = offer(text, choices.values())
     return Message(text, [*offered.blocks, actions(alerts_view.settings_button())])
+
+
+def in_homes(asked: Deadline) -> Message:
+    """It was asked whether a campaign will be in homes by a day: where that is said, and how a channel is warned."""
+    named = understanding.without_words_around(asked.what) or "Spring"
+    typed = f"{escape(clip_plain(named, NAMED).replace('`', chr(39)))} in home by {escape(asked.day)}"
+    text = (
+        f"`/mailstatus {typed}` says how likely that is. `/mailalerts {typed}`, without a question mark, warns this "
+        "channel when it gets unlikely. Nothing changed yet."
+    )
+    return Message(text, [section(text)])
 
 
 def for_a_while(end: datetime) -> Message:

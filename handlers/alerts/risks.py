@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from handlers.forecast import model, words
+from handlers.forecast import words
 from handlers.forecast.queries import Account
 from handlers.text import formatting
 from handlers.text.buttons import NOTHING, Action
@@ -61,8 +61,7 @@ def message(risks: Sequence[Risk], platform: str) -> Message:
 def _line(one: Risk) -> str:
     name = escape(clip_plain(one.campaign.facts.name, NAME))
     due = f" Nearly all is expected by {formatting.day(one.due)}." if one.due else ""
-    chance = "below 1%" if one.chance < model.LEAST else f"{round(100 * one.chance)}%"
     return (
         f":hourglass: *{name} is at risk*: the chance that nearly all is in homes by {formatting.day(one.home_by)} is "
-        f"{chance}; this channel asked to know below {one.below}%.{due}"
+        f"{words.chance(one.chance)}; this channel asked to know below {one.below}%.{due}"
     )

@@ -3,7 +3,7 @@ what changes something for everybody is offered as a button then."""
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from handlers.text import parsing, ranges
@@ -244,6 +244,12 @@ def mornings(now: datetime) -> tuple[datetime, datetime]:
 
 
 def _date(day: str, now: datetime) -> datetime | None:
+    if alone := re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)", day):
+        number = int(alone[1])
+        ahead = (now + timedelta(days=days) for days in range(1, 63))
+        return next((_on(one) for one in ahead if one.day == number), None)
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", day):
+        return _exactly(day, now)
     match = re.fullmatch(r"([a-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?|(\d{1,2})/(\d{1,2})", day)
     if match is None or (match[1] and match[1] not in MONTHS):
         return None
@@ -256,6 +262,16 @@ def _date(day: str, now: datetime) -> datetime | None:
         if end > now:
             return _at_most(end, now)
     return None
+
+
+def _exactly(day: str, now: datetime) -> datetime | None:
+    try:
+        that = date.fromisoformat(day)
+    except ValueError:
+        return None
+    ahead = that - now.date()
+    # A day that is far ahead may be none that a clock can tell.
+    return _at_most(_on(now + min(ahead, 2 * LONGEST_MUTE)), now) if ahead > timedelta() else None
 
 
 def _on(day: datetime) -> datetime:

@@ -16,6 +16,11 @@ NEARLY_ALL: Final = "19 of 20 of the pieces that are delivered at all"
 WIDE: Final = 2
 
 
+def chance(of: float) -> str:
+    """ "85%", "below 1%"."""
+    return "below 1%" if of < model.LEAST else f"{round(100 * of)}%"
+
+
 def dates(progress: Progress, today: date) -> str:
     """By when half, most and nearly all are expected; what is there already is left out."""
     if not progress.open:

@@ -85,7 +85,9 @@ async def _choose_day(services: Services, request: Request, value: str, *, is_fi
 
 async def compare(services: Services, request: Request, value: str) -> None:
     """Two were chosen to be compared: the answer goes to the channel."""
-    await replies.to_channel(services, request, await comparing.message(services, request, read(Comparing, value)))
+    those = read(Comparing, value)
+    await replies.to_channel(services, request, await comparing.message(services, request, those))
+    await comparing.note_compared(services, request, those)
 
 
 async def delivery_curve(services: Services, request: Request, value: str) -> None:

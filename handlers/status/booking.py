@@ -14,6 +14,7 @@ from handlers.forecast.queries import Account
 from handlers.text import days_ahead, formatting, short_answers
 from handlers.text.days_ahead import Planned
 from handlers.text.messages import Message, context, escape, header, section
+from storage.records import CampaignStage, StoredCampaign
 
 #: The chance that is wanted when nobody says another.
 CHANCE: Final = 0.8
@@ -43,6 +44,24 @@ async def booking_message(services: Services, request: Request, asked: Planned, 
         f"{reach} That's the day your mail is handed to USPS, so book a business day or two earlier, for printing."
     )
     return Message(f"{title}: {'; '.join(lines)}", [header(title), section("\n".join(lines)), context(note)])
+
+
+async def in_homes_by(
+    services: Services, request: Request, campaign: StoredCampaign, home_by: date, today: date
+) -> str:
+    """The answer to `Spring in home by Dec 12?`; "" for what nobody will find there. Escaped."""
+    if campaign.facts.stage is CampaignStage.CANCELLED:
+        return ""
+    if home_by < today:
+        return f"{formatting.day(home_by)} is already over."
+
+    def look(connection: Connection) -> float:
+        account = forecast_queries.account(connection, request.workspace.id, today)
+        return (account.of(campaign.id) or account.planned(campaign)).chance(home_by)
+
+    chance = words.chance(await services.memory.read(look))
+    day = formatting.day_near(home_by, today)
+    return f"The chance that nearly all of it is in homes by {day} is *{chance}* (nearly all: {words.NEARLY_ALL})."
 
 
 def _form_of(connection: Connection, request: Request, account: Account, name: str) -> str:

@@ -57,6 +57,13 @@ def no_campaign(
     return Message(f"{text} {note}", [section(text), *_menu(latest, span), context(note)])
 
 
+def not_shown(asked: str, shown: Sequence[StoredCampaign], span: Range) -> Message:
+    """The same for a guest: there may be such a campaign, and this channel was not shown it. `asked` is escaped."""
+    text = f"As a guest you see what this channel was shown, and “{asked}” is nothing of that."
+    text += " These campaigns were:" if shown else " Ask somebody on the team to ask for it here."
+    return Message(text, [section(text), *_menu(shown, span)])
+
+
 #: Who says so asks what a channel is told.
 OF_ALERTS: Final = re.compile(r"#\w|\b(?:alerts?|notified|notify|news|channel|nothing)\b", re.IGNORECASE)
 

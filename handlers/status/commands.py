@@ -1,5 +1,6 @@
 """`/mailstatus`, and what was meant by what somebody typed behind it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -15,11 +16,12 @@ from handlers.context.services import Request, Services
 from handlers.status import choice_view, compare_view, comparing, understanding
 from handlers.status import view as status_view
 from handlers.status.answers import account_message, campaign_message
-from handlers.status.booking import booking_message
+from handlers.status.booking import booking_message, in_homes_by
 from handlers.status.comparing import Asked
 from handlers.status.rights import rights_message
 from handlers.status.understanding import Meant
 from handlers.text import days_ahead, parsing, rights, short_answers
+from handlers.text.days_ahead import Deadline
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
 from storage.queries import mail as queries
@@ -34,12 +36,9 @@ LATELY: Final = 50
 async def mail_status(services: Services, request: Request) -> None:
     """`/mailstatus [campaign] [range]`: the pie and its numbers, in the channel."""
     asked = parsing.clean(request.text).removeprefix("/mailstatus").strip()
-    if parsing.wants_help(asked):
-        known = await services.memory.read(visible_campaigns, request, 1)
-        await replies.to_asker(services, request, short_answers.help_status(known[0].facts.name if known else EXAMPLE))
-        return
-    if parsing.greets(asked) and not await services.memory.read(_is_in_a_name, request, asked):
-        await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
+    greets = parsing.greets(asked) and not await services.memory.read(_is_in_a_name, request, asked)
+    if greets or parsing.wants_help(asked):
+        await replies.to_asker(services, request, await help_message(services, request))
         return
     if rights.asked(asked) and not await services.memory.read(_is_name, request, asked):
         require_insider(request)
@@ -51,7 +50,8 @@ async def mail_status(services: Services, request: Request) -> None:
         require_insider(request)
         await replies.to_asker(services, request, await booking_message(services, request, asked_when, today))
         return
-    meant = await services.memory.read(_understand, request, asked, today)
+    in_homes = days_ahead.deadline(asked)
+    meant = await services.memory.read(_understand, request, asked, today, in_homes)
     if meant.others:
         await _compare(services, request, meant)
         return
@@ -64,13 +64,16 @@ async def mail_status(services: Services, request: Request) -> None:
     if meant.is_account:
         require_insider(request)
         message = await account_message(services, request, meant.span or parsing.now(today), today)
-        remark = f"{_remark(meant)} {status_view.where_shown(message, asked)}".strip()
+        shown = status_view.where_shown(message, asked, meant.span)
+        remark = f"{_remark(meant)} {shown}".strip()
         await replies.to_channel(services, request, choice_view.noted(message, remark))
         return
     campaign = meant.found.found[0]
     message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today)
     beside = _beside(asked, campaign.facts.name, meant.name)
-    remark = f"{_remark(meant)} {status_view.where_shown(message, beside)}".strip()
+    shown = status_view.where_shown(message, beside, None if request.guest else meant.span)
+    chance = await in_homes_by(services, request, campaign, meant.home_by, today) if meant.home_by else ""
+    remark = " ".join(filter(None, (_remark(meant), chance, shown)))
     if parsing.asks_to_stop(asked, campaign.facts.name):
         mix = await services.memory.read(queries.mix, request.workspace.id, campaign.id)
         remark = f"{status_view.not_stopped(message, mix)} {remark}".strip()
@@ -78,12 +81,19 @@ async def mail_status(services: Services, request: Request) -> None:
     await note_shown(services, request, campaign.id)
 
 
+async def help_message(services: Services, request: Request) -> Message:
+    """What can be typed, with names that the asker may know; for a guest, what a guest can."""
+    known = [one.facts.name for one in await services.memory.read(visible_campaigns, request, 2)]
+    return short_answers.help_for_guests(known) if request.guest else short_answers.help_status((known or [EXAMPLE])[0])
+
+
 def _beside(asked: str, *names: str) -> str:
     """What was typed around its name, of which no word asks for anything: the first of these that is in it."""
     for name in filter(None, names):
-        before, found, after = asked.casefold().partition(name.casefold())
-        if found:
-            return before + after
+        # As a word, and the last: of "export for Port" the first letters of "export" are none.
+        parts = re.split(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", asked.casefold())
+        if len(parts) > 1:
+            return f"{name.casefold().join(parts[:-1])} {parts[-1]}"
     return asked
 
 
@@ -100,6 +110,7 @@ async def _compare(services: Services, request: Request, meant: Meant) -> None:
     said = [f"I read that as {escape(title)}."] if inferred else []
     said += [_remark(replace(one, mended=False)) for one in sides]
     await replies.to_channel(services, request, choice_view.noted(message, " ".join(filter(None, said))))
+    await comparing.note_compared(services, request, those)
 
 
 def _instead(connection: Connection, request: Request, meant: Meant) -> list[StoredCampaign]:
@@ -129,11 +140,18 @@ def _is_in_a_name(connection: Connection, request: Request, asked: str) -> bool:
     return bool(matching.holding(asked, visible_names(connection, request)))
 
 
-def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:
-    """Which campaigns and days were meant, among those that the asker may know of. Raises RangeRefused."""
+def _understand(
+    connection: Connection, request: Request, asked: str, today: date, in_homes: Deadline | None = None
+) -> Meant:
+    """Which campaigns and days were meant, among those that the asker may know of. Raises Refusal."""
     if not asked:
         return Meant()
     names = visible_names(connection, request)
+    whole = parsing.unquote(asked)
+    if in_homes is not None and not (matching.exactly(whole, names) or matching.contains(whole, names)):
+        # The day lies ahead: no range of orders is meant.
+        meant = understanding.understand(connection, request.workspace.id, names, in_homes.what, today)
+        return meant if meant.is_account else replace(meant, home_by=days_ahead.read(in_homes.day, today))
     if understanding.asks_for_latest(asked, names) and (latest := _latest(connection, request)):
         return Meant(asked, None, Match([latest], sure=True), newest=True)
     return understanding.understand(connection, request.workspace.id, names, asked, today)
@@ -176,7 +194,9 @@ def _which(connection: Connection, request: Request, meant: Meant) -> Message:
         return choice_view.pick_campaign(asked, meant.found.found, span, sure=meant.found.sure)
     key = request.workspace.id
     latest = visible_campaigns(connection, request, choice_view.LISTED)
-    near = [] if request.guest else matching.named(connection, key, meant.found.near)[: choice_view.BUTTONS]
-    pieces = [] if request.guest else _pieces(connection, key, meant.name, near)
+    if request.guest:
+        return choice_view.not_shown(asked, latest, span)
+    near = matching.named(connection, key, meant.found.near)[: choice_view.BUTTONS]
+    pieces = _pieces(connection, key, meant.name, near)
     reading = request.workspace.baseline_at is None
     return choice_view.no_campaign(asked, near, latest, pieces, span, reading=reading)

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from handlers.context.access import require_insider, require_shown
+from handlers.context.access import note_shown, require_insider, require_shown
 from handlers.context.asker import today_of
 from handlers.context.lookups import campaign_of
 from handlers.context.refreshing import as_known
@@ -116,6 +116,13 @@ async def message(services: Services, request: Request, those: Comparing) -> Mes
     moment = formatting.moment(known, services.policy.zone)
     picture = await services.renderer.pair(compare_view.pair_of(one, other, moment))
     return compare_view.answer(one, other, today, picture)
+
+
+async def note_compared(services: Services, request: Request, those: Comparing) -> None:
+    """Remembers that everybody in the channel was shown both."""
+    for one in (those.campaign, those.other):
+        if one is not None:
+            await note_shown(services, request, one)
 
 
 async def _side(services: Services, request: Request, campaign_id: CampaignId | None, span: Range) -> Side:

@@ -27,14 +27,16 @@ _BEFORE: Final = (
     "deliveries please pls hey the our my for of on about with up from to a an campaign campaigns drop mailing "
     "named called cancel stop went out sent ordered mailed was were anything everything all come came back going "
     "has have be which ones whats wheres hows whos whens happening right arriving news some "
-    "hasn't hasnt haven't havent isn't gotten still can"
+    "hasn't hasnt haven't havent isn't gotten still can csv file spreadsheet exports rate percent percentage % total "
+    "share count number eta mailings so send"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
     "campaigns drop mailing now thanks returns returned delivered delivery pieces come came back land landed "
     "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far "
     "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow along done "
-    "gotten theirs deliver transit still on track left"
+    "gotten theirs deliver transit still on track left ahead behind or of schedule than usual running early "
+    "to as csv file export spreadsheet there hit"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())
@@ -43,7 +45,8 @@ MARKS: Final = " ?!.,;:"
 #: Words that ask for all mail.
 EVERYTHING: Final = frozenset(
     {"", "mail", "our mail", "my mail", "all mail", "campaigns", "all campaigns", "my campaigns", "our campaigns",
-     "list", "list campaigns", "account", "overview", "summary", "balance", "spend", "spent", "budget", "money"}
+     "list", "list campaigns", "account", "overview", "summary", "balance", "spend", "spent", "budget", "money", "now",
+     "right now"}
 )  # fmt: skip
 #: Words that ask the same, where no campaign is called so.
 ABOUT_ALL: Final = frozenset(
@@ -53,6 +56,8 @@ ABOUT_ALL: Final = frozenset(
      "our account", "my account", "the account", "stuff", "things", "ones", "pieces", "everything we sent"}
 )  # fmt: skip
 NO_MATCH: Final = Match()
+#: Words that somebody says before a name, at most.
+LONGEST_PHRASE: Final = 12
 #: What is left of "show me the latest campaign".
 LATEST: Final = frozenset({"latest", "newest", "most recent", "last", "latest and greatest"})
 
@@ -62,7 +67,8 @@ class Meant:
     """One reading: the campaign's name as typed ("" for the account), its days (None: none typed), and who is meant.
 
     `newest`: the latest campaign was asked for. `mended`: the range was mistyped, and is read as this. `bare`: days
-    alone were typed. `typed`: the words of a side. `others`: what it is compared with.
+    alone were typed. `typed`: the words of a side. `others`: what it is compared with. `home_by`: a day ahead, of which
+    it is asked whether it will be in homes by then.
     """
 
     name: str = ""
@@ -73,6 +79,7 @@ class Meant:
     newest: bool = False
     typed: str = ""
     others: "tuple[Meant, ...]" = ()
+    home_by: date | None = None
 
     @property
     def is_account(self) -> bool:
@@ -109,12 +116,29 @@ class Reader:
         for reading in literal:
             if reading.is_account or reading.found.sure:
                 return reading
+        if (called := self._called(asked)) is not None:
+            return called
         bare = without_words_around(asked)
         if bare != asked:
             again = Meant() if not bare else self._alone(bare, is_side=True) if is_side else self.understand(bare)
             if again.is_account or again.found.found or again.others:
                 return again
         return self._guessed(asked, literal)
+
+    def _called(self, asked: str) -> Meant | None:
+        """What stands behind words that people say before a name, where a campaign is called exactly so: "of Back"."""
+        words = asked.rstrip(MARKS).split()
+        for place in range(1, min(len(words), LONGEST_PHRASE)):
+            before, name = " ".join(words[:place]), " ".join(words[place:])
+            if not BEFORE.fullmatch(f"{before} "):
+                return None
+            # The end of "came back" is no name.
+            parted = len(list(parsing.CAME_BACK.finditer(asked))) > len(
+                [*parsing.CAME_BACK.finditer(before), *parsing.CAME_BACK.finditer(name)]
+            )
+            if not parted and matching.exactly(parsing.unquote(name), self.names):
+                return Meant(name, None, self.match(name))
+        return None
 
     def _guessed(self, asked: str, literal: Sequence[Meant]) -> Meant:
         mended = ranges.mend(asked)

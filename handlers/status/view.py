@@ -7,7 +7,7 @@ from typing import Final
 
 from handlers.forecast import model, words
 from handlers.forecast.model import Forecast, Progress
-from handlers.text import formatting, parsing
+from handlers.text import formatting, parsing, ranges
 from handlers.text.buttons import Action, OneCampaign, carry, is_listed, range_menu, range_pickers
 from handlers.text.codec import write
 from handlers.text.messages import (
@@ -358,16 +358,28 @@ def _holds(block: Block, action: Action) -> bool:
     return any(one.get("action_id") == action for one in (*block.get("elements", []), block.get("accessory", {})))
 
 
-def where_shown(answer: Message, asked: str) -> str:
-    """Which button has what was asked for beyond the numbers: who came back, or a file. "" where none has."""
+def where_shown(answer: Message, asked: str, span: Range | None = None) -> str:
+    """Which button has what was asked for beyond the numbers: who came back, or a file; and of returns in a range, by
+    which day they are counted. "" where nothing is to be said."""
     file = parsing.EXPORTED.search(asked)
     if parsing.CAME_BACK.search(asked):
+        counted = [_by_order(span)] if span is not None and span.days.first else []
         if not (_offers(answer, Action.RETURNS) or _offers(answer, Action.RETURNS_RANGE)):
-            return ""
+            return "".join(counted)
         said = "For who came back and where, press *Returns* below; why, where somebody noted it there."
-        return f"{said} *Export CSV* there makes a file." if file else said
+        return " ".join([*counted, f"{said} *Export CSV* there makes a file." if file else said])
     shown = file and _offers(answer, Action.VIEW_DETAILS)
     return "For a file, press *View details* below, then *Export CSV*." if shown else ""
+
+
+def _by_order(span: Range) -> str:
+    """A range counts what was ordered in it; who asks what came back in it means another day of the same pieces."""
+    days = ranges.name_days(span.days).label
+    ordered = span.said[:1].lower() + span.said[1:]
+    return (
+        f"This counts mail {ordered}, whenever it came back. For what came back in those days: "
+        f"`/mailtrack came back {days}`."
+    )
 
 
 def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:

@@ -2,19 +2,24 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from handlers.errors import Refusal
-from handlers.text.parsing import unquote
-from handlers.text.ranges import MONTHS
+from handlers.text.parsing import LAST_YEAR, unquote
+from handlers.text.ranges import MONTHS, WEEKDAYS
 
-FORMS: Final = "`Dec 12`, `12 December`, `2026-12-12`"
+#: What ends a sentence, or a day within it.
+MARKS: Final = " ?!.,;:"
+
+FORMS: Final = "`Dec 12`, `12 December`, `12/12`, `2026-12-12`, `Friday`"
 _NAMED: Final = re.compile(
     r"(?:(?P<month>[a-z]{3,9})\.? (?P<day>\d{1,2})|(?P<first>\d{1,2})\.? (?P<later>[a-z]{3,9})\.?)"
     r"(?:st|nd|rd|th)?(?:,? (?P<year>20\d\d))?",
     re.IGNORECASE,
 )
+_SLASHED: Final = re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})(?:/(?P<year>(?:20)?\d\d))?")
+_DAY_ALONE: Final = re.compile(r"(?:the )?(?P<day>\d{1,2})(?:st|nd|rd|th)", re.IGNORECASE)
 _WHEN: Final = re.compile(
     r"(?:(?:by )?when (?:to|should (?:we|i)|must (?:we|i)|do (?:we|i)(?: have to)?)|how late can (?:we|i)"
     r"|(?:what(?:'s|’s| is) )?the (?:last|latest) (?:day|date|time)(?: (?:we|i) can)?(?: to)?)"
@@ -31,7 +36,7 @@ _BY: Final = re.compile(
 )
 _HOMES: Final = re.compile(r"(?:to be )?in[- ]homes?(?P<what>) by (?P<day>[^ ].*?)\??", re.IGNORECASE)
 _HOME: Final = re.compile(
-    r"(?P<what>.+?) in[- ]homes? by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?", re.IGNORECASE
+    r"(?P<what>.+?)(?: be)? in[- ]homes? by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?", re.IGNORECASE
 )
 
 
@@ -40,23 +45,47 @@ class NoSuchDay(Refusal):
 
 
 def read(text: str, today: date) -> date:
-    """The day that was typed; without a year the next one of that name. Raises NoSuchDay."""
+    """The day that was typed, whatever marks stand behind it; without a year the next one of that name. Raises
+    NoSuchDay."""
     try:
+        found = _read(text.strip(MARKS), today)
+    except (ValueError, StopIteration):
+        raise NoSuchDay(f"There is no such day. These work: {FORMS}.") from None
+    if found is None:
+        raise NoSuchDay(f"I could not read that day. These work: {FORMS}.")
+    if found.year > LAST_YEAR:
+        raise NoSuchDay(f"I know days until {LAST_YEAR}. These work: {FORMS}.")
+    return found
+
+
+def _read(text: str, today: date) -> date | None:
+    """None for what is no day. Raises ValueError or StopIteration for one that no calendar has."""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return date.fromisoformat(text)
-    except ValueError:
-        pass
-    named = _NAMED.fullmatch(text.strip())
+    if match := _SLASHED.fullmatch(text):
+        return _next(int(match["month"]), int(match["day"]), match["year"], today)
+    if match := _DAY_ALONE.fullmatch(text):
+        return next_of_month(int(match["day"]), today)
+    if (weekday := WEEKDAYS.get(re.sub(r"^(?:next|this|on) ", "", text.casefold()))) is not None:
+        return today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
+    named = _NAMED.fullmatch(text)
     month = MONTHS.get((named["month"] or named["later"]).casefold()) if named else None
     if not named or month is None:
-        raise NoSuchDay(f"I could not read that day. These work: {FORMS}.")
-    number = int(named["day"] or named["first"])
-    try:
-        if named["year"]:
-            return date(int(named["year"]), month, number)
-        this = date(today.year, month, number)
-        return this if this >= today else date(today.year + 1, month, number)
-    except ValueError:
-        raise NoSuchDay(f"There is no such day. These work: {FORMS}.") from None
+        return None
+    return _next(month, int(named["day"] or named["first"]), named["year"], today)
+
+
+def _next(month: int, number: int, year: str | None, today: date) -> date:
+    if year:
+        return date(2000 + int(year[-2:]), month, number)
+    this = date(today.year, month, number)
+    return this if this >= today else date(today.year + 1, month, number)
+
+
+def next_of_month(number: int, after: date) -> date:
+    """The next day of this number behind this one. Raises StopIteration for a number that no month has."""
+    days = (after + timedelta(days=ahead) for ahead in range(1, 63))
+    return next(day for day in days if day.day == number)
 
 
 @dataclass(frozen=True)
@@ -85,17 +114,21 @@ def _is_day(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Deadline:
-    """A campaign is to be in homes by a day ("off": no longer); below this chance, in per cent, it is told of."""
+    """A campaign is to be in homes by a day ("off": no longer); below this chance, in per cent, it is told of.
+
+    `asks`: it ends as a question does.
+    """
 
     what: str
     day: str
     below: int | None
+    asks: bool = False
 
 
 def deadline(text: str) -> Deadline | None:
     """`Spring in home by Dec 12 below 70%`; None for anything else."""
-    found = _HOME.fullmatch(text)
+    found = _HOME.fullmatch(text.rstrip(MARKS))
     if not found:
         return None
     below = int(found["below"]) if found["below"] else None
-    return Deadline(unquote(found["what"]), found["day"].strip(), below)
+    return Deadline(unquote(found["what"]), found["day"].strip(MARKS), below, text.rstrip().endswith("?"))

@@ -113,8 +113,11 @@ STOPPING: Final = re.compile(r"(?:please |pls |can you |could you )*(?P<verb>sto
 
 
 #: What people say who want to see returns, or a file: a status answers neither alone.
-CAME_BACK: Final = re.compile(r"\bc[ao]m(?:e|es|ing) back\b|\b(?:returns?|returned|bounced?)\b", re.IGNORECASE)
-EXPORTED: Final = re.compile(r"\b(?:export|download|csv|spreadsheet)\b", re.IGNORECASE)
+CAME_BACK: Final = re.compile(
+    r"\b(?:c[ao]m(?:e|es|ing)|sent|brought|went) back\b|\b(?:returns?|returned|bounce[sd]?|undeliverable)\b",
+    re.IGNORECASE,
+)
+EXPORTED: Final = re.compile(r"\b(?:exports?|exported|downloads?|csv|spreadsheet)\b", re.IGNORECASE)
 
 
 def asks_to_stop(text: str, name: str) -> bool:
@@ -199,39 +202,67 @@ def between(first: date, last: date, today: date) -> tuple[str, str]:
 
 #: What people say around a recipient: left out where nothing holds these words, too.
 _AROUND: Final = (
-    "where what when is are was did has does the a an our my piece pieces mail mailpiece postcard postcards "
-    "letter letters card package parcel id no number to for of in at on from show find track look up me please status "
-    "sent mr mrs ms dr zip miss arrive arrived delivered get got come came back her his their hers theirs "
-    "everything all every any news yet"
+    "where what when why how who which is are was were isn wasn did do does didn doesn has have hasn haven had been "
+    "the a an our my piece pieces mail mailpiece postcard postcards letter letters card package parcel id no number "
+    "to for of in at on from with about show find track look tell know up me please pls status sent mr mrs ms dr zip "
+    "miss arrive arrived arriving deliver delivered get gets got gotten getting receive received reach reached came "
+    "come back happen happened happening became become gone whats wheres whens hows whos her his their hers theirs "
+    "everything all any every news yet already supposed"
 )
+#: The same, where they are written small: "Will" and "He" are names, too.
+_AROUND_SMALL: Final = (
+    "it they them he she him we you i us this that will would can could may still ever be now there here if whether "
+    "going so just need want"
+)
+_CONTRACTED: Final = re.compile(r"(?<=\w)['’](?:s|re|ve|d|ll|m|t)$")
+
+
+def _bare(word: str) -> str:
+    """The word as it is compared with those that people say around a name: "What's" is "what"."""
+    return _CONTRACTED.sub("", word.casefold().strip("."))
 
 
 def wordings(asked: str) -> list[str]:
-    """How a piece is asked for: as typed, without the words around it, and by the five digits of a long ZIP code."""
+    """How a piece is asked for: as typed, without the words around it, and by the five digits of a long ZIP code.
+
+    What is written large within a sentence may be a name: it is looked for with these words before they are left out.
+    """
     whole = asked.strip().removeprefix("#").strip()
-    around = frozenset(_AROUND.split())
-    kept = [word for word in re.sub(r"[?!,;:#]", " ", whole).split() if word.casefold().strip(".") not in around]
-    bare = " ".join(kept)
+    always, small = frozenset(_AROUND.split()), frozenset(_AROUND_SMALL.split())
+    words = re.sub(r"[?!,;:#]", " ", whole).split()
+    bare = " ".join(word for word in words if _bare(word) not in always | small)
+    named = " ".join(
+        word
+        for number, word in enumerate(words)
+        # The first is written large anyway.
+        if _bare(word) not in always | small or (word[:1].isupper() and (number or _bare(word) in small))
+    )
     short = re.sub(r"(?<!\d)(\d{5})-\d{4}(?!\d)", r"\1", bare)
     # "Jane Doe's letter".
-    owner = re.sub(r"(?<=\w)['’]s\b", "", bare)
-    return list(dict.fromkeys(one for one in (whole, bare, short, owner) if one))
+    owners = (re.sub(r"(?<=\w)['’]s\b", "", one) for one in (named, bare))
+    return list(dict.fromkeys(one for one in (whole, named, bare, short, *owners) if one))
 
 
 #: What else people say who ask what came back, and mean nobody.
 _OF_NO_ONE: Final = (
     "last latest newest recent recently lately first past since so far one ones anything something anyone anybody "
     "everyone someone who which why how many much some more that this these those there today yesterday week weeks "
-    "month months day days have had been be were would will just again only now i we you can could see list of mail "
-    "mails items item stuff things addresses address recipients people anyone's anybody's sender us"
+    "month months day days have had been be were would will just again only now i we you can could see list lists of "
+    "mails items item stuff things addresses address recipients people sender us it they them he she him whom mine "
+    "ours morning afternoon evening night tonight noon earlier later still already between until and or bad count "
+    "total rate rates reason reasons report file files excel give send make want need coming going"
 )
 
 
 def whose_return(asked: str) -> str:
-    """Of a question what came back, the words that name somebody or something; "" where none is left."""
+    """Of a question what came back, the words that name somebody or something; "" where none is left.
+
+    Its days are taken away before (`ranges.within`).
+    """
     around = frozenset(f"{_AROUND} {_OF_NO_ONE}".split())
-    words = re.sub(r"[?!.,;:#]", " ", CAME_BACK.sub(" ", asked.replace("’", "'"))).split()
-    return re.sub(r"(?<=\w)'s\b", "", " ".join(word for word in words if word.casefold() not in around))
+    said = EXPORTED.sub(" ", CAME_BACK.sub(" ", asked.replace("’", "'")))
+    words = re.sub(r"[?!.,;:#]", " ", said).split()
+    return re.sub(r"(?<=\w)'s\b", "", " ".join(word for word in words if _bare(word) not in around))
 
 
 MUTE_FORMS: Final = "`mute 2h`, `mute until tomorrow`, `mute until Monday`"

@@ -17,6 +17,8 @@ from handlers.text.parsing import ALL_TIME, FIRST_YEAR, LAST_YEAR, RANGE_FORMS, 
 from storage.queries.mail import Days
 
 FIRST_DAY: Final = date(FIRST_YEAR, 1, 1)
+#: No range has more words: "from the 1st of October 2025 up to the 31st of October 2026".
+LONGEST_RANGE: Final = 14
 MONTHS: Final = {name.casefold(): n for n, name in enumerate(calendar.month_name) if name} | {
     name.casefold(): n for n, name in enumerate(calendar.month_abbr) if name
 } | {"sept": 9}  # fmt: skip
@@ -41,7 +43,8 @@ _DAY: Final = r"[0-3]?\d(?:st|nd|rd|th)?"
 _COUNT: Final = rf"(?:\d{{1,6}}|(?:a )?{_any(NUMBERS)})"
 _THIS: Final = r"(?:this|the current|current)"
 _LAST: Final = r"(?:(?:the )?(?:last|past|previous|prior))"
-_UNIT: Final = r"(?:week|month|quarter|year|weekend)"
+_UNIT: Final = r"(?:week|month|quarter|year|weekend|wk|mo|qtr|yr)"
+SHORT: Final = {"wk": "week", "mo": "month", "qtr": "quarter", "yr": "year"}
 
 #: A single expression, how it is read, and whether it is one day. Longer forms come before shorter ones.
 Read = Callable[[re.Match[str], date], tuple[date, date]]
@@ -104,6 +107,18 @@ def _month_day(match: re.Match[str], until: date) -> tuple[date, date]:
     return _one(_latest(month, day, until))
 
 
+def _day_alone(match: re.Match[str], until: date) -> tuple[date, date]:
+    """The last time that it was this day of a month. Raises StopIteration for a day that no month has."""
+    number = int(match["day"])
+    months = (_back("month", ago, until) for ago in range(3))
+    days = (first.replace(day=number) for first, last in months if number <= last.day)
+    return _one(next(day for day in days if day <= until))
+
+
+def _week_with(match: re.Match[str], until: date) -> tuple[date, date]:
+    return week_of(_month_day(match, until)[0])
+
+
 def _number_of_month(text: str) -> int:
     return MONTHS[text.casefold().strip(". ")]
 
@@ -133,7 +148,7 @@ def _whole(match: re.Match[str], until: date) -> tuple[date, date]:
 
 def _back(unit: str, number: int, until: date) -> tuple[date, date]:
     """The whole week, month, quarter, year or weekend so many of them ago."""
-    unit = unit.casefold()
+    unit = SHORT.get(unit.casefold(), unit.casefold())
     if unit == "week":
         return week_of(until - timedelta(weeks=number))
     if unit == "weekend":
@@ -214,9 +229,11 @@ POINTS: Final[list[tuple[str, Read, bool]]] = [
     (r"(?P<m>\d\d?)-(?P<d>\d\d?)-(?P<y>\d{4})", _slashed, True),
     (rf"(?P<month>{_MONTH}) ?(?P<day>{_DAY})(?:,? (?P<year>{_YEAR}))?", _month_day, True),
     (rf"(?:the )?(?P<day>{_DAY}) (?:of )?(?P<month>{_MONTH})(?:,? (?P<year>{_YEAR}))?", _month_day, True),
+    (r"the (?P<day>\d\d?)(?:st|nd|rd|th)", _day_alone, True),
     (r"(?:the )?day before yesterday", lambda _match, until: _one(until - timedelta(days=2)), True),
-    (r"yesterday", lambda _match, until: _one(until - timedelta(days=1)), True),
-    (r"today|now", lambda _match, until: _one(until), True),
+    (r"yesterday(?: (?:morning|afternoon|evening))?|last night",
+     lambda _match, until: _one(until - timedelta(days=1)), True),
+    (r"(?:earlier )?today|now|this (?:morning|afternoon|evening)|tonight", lambda _match, until: _one(until), True),
     (rf"(?:(?P<last>last|past|previous)|this|on)? ?(?P<weekday>{_any(WEEKDAYS)})", _weekday, True),
     (rf"(?P<count>{_COUNT}) (?P<unit>day|week|month|year)s? ago", _ago, True),
     (rf"(?P<unit>year|quarter|month|week)[ -]to[ -]date|(?:(?:the )?{_THIS} )?(?P<u>year|quarter|month|week) so far",
@@ -225,6 +242,8 @@ POINTS: Final[list[tuple[str, Read, bool]]] = [
     (rf"{_LAST} (?P<count>{_COUNT}) ?(?P<unit>hours?|hrs?|h|days?|d|weeks?|wks?|w|months?|mos?|years?|yrs?|y)",
      _last_some, False),
     (r"(?P<count>\d{1,4}) ?(?P<unit>d)", _last_some, False),
+    (rf"{_LAST} fortnight", lambda _match, until: (until - timedelta(days=13), until), False),
+    (rf"(?:the )?week (?:of|around) (?P<month>{_MONTH}) ?(?P<day>{_DAY})(?:,? (?P<year>{_YEAR}))?", _week_with, False),
     (rf"(?:(?P<this>{_THIS})|{_LAST}) (?P<unit>{_UNIT})", _whole, False),
     ((rf"(?:(?P<before>20\d\d) )?(?:q ?(?P<q>[1-4])|(?P<ordinal>{_any(ORDINALS)}) quarter)"
      rf"(?: (?:of )?(?P<year>{_YEAR}))?"), _quarter, False),
@@ -307,6 +326,7 @@ def _ranged(match: re.Match[str], kind: str, today: date) -> Range:
     first, last, one_day = _point(match["a"], today)
     if kind == "until":
         until = first - timedelta(days=1) if match[0].casefold().startswith("before") else last
+        _require_known(until, until)
         return Range(Days(FIRST_DAY, until), f"until {formatting.day(until)}")
     if kind == "since" or (one_day and match["lead"].casefold().startswith("from")):
         begin = last + timedelta(days=1) if match[0].casefold().startswith("after") else first
@@ -321,9 +341,14 @@ def _days_of_month(match: re.Match[str], today: date) -> tuple[date, date]:
     return first, first.replace(day=other)
 
 
-def _labeled(first: date, last: date, match: re.Match[str], today: date) -> Range:
+def _require_known(first: date, last: date) -> None:
+    """Raises RangeRefused for days on which nobody mails anything."""
     if first.year < FIRST_YEAR or last.year > LAST_YEAR:
         raise RangeRefused(f"I know days from {FIRST_YEAR} to {LAST_YEAR}. These work: {RANGE_FORMS}.")
+
+
+def _labeled(first: date, last: date, match: re.Match[str], today: date) -> Range:
+    _require_known(first, last)
     if last < first:
         # Nobody means an empty range, and the label says how it was read.
         first, last = last, first
@@ -366,15 +391,31 @@ def splits(text: str, today: date) -> Iterator[tuple[str, Range]]:
     What stands between quotation marks is a name as a whole. Raises RangeRefused as `read_range` does.
     """
     words = text.split()
-    for size in range(len(words), 0, -1):
+    for size in range(min(len(words), LONGEST_RANGE), 0, -1):
         sides = ((words[:-size], words[-size:]), (words[size:], words[:size]))
         for name, typed in sides[: 1 if size == len(words) else 2]:
-            joined = " ".join(typed).strip(",;:")
-            if any(mark in joined for mark in parsing.QUOTES if mark not in "'’"):
+            joined = " ".join(typed).strip(",;:?!")
+            # Who says "right now" means all that moves.
+            if joined.casefold() == "now" or any(mark in joined for mark in parsing.QUOTES if mark not in "'’"):
                 continue
             found = read_range(joined, today)
             if found is not None:
                 yield parsing.unquote(" ".join(name).strip(" ,;:-–")), found
+
+
+def within(text: str, today: date) -> tuple[str, Range | None]:
+    """The other words, and the longest range among them wherever it stands (None when there is none).
+
+    Raises RangeRefused as `read_range` does.
+    """
+    words = text.split()
+    for size in range(min(len(words), LONGEST_RANGE), 0, -1):
+        for begin in range(len(words) - size + 1):
+            typed = " ".join(words[begin : begin + size]).strip(" ,;:?!.")
+            # "Which may have come back": a month that is written small and alone is none.
+            if typed != "may" and (found := read_range(typed, today)) is not None:
+                return " ".join([*words[:begin], *words[begin + size :]]), found
+    return text, None
 
 
 def split_range(text: str, today: date) -> tuple[str, Range | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from handlers.errors import Trouble
 from handlers.text import formatting
@@ -75,15 +76,29 @@ def help_alerts() -> Message:
     )
 
 
-def _help(title: str, lines: Sequence[str], note: str, more: str) -> Message:
+def help_for_guests(shown: Sequence[str]) -> Message:
+    """What a guest can ask: about what the channel was shown, of which campaigns these are the latest names."""
+    lines, mention = ["`/mailtrack Jane Smith` — a piece that was shown here, by its id or recipient"], "track 78701"
+    if shown:
+        name, mention = escape(shown[0]), f"where is {escape(shown[0])}?"
+        pair = [f"`/mailstatus {name} vs {escape(one)}` — two of them side by side" for one in shown[1:2]]
+        one = [f"`/mailstatus {name}` — a campaign that was shown here", f"`/mailstatus {name} last 7 days` — a range"]
+        lines = [*one, *pair, *lines]
+    note = "You're a guest here: you see what this channel was shown, with names and addresses shortened."
+    if not shown:
+        note += " No campaign was shown here yet. Ask somebody on the team to type `/mailstatus` and its name here."
+    return _help("What you can ask here", lines, note, statuses(), (mention,))
+
+
+#: What can be asked in a thread.
+MENTIONS: Final = ("where is Spring?", "track 78701", "alerts on")
+
+
+def _help(title: str, lines: Sequence[str], note: str, more: str, mentions: Sequence[str] = MENTIONS) -> Message:
     blocks = [header(title), section("\n".join(lines)), context(note)]
     if more:
         blocks.append(section(more))
-    blocks.append(
-        context(
-            "In a thread, mention me: `@Piecewise where is Spring?`, `@Piecewise track 78701`, `@Piecewise alerts on`."
-        )
-    )
+    blocks.append(context(f"In a thread, mention me: {', '.join(f'`@Piecewise {one}`' for one in mentions)}."))
     return Message(f"{title} {' '.join(lines)}", blocks)
 
 

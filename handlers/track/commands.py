@@ -7,14 +7,14 @@ from sqlalchemy import Connection
 
 from handlers.context import matching, replies
 from handlers.context.access import may_see
-from handlers.context.asker import require_account, visible_campaigns
+from handlers.context.asker import require_account, today_of, visible_campaigns, zone_of
 from handlers.context.services import Request, Services
 from handlers.errors import Outage, PieceUnknown, Refusal
 from handlers.text import parsing, short_answers
 from handlers.text.messages import Message, context, quote
 from handlers.track import view as track_view
 from handlers.track.answers import piece_message
-from handlers.track.newest import newest
+from handlers.track.newest import AskedBack, back_in, newest
 from storage.queries import mail as queries
 from storage.queries import piece_pages, search
 from storage.queries.piece_pages import PieceFilter
@@ -27,19 +27,21 @@ PIECES_OFFERED: Final = 25
 async def mail_track(services: Services, request: Request) -> None:
     """`/mailtrack <piece>`: the dated scans of one piece, for the asker alone."""
     asked = parsing.unquote(parsing.clean(request.text))
+    if request.guest and (not asked or parsing.wants_help(asked)):
+        shown = await services.memory.read(visible_campaigns, request, 2)
+        await replies.to_asker(services, request, short_answers.help_for_guests([one.facts.name for one in shown]))
+        return
     if not asked or parsing.wants_help(asked):
         usage = short_answers.help_track(await _example_piece(services, request))
-        back, moving = ([], []) if asked else await services.memory.read(newest, request)
-        await replies.to_asker(services, request, track_view.unnamed(usage, back, moving))
+        others = ([], []) if asked else await services.memory.read(newest, request)
+        await replies.to_asker(services, request, track_view.unnamed(usage, *others))
         return
     require_account(request)
-    found, campaign = await services.memory.read(_look, request, asked)
-    of_returns = parsing.CAME_BACK.search(asked) is not None
-    if not (found.ids and found.exact) and campaign is None and of_returns and not parsing.whose_return(asked):
-        back, _ = await services.memory.read(newest, request)
-        if back:
-            await replies.to_asker(services, request, track_view.came_back(quote(asked), back))
-            return
+    back = await _asked_back(services, request, asked)
+    found, campaign = await services.memory.read(_look, request, asked, back.name if back else "")
+    if back and not (back.name or campaign or request.guest or _is_called(found, asked)):
+        await replies.to_asker(services, request, await _came_back(services, request, asked, back))
+        return
     ref = _id_in(asked)
     fetch = not request.guest and _may_be_unknown(services, ref, found)
     # Before it is read as a ZIP code or a house number: somebody else's piece would be the answer.
@@ -48,9 +50,13 @@ async def mail_track(services: Services, request: Request) -> None:
     if request.guest:
         seen = [one for one in found.pieces if await may_see(services, request, one.campaign_id, one.id)]
         found = Found([one.id for one in seen], found.exact, seen)
+    if not found.pieces and campaign is None and not request.guest and services.platform.find_refs(asked)[1:]:
+        await track_in_message(services, request)
+        return
     if not found.pieces and campaign is None:
-        back, moving = await services.memory.read(newest, request)
-        await replies.to_asker(services, request, track_view.none_found(asked, back, moving))
+        # Of somebody whom nothing goes to, nobody else's mail is the answer.
+        others = ([], []) if back else await services.memory.read(newest, request)
+        await replies.to_asker(services, request, track_view.none_found(asked, *others))
         return
     await replies.to_asker(services, request, await _answer(services, request, asked, found, campaign))
 
@@ -68,10 +74,32 @@ def _may_be_unknown(services: Services, ref: str, found: Found) -> bool:
     return not found.ids or bool(services.platform.find_refs(ref))
 
 
-def _look(connection: Connection, request: Request, asked: str) -> tuple[Found, StoredCampaign | None]:
+def _is_called(found: Found, asked: str) -> bool:
+    """Whether somebody to whom one of these goes is called by a word that was typed, as a whole: "May" may be meant by
+    "came back in May", and "Mayer" is not."""
+    typed = frozenset(search.words_of(asked))
+    names = ([one.recipient.name, one.recipient.company] for one in found.pieces)
+    return found.exact and any(not typed.isdisjoint(search.words_in(one)) for one in names)
+
+
+async def _asked_back(services: Services, request: Request, asked: str) -> AskedBack | None:
+    if not parsing.CAME_BACK.search(asked):
+        return None
+    return AskedBack.read(asked, await today_of(services, request))
+
+
+async def _came_back(services: Services, request: Request, asked: str, back: AskedBack) -> Message:
+    """What came back, of anybody."""
+    if back.span is not None:
+        found = await services.memory.read(back_in, request, back.span, await zone_of(services, request))
+        return track_view.came_back_in(back.span, found.pieces, found.looked_through)
+    latest, _ = await services.memory.read(newest, request)
+    return track_view.came_back(quote(asked), latest)
+
+
+def _look(connection: Connection, request: Request, asked: str, name: str) -> tuple[Found, StoredCampaign | None]:
     """The pieces that are meant, and a campaign that is called so to the letter (none for a guest)."""
     # Of "was the letter to Sean returned?" his name alone is looked for, too.
-    name = parsing.whose_return(asked) if parsing.CAME_BACK.search(asked) else ""
     wordings = [*parsing.wordings(asked), *([name] if name else [])]
     found = search.search(connection, request.workspace.id, wordings, PIECES_OFFERED)
     if request.guest or (found.ids and found.exact and len(found.ids) == 1):
@@ -116,7 +144,7 @@ async def track_in_message(services: Services, request: Request) -> None:
 
 
 async def _example_piece(services: Services, request: Request) -> str:
-    for campaign in [] if request.guest else await services.memory.read(visible_campaigns, request, 3):
+    for campaign in await services.memory.read(visible_campaigns, request, 3):
         page = await services.memory.read(piece_pages.page, request.workspace.id, campaign.id, PieceFilter(), None, 1)
         if page:
             return page[0].ref

@@ -1,16 +1,22 @@
-"""Pieces to choose from where none was named: what came back last, and some that are on their way."""
+"""Pieces to choose from where none was named: what came back last, or in these days, and some that are on their way."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from handlers.context.asker import visible_campaigns
 from handlers.context.services import Request
+from handlers.text import parsing, ranges
+from handlers.text.parsing import ALL_TIME, Range
 from storage.queries import mail as queries
 from storage.queries import piece_pages, returns
 from storage.queries.piece_pages import PieceFilter
-from storage.records import CampaignId, Mix, StoredPiece
+from storage.queries.returns import CameBack
+from storage.records import NO_PIECE, CampaignId, Mix, StoredPiece
 from storage.statuses import UNDER_WAY, Status
 
 #: Of so many campaigns, the latest.
@@ -18,6 +24,30 @@ CAMPAIGNS: Final = 10
 #: Of so many of them pieces are looked up, and so many are offered of each kind.
 LOOKED_AT: Final = 3
 OFFERED: Final = 5
+#: For certain days more campaigns come into question; of so many that have returns, the latest, these are looked for.
+OF_DAYS, LOOKED_THROUGH = 50, 6
+
+
+@dataclass(frozen=True)
+class AskedBack:
+    """A question what came back: of whom ("" for anybody), and in which days (None: at any time)."""
+
+    name: str
+    span: Range | None
+
+    @classmethod
+    def read(cls, asked: str, today: date) -> "AskedBack":
+        """What is meant by words that ask what came back. Raises RangeRefused."""
+        rest, span = ranges.within(parsing.CAME_BACK.sub(" ", asked), today)
+        return cls(parsing.whose_return(rest), None if span == ALL_TIME else span)
+
+
+@dataclass(frozen=True)
+class Back:
+    """What came back, the latest first, and in how many campaigns that was looked for."""
+
+    pieces: Sequence[StoredPiece]
+    looked_through: int
 
 
 def newest(connection: Connection, request: Request) -> tuple[list[StoredPiece], list[StoredPiece]]:
@@ -40,8 +70,26 @@ def newest(connection: Connection, request: Request) -> tuple[list[StoredPiece],
     return back[:OFFERED], moving[:OFFERED]
 
 
-def _with(mixes: dict[CampaignId, Mix], statuses: Sequence[Status]) -> list[CampaignId]:
-    return [key for key, mix in mixes.items() if mix.of(*statuses)][:LOOKED_AT]
+def back_in(connection: Connection, request: Request, span: Range, zone: ZoneInfo) -> Back:
+    """What came back in these days of the asker's, by the day on which it did."""
+    first, last = (span.days.first or ranges.FIRST_DAY), (span.days.last or date(parsing.LAST_YEAR, 12, 31))
+    begin, end = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, last + timedelta(days=1)))
+    known = visible_campaigns(connection, request, OF_DAYS)
+    # Nothing comes back before anything was handed over.
+    before = [one.id for one in known if one.handed_over_first is None or one.handed_over_first < end]
+    mixes = queries.mixes_of(connection, request.workspace.id, before)
+    looked = _with(mixes, [Status.RETURNED], LOOKED_THROUGH)
+    back = [
+        piece
+        for one in looked
+        for piece in returns.latest(connection, request.workspace.id, one, CameBack(end, NO_PIECE), OFFERED)
+        if piece.status_at is not None and piece.status_at >= begin
+    ]
+    return Back(sorted(back, key=CameBack.of, reverse=True)[:OFFERED], len(looked))
+
+
+def _with(mixes: dict[CampaignId, Mix], statuses: Sequence[Status], most: int = LOOKED_AT) -> list[CampaignId]:
+    return [key for key, mix in mixes.items() if mix.of(*statuses)][:most]
 
 
 def _most_at(mix: Mix) -> Status:

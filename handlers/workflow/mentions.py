@@ -11,8 +11,8 @@ from handlers.context.access import require_insider
 from handlers.context.asker import visible_names
 from handlers.context.services import Request, Services
 from handlers.status import understanding
-from handlers.status.commands import EXAMPLE, mail_status
-from handlers.text import parsing, short_answers
+from handlers.status.commands import help_message, mail_status
+from handlers.text import parsing
 from handlers.track.commands import mail_track
 
 STATUS: Final = frozenset({"status", "mailstatus", "/mailstatus"})
@@ -37,7 +37,7 @@ async def mention(services: Services, request: Request) -> None:
     verb = first.casefold().strip("?!.,:")
     setting = verb in MUTES or bool(SWITCHES.match(typed) or SETTINGS.match(typed))
     if not typed or parsing.wants_help(typed):
-        await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
+        await replies.to_asker(services, request, await help_message(services, request))
     elif (setting or rest) and await _names_campaign(services, request, typed, part=setting):
         await mail_status(services, replace(request, text=typed))
     elif verb in ("track", "mailtrack", "/mailtrack"):
@@ -51,7 +51,7 @@ async def mention(services: Services, request: Request) -> None:
     elif asks(typed):
         await mail_status(services, replace(request, text=typed))
     else:
-        await replies.to_asker(services, request, short_answers.help_status(EXAMPLE))
+        await replies.to_asker(services, request, await help_message(services, request))
 
 
 async def _names_campaign(services: Services, request: Request, typed: str, *, part: bool) -> bool:

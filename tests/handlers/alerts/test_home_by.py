@@ -61,6 +61,38 @@ async def save(office: Office, sent: Filled) -> None:
     await TABLE.forms[Form.ALERTS].handler(office.services, office.request(), sent)
 
 
+@pytest.mark.parametrize("typed", ["Spring lapsed in home by Dec 12?", "will Spring lapsed be in homes by Dec 12 ?"])
+async def test_a_question_about_a_day_sets_none_and_leads_to_its_answer(office: Office, typed: str) -> None:
+    await office.campaign(Status.IN_TRANSIT)
+    await say(office, "on")
+    said = await say(office, typed)
+    assert "`/mailstatus Spring lapsed in home by Dec 12` says how likely that is." in said
+    assert "`/mailalerts Spring lapsed in home by Dec 12`, without a question mark, warns this channel" in said
+    assert office.slack.last.way == "answer"
+    assert days(office) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "day"),
+    [("12/12", date(2026, 12, 12)), ("Dec 12!", date(2026, 12, 12)), ("the 12th", date(2026, 11, 12)),
+     ("Friday", date(2026, 11, 6)), ("next Monday", date(2026, 11, 9)), ("11/1", date(2027, 11, 1)),
+     ("2/28/28", date(2028, 2, 28)), ("31st", date(2026, 12, 31))],
+)  # fmt: skip
+async def test_a_day_ahead_is_read_as_people_write_it(office: Office, typed: str, day: date) -> None:
+    await office.campaign(Status.IN_TRANSIT)
+    await say(office, "on")
+    await say(office, f"Spring lapsed in home by {typed}")
+    assert days(office) == [("Spring lapsed", day, BELOW)]
+
+
+@pytest.mark.parametrize("typed", ["9999-12-31", "2/30", "the 32nd", "Feb 31", "2026-02-30", "12/12/9999", "noon"])
+async def test_a_day_ahead_that_is_none_is_refused_in_words(office: Office, typed: str) -> None:
+    await office.campaign(Status.IN_TRANSIT)
+    await say(office, "on")
+    with pytest.raises(Refusal, match="These work: `Dec 12`"):
+        await say(office, f"Spring lapsed in home by {typed}")
+
+
 async def test_the_list_shows_each_day_with_a_button_that_takes_it_away(office: Office) -> None:
     spring, autumn = await two(office)
     assert days(office) == [("Autumn", date(2026, 12, 1), 60), ("Spring lapsed", date(2026, 12, 12), BELOW)]

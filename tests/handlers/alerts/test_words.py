@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from handlers.alerts.words import parse_alerts
 from handlers.errors import Refusal
 from handlers.text import parsing
+from storage.outbox import LONGEST_MUTE
 
 #: A Thursday.
 NOW = datetime(2026, 11, 26, 14, 30, tzinfo=UTC)
@@ -54,6 +55,14 @@ MONDAY = datetime(2026, 11, 30, 9, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("text", "until"),
     [
+        ("mute until the 31st", datetime(2026, 12, 31, 9, tzinfo=UTC)),
+        ("mute until the 27th", MORNING),
+        ("mute until 2026-11-30", MONDAY),
+        ("mute until 9999-12-31", NOW + LONGEST_MUTE),
+        ("mute until 2/30", None),
+        ("mute until 2026-02-30", None),
+        ("mute until 2019-01-01", None),
+        ("mute until the 32nd", None),
         ("mute 30m", NOW + timedelta(minutes=30)),
         ("mute 2h", NOW + timedelta(hours=2)),
         ("mute for two hours", NOW + timedelta(hours=2)),

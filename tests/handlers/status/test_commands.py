@@ -1,5 +1,6 @@
 """`/mailstatus`: who is answered where, with which days, and what a guest does not read."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from handlers.text import buttons
 from handlers.text.buttons import Action, AlertsDo, OneCampaign, OtherDates
 from handlers.text.codec import write
 from handlers.text.parsing import ALL_TIME
+from handlers.track.commands import mail_track
 from storage import privacy
 from storage.queries import piece_pages
 from storage.queries.mail import Days
@@ -71,10 +73,46 @@ async def test_the_day_is_the_askers(office: Office) -> None:
 
 
 async def test_help_names_a_campaign_of_ones_own(office: Office) -> None:
-    assert commands.EXAMPLE in (await ask(office, "help"))[2]
+    assert "/mailstatus Spring" in (await ask(office, "help"))[2]
     await office.campaign(D)
     assert "Spring lapsed" in str(office.slack.said[-1].shown.blocks) + (await ask(office, "?"))[2]
     assert office.slack.last.way == "answer"
+
+
+async def test_what_a_guest_is_told_to_type_is_what_a_guest_can(office: Office) -> None:
+    guest: dict[str, Any] = {"user": GUS, "guest": True}
+    for typed in ("help", "hello", "?"):
+        said = (await ask(office, typed, **guest))[2]
+        assert "No campaign was shown here yet" in str(office.slack.last.shown.blocks)
+        assert "`/mailstatus`" not in said
+    await office.campaign(D)
+    await office.campaign(D, ref="223", name="Fall catalog")
+    assert "Spring lapsed" not in (await ask(office, "help", **guest))[2]
+    for name in ("Spring lapsed", "Fall catalog"):
+        await ask(office, name)
+    for answer in (commands.mail_status, mail_track):
+        await answer(office.services, office.request("help", **guest))
+        help_ = office.slack.last
+        shown = help_.text + str(help_.shown.blocks)
+        assert not [no for no in ("`/mailstatus`", "/mailalerts", "alerts on", "*Cancel…*", "*View") if no in shown], (
+            shown
+        )
+        for typed in re.findall("`/mailstatus ([^`]+)`", help_.text):
+            assert (await ask(office, typed, **guest))[0] == "post", typed
+
+
+async def test_a_guest_who_asks_for_what_was_not_shown_is_told_so(office: Office) -> None:
+    guest = {"user": GUS, "guest": True}
+    await office.campaign(D)
+    said = (await ask(office, "Spring lapsed", **guest))[2]
+    assert said == (
+        "As a guest you see what this channel was shown, and “Spring lapsed” is nothing of that. "
+        "Ask somebody on the team to ask for it here."
+    )
+    await office.campaign(D, ref="223", name="Fall catalog")
+    await ask(office, "Fall catalog")
+    assert (await ask(office, "Spring lapsed", **guest))[2].endswith("is nothing of that. These campaigns were:")
+    assert "There are no campaigns" not in office.slack.last.text
 
 
 async def test_without_an_account_there_is_nothing_to_say(office: Office) -> None:

@@ -49,6 +49,15 @@ async def test_what_one_side_lacks_is_the_others(office: Office, text: str, said
     assert await ask(office, text) == said
 
 
+async def test_two_that_the_channel_was_shown_side_by_side_a_guest_can_ask_for(office: Office) -> None:
+    assert await ask(office, "Spring vs Fall") == "Spring vs Fall"
+    for text in ("Spring", "Fall", "Fall vs Spring"):
+        await commands.mail_status(office.services, office.request(text, user=GUS, guest=True))
+        assert office.slack.last.way == "post", text
+    await commands.mail_status(office.services, office.request("Winter Gala", user=GUS, guest=True))
+    assert office.slack.last.way == "answer"
+
+
 @pytest.mark.parametrize(
     ("text", "offered"),
     [

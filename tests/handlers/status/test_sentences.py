@@ -2,10 +2,16 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
+from rapidfuzz import process
 
+from handlers.errors import Refusal
 from handlers.status.commands import mail_status
+from handlers.text import ranges
+from handlers.text.days_ahead import NoSuchDay
+from handlers.track.commands import mail_track
 from storage.statuses import Status
 from tests.builders import JANE, START
 from tests.handlers.conftest import GUS, Office
@@ -37,6 +43,10 @@ async def account(office: Office) -> Office:
         "how's the spring postcard coming along?",
         "is spring done?",
         "is the spring postcard on track?",
+        "is Spring ahead or behind, and why?",
+        "is the spring postcard ahead of schedule?",
+        "is spring running late or early?",
+        "is spring behind?",
     ],
 )
 async def test_a_sentence_about_a_campaign_is_about_that_campaign_alone(account: Office, typed: str) -> None:
@@ -68,6 +78,117 @@ async def test_a_sentence_about_all_mail_shows_all_of_it(account: Office, typed:
         assert "press *Returns* below" in str(account.slack.last.shown.blocks)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["what came back last week", "came back this morning", "returns in October", "what came back since Monday?"],
+)
+async def test_what_is_asked_back_in_certain_days_says_by_which_day_it_is_counted(account: Office, typed: str) -> None:
+    await ask(account, typed)
+    shown = str(account.slack.last.shown.blocks)
+    assert "This counts mail ordered " in shown
+    command = shown.partition("`/mailtrack ")[2].partition("`")[0]
+    await mail_track(account.services, account.request(command))
+    assert account.slack.last.text.startswith(("Came back ", "Nothing came back ")), command
+
+
+async def test_what_came_back_at_any_time_needs_no_such_words(account: Office) -> None:
+    await ask(account, "what came back?")
+    assert "This counts" not in str(account.slack.last.shown.blocks)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("Port", "export for Port"),
+        ("Turn", "returns of Turn"),
+        ("Back", "what came back of Back?"),
+        ("CSV drop", "csv of CSV drop"),
+    ],
+)
+async def test_what_is_asked_beside_a_name_is_no_part_of_a_word(account: Office, name: str, typed: str) -> None:
+    await account.campaign(D, R, ref="224", name=name)
+    assert name in await ask(account, typed)
+    assert ("*Returns* below" if "export" not in typed and "csv" not in typed else "*Export CSV*") in str(
+        account.slack.last.shown.blocks
+    )
+
+
+async def test_a_campaign_that_is_called_back_is_not_what_came_back(account: Office) -> None:
+    await account.campaign(D, R, ref="224", name="Back")
+    assert "7 pieces" in await ask(account, "what came back?")
+    assert (await ask(account, "how is Back")).startswith("Back: ")
+
+
+@pytest.mark.parametrize("typed", ["now", "right now", "what's in the mail right now", "Now?"])
+async def test_now_is_all_that_moves_and_not_this_day_of_orders(account: Office, typed: str) -> None:
+    assert "5 pieces" in await ask(account, typed)
+
+
+@pytest.mark.parametrize("typed", ["Export", "csv drop"])
+async def test_of_a_name_alone_no_word_asks_for_anything(account: Office, typed: str) -> None:
+    await account.campaign(D, R, ref="224", name="Export")
+    await account.campaign(D, R, ref="225", name="CSV drop")
+    await ask(account, typed)
+    assert "*Export CSV*" not in str(account.slack.last.shown.blocks)
+
+
+@pytest.mark.parametrize(
+    "typed", ["Holiday in home by Dec 12?", "Holiday drop in home by Dec 12", "will holiday be in homes by 12/12?",
+              "is the holiday drop in home by the 12th"],
+)  # fmt: skip
+async def test_whether_a_campaign_will_be_in_homes_by_a_day_is_said_with_its_chance(
+    account: Office, typed: str
+) -> None:
+    assert "Holiday drop: " in await ask(account, typed)
+    assert "The chance that nearly all of it is in homes by " in account.slack.last.text
+    assert "Nothing of it was ordered" not in account.slack.last.text
+
+
+async def test_a_campaign_that_is_called_after_homes_is_meant_by_its_name(account: Office) -> None:
+    await account.campaign(D, ref="224", name="Postcards in home by Easter")
+    for typed in ("postcards in home by easter", "Cards in home by Easter"):
+        assert "Postcards in home by Easter: " in await ask(account, typed)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Spring in home by 9999-12-31",
+        "Spring in home by 2/30?",
+        "Spring in home by the 32nd",
+        "when to book for 9999-12-31",
+    ],
+)
+async def test_a_day_ahead_that_is_none_is_refused_in_words(account: Office, typed: str) -> None:
+    with pytest.raises(NoSuchDay, match="These work"):
+        await ask(account, typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["9" * 19, "#" + "9" * 30, "campaign 9223372036854775808", "last " + "9" * 30 + " days", "9" * 200,
+              f"Spring vs {'9' * 40}", "9" * 12 + "/" + "9" * 12, "since 99999999999999999999-01-01"],
+)  # fmt: skip
+async def test_numbers_larger_than_any_raise_nothing_but_a_refusal(account: Office, typed: str) -> None:
+    for answer in (mail_status, mail_track):
+        try:
+            await answer(account.services, account.request(typed))
+        except Refusal as refusal:
+            assert str(refusal)
+
+
+@pytest.mark.parametrize("often", [7, 60])
+async def test_a_word_said_sixty_times_is_looked_for_no_more_often_than_a_few_times(
+    account: Office, monkeypatch: pytest.MonkeyPatch, often: int
+) -> None:
+    """Counted, not timed: names that are compared letter by letter, and expressions that are tried as a range."""
+    compared, tried = Mock(wraps=process.extract), Mock(wraps=ranges.read_range)
+    monkeypatch.setattr(process, "extract", compared)
+    monkeypatch.setattr(ranges, "read_range", tried)
+    await ask(account, "vs " * often)
+    assert compared.call_count <= 12
+    assert tried.call_count <= 200
+
+
 @pytest.mark.parametrize("typed", ["show me the latest campaign", "the newest drop", "our last campaign", "latest one"])
 async def test_the_latest_campaign_is_the_latest(account: Office, typed: str) -> None:
     assert (await ask(account, typed)).startswith("Showing *Holiday drop*, the latest. Holiday drop: ")
@@ -95,7 +216,10 @@ async def test_a_campaign_that_is_called_so_is_meant_all_the_same(account: Offic
 async def test_where_a_campaign_is_called_so_a_word_is_no_greeting(account: Office, typed: str, name: str) -> None:
     await account.campaign(D, ref="224", name=name)
     await mail_status(account.services, account.request(typed, user=GUS, guest=True))
-    assert account.slack.last.text.startswith("Where is our mail?"), "a guest is not told that there is such a campaign"
+    assert account.slack.last.text.startswith("What you can ask here"), (
+        "a guest is not told that there is such a campaign"
+    )
+    assert name not in str(account.slack.last.shown.blocks)
     assert (await ask(account, typed)).startswith(f"{name}: ")
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.text import parsing, ranges
+from storage.queries.mail import Days
 
 TODAY = date(2026, 11, 2)
 
@@ -29,6 +30,64 @@ def test_a_week_of_a_month_is_read(typed: str, first: str, last: str) -> None:
     span = ranges.read_range(typed, date(2026, 11, 20))
     assert span is not None
     assert (str(span.days.first), str(span.days.last)) == (first, last)
+
+
+@pytest.mark.parametrize(
+    ("typed", "first", "last"),
+    [
+        ("this qtr", "2026-10-01", "2026-12-31"),
+        ("last wk", "2026-11-09", "2026-11-15"),
+        ("week of Nov 4", "2026-11-02", "2026-11-08"),
+        ("the past fortnight", "2026-11-07", "2026-11-20"),
+        ("this morning", "2026-11-20", "2026-11-20"),
+        ("earlier today", "2026-11-20", "2026-11-20"),
+        ("yesterday afternoon", "2026-11-19", "2026-11-19"),
+        ("last night", "2026-11-19", "2026-11-19"),
+        ("until the 31st", "2000-01-01", "2026-10-31"),
+        ("since the 15th", "2026-11-15", "2026-11-20"),
+        ("the 20th", "2026-11-20", "2026-11-20"),
+        ("from the 1st to the 15th", "2026-11-01", "2026-11-15"),
+    ],
+)
+def test_a_part_of_a_day_and_a_day_of_no_named_month_are_read(typed: str, first: str, last: str) -> None:
+    span = ranges.read_range(typed, date(2026, 11, 20))
+    assert span is not None
+    assert (str(span.days.first), str(span.days.last)) == (first, last)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["until 9999-12-31", "since 9999-12-31", "after 9999-12-31", "before 0001-01-01", "until 1999-12-31", "until 2/30",
+     "until the 32nd", "9999-12-31", "until 12/31/9999", "999999 years ago", "last 999999 weeks"],
+)  # fmt: skip
+def test_a_day_of_no_calendar_is_refused_in_words(typed: str) -> None:
+    with pytest.raises(parsing.RangeRefused, match=r"These work|Ask for between"):
+        ranges.read_range(typed, TODAY)
+
+
+@given(days, days)
+def test_the_words_for_two_days_are_read_as_these_days(one: date, other: date) -> None:
+    """What an answer names as a range is typed again."""
+    first, last = min(one, other), max(one, other)
+    span = ranges.read_range(ranges.name_days(Days(first, last)).label, date(2030, 1, 1))
+    assert span is not None
+    assert span.days == Days(first, last)
+
+
+@pytest.mark.parametrize(
+    ("typed", "rest", "label"),
+    [
+        ("what came back in November?", "what came back", "November 2026"),
+        ("which in October were returned", "which were returned", "October 2026"),
+        ("since Monday what was returned", "what was returned", "Nov 2, 2026"),
+        ("which may be wrong", "which may be wrong", ""),
+        ("returns", "returns", ""),
+    ],
+)
+def test_a_range_is_found_wherever_it_stands(typed: str, rest: str, label: str) -> None:
+    found, span = ranges.within(typed, TODAY)
+    assert found == rest
+    assert (span.label if span else "").removeprefix("today, ") == label
 
 
 @pytest.mark.parametrize("key", parsing.PRESETS)

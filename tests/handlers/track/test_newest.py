@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from handlers.errors import Refusal
 from handlers.text.buttons import Action
 from handlers.track.commands import mail_track
+from storage.records import Batch, Change
 from storage.statuses import Status
 from tests.builders import JANE
 from tests.handlers.conftest import GUS, Office
@@ -23,6 +25,14 @@ async def account(office: Office) -> None:
     await office.campaign(D, T, R, ref="222", name="Spring postcard")
     other = replace(JANE, name="Sean O'Brien", address="77 North Oak Avenue", postcode="80202", city="Denver")
     await office.campaign(T, R, ref="223", name="Holiday drop", piece={"recipient": other})
+
+
+async def one_today(office: Office) -> None:
+    """The account as it stood five days ago, and one more piece that came back since."""
+    office.clock.pass_time(days=-5)
+    await account(office)
+    office.clock.pass_time(days=5)
+    await office.learn(Batch((), (), (Change("1002", R, office.clock.now(), word="returned"),)))
 
 
 async def test_alone_it_offers_what_came_back_and_what_moves_and_says_what_to_type(office: Office) -> None:
@@ -49,8 +59,11 @@ async def test_without_mail_and_for_guests_it_says_what_to_type(office: Office) 
 
 
 @pytest.mark.parametrize("typed", ["returned", "what came back?", "the last one that came back", "show me returns",
-                                   "did anything come back this week?", "which ones came back today", "recent returns", "who came back",
-                                   "have any been returned", "returned to sender", "what was returned to us?", "any bounced mail lately?", "has anyone's come back?"])  # fmt: skip
+                                   "recent returns", "who came back",
+                                   "have any been returned", "returned to sender", "what was returned to us?", "any bounced mail lately?", "has anyone's come back?",
+                                   "what's come back?", "What’s come back", "did it come back?", "have they come back yet",
+                                   "did he come back?", "export returns", "csv of what came back", "undeliverable addresses",
+                                   "who's come back?", "which ones have been sent back to us", "all returns please", "a list of returns"])  # fmt: skip
 async def test_what_came_back_is_offered_newest_first(office: Office, typed: str) -> None:
     await account(office)
     said = await ask(office, typed)
@@ -67,6 +80,8 @@ async def test_of_a_name_that_nothing_goes_to_nobody_elses_returns_are_the_answe
     assert said.startswith("I found no piece for"), said
     assert "Came back last:" not in said
     assert "No one piece is meant" not in said
+    assert "Sean O'Brien" not in said, "nor as a choice"
+    assert Action.PICK_PIECE not in said
 
 
 @pytest.mark.parametrize(
@@ -75,6 +90,86 @@ async def test_of_a_name_that_nothing_goes_to_nobody_elses_returns_are_the_answe
 async def test_whether_one_came_back_is_answered_with_what_goes_there(office: Office, typed: str) -> None:
     await account(office)
     assert "2 pieces match" in await ask(office, typed)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["came back in November", "what's come back this month?", "came back since Monday", "which ones came back today",
+     "came back this morning", "returns today", "did anything come back this week?", "Nov 2 returns"],
+)  # fmt: skip
+async def test_what_came_back_in_certain_days_is_what_did_so_then(office: Office, typed: str) -> None:
+    await one_today(office)
+    said = await ask(office, typed)
+    assert said.startswith("Came back "), said
+    assert "Counted by the day it came back" in said
+    assert "Came back last:" not in said
+    assert said.count("Returned") == 2, "once in the lines and once in the menu: the others came back in October"
+
+
+@pytest.mark.parametrize(
+    "typed", ["came back last night", "returned in September", "returns 2019", "came back until 2020-01-01"]
+)
+async def test_days_in_which_nothing_came_back_are_said_to_be_empty(office: Office, typed: str) -> None:
+    await account(office)
+    said = await ask(office, typed)
+    assert said.startswith("Nothing came back "), said
+    assert Action.PICK_PIECE not in said
+
+
+async def test_before_anything_came_back_that_is_said(office: Office) -> None:
+    await office.campaign(D, T)
+    for typed in ("what came back?", "any returns?"):
+        assert (await ask(office, typed)).startswith("Nothing in your latest campaigns came back.")
+    assert (await ask(office, "what came back last week?")).startswith("Nothing came back ")
+
+
+@pytest.mark.parametrize("typed", ["came back in Foo", "did 2026-02-30 come back", "came back until 9999-12-31"])
+async def test_days_that_are_none_raise_nothing_but_a_refusal(office: Office, typed: str) -> None:
+    await account(office)
+    try:
+        assert await ask(office, typed)
+    except Refusal as refusal:
+        assert str(refusal)
+
+
+@pytest.mark.parametrize(("name", "typed"), [("May Lee", "did May come back?"), ("Will Park", "has Will come back")])
+async def test_a_name_that_exists_is_meant_though_it_is_a_month_or_a_verb(
+    office: Office, name: str, typed: str
+) -> None:
+    await account(office)
+    await office.campaign(R, ref="224", name="Late drop", piece={"recipient": replace(JANE, name=name)})
+    assert name in await ask(office, typed)
+    assert "Sean" not in office.slack.last.text + str(office.slack.last.shown.blocks)
+
+
+async def test_a_name_that_only_begins_so_is_no_month(office: Office) -> None:
+    await account(office)
+    await office.campaign(D, ref="224", name="Late drop", piece={"recipient": replace(JANE, name="Mayer Lee")})
+    said = await ask(office, "came back in May")
+    assert said.startswith("Nothing came back in May 2026"), said
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["What happened to Sean O'Brien?", "what's happening with Sean O'Brien's postcard", "has sean obrien received it yet",
+     "when will Sean O'Brien get his letter?", "tell me about Sean O'Brien", "why hasn't Sean O'Brien gotten his card",
+     "I need to know if Sean O'Brien got it", "did Sean’s mail reach him"],
+)  # fmt: skip
+async def test_a_question_about_a_recipient_finds_what_goes_there(office: Office, typed: str) -> None:
+    await account(office)
+    said = await ask(office, typed)
+    assert "2 pieces match" in said, said
+
+
+async def test_a_word_of_a_question_that_is_a_name_is_looked_for(office: Office) -> None:
+    await account(office)
+    for ref, name in (("224", "Jane Still"), ("225", "Jane Roe"), ("226", "Li He"), ("227", "Lisa Ho")):
+        await office.campaign(T, ref=ref, name=f"To {name}", piece={"recipient": replace(JANE, name=name)})
+    for typed, name in (("where is Jane Still's letter?", "Jane Still"), ("did Li He get it?", "Li He")):
+        await mail_track(office.services, office.request(typed))
+        said = f"{office.slack.last.text} {office.slack.last.shown.blocks}"
+        assert name in said
+        assert not [one for one in ("Jane Roe", "Lisa Ho") if one in said], typed
 
 
 async def test_of_several_each_says_its_campaign_before_the_menu_is_opened(office: Office) -> None:
