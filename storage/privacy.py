@@ -3,6 +3,7 @@
 State and country stay, for the returns by state; so do statuses, dates and costs, which are nobody's.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -58,6 +59,14 @@ def show(
     """Remembers that everybody in this channel was shown this campaign (piece 0), or this piece."""
     row = {"workspace_id": workspace_id, "channel": channel, "campaign_id": campaign_id, "piece_id": piece_id}
     connection.execute(upsert(connection, shown).values(**row).on_conflict_do_nothing())
+
+
+def show_campaigns(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_ids: Sequence[CampaignId]
+) -> None:
+    """The same of several campaigns."""
+    for campaign_id in campaign_ids:
+        show(connection, workspace_id, channel, campaign_id, NO_PIECE)
 
 
 def was_shown(

@@ -35,7 +35,6 @@ from storage.queries import mail as queries
 from storage.queries.current import current_campaigns
 from storage.records import (
     NO_CAMPAIGN,
-    NO_PIECE,
     CampaignId,
     ChannelSettings,
     ChannelSubscription,
@@ -274,7 +273,7 @@ async def _raise_alarms(
     if not raised and not first_look:
         return state
     named = [one.campaign.id for one in raised[: digest_view.LISTED]]
-    if raised and not first_look and await _post(services, held, digest_view.alarm(raised), named=named) is None:
+    if raised and not first_look and await _post(services, held, digest_view.alarm(raised), None, named) is None:
         return state
     state = replace(state, alarmed=[*state.alarmed, *(int(one.campaign.id) for one in raised)], unseen=False)
     await record(services, channel_settings.told, held, state.written())
@@ -295,7 +294,7 @@ async def _tell_risks(
     due = _deadlines(subscription, state)
     found = await services.memory.read(lambda _: risks.found(due, state.at_risk, account.campaigns, account.mail))
     named = [one.campaign.id for one in found[: risks.LISTED]]
-    if found and await _post(services, held, risks.message(found, services.platform.name), named=named) is None:
+    if found and await _post(services, held, risks.message(found, services.platform.name), None, named) is None:
         return state
     told = [*state.at_risk, *(int(one.campaign.id) for one in found)]
     state = replace(state, at_risk=told, risk_hour=_hour(now))
@@ -441,9 +440,9 @@ async def _post(
     services: Services, held: Hold, message: Message, thread: str | None = None, named: Sequence[CampaignId] = ()
 ) -> str | None:
     """The message's `ts`; "" where Slack will never take it, which is only logged; None where it is tried again later.
-    The campaigns that are `named` in it were shown to all in the channel then, guests among them.
+    Guests were shown the campaigns that are `named` in it, too.
 
-    Just before it is posted the channel must still be ours: we may have been paused, or a picture was long in coming.
+    Just before it is posted it must still be ours: we may have been paused, or a picture was long in coming.
     """
     sent = [""]
 
@@ -460,10 +459,5 @@ async def _post(
         log.info("digest.later", channel=held.channel, reason=type(trouble).__name__, code=trouble.code)
         return None
     if sent[0]:
-        await services.memory.write(_note_named, held, named)
+        await services.memory.write(privacy.show_campaigns, held.workspace_id, held.channel, named)
     return sent[0]
-
-
-def _note_named(connection: Connection, held: Hold, named: Sequence[CampaignId]) -> None:
-    for campaign_id in named:
-        privacy.show(connection, held.workspace_id, held.channel, campaign_id, NO_PIECE)
