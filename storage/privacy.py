@@ -62,10 +62,10 @@ def show(
 
 
 def show_campaigns(
-    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, campaign_ids: Sequence[CampaignId]
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, ids: Sequence[CampaignId]
 ) -> None:
     """The same of several campaigns."""
-    for campaign_id in campaign_ids:
+    for campaign_id in ids:
         show(connection, workspace_id, channel, campaign_id, NO_PIECE)
 
 

@@ -335,13 +335,9 @@ def _heard(subscription: ChannelSubscription, account: AccountState) -> list[Sto
 
 
 async def _tell_morning(
-    services: Services,
-    held: Hold,
-    subscription: ChannelSubscription,
-    account: AccountState,
-    state: State,
+    services: Services, held: Hold, subscription: ChannelSubscription, account: AccountState, state: State,
     local: datetime,
-) -> State:
+) -> State:  # fmt: skip
     # Off the loop: it foretells each campaign.
     morning, after = await services.memory.read(lambda _: morning_of(subscription, account, state, local.date()))
     # Of what was there before the first digest nothing is news.
