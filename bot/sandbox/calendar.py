@@ -5,7 +5,7 @@ import contextlib
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import aiohttp
@@ -22,6 +22,7 @@ from handlers.errors import Trouble
 from handlers.ingest import counting
 from handlers.setup import problems
 from handlers.text.buttons import Action
+from storage import channel_settings
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ WAITED_FOR: Final = {"tick:poll": 2.0, "tick:deliver": 6.0, "tick:cards": 6.0, "
 DECIDING: Final = 120.0
 #: And so long for who has just pressed something: what can be undone for ten minutes would be over before it is read.
 DOING: Final = 6.0
-#: The hour at which #mail-ops reads its digest.
+#: The hour at which #mail-ops reads its digest, until somebody chooses another.
 DIGEST: Final = 9
 NOTHING: Final = timedelta()
 #: So many seconds after a window last showed its welcome the story goes on.
@@ -75,6 +76,7 @@ class Calendar:
     #: When a window last showed its welcome: who reads it has missed nothing.
     greeted: float = float("-inf")
     ticks: int = 0
+    passing: asyncio.Lock = field(default_factory=asyncio.Lock)
     #: Once somebody asked for it; ended with the story.
     second: Second | None = None
     ending: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -130,15 +132,30 @@ class Calendar:
         return self.second
 
     async def pass_time(self, span: timedelta) -> None:
-        """So much of the story passes at once, but for its mornings: what is said at 9 AM is not said at noon."""
-        while span > NOTHING:
-            now = self.clock.now()
-            step = min(span, next_hour(now, DIGEST, None) - now)
-            await self._wait_for_the_bot()
-            self.clock.jump(step)
-            await self.tell(self.story.go_on(self.clock.now()))
-            await self._look()
-            span -= step
+        """So much of the story passes at once, but for the hours at which channels read their digest: what is said at
+        9 AM is not said at noon."""
+        # Whoever else lets days pass waits: else they jump over a stop of this one.
+        async with self.passing:
+            while span > NOTHING:
+                now = self.clock.now()
+                step = min(span, await self._next_stop(now) - now)
+                await self._wait_for_the_bot()
+                self.clock.jump(step)
+                await self.tell(self.story.go_on(self.clock.now()))
+                await self._look()
+                span -= step
+
+    async def _next_stop(self, now: datetime) -> datetime:
+        """When some channel reads its digest or its weekly report next, or hears again after a mute."""
+        memory, key = self.app.services.memory, self.app.workspace.id
+        stops = [next_hour(now, DIGEST)]
+        for one in await memory.read(channel_settings.listeners, key, now):
+            chosen = one.settings.digest_hour
+            hour = digests.WEEKLY_HOUR if chosen is None else chosen
+            stops.append(next_hour(now, hour, zone=digests.zone_of(one.settings)))
+            muted = await memory.read(channel_settings.muted_until, key, one.channel)
+            stops += [muted] if muted and muted > now else []
+        return min(stops)
 
     async def _wait_for_the_bot(self) -> None:
         begun = time.monotonic()
@@ -178,14 +195,29 @@ class Calendar:
             await self._wait_for_the_ledger()
             # By counts of days ago, what arrived since would seem to be late.
             await counting.survey(services, workspace)
+            await self._tell_digests()
             if local.hour >= DIGEST:
-                # Each time: the channel may be busy, and who was told already is told nothing.
                 self.looked_on = local.date()
-                await digests.watch(services, workspace)
             if not self.calls:
                 await problems.watch(services, workspace)
         except Trouble as trouble:
             log.info("sandbox.not_looked", reason=type(trouble).__name__)
+
+    async def _tell_digests(self) -> None:
+        """Who was told already is told nothing. A channel into which news is just being written has its digest as soon
+        as that is done: days pass before the bot looks at its clock again."""
+        begun, services, key = time.monotonic(), self.app.services, self.app.workspace.id
+        while True:
+            await digests.watch(services, key)
+            now = self.clock.now()
+            owed = [
+                one
+                for one in await services.memory.read(channel_settings.listeners, key, now)
+                if digests.owes(one, now)
+            ]
+            if not owed or time.monotonic() - begun > PATIENCE:
+                return
+            await asyncio.sleep(TICK)
 
 
 def _is_tick(task: asyncio.Task[None]) -> bool:

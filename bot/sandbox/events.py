@@ -12,9 +12,12 @@ from bot.sandbox.people import OPS
 from bot.sandbox.second import KEY
 from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import Trouble
-from bot.sandbox.story import next_hour
+from bot.sandbox.story import ZONE, next_hour
 from handlers.alerts import digests
-from storage import workspaces
+from handlers.text import formatting
+from storage import channel_settings, workspaces
+from storage.queries import mail as queries
+from storage.records import NO_CAMPAIGN, ChannelSubscription, NotifyOn
 
 #: How long trouble lasts, in seconds; and by how much every answer of a slow Slack is late.
 LASTS, LATE = 20.0, 1.5
@@ -25,7 +28,7 @@ TRIES: Final = 6
 #: After a Sunday, or two days without mail, there may be nothing to say: so many mornings are waited for a digest.
 MORNINGS: Final = 4
 #: How the digest and the report begin.
-MORNING, REPORT = "Since the last digest", "Weekly report"
+MORNING, REPORT = ("Since the last digest", "Since alerts were turned on"), ("Weekly report",)
 MONDAY: Final = 0
 #: Above this sum a second person must approve, once that was asked for.
 LIMIT: Final = Decimal(25)
@@ -87,9 +90,10 @@ class Events:
         piece = self.calendar.story.world.make_return()
         if piece is None:
             return Told(error="no piece is on its way right now")
+        heard, channel = await self._heard(piece.campaign_id, NotifyOn.RETURNED)
         await self.calendar.tell([piece])
         name = f"{piece.firstname} {piece.lastname}"
-        return Told(f"The piece to {name}, {piece.city}, just came back. #mail-ops is told in a second or two.")
+        return Told(f"The piece to {name}, {piece.city}, just came back. {heard}", channel)
 
     async def _next(self) -> Told:
         await self.calendar.pass_time(timedelta(days=1))
@@ -101,33 +105,77 @@ class Events:
         if calendar.looked_on is None:
             await self._until(None, MORNING)
         before = len(calendar.slack.messages)
+        hour, none = DIGEST, "#mail-ops chose no morning digest: /mailalerts has its hour."
         for _ in range(MORNINGS):
-            await self._until(None, MORNING)
+            hour = await self._until(None, MORNING)
             if self._has_posted(before, MORNING):
                 return Told("The morning digest is in #mail-ops.")
-        return Told("It is 9:00 AM, and there is nothing to say.")
+            if why := await self._why_none(lambda one: one.settings.digest_hour is not None, none):
+                return Told(why)
+        return Told(f"It is {formatting.full_hour(hour)}, and there is nothing to say.")
 
     async def _report(self) -> Told:
         before = len(self.calendar.slack.messages)
         await self._until(MONDAY, REPORT)
         if self._has_posted(before, REPORT):
             return Told("Monday's report is in #mail-ops.")
-        return Told("It is Monday, and the report is on its way.")
+        none = "#mail-ops chose no weekly report: /mailalerts has a box for it."
+        wanted = await self._why_none(
+            lambda one: any(NotifyOn.WEEKLY in those for those in one.notify_on.values()), none
+        )
+        return Told(wanted or "It is Monday, and the report is on its way.")
 
-    async def _until(self, weekday: int | None, said: str) -> None:
-        """Lets the story pass until it is 9 AM, and a minute more, and the bot look at its clock."""
+    async def _until(self, weekday: int | None, said: tuple[str, ...]) -> int:
+        """Lets the story pass until it is the hour of #mail-ops (9 AM where it chose none), and a minute more, and the
+        bot look at its clock; gives the hour."""
         calendar = self.calendar
-        now = calendar.clock.now()
+        now, ops = calendar.clock.now(), await self._mail_ops()
+        hour, zone = DIGEST, ZONE
+        if ops and ops.settings.digest_hour is not None:
+            hour, zone = ops.settings.digest_hour, digests.zone_of(ops.settings)
         before = len(calendar.slack.messages)
-        await calendar.pass_time(next_hour(now, DIGEST, weekday) + timedelta(minutes=1) - now)
+        await calendar.pass_time(next_hour(now, hour, weekday, zone) + timedelta(minutes=1) - now)
         for _ in range(TRIES):
             if self._has_posted(before, said):
-                return
+                break
             # Somebody else may be writing to the channel.
             await asyncio.sleep(TICK)
             await digests.watch(calendar.app.services, calendar.app.workspace.id)
+        return hour
 
-    def _has_posted(self, before: int, said: str) -> bool:
+    async def _listeners(self) -> list[ChannelSubscription]:
+        app, now = self.calendar.app, self.calendar.clock.now()
+        return await app.services.memory.read(channel_settings.listeners, app.workspace.id, now)
+
+    async def _mail_ops(self) -> ChannelSubscription | None:
+        return next((one for one in await self._listeners() if one.channel == OPS), None)
+
+    async def _why_none(self, wants: Callable[[ChannelSubscription], bool], unwanted: str) -> str:
+        """Why #mail-ops reads none of what it `wants`; "" where nothing stands in its way."""
+        ops = await self._mail_ops()
+        if ops is None:
+            return "Alerts are off in #mail-ops, so there is none. Type /mailalerts on there."
+        if ops.resting:
+            return "#mail-ops is muted, so it gets none until that is over."
+        return "" if wants(ops) else unwanted
+
+    async def _heard(self, ref: int, want: NotifyOn) -> tuple[str, str]:
+        """Who gets this news of a campaign, and the channel where to look."""
+        app, now = self.calendar.app, self.calendar.clock.now()
+        found = await app.services.memory.read(queries.campaigns_by_ref, app.workspace.id, [str(ref)])
+        # What was booked a moment ago is not known yet: it is one of all.
+        key = found[str(ref)].id if str(ref) in found else NO_CAMPAIGN
+        told = [one for one in await self._listeners() if want in (one.hears_of(key) or ())]
+        if not told:
+            return "No channel has alerts on for that, so nobody is notified. Type /mailalerts on in one.", OPS
+        awake = [one for one in told if not (one.resting or digests.is_quiet(one, now))]
+        names = " and ".join(f"#{self.calendar.slack.channels[one.channel].name}" for one in awake or told)
+        are = "are" if len(awake or told) > 1 else "is"
+        if not awake:
+            return f"{names} {are} muted or quiet now, and {are} notified after that.", told[0].channel
+        return f"{names} {are} notified in a second or two.", awake[0].channel
+
+    def _has_posted(self, before: int, said: tuple[str, ...]) -> bool:
         return any(one.channel == OPS and one.text.startswith(said) for one in self.calendar.slack.messages[before:])
 
     async def _down(self) -> Told:
@@ -157,22 +205,27 @@ class Events:
         task.add_done_callback(self._later.discard)
 
     async def _silent(self) -> Told:
-        self.calendar.calls = not self.calendar.calls
-        if self.calendar.calls:
+        calendar = self.calendar
+        calendar.calls = not calendar.calls
+        if calendar.calls:
             return Told("The webhook works again.")
+        silent = "Stannp's webhook fell silent. News comes a little later, by reading the account"
+        first = await calendar.app.services.memory.read(workspaces.first_subscriber, calendar.app.workspace.id)
+        if first is None:
+            return Told(f"{silent}. Alerts are off everywhere, so nobody gets a message about it.")
         return Told(
-            "Stannp's webhook fell silent. News comes a little later, by reading the account; and whoever turned "
-            "alerts on first is told in a direct message.",
-            channel="DU0ANA",
-        )  # fmt: skip
+            f"{silent}; and {calendar.slack.users[first].name}, who turned alerts on first, gets a direct message.",
+            channel=f"D{first}",
+        )
 
     async def _cancel(self) -> Told:
         chosen = self.calendar.story.cancel_a_drop()
         if chosen is None:
             return Told(error="nothing is booked right now: wait a day or two")
+        heard, channel = await self._heard(chosen.id, NotifyOn.CANCELLED)
         stopped = [one for one in self.calendar.story.platform.pieces_of(chosen.id) if one.status == "cancelled"]
         await self.calendar.tell(stopped)
-        return Told(f"Stannp cancelled {chosen.name} by itself. #mail-ops is told in a second or two.")
+        return Told(f"Stannp cancelled {chosen.name} by itself. {heard}", channel)
 
     async def _approvals(self) -> Told:
         booked = self.calendar.story.booked()

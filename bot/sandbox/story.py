@@ -183,12 +183,12 @@ def remember(connection: Connection, workspace_id: WorkspaceId, story: Story) ->
         ledger.apply(connection, workspace_id, batch, now)
 
 
-def next_hour(now: datetime, hour: int, weekday: int | None = None) -> datetime:
-    """The next time that it is this hour in the story's zone, on this day of the week (0 is Monday) or on any; UTC."""
-    local = now.astimezone(ZONE)
+def next_hour(now: datetime, hour: int, weekday: int | None = None, zone: ZoneInfo = ZONE) -> datetime:
+    """The next time that it is this hour in this zone, on this day of the week (0 is Monday) or on any; UTC."""
+    local = now.astimezone(zone)
     for ahead in range(9):
         day = (local + timedelta(days=ahead)).date()
-        moment = datetime.combine(day, time(hour), ZONE)
+        moment = datetime.combine(day, time(hour), zone)
         if moment > local and weekday in (None, day.weekday()):
             return moment.astimezone(now.tzinfo)
     raise AssertionError

@@ -298,7 +298,7 @@ async def test_what_was_turned_off_by_mistake_is_undone_for_ten_minutes_with_the
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await subscribed(stage, "on Holiday postcards")
-    await subscribed(stage)
+    await subscribed(stage, "on all")
     before = await alerts_of(stage)
     off = await stage.say("/mailalerts", "off")
     await come_back(stage)
@@ -326,7 +326,7 @@ async def test_a_mute_is_said_to_everyone_and_can_be_taken_back(stage: Stage) ->
 @pytest.mark.calm(*ZONELESS)
 async def test_one_campaign_beside_all_neither_doubles_nor_drops_either(stage: Stage) -> None:
     await subscribed(stage, "on Holiday postcards")
-    await subscribed(stage)
+    await subscribed(stage, "on all")
     assert set(await alerts_of(stage)) == {"", "Holiday postcards"}
     again = await stage.say("/mailalerts", "on Spring lapsed")
     assert "already on" in again.text

@@ -23,8 +23,9 @@ from handlers.forecast import days as calendar
 from handlers.forecast import model, words
 from handlers.forecast.queries import Account
 from handlers.ingest import poll
+from storage import channel_settings
 from storage.queries import mail as queries
-from storage.records import CampaignId, Transit, WorkspaceId
+from storage.records import CampaignId, ChannelId, ChannelSettings, Transit, WorkspaceId
 from storage.statuses import Status
 from tests.house import UNHURRIED
 
@@ -261,6 +262,60 @@ async def test_however_fast_the_days_pass_mornings_are_at_nine(demo: Demo) -> No
     assert len(said) >= 3
     hours = [datetime.fromtimestamp(float(one.ts), ZONE) for one in said]
     assert {(at.hour, at.minute // 15) for at in hours} == {(9, 0)}, hours
+
+
+def digests_in(demo: Demo, channel: str = OPS) -> list[datetime]:
+    """When this channel read its digests, by the clocks of the story's place."""
+    said = [one for one in demo.slack.messages if one.channel == channel and "Good morning" in str(one.blocks)]
+    return [datetime.fromtimestamp(float(one.ts), ZONE) for one in said]
+
+
+@pytest.mark.parametrize("hurried", [False, True])
+async def test_a_channel_that_is_muted_until_monday_reads_its_digest_on_monday_at_nine(
+    demo: Demo, hurried: bool
+) -> None:
+    """Also where somebody presses for another day while the story's own days pass."""
+    story = demo.calendar
+    story.paused = True
+    await story.pass_time(next_hour(story.clock.now(), 10, 3) - story.clock.now())
+    monday = next_hour(story.clock.now(), 9, 0).astimezone(ZONE)
+    await answer_to(demo, "/mailalerts mute until Monday", holding="muted mail alerts")
+    for _ in range(3):
+        days = [story.pass_time(timedelta(days=1)) for _ in range(3 if hurried else 2)]
+        await asyncio.gather(*days)
+    read = [at for at in digests_in(demo) if at.date() == monday.date()]
+    assert [(at.hour, at.minute // 15) for at in read] == [(9, 0)], digests_in(demo)
+
+
+@pytest.mark.parametrize(("zone", "hour", "at"), [(str(ZONE), 8, 8), ("America/New_York", 12, 11)])
+async def test_a_digest_comes_at_the_hour_that_its_channel_chose(demo: Demo, zone: str, hour: int, at: int) -> None:
+    story = demo.calendar
+    story.paused = True
+    memory, key, chosen = story.app.services.memory, story.app.workspace.id, ChannelSettings(zone, hour)
+    await memory.write(channel_settings.keep, key, ChannelId(OPS), chosen)
+    for _ in range(4):
+        await story.pass_time(timedelta(days=1))
+    assert len(digests_in(demo)) >= 2
+    assert {(one.hour, one.minute // 15) for one in digests_in(demo)} == {(at, 0)}, digests_in(demo)
+    told = await demo.page.events.make("digest") if demo.page.events else None
+    assert told
+    assert "digest is in #mail-ops" in told.text
+
+
+async def test_what_is_made_to_happen_says_who_hears_of_it(demo: Demo) -> None:
+    demo.calendar.paused, events = True, demo.page.events
+    assert events is not None
+    await demo.calendar.pass_time(timedelta(days=2))
+    assert "#mail-ops is notified in a second or two." in (await events.make("return")).text
+    await answer_to(demo, "/mailalerts mute 20d", holding="muted mail alerts")
+    assert "#mail-ops is muted or quiet now" in (await events.make("return")).text
+    assert "#mail-ops is muted" in (await events.make("digest")).text
+    await answer_to(demo, "/mailalerts off", holding="turned off mail alerts")
+    for name in ("return", "cancel"):
+        assert "Type /mailalerts on in one." in (await events.make(name)).text
+    for name in ("digest", "report"):
+        assert "Alerts are off in #mail-ops" in (await events.make(name)).text
+    assert "nobody gets a message about it" in (await events.make("silent")).text
 
 
 async def test_the_digest_counts_all_that_was_delivered_by_then(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
