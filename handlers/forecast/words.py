@@ -97,6 +97,16 @@ def expected(progress: Progress, window: tuple[date, date], today: date, platfor
     return f"{said[0].upper()}{said[1:]}."
 
 
+def soon(progress: Progress | None, window: tuple[date, date], today: date) -> str:
+    """The days alone, for who asks when; "" where there are none to say: all is over, or later than ever before."""
+    if progress is None or (not progress.is_known and progress.open and not progress.late):
+        return f"Expected {formatting.span_near(*window, today)}, by {USPS_WINDOW}."
+    if progress.late or not progress.open:
+        return ""
+    said = dates(progress, today)
+    return f"{said[0].upper()}{said[1:]}."
+
+
 def points(told: Forecast, now: str) -> list[str]:
     """A line for each day of the curve. `now`: the share delivered today, as it is said everywhere else."""
     usual = "usually" if told.outlook.is_own else "by USPS's window"

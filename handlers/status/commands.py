@@ -69,8 +69,9 @@ async def mail_status(services: Services, request: Request) -> None:
         await replies.to_channel(services, request, choice_view.noted(message, remark))
         return
     campaign = meant.found.found[0]
-    message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today)
     beside = _beside(asked, campaign.facts.name, meant.name)
+    when = meant.span is None and parsing.WHEN.search(beside) is not None
+    message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today, when=when)
     shown = status_view.where_shown(message, beside, None if request.guest else meant.span)
     chance = await in_homes_by(services, request, campaign, meant.home_by, today) if meant.home_by else ""
     remark = " ".join(filter(None, (_remark(meant), chance, shown)))

@@ -99,11 +99,16 @@ def caveats(mix: Mix, foreign: Sequence[str] = ()) -> str:
 
 
 def campaign_answer(
-    campaign: StoredCampaign, standing: Standing, picture: bytes | None, progress: Progress | None = None
-) -> Message:
-    """One campaign: the sentence that says how it stands, its pie, all its numbers, and what can be done."""
+    campaign: StoredCampaign, standing: Standing, picture: bytes | None, progress: Progress | None = None, *,
+    when: bool = False,
+) -> Message:  # fmt: skip
+    """One campaign: the sentence that says how it stands, its pie, all its numbers, and what can be done.
+
+    `when`: that was asked, so the days come first.
+    """
     name, mix = campaign.facts.name, standing.mix
-    said = _campaign_headline(campaign, standing, progress)
+    stands = _campaign_headline(campaign, standing, progress)
+    said = f"{_days(campaign, standing, progress)} {stands}".strip() if when else stands
     numbers = f"{formatting.pieces(mix.total)}: {counts_text(mix)}" if mix.total else ""
     blocks = [
         header(name),
@@ -243,6 +248,17 @@ def _landing_line(campaign: StoredCampaign, standing: Standing, progress: Progre
         return f"\n*Expected* {formatting.span_near(*due, today)}, by {words.USPS_WINDOW}\n*Actual* {actual}"
     said = f"{actual} {words.stands(progress)}".rstrip()
     return f"\n*Expected* {words.expected(progress, due, today, standing.platform)}\n*Actual* {said}"
+
+
+def _days(campaign: StoredCampaign, standing: Standing, progress: Progress | None) -> str:
+    """When it is expected, or mailed; "" where its headline says that, or nothing can."""
+    if not standing.mix.total or is_cancelled(campaign, standing.mix):
+        return ""
+    if (due := model.landing(campaign)) is not None:
+        return words.soon(progress, due, standing.today)
+    send_on = campaign.facts.send_on
+    ahead = send_on is not None and send_on >= standing.today
+    return f"Mails {formatting.day_near(send_on, standing.today)}." if send_on and ahead else ""
 
 
 def curve_headline(told: Forecast) -> str:

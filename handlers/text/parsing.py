@@ -117,6 +117,11 @@ CAME_BACK: Final = re.compile(
     r"\b(?:c[ao]m(?:e|es|ing)|sent|brought|went) back\b|\b(?:returns?|returned|bounce[sd]?|undeliverable)\b",
     re.IGNORECASE,
 )
+#: How people ask for a day, and not only for where things are.
+WHEN: Final = re.compile(
+    r"\b(?:when(?:'?s| will| is| are| does| do| should| would| can| might)|eta|how (?:long|soon)|by when|what day)\b",
+    re.IGNORECASE,
+)
 EXPORTED: Final = re.compile(r"\b(?:exports?|exported|downloads?|csv|spreadsheet)\b", re.IGNORECASE)
 
 

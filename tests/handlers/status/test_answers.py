@@ -125,6 +125,31 @@ def test_its_pace_is_said_of_all_of_it_and_never_of_a_range() -> None:
     assert lines(usual)[1] == "*80% delivered.*"
 
 
+HANDED: dict[str, Any] = {"handed_over_first": NOW, "handed_over_last": NOW}
+
+
+@pytest.mark.parametrize(
+    ("mix", "progress", "facts", "first"),
+    [
+        (Mix({D: 8, T: 2}), ABOUT, HANDED, "*Nearly all by Nov 2. 80% delivered, ahead of usual.*"),
+        (Mix({D: 8, T: 2}), replace(ABOUT, late=True), HANDED, "*80% delivered, unusually late.*"),
+        (Mix({D: 8, B: 2}), replace(ABOUT, open=0), HANDED, "*80% delivered, 2 came back.*"),
+        (Mix({H: 8}), replace(ABOUT, own=0, landed=0), HANDED,
+         "*Expected Nov 6–9, by USPS's 4–7 days for Marketing Mail. All 8 waiting for a scan, ahead of usual.*"),
+        (Mix({H: 8}), None, HANDED, "*Expected Nov 6–9, by USPS's 4–7 days for Marketing Mail. All 8 waiting for a scan.*"),
+        (Mix({R: 8}), None, {"send_on": TODAY}, "*Mails Nov 2. All 8 waiting to be printed.*"),
+        (Mix({R: 8}), None, {"send_on": TODAY - timedelta(days=1)}, "*All 8 waiting to be printed.*"),
+        (Mix({X: 8}), None, {"send_on": TODAY}, "*All 8 cancelled.*"),
+        (Mix(), None, {"send_on": TODAY}, "*Mails Nov 2.*"),
+    ],
+)  # fmt: skip
+def test_who_asks_when_reads_the_days_first(
+    mix: Mix, progress: Progress | None, facts: dict[str, Any], first: str
+) -> None:
+    answer = status_view.campaign_answer(stored(**facts), a_standing(mix), None, progress, when=True)
+    assert lines(answer)[1] == first
+
+
 def test_how_fresh_the_numbers_are_and_who_does_not_answer() -> None:
     def fresh(**facts: Any) -> str:
         block = status_view.freshness(a_standing(**facts), " · note")

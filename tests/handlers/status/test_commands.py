@@ -22,6 +22,7 @@ from storage.queries import piece_pages
 from storage.queries.mail import Days
 from storage.records import CampaignId, Money, WorkspaceId
 from storage.statuses import Status
+from tests.builders import a_batch, a_change
 from tests.handlers.conftest import BEN, GUS, OPS, URL, Office, pressable
 
 D, T = Status.DELIVERED, Status.IN_TRANSIT
@@ -63,6 +64,20 @@ async def test_the_account_is_answered_for_what_is_current_and_a_campaign_for_al
     _, _, text = await ask(office, "Spring lapsed today")
     assert "Nothing of it was ordered in these days" in text
     assert len(office.drawn) == drawn, "of nothing there is no picture"
+
+
+@pytest.mark.parametrize(
+    ("typed", "asks"),
+    [
+        ("when will Spring lapsed land?", True), ("whens spring lapsed coming", True), ("eta Spring lapsed", True), ("Spring lapsed eta?", True), ("by when is spring lapsed due?", True),
+        ("how soon is spring lapsed there?", True), ("Spring lapsed", False), ("how is Spring lapsed doing?", False),
+        ("spring lapsed last month", False),
+    ],
+)  # fmt: skip
+async def test_who_asks_when_is_told_a_day_before_anything_else(office: Office, typed: str, asks: bool) -> None:
+    await office.campaign(T, T)
+    await office.learn(a_batch(a_change(status=Status.HANDED_OVER, hours=-40), a_change(status=T)))
+    assert (await ask(office, typed))[2].startswith("Spring lapsed: Expected Oct") is asks
 
 
 async def test_the_day_is_the_askers(office: Office) -> None:
