@@ -211,6 +211,12 @@ def test_days_on_which_much_landed_are_weighed_by_themselves() -> None:
     assert draws._bounds(Drop(MONDAY, 900, landed, {}), 15).tolist() == [0, 4, 5, 6, 7, 11, 12, 13, 14, 15]
 
 
+def test_the_last_of_the_earlier_days_counts_among_their_parts() -> None:
+    # Most of it landed on that very day: what came on the first days is no part worth a weight of its own.
+    landed = {2: 10, 3: 10, 11: 80}
+    assert draws._bounds(Drop(MONDAY, 900, landed, {}), 15).tolist() == [0, 2, 3, 10, 11, 12, 13, 14, 15]
+
+
 @pytest.mark.parametrize(("level", "odd"), [(2.5, True), (5.0, False), (12.0, True)])
 def test_a_campaign_is_odd_at_a_level_that_nearly_none_had(level: float, *, odd: bool) -> None:
     assert draws._is_odd(np.array([1.0]), theta_of(level), PROSPECT) is odd

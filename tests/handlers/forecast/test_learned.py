@@ -150,6 +150,20 @@ def test_a_campaign_under_way_says_how_fast_it_is_once_a_part_of_it_landed() -> 
     assert past.learn(rows(14, (D, lag, 13), (None, 0, 87)), MONDAY).ways == (), "a few say nothing"
 
 
+def test_before_half_has_landed_its_level_is_guessed_the_less_surely_the_less_is_there() -> None:
+    """Of what usually arrives at all."""
+    day = calendar.later(MONDAY - timedelta(days=14), 4)
+    lag = (day - (MONDAY - timedelta(days=14))).days
+    usual = past._share(past.TOP)
+    levels = list[float]()
+    for number in (20, 30, 40, 46):
+        (way,) = past.learn(rows(14, (D, lag, number), (None, 0, 100 - number)), MONDAY).ways
+        part = number / 100 / usual
+        assert way.doubt == pytest.approx(0.12 + (0.5 - part) / 2, abs=1e-6)
+        levels.append(way.level)
+    assert levels == sorted(levels, reverse=True)
+
+
 def test_the_latest_campaigns_are_learned_from_and_no_older_ones() -> None:
     many = [one for n in range(past.LEARNED + 2) for one in rows(60 + n, (D, 6, 20), key=CampaignId(n))]
     assert set(past.learn(many, MONDAY).tops) == {CampaignId(n) for n in range(past.LEARNED)}
