@@ -285,7 +285,7 @@ def _way(
     level = float(np.interp(0.5, PARTS, quantiles))
     if seen < 0.5:  # noqa: PLR2004 - half
         # Half has not landed yet: from where it is to the half, as mail usually goes on.
-        now = float(np.interp(seen, PARTS, quantiles))
+        now = float(np.interp(seen, part + 1e-9 * np.arange(len(part)), at))
         level = now / max(1 + RATIO * float(np.interp(seen, PARTS, USUAL)), 0.35)
         doubt = 0.12 + 0.5 * (0.5 - seen)
     else:

@@ -160,6 +160,9 @@ def test_before_half_has_landed_its_level_is_guessed_the_less_surely_the_less_is
         (way,) = past.learn(rows(14, (D, lag, number), (None, 0, 100 - number)), MONDAY).ways
         part = number / 100 / usual
         assert way.doubt == pytest.approx(0.12 + (0.5 - part) / 2, abs=1e-6)
+        # That part was there by the end of the fourth day; the half follows as it usually does.
+        stretch = 1 + past.RATIO * float(np.interp(part, past.PARTS, past.USUAL))
+        assert np.exp(way.level) == pytest.approx(4 / stretch, rel=1e-3)
         levels.append(way.level)
     assert levels == sorted(levels, reverse=True)
 
