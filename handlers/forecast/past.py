@@ -388,7 +388,7 @@ def _levels(own: Sequence[Way], prior: Numbers) -> tuple[Numbers, date | None, f
 
 @lru_cache(maxsize=16)
 def _spread_out(apart: float) -> Numbers:
-    table = _normal(LEVELS[None, :], LEVELS[:, None], max(apart, 0.04))
+    table = _normal(LEVELS[None, :], LEVELS[:, None], apart)
     return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 

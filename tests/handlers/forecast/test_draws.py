@@ -194,6 +194,18 @@ def test_silence_speaks_against_what_should_have_landed_as_far_as_it_would_be_kn
     assert [draws._known(late, days) for days in (-1, 0, 8, 9, 50)] == [0, 0.1, 0.1, 1, 1]
 
 
+def test_what_landed_on_the_day_of_its_hand_over_counts_as_on_the_first_day_after() -> None:
+    """Neither is left out, and no later day is counted twice."""
+    theta = theta_of(1.0, 2.0, 4.0, 8.0, top=0.95)
+    on = MONDAY - timedelta(days=draws.RECENT + 1)
+    fits = [
+        draws._fit([Drop(on, 100, landed, {})], theta, PROSPECT, PROMPT, MONDAY)
+        for landed in ({0: 30, 3: 10}, {1: 30, 3: 10}, {0: 10, 1: 20, 3: 10})
+    ]
+    assert fits[0] == pytest.approx(fits[1])
+    assert fits[2] == pytest.approx(fits[1])
+
+
 @given(st.integers(0, 30), st.dictionaries(st.integers(0, 30), st.integers(1, 50), max_size=9))
 def test_the_last_days_are_weighed_each_and_those_before_in_a_few_parts(age: int, landed: dict[int, int]) -> None:
     bounds = draws._bounds(Drop(MONDAY, 2000, landed, {}), age).tolist()

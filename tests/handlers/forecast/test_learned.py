@@ -12,7 +12,7 @@ from handlers.forecast.model import Forecast
 from handlers.forecast.past import Past
 from storage.records import CampaignId, Transit
 from storage.statuses import Status
-from tests.handlers.forecast.test_model import LETTER, MONDAY
+from tests.handlers.forecast.test_model import LETTER, MONDAY, history
 
 MINE = CampaignId(7)
 D, B = Status.DELIVERED, Status.RETURNED
@@ -136,6 +136,63 @@ def _days(year: int, month: int) -> list[date]:
         for n in range(31)
         if (date(year, month, 1) + timedelta(days=n)).month == month
     ]
+
+
+def test_most_on_one_late_day_was_learned_of_at_once() -> None:
+    def ways(delivery_days: int, number: int) -> int:
+        handed = MONDAY - timedelta(days=60)
+        lag, early = ((calendar.later(handed, one) - handed).days for one in (delivery_days, 3))
+        return len(past.learn(rows(60, (D, lag, number), (D, early, 100 - number)), MONDAY).ways)
+
+    at = past.AT_ONCE_AFTER
+    assert [ways(at, 100), ways(at + 1, 100)] == [1, 0]
+    assert [ways(at + 1, 69), ways(at + 1, 71)] == [1, 0]
+
+
+@pytest.mark.parametrize(("usual", "lost"), [(80.0, True), (60.0, False)])
+def test_most_of_a_campaign_may_be_lost_after_some_delivery_days_that_are_over(usual: float, *, lost: bool) -> None:
+    """Where less than two thirds of the usual are there and are to come; whichever day of the week it is."""
+    for age in range(9):
+        day = MONDAY - timedelta(days=age)
+        told = foretold((30, 40), (30, 50), landed=30)
+        told.__dict__.update(drops=(Drop(day, 100, {0: 30}, {}),), expected_end=usual)
+        enough = calendar.delivery_days(day, MONDAY - timedelta(days=1)) >= model.LOST_AFTER
+        assert told.is_late is (enough and lost), f"{age} days"
+
+
+def test_what_came_back_is_not_missed_and_what_has_landed_is_not_lost() -> None:
+    day = MONDAY - timedelta(days=10)
+
+    def late(landed: int, back: int, end: int) -> bool:
+        told = foretold((landed, end))
+        drop = Drop(day, 100, {3: landed}, {3: back} if back else {})
+        told.__dict__.update(drops=(drop,), expected_end=80.0)
+        return told.is_late
+
+    assert late(30, 0, 51), "less than 65% of the eighty that usually arrive"
+    assert not late(30, 0, 52)
+    assert not late(52, 0, 52)
+    assert not late(30, 60, 32), "of the forty that did not come back, all that can be"
+    assert not late(30, 70, 30), "nothing is open"
+
+
+def test_a_campaign_is_late_below_half_of_what_even_the_slowest_had() -> None:
+    expected = model.outlook(past.learn(history(6), MONDAY), LETTER)
+
+    def late(age: int, landed: int, other: int = 0) -> bool:
+        drops = [Drop(MONDAY - timedelta(days=age), 100, {1: landed}, {})]
+        drops += [Drop(MONDAY, other, {}, {})] if other else []
+        made = Forecast(tuple(drops), expected, MONDAY, 1)
+        made.__dict__.update(draws=Draws(MONDAY, np.array([[0.0, 100.0]])), expected_end=95.0)
+        return made.is_late
+
+    days = {n: calendar.delivery_days(MONDAY - timedelta(days=n), MONDAY - timedelta(days=1)) for n in range(20)}
+    assert days[18] == 13, "even the slowest had all of it"
+    assert [late(18, landed) for landed in (0, 49, 50, 90)] == [True, True, False, False]
+    young = next(n for n, number in days.items() if number == model.LATE_AFTER - 1)
+    assert not late(young, 0), "so few delivery days say nothing"
+    assert late(18, 0, other=90)
+    assert not late(18, 0, other=110), "most of it was handed over today"
 
 
 def test_a_campaign_under_way_says_how_fast_it_is_once_a_part_of_it_landed() -> None:
