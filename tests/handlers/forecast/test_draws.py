@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handlers.forecast import days as calendar
@@ -207,6 +207,8 @@ def test_what_landed_on_the_day_of_its_hand_over_counts_as_on_the_first_day_afte
 
 
 @given(st.integers(0, 30), st.dictionaries(st.integers(0, 30), st.integers(1, 50), max_size=9))
+@example(0, {1: 5})
+@example(2, {0: 5})
 def test_the_last_days_are_weighed_each_and_those_before_in_a_few_parts(age: int, landed: dict[int, int]) -> None:
     bounds = draws._bounds(Drop(MONDAY, 2000, landed, {}), age).tolist()
     assert bounds == sorted(set(bounds))

@@ -138,6 +138,15 @@ def _days(year: int, month: int) -> list[date]:
     ]
 
 
+def test_a_campaign_is_over_so_many_delivery_days_after_its_hand_over_whose_scans_are_known() -> None:
+    for age in range(15, 30):
+        learned = past.learn(rows(age, (D, 6, 60), (None, 0, 40)), MONDAY)
+        known = MONDAY - timedelta(days=1 + learned.unheard)
+        over = calendar.delivery_days(MONDAY - timedelta(days=age), known) >= past.FINISHED
+        assert (MINE in learned.tops) is over, f"{age} days"
+        assert [way.top is not None for way in learned.ways] == [over]
+
+
 def test_most_on_one_late_day_was_learned_of_at_once() -> None:
     def ways(delivery_days: int, number: int) -> int:
         handed = MONDAY - timedelta(days=60)
@@ -287,5 +296,7 @@ def test_days_are_counted_alike_one_by_one_and_many_at_once(first: date, days: i
         assert at_once[0] >= 0, "of days that far off nothing is known, and nothing fails"
         return
     assert at_once[0] == calendar.delivery_days(first, last) == plain[0] + slow[0]
+    before = calendar.spans(np.array([first.toordinal()]), np.array([-1]))
+    assert before[0] == calendar.delivery_days(first, first - timedelta(days=1)), "and backwards"
     after = [first + timedelta(days=n) for n in range(1, days + 1)]
     assert slow[0] == sum(calendar.is_open(one) and one.month == 12 for one in after if one <= calendar.LAST)
