@@ -55,13 +55,20 @@ async def in_homes_by(
     if home_by < today:
         return f"{formatting.day(home_by)} is already over."
 
-    def look(connection: Connection) -> float:
+    def look(connection: Connection) -> tuple[float, str]:
         account = forecast_queries.account(connection, request.workspace.id, today)
-        return (account.of(campaign.id) or account.planned(campaign)).chance(home_by)
+        if (told := account.of(campaign.id)) is not None:
+            return told.chance(home_by), ""
+        # Nothing was handed over yet: the mailing date decides, or nobody knows when.
+        planned = account.planned(campaign)
+        return planned.chance(home_by), f", if it's handed to USPS on {formatting.day_near(planned.today, today)},"
 
-    chance = words.chance(await services.memory.read(look))
+    chance, when = await services.memory.read(look)
     day = formatting.day_near(home_by, today)
-    return f"The chance that nearly all of it is in homes by {day} is *{chance}* (nearly all: {words.NEARLY_ALL})."
+    return (
+        f"The chance that nearly all of it is in homes by {day}{when} is *{words.chance(chance)}* "
+        f"(nearly all: {words.NEARLY_ALL})."
+    )
 
 
 def _form_of(connection: Connection, request: Request, account: Account, name: str) -> str:

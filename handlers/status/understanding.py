@@ -28,7 +28,7 @@ _BEFORE: Final = (
     "named called cancel stop went out sent ordered mailed was were anything everything all come came back going "
     "has have be which ones whats wheres hows whos whens happening right arriving news some "
     "hasn't hasnt haven't havent isn't gotten still can csv file spreadsheet exports rate percent percentage % total "
-    "share count number eta mailings so send soon long until by day due"
+    "share count number eta mailings so send soon long until by day due got everybody everyone anybody anyone"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
@@ -36,7 +36,7 @@ _AFTER: Final = (
     "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far "
     "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow along done "
     "gotten theirs deliver transit still on track left ahead behind or of schedule than usual running early "
-    "to as csv file export spreadsheet there hit due eta"
+    "to as csv file export spreadsheet there hit due eta doin goin so slow fast costing"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())
@@ -238,7 +238,9 @@ def _without_words_behind(text: str) -> str:
     while True:
         text = text.rstrip(MARKS)
         begin = max(text.rfind(" "), text.rfind(","))
-        if begin < 0 or text[begin + 1 :].casefold() not in AFTER:
+        # "The spring mailer's status".
+        word = text[begin + 1 :].casefold().replace("’", "'").removesuffix("'s")
+        if begin < 0 or word not in AFTER:
             return text
         text = text[:begin]
 

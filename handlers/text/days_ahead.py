@@ -40,6 +40,14 @@ _HOME: Final = re.compile(
 )
 
 
+#: In other words; what stands behind must be a day, as above.
+_LANDS: Final = re.compile(
+    r"(?P<what>.+?) (?:be (?:there|delivered|home|done)|arrives?|lands?|gets? there|makes? it"
+    r"|(?:hits?|reach(?:es)?) (?:homes|mailboxes)) by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?",
+    re.IGNORECASE,
+)
+
+
 class NoSuchDay(Refusal):
     """I could not read that day."""
 
@@ -128,6 +136,8 @@ class Deadline:
 def deadline(text: str) -> Deadline | None:
     """`Spring in home by Dec 12 below 70%`; None for anything else."""
     found = _HOME.fullmatch(text.rstrip(MARKS))
+    if not found and (lands := _LANDS.fullmatch(text.rstrip(MARKS))) and _is_day(lands["day"].strip(MARKS)):
+        found = lands
     if not found:
         return None
     below = int(found["below"]) if found["below"] else None

@@ -114,7 +114,8 @@ STOPPING: Final = re.compile(r"(?:please |pls |can you |could you )*(?P<verb>sto
 
 #: What people say who want to see returns, or a file: a status answers neither alone.
 CAME_BACK: Final = re.compile(
-    r"\b(?:c[ao]m(?:e|es|ing)|sent|brought|went) back\b|\b(?:returns?|returned|bounce[sd]?|undeliverable)\b",
+    r"\b(?:c[ao]m(?:e|es|ing)|sent|brought|went) back\b"
+    r"|\b(?:returns?|returned|bounce[sd]?|undeliverable|rts|nixies?|bad address(?:es)?)\b",
     re.IGNORECASE,
 )
 #: How people ask for a day, and not only for where things are.
@@ -217,7 +218,7 @@ _AROUND: Final = (
 #: The same, where they are written small: "Will" and "He" are names, too.
 _AROUND_SMALL: Final = (
     "it they them he she him we you i us this that will would can could may still ever be now there here if whether "
-    "going so just need want"
+    "going so just need want lost missing late stuck"
 )
 _CONTRACTED: Final = re.compile(r"(?<=\w)['’](?:s|re|ve|d|ll|m|t)$")
 
@@ -255,8 +256,13 @@ _OF_NO_ONE: Final = (
     "month months day days have had been be were would will just again only now i we you can could see list lists of "
     "mails items item stuff things addresses address recipients people sender us it they them he she him whom mine "
     "ours morning afternoon evening night tonight noon earlier later still already between until and or bad count "
-    "total rate rates reason reasons report file files excel give send make want need coming going"
+    "total rate rates reason reasons report file files excel give send make want need coming going usps post office "
+    "over"
 )
+
+
+#: So many of them: nobody, and no house or ZIP code alone.
+COUNT: Final = re.compile(r"\d{1,3}", re.ASCII)
 
 
 def whose_return(asked: str) -> str:
@@ -267,7 +273,9 @@ def whose_return(asked: str) -> str:
     around = frozenset(f"{_AROUND} {_OF_NO_ONE}".split())
     said = EXPORTED.sub(" ", CAME_BACK.sub(" ", asked.replace("’", "'")))
     words = re.sub(r"[?!.,;:#]", " ", said).split()
-    return re.sub(r"(?<=\w)'s\b", "", " ".join(word for word in words if _bare(word) not in around))
+    return re.sub(
+        r"(?<=\w)'s\b", "", " ".join(word for word in words if _bare(word) not in around and not COUNT.fullmatch(word))
+    )
 
 
 MUTE_FORMS: Final = "`mute 2h`, `mute until tomorrow`, `mute until Monday`"

@@ -242,6 +242,7 @@ POINTS: Final[list[tuple[str, Read, bool]]] = [
     (rf"{_LAST} (?P<count>{_COUNT}) ?(?P<unit>hours?|hrs?|h|days?|d|weeks?|wks?|w|months?|mos?|years?|yrs?|y)",
      _last_some, False),
     (r"(?P<count>\d{1,4}) ?(?P<unit>d)", _last_some, False),
+    (r"the weekend", lambda _match, until: _back("weekend", 0, until), False),
     (rf"{_LAST} fortnight", lambda _match, until: (until - timedelta(days=13), until), False),
     (rf"(?:the )?week (?:of|around) (?P<month>{_MONTH}) ?(?P<day>{_DAY})(?:,? (?P<year>{_YEAR}))?", _week_with, False),
     (rf"(?:(?P<this>{_THIS})|{_LAST}) (?P<unit>{_UNIT})", _whole, False),
@@ -394,7 +395,7 @@ def splits(text: str, today: date) -> Iterator[tuple[str, Range]]:
     for size in range(min(len(words), LONGEST_RANGE), 0, -1):
         sides = ((words[:-size], words[-size:]), (words[size:], words[:size]))
         for name, typed in sides[: 1 if size == len(words) else 2]:
-            joined = " ".join(typed).strip(",;:?!")
+            joined = " ".join(typed).strip(",;:?!()[]")
             # Who says "right now" means all that moves.
             if joined.casefold() == "now" or any(mark in joined for mark in parsing.QUOTES if mark not in "'’"):
                 continue

@@ -1,7 +1,7 @@
 """Whole sentences behind `/mailstatus`, and what is no question at all."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from unittest.mock import Mock
 
 import pytest
@@ -12,6 +12,7 @@ from handlers.status.commands import mail_status
 from handlers.text import ranges
 from handlers.text.days_ahead import NoSuchDay
 from handlers.track.commands import mail_track
+from storage.records import CampaignStage
 from storage.statuses import Status
 from tests.builders import JANE, START
 from tests.handlers.conftest import GUS, Office
@@ -47,6 +48,12 @@ async def account(office: Office) -> Office:
         "is the spring postcard ahead of schedule?",
         "is spring running late or early?",
         "is spring behind?",
+        "the spring mailer's status pls",
+        "hows spring doin",
+        "why is spring so slow",
+        "what's spring costing us",
+        "has everybody gotten spring",
+        "Spring (last month)",
     ],
 )
 async def test_a_sentence_about_a_campaign_is_about_that_campaign_alone(account: Office, typed: str) -> None:
@@ -68,6 +75,8 @@ async def test_a_sentence_about_a_campaign_is_about_that_campaign_alone(account:
         "what's left to deliver?",
         "how many are still in transit?",
         "who hasn't gotten theirs yet",
+        "total spend YTD",
+        "did anything land in October?",
         "are we on track?",
     ],
 )
@@ -113,6 +122,13 @@ async def test_what_is_asked_beside_a_name_is_no_part_of_a_word(account: Office,
     )
 
 
+@pytest.mark.parametrize("typed", ["what % of spring came back", "return rate for spring?", "export Spring to csv"])
+async def test_what_is_asked_beside_a_name_leads_to_its_button(account: Office, typed: str) -> None:
+    said = await ask(account, typed)
+    assert "Spring postcard: 33% delivered" in said
+    assert "press *" in said.partition("Spring postcard: ")[0]
+
+
 async def test_a_campaign_that_is_called_back_is_not_what_came_back(account: Office) -> None:
     await account.campaign(D, R, ref="224", name="Back")
     assert "7 pieces" in await ask(account, "what came back?")
@@ -134,7 +150,8 @@ async def test_of_a_name_alone_no_word_asks_for_anything(account: Office, typed:
 
 @pytest.mark.parametrize(
     "typed", ["Holiday in home by Dec 12?", "Holiday drop in home by Dec 12", "will holiday be in homes by 12/12?",
-              "is the holiday drop in home by the 12th"],
+              "is the holiday drop in home by the 12th", "will Holiday land by Dec 12?", "can Holiday arrive by 12/12",
+              "does the holiday drop reach mailboxes by Dec 12?", "will holiday be there by Friday?"],
 )  # fmt: skip
 async def test_whether_a_campaign_will_be_in_homes_by_a_day_is_said_with_its_chance(
     account: Office, typed: str
@@ -142,6 +159,16 @@ async def test_whether_a_campaign_will_be_in_homes_by_a_day_is_said_with_its_cha
     assert "Holiday drop: " in await ask(account, typed)
     assert "The chance that nearly all of it is in homes by " in account.slack.last.text
     assert "Nothing of it was ordered" not in account.slack.last.text
+
+
+async def test_of_what_was_not_handed_over_the_mailing_date_is_said_with_the_chance(account: Office) -> None:
+    await account.campaign(Status.RECEIVED, ref="224", name="Winter", send_on=date(2026, 12, 1))
+    assert "in homes by Dec 12, if it's handed to USPS on Dec 1, is *" in await ask(
+        account, "Winter in home by Dec 12?"
+    )
+    await account.campaign(Status.CANCELLED, ref="225", name="Gone", stage=CampaignStage.CANCELLED)
+    assert "The chance" not in await ask(account, "Gone in home by Dec 12?")
+    assert "Nov 1, 2026 is already over." in await ask(account, "Winter in home by 2026-11-01")
 
 
 async def test_a_campaign_that_is_called_after_homes_is_meant_by_its_name(account: Office) -> None:

@@ -63,7 +63,9 @@ async def test_without_mail_and_for_guests_it_says_what_to_type(office: Office) 
                                    "have any been returned", "returned to sender", "what was returned to us?", "any bounced mail lately?", "has anyone's come back?",
                                    "what's come back?", "What’s come back", "did it come back?", "have they come back yet",
                                    "did he come back?", "export returns", "csv of what came back", "undeliverable addresses",
-                                   "who's come back?", "which ones have been sent back to us", "all returns please", "a list of returns"])  # fmt: skip
+                                   "who's come back?", "which ones have been sent back to us", "all returns please", "a list of returns",
+                                   "last 5 returns", "what did USPS return", "any RTS?", "bad addresses",
+                                   "has the post office returned anything"])  # fmt: skip
 async def test_what_came_back_is_offered_newest_first(office: Office, typed: str) -> None:
     await account(office)
     said = await ask(office, typed)
@@ -107,7 +109,14 @@ async def test_what_came_back_in_certain_days_is_what_did_so_then(office: Office
 
 
 @pytest.mark.parametrize(
-    "typed", ["came back last night", "returned in September", "returns 2019", "came back until 2020-01-01"]
+    "typed",
+    [
+        "came back last night",
+        "what came back over the weekend",
+        "returned in September",
+        "returns 2019",
+        "came back until 2020-01-01",
+    ],
 )
 async def test_days_in_which_nothing_came_back_are_said_to_be_empty(office: Office, typed: str) -> None:
     await account(office)
