@@ -98,16 +98,17 @@ async def open_alert_settings(services: Services, request: Request) -> None:
 
     def look(
         connection: Connection,
-    ) -> tuple[list[Subscription], list[StoredCampaign], ChannelSettings, list[HomeBy], Ended]:
+    ) -> tuple[list[Subscription], list[StoredCampaign], ChannelSettings, list[HomeBy], Ended, str]:
         current = workspaces.subscriptions_of(connection, key, channel)
         days = home_by.heard(switching.days_of(connection, key, channel), current)
         ended = channel_settings.ended(connection, key, channel)
         known = _offered(connection, request, [one.campaign_id for one in current] or ended.last)
-        return current, known, channel_settings.of(connection, key, channel), days, ended
+        stood = switching.stands(connection, request)
+        return current, known, channel_settings.of(connection, key, channel), days, ended, stood
 
-    current, known, chosen, days, ended = await services.memory.read(look)
+    current, known, chosen, days, ended, stood = await services.memory.read(look)
     own = str(await zone_of(services, request))
-    form = alerts_view.settings_form(channel, current, known, chosen, own, days, ended)
+    form = alerts_view.settings_form(channel, current, known, chosen, own, days, ended, stood)
     await services.slack.open_view(request.trigger_id, form)
 
 

@@ -1,7 +1,9 @@
 """A channel's alerts are turned on and off, muted and taken back, and everybody there reads of it."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -16,7 +18,7 @@ from handlers.context import kept, replies
 from handlers.context.asker import today_of, zone_of
 from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
-from handlers.errors import Outdated
+from handlers.errors import Outdated, Refusal
 from handlers.text import short_answers
 from handlers.text.buttons import AlertsUndo
 from handlers.text.messages import Message
@@ -41,6 +43,26 @@ RECENT: Final = timedelta(days=1)
 async def current(services: Services, request: Request) -> list[Subscription]:
     """What the channel is told of."""
     return await services.memory.read(_told, request, services.clock.now())
+
+
+class ChangedMeanwhile(Refusal):
+    """Somebody changed this channel's alerts since you opened the settings. Nothing was saved: open them again."""
+
+
+def stands(connection: Connection, request: Request) -> str:
+    """A word for what the channel is told, and when: another one as soon as somebody changes that."""
+    key, channel = request.workspace.id, request.channel
+    on = workspaces.subscriptions_of(connection, key, channel)
+    told = sorted((int(one.campaign_id), sorted(one.notify_on)) for one in on)
+    known = json.dumps([told, astuple(channel_settings.of(connection, key, channel))])
+    return hashlib.sha256(known.encode()).hexdigest()[:16]
+
+
+async def require_unchanged(services: Services, request: Request, stood: str) -> None:
+    """Raises ChangedMeanwhile where the channel stands otherwise by now: what is saved would end or bring back what
+    somebody else decided."""
+    if not kept.was_done(request.kept) and stood not in ("", await services.memory.read(stands, request)):
+        raise ChangedMeanwhile
 
 
 def _told(connection: Connection, request: Request, now: datetime) -> list[Subscription]:

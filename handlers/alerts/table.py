@@ -1,6 +1,6 @@
 """What this wing answers."""
 
-from handlers.alerts import actions, commands, deadlines
+from handlers.alerts import actions, commands, deadlines, switching
 from handlers.alerts.home_by import BELOWS
 from handlers.alerts.view import AS_IT_WAS, chosen_hours
 from handlers.context.services import Request, Services
@@ -12,7 +12,7 @@ from storage.records import CampaignId
 
 
 async def _save(services: Services, request: Request, filled: Filled) -> None:
-    _channel(filled)
+    await switching.require_unchanged(services, request, read(AlertsForm, filled.metadata).stood)
     told_at = chosen_hours(
         _zone(filled),
         read(Limit, filled["digest"].chosen),

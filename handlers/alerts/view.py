@@ -99,6 +99,7 @@ def settings_form(
     own_zone: str,
     days: Sequence[HomeBy] = (),
     ended: Ended = NEVER_ON,
+    stood: str = "",
 ) -> Block:
     """The modal behind `/mailalerts`: which campaigns, and what of them. What else is on stays on, unless unticked.
 
@@ -121,7 +122,7 @@ def settings_form(
     return {
         "type": "modal",
         "callback_id": Form.ALERTS,
-        "private_metadata": write(AlertsForm(channel, _joined(kept), _joined(home_by.boxes(days)))),
+        "private_metadata": write(AlertsForm(channel, _joined(kept), _joined(home_by.boxes(days)), stood)),
         "title": {"type": "plain_text", "text": clip_plain("Mail alerts", VIEW_TITLE)},
         "submit": {"type": "plain_text", "text": "Save"},
         "close": {"type": "plain_text", "text": "Leave as it is"},

@@ -112,15 +112,16 @@ class OneRow(Carried):
 class AlertsForm(Carried):
     """Whose settings a form holds, and which campaigns it showed as on (";" between them): unticked, those end.
 
-    `days`: which of them it showed with a day by which they are to be in homes.
+    `days`: which of them it showed with a day by which they are to be in homes. `stood`: how the channel stood then.
     """
 
-    VERSION = 3
+    VERSION = 4
     LONGEST = codec.FORM
 
     channel: ChannelId
     shown: str
     days: str = ""
+    stood: str = ""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ async def test_the_weekly_report_brings_the_pie_and_its_words(stage: Stage, cloc
     for days in range(1, 8):
         at_hour(clock, 9, days)
         await digests.watch(services, key)
-    told = [m for m in in_channel(stage)[before:] if "Your week" in m.text]
+    told = [m for m in in_channel(stage)[before:] if "Weekly report" in m.text]
     assert len(told) == 1
     assert "17 pieces" in told[0].text
     assert [block["type"] for block in told[0].blocks].count("image") == 1

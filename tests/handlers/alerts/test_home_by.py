@@ -167,7 +167,7 @@ async def test_chances_that_differ_stay_as_they_are_unless_one_is_chosen(office:
     await save(office, filled(form))
     assert {below for _, _, below in days(office)} == {60, BELOW}
     with pytest.raises(Outdated):
-        await save(office, filled(form, below=3))
+        await save(office, filled(await shown(office), below=3))
 
 
 async def test_before_a_day_is_set_the_settings_say_how(office: Office) -> None:

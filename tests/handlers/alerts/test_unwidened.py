@@ -1,6 +1,7 @@
 """Nothing that a channel chose grows, ends or comes back by itself: by "on" said twice, by an old button, by "only", or by
 settings that are saved as they were."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +9,12 @@ import pytest
 
 from handlers.alerts import actions
 from handlers.alerts import view as alerts_view
+from handlers.alerts.switching import ChangedMeanwhile
 from handlers.alerts.table import TABLE
-from handlers.alerts.view import AS_IT_WAS
 from handlers.context.table import Field, Filled
 from handlers.text.buttons import Action, AlertsDo, AlertsForm, Form, News, OneCampaign
 from handlers.text.codec import read, write
-from storage import outbox, workspaces
+from storage import channel_settings, outbox, workspaces
 from storage.outbox import NewsBatch
 from storage.records import NO_CAMPAIGN, CampaignId, NotifyOn, UserId
 from storage.statuses import Status
@@ -327,16 +328,35 @@ async def test_other_news_is_of_all_that_come_back_and_another_campaign_comes_al
     assert set(on(office)) == {fall}
 
 
-async def test_what_came_on_since_the_form_was_opened_is_not_widened_by_it(office: Office) -> None:
+@pytest.mark.parametrize("meanwhile", ["on Spring lapsed", "on all", "off", "only", "hours"])
+async def test_settings_that_were_opened_before_somebody_else_changed_the_channel_change_nothing(
+    office: Office, meanwhile: str
+) -> None:
     spring, fall = await spring_and_fall(office)
     chose(office, spring, fall)
-    await say(office, "off")
+    if meanwhile.startswith("on"):
+        await say(office, "off")
     await say(office, "")
     form = as_shown(office.slack.last.shown)
-    assert form.fields["campaign"].chosen == AS_IT_WAS
-    await say(office, "on Spring lapsed")
+    if meanwhile == "hours":
+        office.write(channel_settings.keep, office.workspace.id, OPS, replace(settings(office), digest_hour=8))
+    elif meanwhile == "only":
+        await press(office, AlertsDo("only", fall))
+    else:
+        await say(office, meanwhile, user=BEN)
+    before, hours, log = on(office), settings(office), office.log()
+    with pytest.raises(ChangedMeanwhile):
+        await TABLE.forms[Form.ALERTS].handler(office.services, office.request(response_url=""), form)
+    assert (on(office), settings(office), office.log()) == (before, hours, log)
+
+
+async def test_a_mute_is_no_reason_to_save_nothing(office: Office) -> None:
+    chose(office)
+    await say(office, "")
+    form = as_shown(office.slack.last.shown, wants=Field(several=(write(News(NotifyOn.DELIVERED)),)))
+    await say(office, "mute 2h", user=BEN)
     await TABLE.forms[Form.ALERTS].handler(office.services, office.request(response_url=""), form)
-    assert set(on(office)) == {spring}
+    assert on(office) == {NO_CAMPAIGN: OTHER}
 
 
 @pytest.mark.parametrize("off", [False, True])
