@@ -10,6 +10,7 @@ import structlog
 
 from handlers.errors import KeyRefused, NotOffered, Outage, Trouble
 from handlers.text import formatting
+from handlers.text.messages import escape
 from storage.records import Gap
 
 log = structlog.get_logger()
@@ -92,8 +93,8 @@ def lines(known: Mapping[str, Gap]) -> list[tuple[str, Gap]]:
 
 
 def sentence(known: Mapping[str, Gap], platform: str) -> str:
-    """What is missing and why, for people; "" where nothing is."""
-    said = [f"{name}: {gap.why} since {formatting.stamp(gap.since)}" for name, gap in lines(known)]
+    """What is missing and why, as Slack's markup; "" where nothing is."""
+    said = [f"{name}: {escape(gap.why)} since {formatting.stamp(gap.since)}" for name, gap in lines(known)]
     return (
         f"{platform} does not tell me everything. {'; '.join(said)}. I keep asking; the rest goes on." if said else ""
     )

@@ -99,7 +99,7 @@ def home(report: Report) -> Block:
         divider(),
         *([_steering(report)] if report.settings_admin else []),
         *([context(report.webhook)] if report.settings_admin and report.webhook else []),
-        *([context(f":warning: {escape(report.gaps)}")] if report.gaps else []),
+        *([context(f":warning: {report.gaps}")] if report.gaps else []),
         context(
             "`/mailstatus Spring` posts a campaign's pie in a channel · `/mailtrack 78701` finds a piece · "
             "`/mailalerts on` tells a channel what comes back"

@@ -1,7 +1,7 @@
 """Reads the mail account: campaigns, pieces and timelines. Stopped anywhere, the next poll goes on."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Self
@@ -190,7 +190,7 @@ async def _place_pieces(
     not known)."""
     if gaps.rests(Call.SINGLES, services.clock.now()):
         return workspace.platform_state.campaign_reports
-    answered, missed, untold = 0, list[Trouble](), dict[str, Trouble]()
+    answered, missed, untold = 0, list[Trouble](), dict[str, tuple[str, Trouble]]()
     waiting = deque(await _unfinished(services, workspace, campaigns))
     tried = set[str]()
     while waiting:
@@ -201,7 +201,7 @@ async def _place_pieces(
             # One campaign that is gone or broken must not switch the report off for all.
             log.warning("poll.campaign_refused", campaign=campaign.facts.ref, reason=type(trouble).__name__)
             missed.append(trouble)
-            untold[campaign.facts.name] = trouble
+            untold[campaign.facts.ref] = campaign.facts.name, trouble
             if not answered and len(missed) >= MISSES:
                 break
             if isinstance(trouble, Outage) and campaign.facts.ref not in tried:
@@ -210,24 +210,25 @@ async def _place_pieces(
                 waiting.append(campaign)
             continue
         answered += 1
-        untold.pop(campaign.facts.name, None)
+        untold.pop(campaign.facts.ref, None)
+    # Where none is told of, that is what is said.
+    _note_untold(gaps, list(untold.values()) if answered else [], services.clock.now())
     if missed and not answered:
         gaps.note(Call.SINGLES, missed[-1], services.clock.now())
         return False if isinstance(missed[-1], NotOffered) else workspace.platform_state.campaign_reports
     if answered:
         gaps.close(Call.SINGLES)
-        _note_untold(gaps, untold, services.clock.now())
     return True if answered else workspace.platform_state.campaign_reports
 
 
-def _note_untold(gaps: Gaps, untold: Mapping[str, Trouble], now: datetime) -> None:
-    """Whose pieces are told of by their campaign stand elsewhere; whose are not seem to be none. So it is said."""
+def _note_untold(gaps: Gaps, untold: Sequence[tuple[str, Trouble]], now: datetime) -> None:
+    """These campaigns (their names) were not told of: their pieces seem to be none, so it is said."""
     if not untold:
         gaps.close(Call.SOME)
         return
-    names = sorted(untold)
+    names = sorted(name for name, _ in untold)
     named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-    gaps.note(Call.SOME, next(iter(untold.values())), now, of=f"({named})")
+    gaps.note(Call.SOME, untold[0][1], now, of=f"({named})")
 
 
 async def _place_campaign(services: Services, workspace: Workspace, ref: str) -> None:

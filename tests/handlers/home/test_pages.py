@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from handlers.context.gaps import Call, sentence
 from handlers.home import first_steps, problem_view
 from handlers.home import view as home_view
 from handlers.status.view import CampaignLine, Standing
 from handlers.text.buttons import Action, OneRow
 from handlers.text.codec import write
 from handlers.text.parsing import ALL_TIME
-from storage.records import CampaignId, KnownCampaign, Mix, StoredCampaign
+from storage.records import CampaignId, Gap, KnownCampaign, Mix, StoredCampaign
 from storage.statuses import Status
 from storage.troubles import Kind, Problem
 from tests.fakes import PROFILE
@@ -87,9 +88,11 @@ def test_only_who_may_change_settings_is_offered_them(admin: bool, account: bool
 
 
 def test_words_of_the_platform_and_names_are_shown_as_they_are_and_call_nobody() -> None:
-    said = str(blocks(report(gaps="(Fish & <!channel>) refused", note="<!here>")))
-    assert "(Fish &amp; &lt;!channel&gt;) refused" in said
-    assert "<!" not in said.replace("<!date", "")
+    refused = Gap("(Fish & <!channel>) refused", NOW, NOW, passing=False)
+    said = str(blocks(report(gaps=sentence({Call.SOME: refused}, "Stannp"), note="<!here>")))
+    assert "(Fish &amp; &lt;!channel&gt;) refused since <!date^" in said
+    assert "<!channel" not in said
+    assert "<!here" not in said
 
 
 def test_what_is_not_there_takes_no_block() -> None:

@@ -198,9 +198,32 @@ async def test_one_broken_campaign_does_not_switch_the_report_off(office: Office
     assert office.workspace.platform_state.campaign_reports is True
     # Its pieces would seem to be none, and nobody would know why.
     said = of_gaps(office.workspace.gaps, "Stannp")
-    assert "the pieces of some campaigns: (Drop 2, Drop 3) It holds <!channel> too much. since" in said
+    assert "the pieces of some campaigns: (Drop 2, Drop 3) It holds &lt;!channel&gt; too much. since <!date" in said
     # Whether it is told now is seen with the next reading.
     assert await read(office) == {}
+
+
+async def test_of_campaigns_of_one_name_the_broken_one_is_told(office: Office) -> None:
+    for ref in ("301", "302", "303"):
+        office.mail.add(a_campaign(ref, "Spring"), (a_piece(f"{ref}1", ref), R))
+    office.mail.fail("campaign_pieces", PlatformRefused())
+    assert (await read(office))[Call.SOME].why.startswith("(Spring) ")
+
+
+async def test_a_broken_campaign_that_is_gone_is_said_no_more(office: Office) -> None:
+    several(office, 2)
+    office.mail.fail("campaign_pieces", PlatformRefused())
+    assert set(await read(office)) == {Call.SOME}
+    office.mail.known.clear()
+    assert await read(office) == {}
+
+
+async def test_where_no_campaign_is_told_of_that_is_said_and_not_each(office: Office) -> None:
+    several(office, 2)
+    office.mail.fail("campaign_pieces", PlatformRefused())
+    assert set(await read(office)) == {Call.SOME}
+    office.mail.fail("campaign_pieces", PlatformRefused(), PlatformRefused())
+    assert set(await read(office)) == {Call.SINGLES}
 
 
 async def test_of_many_broken_campaigns_some_are_named(office: Office) -> None:
