@@ -58,6 +58,11 @@ def stands(connection: Connection, request: Request) -> str:
     return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
+def _is_blocked(connection: Connection, request: Request) -> bool:
+    on = workspaces.subscriptions_of(connection, request.workspace.id, request.channel)
+    return any(one.blocked for one in on)
+
+
 async def require_unchanged(services: Services, request: Request, stood: str) -> None:
     """Raises ChangedMeanwhile where the channel stands otherwise by now: what is saved would end or bring back what
     somebody else decided."""
@@ -144,11 +149,13 @@ async def _bring_back(
         on.sort(key=lambda one: (one.campaign_id != NO_CAMPAIGN, one.campaign_name))
         return on, home_by.heard(days_of(connection, key, channel), on)
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> bool:
+        stood, was_blocked = stands(connection, request), _is_blocked(connection, request)
         _begin_anew(connection, key, channel, now)
         for one, news in wants.items():
             workspaces.subscribe(connection, key, channel, one, news, request.user, now)
         channel_settings.keep(connection, key, channel, hours)
+        return was_blocked or stood != stands(connection, request)
 
     on, days = await services.memory.read(look)
     said = alerts_view.on_again(request.user, on, hours, days, await today_of(services, request), again=again)
@@ -234,7 +241,8 @@ async def subscribe(
         return
     before = await current(services, request)
     known = (await earlier(services, request)).settings
-    if chosen is None and known is None:
+    is_usual = chosen is None and known is None
+    if is_usual:
         chosen = await _usual(services, request)
     if chosen is not None and not chosen.zone:
         chosen = replace(chosen, zone=await _zone(services, request))
@@ -251,12 +259,16 @@ async def subscribe(
     await services.slack.post(request.channel, said)
     now, key = services.clock.now(), request.workspace.id
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> bool:
+        stood, was_blocked = stands(connection, request), _is_blocked(connection, request)
         _begin_anew(connection, key, request.channel, now)
         workspaces.subscribe(connection, key, request.channel, campaign_id, notify_on, request.user, now)
         workspaces.unsubscribe(connection, key, request.channel, [one for one in dropped if one != campaign_id])
-        if chosen is not None:
+        # What is usual for one is not what somebody else has just been given.
+        if chosen is not None and not (is_usual and channel_settings.ended(connection, key, request.channel).settings):
             channel_settings.keep(connection, key, request.channel, chosen)
+        # Of two who say the same at once, one has done it.
+        return was_blocked or stood != stands(connection, request)
 
     await record_audit(services, request, Act.SUBSCRIBED, what, f"channel {request.channel}", work=work)
 

@@ -1,13 +1,14 @@
 """Nothing that a channel chose grows, ends or comes back by itself: by "on" said twice, by an old button, by "only", or by
 settings that are saved as they were."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from handlers.alerts import actions
+from handlers.alerts import actions, commands
 from handlers.alerts import view as alerts_view
 from handlers.alerts.switching import ChangedMeanwhile
 from handlers.alerts.table import TABLE
@@ -184,6 +185,17 @@ async def test_two_who_mute_until_the_same_moment_are_one_decision(office: Offic
     log, posts = office.log(), len(office.slack.of("post"))
     await press(office, AlertsDo("mute", until=until))
     assert (office.log(), len(office.slack.of("post"))) == (log, posts)
+
+
+@pytest.mark.parametrize("texts", [("on", "on"), ("off", "off"), ("mute 2h", "mute 2h"), ("on Winter", "on Winter")])
+async def test_what_two_people_say_at_the_same_moment_is_one_decision(office: Office, texts: tuple[str, str]) -> None:
+    spring, _ = await spring_and_fall(office)
+    if texts[0] != "on":
+        chose(office, spring)
+    ana, ben = (office.request(text, user=by) for text, by in zip(texts, (ANA, BEN), strict=True))
+    await asyncio.gather(*(commands.mail_alerts(office.services, one) for one in (ana, ben)))
+    assert len(office.log()) == 1
+    assert bool(told(office)) == (texts[0] != "off")
 
 
 async def test_a_mute_that_was_offered_long_ago_is_offered_anew(office: Office) -> None:
