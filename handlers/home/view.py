@@ -249,11 +249,7 @@ def found(asked: str, campaigns: Sequence[StoredCampaign], pieces: Sequence[Stor
     blocks = [
         *(_found_campaign(one) for one in campaigns),
         *(_found_piece(one) for one in pieces),
-        *(
-            [context("There are more pieces. Type the full name, the address or the id to narrow it down.")]
-            if more
-            else []
-        ),
+        *([context(NARROW)] if more else []),
     ]
     nothing = (
         f"Nothing matches “{quote(asked)}”. Try a campaign's name, a recipient's last name, a ZIP or a piece's id."

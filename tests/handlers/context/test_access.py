@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,20 @@ def test_admins_may_always_change_settings_and_nobody_from_outside(person: Perso
     assert access.may_steward(Rules(stewards=chosen), ANA, person) == (
         not person.outside and (person.is_admin or named)
     )
+
+
+@pytest.mark.parametrize(
+    ("above", "worth", "unpriced", "second"),
+    [
+        (None, "999", 9, False), ("25", "25", 0, False), ("25", "25.01", 0, True), ("25", "1", 1, True),
+        ("0", "0", 0, False), ("0", "0.84", 0, True),
+    ],
+)  # fmt: skip
+def test_a_second_person_is_needed_above_what_was_chosen_and_where_a_cost_is_not_known(
+    above: str | None, worth: str, unpriced: int, *, second: bool
+) -> None:
+    rules = Rules(approval_above=None if above is None else Decimal(above))
+    assert access.needs_second(rules, Decimal(worth), unpriced) is second
 
 
 async def test_a_right_is_what_slack_says_now(office: Office) -> None:

@@ -9,6 +9,7 @@ from handlers.errors import (
     NotInChannel,
     PictureRefused,
     ScopeMissing,
+    SlackBusy,
     SlackDown,
     SlackRefused,
     Trouble,
@@ -147,3 +148,22 @@ async def test_a_workspace_that_is_gone_is_nobodys_private_answer(office: Office
     office.slack.fail("post", WorkspaceGone())
     with pytest.raises(WorkspaceGone):
         await replies.to_channel(office.services, office.request(), WORDS)
+
+
+@pytest.mark.parametrize("busy", range(replies.BUSY_TRIES + 2))
+async def test_what_nobody_else_would_say_is_said_as_soon_as_slack_takes_it(office: Office, busy: int) -> None:
+    """Each time after the pause that Slack asks for; at last it is left to whoever asked."""
+    tries, begun = list[float](), office.clock.elapsed()
+
+    async def send() -> None:
+        tries.append(office.clock.elapsed() - begun)
+        if len(tries) <= busy:
+            raise SlackBusy(retry_after=7)
+
+    if busy > replies.BUSY_TRIES:
+        with pytest.raises(SlackBusy):
+            await replies.when_taken(office.services, send)
+    else:
+        await replies.when_taken(office.services, send)
+    assert len(tries) == min(busy, replies.BUSY_TRIES) + 1
+    assert tries == [7.0 * n for n in range(len(tries))]

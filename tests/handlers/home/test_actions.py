@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from handlers.charts import addresses
+from handlers.charts.addresses import PictureGone
 from handlers.errors import HomeChanged, Outdated
 from handlers.home import actions, first_steps, pie
 from handlers.home import view as home_view
@@ -130,6 +132,22 @@ async def test_a_page_beyond_the_last_is_the_last(office: Office) -> None:
         assert len(names) == shown, page
     await actions.look(office.services, office.request(), write(OneRow(1)))
     assert "Drop 00" in office.slack.last.text
+    await actions.publish(office.services, office.request())
+    assert "Drop 00" not in office.slack.last.text, "anew it begins with its first page"
+
+
+async def test_a_pictures_address_is_good_for_an_hour_whenever_it_was_shown(office: Office) -> None:
+    office.policy(public_url="https://mail.example", picture_key=b"key")
+    await pages(office, 1)
+    for minutes in (0, 59):
+        office.clock.pass_time(minutes=minutes)
+        await actions.publish(office.services, office.request())
+        address = next(one["image_url"] for one in office.slack.last.shown["blocks"] if one["type"] == "image")
+        token = address.rpartition("/")[2].removesuffix(".png")
+        until = office.clock.now() + timedelta(hours=1)
+        assert addresses.opened(b"key", token, until).counts, minutes
+        with pytest.raises(PictureGone):
+            addresses.opened(b"key", token, until + timedelta(hours=1, minutes=1))
 
 
 async def test_a_picture_needs_an_address_of_ours_and_something_to_show(office: Office) -> None:
