@@ -37,8 +37,7 @@ async def carry_out(services: Services, request: Request, value: str) -> None:
     if asked.verb in MUTES:
         await _mute(services, request, asked)
     elif asked.verb == "no_day":
-        await deadlines.keep_day(services, request, asked.campaign, what, None)
-        await replies.to_channel(services, request, short_answers.plain(deadlines.no_day(what)))
+        await deadlines.end_day(services, request, asked.campaign, what)
     elif asked.verb == "again":
         await switching.turn_on(services, request)
     elif asked.verb in SWITCHES:

@@ -10,7 +10,7 @@ from handlers.alerts import home_by, switching
 from handlers.alerts import view as alerts_view
 from handlers.alerts.holding import holding
 from handlers.alerts.state import State
-from handlers.context import matching, replies
+from handlers.context import kept, matching, replies
 from handlers.context.asker import today_of
 from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
@@ -35,23 +35,34 @@ async def set_deadline(services: Services, request: Request, asked: Deadline) ->
     day = None if asked.day.casefold() == "off" else days_ahead.read(asked.day, today)
     if day is not None and day <= today:
         raise Refusal(f"{formatting.day(day)} is already over. Choose a later day.")
-    below = await keep_day(services, request, campaign_id, name, day, asked.below)
     if day is None:
-        said = no_day(name)
-    else:
-        said = (
-            f"*{escape(name)}* is to be in homes by {formatting.day(day)}. I'll warn this channel once if the chance "
-            f"that nearly all of it ({words.NEARLY_ALL}) is there in time falls below {below}%. "
-            f"`/mailalerts {escape(name)} in home by off` ends it."
-        )
+        await end_day(services, request, campaign_id, name)
+        return
+    below = await _keep_day(services, request, campaign_id, name, day, asked.below)
+    said = (
+        f"*{escape(name)}* is to be in homes by {formatting.day(day)}. I'll warn this channel once if the chance "
+        f"that nearly all of it ({words.NEARLY_ALL}) is there in time falls below {below}%. "
+        f"`/mailalerts {escape(name)} in home by off` ends it."
+    )
     await replies.to_channel(services, request, short_answers.plain(said))
 
 
-async def keep_day(
+async def end_day(services: Services, request: Request, campaign_id: CampaignId, name: str) -> None:
+    """Takes the day of a campaign away, and says so in the channel; where it had none, the asker alone reads of it.
+    Raises Refusal."""
+    ended = await _keep_day(services, request, campaign_id, name, None) is not None
+    if ended or kept.was_done(request.kept):
+        await replies.to_channel(services, request, short_answers.plain(no_day(name)))
+        return
+    text = f"No day was set for *{escape(name)}*, so nothing changed."
+    await replies.to_asker(services, request, short_answers.plain(text))
+
+
+async def _keep_day(
     services: Services, request: Request, campaign_id: CampaignId, name: str, day: date | None, below: int | None = None
-) -> int:
+) -> int | None:
     """Keeps the day of a campaign that the channel is told of, or that it has none; gives the chance below which it is
-    told. Raises Refusal."""
+    told, None where it had none before. Raises Refusal."""
     await _require_told(services, request, campaign_id, name)
     async with holding(services, request.workspace.id, request.channel) as held:
         if held is None:
@@ -61,7 +72,7 @@ async def keep_day(
         below = below or known.below or home_by.BELOW
         if day is None and str(campaign_id) not in known.deadlines:
             # Two who take the same day away.
-            return below
+            return None
         state = known.with_deadline(campaign_id, day, below, first=not current.state)
         keep = partial(channel_settings.told, held=held, state=state.written())
         where = f"channel {request.channel}, in homes by {day or 'no day'}"

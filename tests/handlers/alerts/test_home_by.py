@@ -134,6 +134,23 @@ async def test_a_day_that_two_take_away_is_one_decision(office: Office) -> None:
     assert [subject for act, subject, detail in office.log() if "no day" in detail] == ["Spring lapsed"]
 
 
+@pytest.mark.parametrize("typed", [True, False])
+async def test_who_takes_a_day_away_that_is_gone_is_answered_alone(office: Office, typed: bool) -> None:
+    spring, _ = await two(office)
+    posted = len(office.slack.of("post"))
+    for _ in range(2):
+        if typed:
+            await say(office, "Spring lapsed in home by off")
+        else:
+            await actions.carry_out(office.services, office.request(), write(AlertsDo("no_day", spring)))
+    (told,) = office.slack.of("post")[posted:]
+    assert "No day is set for *Spring lapsed* any more." in told.text
+    assert (office.slack.last.way, office.slack.last.text) == (
+        "answer",
+        "No day was set for *Spring lapsed*, so nothing changed.",
+    )
+
+
 async def apart(office: Office) -> tuple[CampaignId, CampaignId]:
     """The same two where alerts are on for each by itself, so that all can be unticked."""
     spring, autumn = await two(office)
