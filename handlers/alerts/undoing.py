@@ -35,10 +35,13 @@ async def undo(services: Services, request: Request, change: AlertsUndo) -> None
     if now - at > offer_view.UNDO and not kept.was_done(request.kept):
         raise TooLateToUndo
     key, channel = request.workspace.id, request.channel
+    # Stays empty where another process did it: which campaigns those were is not known any more.
+    back: list[CampaignId] = []
 
     def work(connection: Connection) -> bool:
         if change.verb == "off":
-            return _turn_on_again(connection, request, change, at, now - at)
+            back[:] = _turn_on_again(connection, request, change, at, now - at)
+            return bool(back)
         return _mute_as_before(connection, request, change, now)
 
     act = {"off": Act.SUBSCRIBED, "mute": Act.UNMUTED}.get(change.verb, Act.MUTED)
@@ -49,17 +52,16 @@ async def undo(services: Services, request: Request, change: AlertsUndo) -> None
         # After the subscription stands, so that nothing comes in between unseen. Done twice it adds nothing.
         found = await services.memory.read(missed.since, key, at)
         await services.memory.write(missed.tell, key, found)
-    names = await services.memory.read(_names, request, [one for one, _ in offer_view.unpacked(_before(change))])
+    names = await services.memory.read(_names, request, back)
     until, on = await _standing(services, request)
     await replies.in_place(services, request, offer_view.undone(request.user, change.verb, names, until, on=on))
 
 
-def _before(change: AlertsUndo) -> str:
-    return change.before if change.verb == "off" else ""
-
-
-def _turn_on_again(connection: Connection, request: Request, change: AlertsUndo, at: datetime, age: timedelta) -> bool:
-    """What ended is on again, but for what is on by now, which somebody may have chosen otherwise."""
+def _turn_on_again(
+    connection: Connection, request: Request, change: AlertsUndo, at: datetime, age: timedelta
+) -> list[CampaignId]:
+    """What ended is on again, but for what is on by now, which somebody may have chosen otherwise. Gives what
+    came back."""
     key, channel = request.workspace.id, request.channel
     on = {one.campaign_id for one in workspaces.subscriptions_of(connection, key, channel)}
     back: list[tuple[CampaignId, frozenset[NotifyOn]]] = [
@@ -70,7 +72,7 @@ def _turn_on_again(connection: Connection, request: Request, change: AlertsUndo,
         workspaces.subscribe(connection, key, channel, campaign_id, wants, request.user, at)
     if back:
         outbox.reopen(connection, key, channel, SWITCHED_OFF, age)
-    return bool(back)
+    return [campaign_id for campaign_id, _ in back]
 
 
 def _mute_as_before(connection: Connection, request: Request, change: AlertsUndo, now: datetime) -> bool:
