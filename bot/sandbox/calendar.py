@@ -18,6 +18,7 @@ from bot.sandbox.slack import BOT_USER, Posted, SlackDouble
 from bot.sandbox.stannp import Mailpiece
 from bot.sandbox.story import ZONE, Story, next_hour
 from handlers.alerts import digests
+from handlers.alerts.state import zone_of
 from handlers.errors import Trouble
 from handlers.ingest import counting
 from handlers.setup import problems
@@ -152,7 +153,7 @@ class Calendar:
         for one in await memory.read(channel_settings.listeners, key, now):
             chosen = one.settings.digest_hour
             hour = digests.WEEKLY_HOUR if chosen is None else chosen
-            stops.append(next_hour(now, hour, zone=digests.zone_of(one.settings)))
+            stops.append(next_hour(now, hour, zone=zone_of(one.settings)))
             muted = await memory.read(channel_settings.muted_until, key, one.channel)
             stops += [muted] if muted and muted > now else []
         return min(stops)

@@ -14,6 +14,7 @@ from bot.sandbox.slack import Fault
 from bot.sandbox.stannp import Trouble
 from bot.sandbox.story import ZONE, next_hour
 from handlers.alerts import digests
+from handlers.alerts.state import zone_of
 from handlers.text import formatting
 from storage import channel_settings, workspaces
 from storage.queries import mail as queries
@@ -132,7 +133,7 @@ class Events:
         now, ops = calendar.clock.now(), await self._mail_ops()
         hour, zone = DIGEST, ZONE
         if ops and ops.settings.digest_hour is not None:
-            hour, zone = ops.settings.digest_hour, digests.zone_of(ops.settings)
+            hour, zone = ops.settings.digest_hour, zone_of(ops.settings)
         before = len(calendar.slack.messages)
         await calendar.pass_time(next_hour(now, hour, weekday, zone) + timedelta(minutes=1) - now)
         for _ in range(TRIES):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 from sqlalchemy import Connection
@@ -16,7 +15,7 @@ from sqlalchemy import Connection
 from handlers.alerts import digest_view, risks
 from handlers.alerts.digest_view import Alarm, Morning
 from handlers.alerts.holding import Overtaken, holding, record
-from handlers.alerts.state import State
+from handlers.alerts.state import State, zone_of
 from handlers.charts.values import Curve, Pie
 from handlers.context import replies
 from handlers.context.services import Services
@@ -194,14 +193,6 @@ async def _note_quiet_window(
         await services.memory.write(channel_settings.note_quiet_window, workspace_id, subscription.channel, *hours)
 
 
-def zone_of(chosen: ChannelSettings) -> ZoneInfo:
-    """The channel's zone; UTC for one that this machine does not know."""
-    try:
-        return ZoneInfo(chosen.zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
 def quiet_hours(chosen: ChannelSettings, now: datetime) -> tuple[datetime, datetime] | None:
     """The quiet hours that last at this moment, or come next."""
     if chosen.quiet is None:
@@ -247,10 +238,12 @@ async def _follow(
     more, less = _counts(added), _counts(ended)
     counts = {name: state.counts.get(name, 0) + number - less[name] for name, number in more.items()}
     spent = Decimal(state.spent or 0) + added.spent - ended.spent
-    # Of what had crossed before a campaign was told, nothing is news, either.
-    unseen = state.unseen or not (NO_CAMPAIGN in before or set(subscription.notify_on) <= before)
+    # Of what had crossed before a campaign was told, nothing is news, either. What was told already is looked at in its
+    # turn: in quiet hours, or while the channel rests, it may cross.
+    crossed = [one.campaign.id for one in alarms(subscription, account, state)]
+    alarmed = [*state.alarmed, *(one for one in crossed if not before & {NO_CAMPAIGN, one})]
     heard = [int(one) for one in sorted(subscription.notify_on)]
-    state = replace(state, counts=counts, spent=str(spent), heard=heard, unseen=unseen)
+    state = replace(state, counts=counts, spent=str(spent), heard=heard, alarmed=alarmed)
     await record(services, channel_settings.told, held, state.written())
     return state
 

@@ -1,10 +1,19 @@
-"""What is kept of a channel between its digests: what was told already, and the days that it set."""
+"""What is kept of a channel between its digests: what was told already, and the days that it set; and its clock."""
 
 import json
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from storage.records import CampaignId
+from storage.records import CampaignId, ChannelSettings
+
+
+def zone_of(chosen: ChannelSettings) -> ZoneInfo:
+    """The channel's zone; UTC for one that this machine does not know."""
+    try:
+        return ZoneInfo(chosen.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 @dataclass(frozen=True)

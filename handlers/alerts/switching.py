@@ -14,6 +14,7 @@ from handlers.alerts import home_by, offer_view
 from handlers.alerts import view as alerts_view
 from handlers.alerts.home_by import HomeBy
 from handlers.alerts.state import State
+from handlers.alerts.state import zone_of as zone_of_channel
 from handlers.context import kept, replies
 from handlers.context.asker import today_of, zone_of
 from handlers.context.audit import record_audit
@@ -296,7 +297,9 @@ def _begin_anew(connection: Connection, workspace_id: WorkspaceId, channel: Chan
     if not told or workspaces.subscriptions_of(connection, workspace_id, channel):
         return
     state, last = State.read(told), channel_settings.digested_on(connection, workspace_id, channel)
-    if not state.heard or last is None or abs(now.date() - last) > RECENT:
+    # By the channel's own clock, as the day of the digest is.
+    today = now.astimezone(zone_of_channel(channel_settings.of(connection, workspace_id, channel))).date()
+    if not state.heard or last is None or abs(today - last) > RECENT:
         channel_settings.keep_state(connection, workspace_id, channel, state.anew().written())
 
 

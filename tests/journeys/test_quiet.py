@@ -13,6 +13,7 @@ from bot.sandbox.stannp import MailCampaign, Mailpiece
 from bot.sandbox.world import World
 from bot.tenants import Sole
 from handlers.alerts import cards, delivery, digests
+from handlers.alerts.state import zone_of
 from handlers.context.services import Services
 from handlers.ingest import counting
 from handlers.ingest import poll as polling
@@ -369,7 +370,7 @@ def test_quiet_hours_are_those_of_the_channels_own_clock() -> None:
     inside = digests.quiet_hours(chosen, datetime(2026, 11, 2, 12, 59, tzinfo=UTC))
     assert inside == (begin, end)
     assert digests.quiet_hours(ChannelSettings(), at) is None
-    assert digests.zone_of(ChannelSettings("Nowhere/At_All")).key == "UTC"
+    assert zone_of(ChannelSettings("Nowhere/At_All")).key == "UTC"
 
 
 async def test_in_quiet_hours_news_waits(stage: Stage) -> None:

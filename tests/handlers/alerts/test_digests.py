@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from handlers.alerts import actions as alert_actions
 from handlers.alerts import commands, digest_view, digests
 from handlers.alerts.digests import AccountState, alarms, is_due, morning_of, quiet_hours
-from handlers.alerts.state import State
+from handlers.alerts.state import State, zone_of
 from handlers.charts.values import Pie
 from handlers.context.services import Services
 from handlers.errors import ChannelClosed, NotInChannel, SlackDown, Trouble
@@ -153,8 +153,8 @@ def test_the_hour_is_of_the_channels_clock() -> None:
     assert not is_due(channel(there), account(), NOW.replace(hour=14, minute=59))
     assert is_due(channel(there), account(), NOW.replace(hour=15))
     odd = ChannelSettings("Mars/Olympus", 9, None, None)
-    assert digests.zone_of(odd) == ZoneInfo("UTC")
-    assert digests.zone_of(ChannelSettings("../etc", 9, None, None)) == ZoneInfo("UTC")
+    assert zone_of(odd) == ZoneInfo("UTC")
+    assert zone_of(ChannelSettings("../etc", 9, None, None)) == ZoneInfo("UTC")
 
 
 def test_a_channel_without_a_digest_is_not_due_for_one_and_one_that_rests_for_nothing() -> None:
@@ -446,6 +446,45 @@ async def test_a_muted_channel_hears_of_what_came_on_meanwhile_from_then_on(offi
     office.clock.pass_time(days=1)
     await look(office)
     assert "2 delivered" in posts(office)[-1]
+
+
+@pytest.mark.parametrize("muted", [False, True])
+async def test_a_campaign_that_is_added_while_the_channel_rests_costs_no_other_its_alarm(
+    office: Office, muted: bool
+) -> None:
+    await office.campaign(*[Status.DELIVERED] * 60)
+    await office.campaign(*[Status.RETURNED] * 30, *[Status.DELIVERED] * 30, ref="223", name="Autumn")
+    await subscribed(office, settings=DIGEST if muted else ChannelSettings("UTC", 9, (15, 21), 5))
+    await typed(office, "off", "on Spring lapsed")
+    await look(office)
+    if muted:
+        await typed(office, "mute 6h")
+    office.clock.pass_time(hours=2)
+    await typed(office, "on Autumn")
+    await look(office)
+    await office.campaign(*[Status.RETURNED] * 12, *[Status.DELIVERED] * 48)
+    await look(office)
+    before = len(posts(office))
+    office.clock.pass_time(hours=6)
+    await look(office)
+    (told,) = posts(office)[before:]
+    assert "Spring lapsed" in told
+    assert "Autumn" not in told, "it had crossed before it was told"
+
+
+@pytest.mark.parametrize("hours", [30, 33])
+async def test_yesterdays_digest_is_of_yesterday_by_the_channels_clock(office: Office, hours: int) -> None:
+    await office.campaign(*[Status.IN_TRANSIT] * 9)
+    await subscribed(office, settings=ChannelSettings("America/Chicago", 9, None, 5))
+    office.clock.pass_time(hours=2)
+    await look(office)
+    await typed(office, "off")
+    await office.campaign(*[Status.DELIVERED] * 4, *[Status.IN_TRANSIT] * 5)
+    # At 4 and at 7 PM in Chicago; at 7 it is the day after in UTC.
+    office.clock.pass_time(hours=hours)
+    await typed(office, "on")
+    await look(office)
+    assert "4 delivered" in posts(office)[-1]
 
 
 async def test_news_that_is_written_at_the_hour_of_a_digest_does_not_cost_the_channel_its_digest(
