@@ -25,7 +25,7 @@ from bot.settings import Settings, SettingsError, load_settings
 from bot.telemetry import set_up_logging
 from handlers.errors import ImportRefusedError, Trouble
 from storage.database import DatabaseDownError, DatabaseUrlError
-from storage.failures import is_outage, reason_of, says_why
+from storage.failures import is_locked, is_outage, reason_of, says_why
 from storage.files import DatabaseBusyError
 from storage.pooling import PooledByTransactionError
 from storage.schema.revision import SchemaError
@@ -335,6 +335,10 @@ def _database_in_words() -> Iterator[None]:
             raise
         if not says_why(error):
             refuse(str(DatabaseDownError.__doc__))
+        if is_locked(error):
+            refuse(
+                f"Somebody else holds what this needs in the database ({reason_of(error)}). Run it again in a minute."
+            )
         refuse(f"The database could not do it ({reason_of(error)}): is its disk full? Then run this again.")
 
 

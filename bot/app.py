@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import aiohttp
 import structlog
@@ -48,7 +49,7 @@ from handlers.setup import actions as setup_actions
 from handlers.setup.leaving import Leaving
 from storage import intents, outbox, workspaces
 from storage.database import READERS, Database, DatabaseDownError, database_time, open_database, sole_user
-from storage.failures import is_outage, reason_of
+from storage.failures import is_locked, is_outage, reason_of
 from storage.inbox import inbox_of
 from storage.records import Workspace
 from storage.schema import revision
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from bot.front.socket import Socket
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 #: How long work under way may take when we are asked to stop.
 DRAIN: Final = 20.0
@@ -66,6 +68,7 @@ DRAIN: Final = 20.0
 FINISH: Final = 5.0
 #: How long (in seconds) we wait at the start for a database that does not answer yet, and how often we ask.
 START_PATIENCE, START_PAUSE = 60.0, 2.0
+HELD: Final = "Somebody else holds what I need in the database: a migration, or another server that takes over."
 WARM_UP_AFTER: Final = 3.0
 SOCKET_PATIENCE: Final = 30.0
 SLACK_TIMEOUT: Final = 15
@@ -154,24 +157,34 @@ def require_schema(database: Database) -> None:
     revision.require(database)
 
 
-async def await_database(database: Database) -> None:
-    """Waits until it answers: both may be starting. Raises DatabaseDownError when that takes too long, and
-    PooledByTransactionError where it could not be worked with."""
+async def answered(work: Callable[[], Awaitable[T]]) -> T:
+    """What this gives, once the database can do it: it may be starting, or another one be taking over from it.
+
+    Raises DatabaseDownError when that takes too long.
+    """
     end = time.monotonic() + START_PATIENCE
     while True:
         try:
-            await asyncio.to_thread(database.read, database_time)
-            await asyncio.to_thread(database.require_sessions)
+            return await work()
         except SQLAlchemyError as error:
             if not is_outage(error):
                 raise
             if time.monotonic() > end:
-                raise DatabaseDownError(DatabaseDownError.__doc__) from None
-            hint = " ".join(str(DatabaseDownError.__doc__).split())
+                raise DatabaseDownError(HELD if is_locked(error) else DatabaseDownError.__doc__) from None
+            hint = HELD if is_locked(error) else " ".join(str(DatabaseDownError.__doc__).split())
             log.warning("database.waited_for", reason=reason_of(error), again_in=START_PAUSE, hint=hint)
-        else:
-            return
         await asyncio.sleep(START_PAUSE)
+
+
+async def await_database(database: Database) -> None:
+    """Waits until it answers. Raises DatabaseDownError when that takes too long, and PooledByTransactionError where it
+    could not be worked with."""
+
+    async def ask() -> None:
+        await asyncio.to_thread(database.read, database_time)
+        await asyncio.to_thread(database.require_sessions)
+
+    await answered(ask)
 
 
 @asynccontextmanager
@@ -188,7 +201,7 @@ async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None 
         database = open_database(settings.database_url, told.now if told else None)
         stack.callback(database.close)
         await await_database(database)
-        await asyncio.to_thread(require_schema, database)
+        await answered(partial(asyncio.to_thread, require_schema, database))
         memory, renderer, appender = _threads(stack, database)
         if database.is_file:
             # There is no other process: whoever held a lease is dead.
@@ -199,7 +212,10 @@ async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None 
         readings = {key: one.read_delivery for key, one in registry.PLATFORMS.items()}
         inflow = Inflow(inbox_of(database), appender, clock, readings, lag=metrics.inbox_lag.observe)
         merger = Merger(memory, inflow)
-        tenants, services = await _tenants(settings, sessions, memory, renderer, metrics, inflow)
+        # It writes who we are: that, too, may meet another database that is taking over.
+        tenants, services = await answered(
+            partial(_tenants, settings, sessions, memory, renderer, metrics, inflow),
+        )
         if isinstance(tenants, Many):
             stack.push_async_callback(tenants.drain, DRAIN)
         if part is not Part.SERVE:

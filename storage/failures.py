@@ -17,7 +17,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 #: (also time-outs), the system, corruption.
 OUTAGE_CLASSES: Final = frozenset({"08", "28", "3D", "25", "40", "42", "53", "57", "58", "XX"})
 #: Of other classes: a lock that was not to be had.
-OUTAGE_STATES: Final = frozenset({"55P03", "55006"})
+LOCKED: Final = "55P03"
+OUTAGE_STATES: Final = frozenset({LOCKED, "55006"})
 #: The same in SQLite's words (sqlite.org/rescode.html): what is not here is about the values.
 SQLITE_OUTAGES: Final = frozenset({
     sqlite3.SQLITE_ERROR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_ABORT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
@@ -62,6 +63,11 @@ def state_of(error: BaseException | None) -> str:
 def says_why(error: BaseException | None) -> bool:
     """Whether the database itself said what is wrong; else it was not reached."""
     return bool(state_of(error) or getattr(getattr(error, "orig", None), "sqlite_errorcode", None))
+
+
+def is_locked(error: BaseException | None) -> bool:
+    """Whether somebody else held what was asked for: with the same database it may go well in a moment."""
+    return state_of(error) == LOCKED
 
 
 def reason_of(error: BaseException | None) -> str:

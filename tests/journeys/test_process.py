@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from bot.sandbox.slack import SlackDouble
 from bot.sandbox.stannp import StannpDouble, Trouble
@@ -257,6 +258,30 @@ async def test_a_database_that_is_not_there_is_named_in_one_sentence(
     waited = [line for line in out.decode().splitlines() if "database.waited_for" in line]
     assert words[-1] == "recount" or waited
     assert all("Is it running, and are host, user and password in DATABASE_URL right?" in line for line in waited)
+
+
+async def test_who_starts_while_another_server_takes_over_waits_for_it(
+    environment: dict[str, str], tmp_path: Path, postgres_url: str
+) -> None:
+    """What the server before held is let go of when that is known to be gone; who starts writes who it is."""
+    environment["DATABASE_URL"] = postgres_url
+    engine = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    said: list[str] = []
+    with engine.connect() as connection:
+        connection.execute(text("LOCK TABLE workspaces IN ACCESS EXCLUSIVE MODE"))
+        process = await start_bot(["run"], environment, tmp_path)
+        async with asyncio.timeout(60):
+            async for line in process.stdout:
+                said.append(line.decode())
+                if "55P03" in said[-1]:
+                    connection.rollback()
+                if "ready" in said[-1]:
+                    break
+    engine.dispose()
+    process.kill()
+    await process.wait()
+    assert "ready" in said[-1], said
+    assert [line for line in said if "database.waited_for" in line and "Somebody else holds" in line]
 
 
 async def test_jobs_that_come_due_while_it_stops_are_not_begun_and_not_logged_as_errors(
