@@ -34,7 +34,8 @@ async def set_deadline(services: Services, request: Request, asked: Deadline) ->
     today = await today_of(services, request)
     day = None if asked.day.casefold() == "off" else days_ahead.read(asked.day, today)
     if day is not None and day <= today:
-        raise Refusal(f"{formatting.day(day)} is already over. Choose a later day.")
+        when = "today" if day == today else "already over"
+        raise Refusal(f"{formatting.day(day)} is {when}. Choose a later day.")
     if day is None:
         await end_day(services, request, campaign_id, name)
         return

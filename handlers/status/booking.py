@@ -10,11 +10,16 @@ from handlers.context.services import Request, Services
 from handlers.errors import Refusal
 from handlers.forecast import model, words
 from handlers.forecast import queries as forecast_queries
+from handlers.forecast.model import Forecast
 from handlers.forecast.queries import Account
+from handlers.ingest import counting
+from handlers.status.view import is_cancelled
 from handlers.text import days_ahead, formatting, short_answers
 from handlers.text.days_ahead import Planned
 from handlers.text.messages import Message, context, escape, header, section
-from storage.records import CampaignStage, StoredCampaign
+from storage.queries import mail as queries
+from storage.records import StoredCampaign
+from storage.statuses import FINAL, MAILED
 
 #: The chance that is wanted when nobody says another.
 CHANCE: Final = 0.8
@@ -50,24 +55,55 @@ async def in_homes_by(
     services: Services, request: Request, campaign: StoredCampaign, home_by: date, today: date
 ) -> str:
     """The answer to `Spring in home by Dec 12?`; "" for what nobody will find there. Escaped."""
-    if campaign.facts.stage is CampaignStage.CANCELLED:
-        return ""
-    if home_by < today:
-        return f"{formatting.day(home_by)} is already over."
+    key = request.workspace.id
+    # What was handed over moments ago would else look as if it were still to be mailed.
+    await counting.bring_up_to_date(services, key, campaign.id)
 
-    def look(connection: Connection) -> tuple[float, str]:
-        account = forecast_queries.account(connection, request.workspace.id, today)
-        if (told := account.of(campaign.id)) is not None:
-            return told.chance(home_by), ""
+    def look(connection: Connection) -> str:
+        known = queries.campaign(connection, key, campaign.id) or campaign
+        mix = queries.mix(connection, key, known.id)
+        if is_cancelled(known, mix):
+            return ""
+        account = forecast_queries.account(connection, key, today)
+        told = account.of(known.id)
+        if home_by < today:
+            return _over(told, home_by)
+        if mix.total and mix.of(*FINAL) == mix.total:
+            return "Nothing more of it is on its way."
+        if told is not None and told.is_recent:
+            return _chance(told, home_by, today)
+        if mix.of(*MAILED):
+            return _long_ago(known, told)
         # Nothing was handed over yet: the mailing date decides, or nobody knows when.
-        planned = account.planned(campaign)
-        return planned.chance(home_by), f", if it's handed to USPS on {formatting.day_near(planned.today, today)},"
+        planned = account.planned(known)
+        return _chance(
+            planned, home_by, today, f", if it's handed to USPS on {formatting.day_near(planned.today, today)},"
+        )
 
-    chance, when = await services.memory.read(look)
-    day = formatting.day_near(home_by, today)
+    return await services.memory.read(look)
+
+
+def _long_ago(campaign: StoredCampaign, told: Forecast | None) -> str:
+    """Of what was handed over so long ago that nothing can be foretold of it; "" where nobody knows when."""
+    handed = campaign.handed_over_last
+    day = told.drops[-1].handed_on if told is not None else handed and handed.date()
+    said = "Only stragglers may still come: the last of it was handed to USPS on"
+    return f"{said} {formatting.day(day)}." if day else ""
+
+
+def _over(told: Forecast | None, home_by: date) -> str:
+    """What is known of a day that is over."""
+    said = f"{formatting.day(home_by)} is already over"
+    if told is None:
+        return f"{said}."
+    landed, mailed = formatting.count(round(told.seen_by(home_by) * told.mailed)), formatting.count(told.mailed)
+    return f"{said}; {landed} of {mailed} mailed pieces were delivered by then."
+
+
+def _chance(told: Forecast, home_by: date, today: date, when: str = "") -> str:
     return (
-        f"The chance that nearly all of it is in homes by {day}{when} is *{words.chance(chance)}* "
-        f"(nearly all: {words.NEARLY_ALL})."
+        f"The chance that nearly all of it is in homes by {formatting.day_near(home_by, today)}{when} is "
+        f"*{words.chance(told.chance(home_by))}* (nearly all: {words.NEARLY_ALL})."
     )
 
 

@@ -152,7 +152,8 @@ def _understand(
     if in_homes is not None and not (matching.exactly(whole, names) or matching.contains(whole, names)):
         # The day lies ahead: no range of orders is meant.
         meant = understanding.understand(connection, request.workspace.id, names, in_homes.what, today)
-        return meant if meant.is_account else replace(meant, home_by=days_ahead.read(in_homes.day, today))
+        day = days_ahead.read(in_homes.day, today, past=in_homes.past) if not meant.is_account else None
+        return replace(meant, home_by=day)
     if understanding.asks_for_latest(asked, names) and (latest := _latest(connection, request)):
         return Meant(asked, None, Match([latest], sure=True), newest=True)
     return understanding.understand(connection, request.workspace.id, names, asked, today)

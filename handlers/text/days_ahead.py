@@ -1,16 +1,20 @@
 """A day that lies ahead, as people type it, and what is asked about one."""
 
+import calendar
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 from handlers.errors import Refusal
+from handlers.text import ranges
 from handlers.text.parsing import LAST_YEAR, unquote
 from handlers.text.ranges import MONTHS, WEEKDAYS
 
 #: What ends a sentence, or a day within it.
 MARKS: Final = " ?!.,;:"
+#: A day without a year that was so lately is meant itself, and not that of next year.
+RECENT: Final = timedelta(days=60)
 
 FORMS: Final = "`Dec 12`, `12 December`, `12/12`, `2026-12-12`, `Friday`"
 _NAMED: Final = re.compile(
@@ -46,17 +50,21 @@ _LANDS: Final = re.compile(
     r"|(?:hits?|reach(?:es)?) (?:homes|mailboxes)) by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?",
     re.IGNORECASE,
 )
+#: How people ask about a day that is over.
+_PAST: Final = re.compile(r"(?:did|was|were)\b", re.IGNORECASE)
 
 
 class NoSuchDay(Refusal):
     """I could not read that day."""
 
 
-def read(text: str, today: date) -> date:
-    """The day that was typed, whatever marks stand behind it; without a year the next one of that name. Raises
-    NoSuchDay."""
+def read(text: str, today: date, *, past: bool = False) -> date:
+    """The day that was typed, whatever marks stand behind it; without a year one that was lately, or the next of that
+    name. `past`: it is over, so the last one is meant. Raises NoSuchDay."""
     try:
         found = _read(text.strip(MARKS), today)
+        if past and found is not None and found > today:
+            found = _last(text.strip(MARKS), today) or found
     except (ValueError, StopIteration):
         raise NoSuchDay(f"There is no such day. These work: {FORMS}.") from None
     if found is None:
@@ -68,6 +76,8 @@ def read(text: str, today: date) -> date:
 
 def _read(text: str, today: date) -> date | None:
     """None for what is no day. Raises ValueError or StopIteration for one that no calendar has."""
+    if text.casefold() in ("today", "tonight", "tomorrow"):
+        return today + timedelta(days=text.casefold() == "tomorrow")
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return date.fromisoformat(text)
     if match := _SLASHED.fullmatch(text):
@@ -86,8 +96,18 @@ def _read(text: str, today: date) -> date | None:
 def _next(month: int, number: int, year: str | None, today: date) -> date:
     if year:
         return date(2000 + int(year[-2:]), month, number)
-    this = date(today.year, month, number)
-    return this if this >= today else date(today.year + 1, month, number)
+    begin = today - RECENT
+    # There may be eight years between two days of February 29.
+    years = (begin.year + ahead for ahead in range(9))
+    days = (date(one, month, number) for one in years if number <= calendar.monthrange(one, month)[1])
+    return next(day for day in days if day >= begin)
+
+
+def _last(text: str, today: date) -> date | None:
+    """The last day of this name that has begun; None for one that has a year."""
+    span = ranges.read_range(text, today)
+    last = span.days.last if span else None
+    return last if last is not None and last <= today else None
 
 
 def next_of_month(number: int, after: date) -> date:
@@ -124,13 +144,14 @@ def _is_day(text: str) -> bool:
 class Deadline:
     """A campaign is to be in homes by a day ("off": no longer); below this chance, in per cent, it is told of.
 
-    `asks`: it ends as a question does.
+    `asks`: it ends as a question does. `past`: it asks what was.
     """
 
     what: str
     day: str
     below: int | None
     asks: bool = False
+    past: bool = False
 
 
 def deadline(text: str) -> Deadline | None:
@@ -141,4 +162,5 @@ def deadline(text: str) -> Deadline | None:
     if not found:
         return None
     below = int(found["below"]) if found["below"] else None
-    return Deadline(unquote(found["what"]), found["day"].strip(MARKS), below, text.rstrip().endswith("?"))
+    what, day = unquote(found["what"]), found["day"].strip(MARKS)
+    return Deadline(what, day, below, text.rstrip().endswith("?"), _PAST.match(what) is not None)

@@ -75,7 +75,7 @@ async def test_a_question_about_a_day_sets_none_and_leads_to_its_answer(office: 
 @pytest.mark.parametrize(
     ("typed", "day"),
     [("12/12", date(2026, 12, 12)), ("Dec 12!", date(2026, 12, 12)), ("the 12th", date(2026, 11, 12)),
-     ("Friday", date(2026, 11, 6)), ("next Monday", date(2026, 11, 9)), ("11/1", date(2027, 11, 1)),
+     ("Friday", date(2026, 11, 6)), ("next Monday", date(2026, 11, 9)), ("5/1", date(2027, 5, 1)),
      ("2/28/28", date(2028, 2, 28)), ("31st", date(2026, 12, 31))],
 )  # fmt: skip
 async def test_a_day_ahead_is_read_as_people_write_it(office: Office, typed: str, day: date) -> None:
@@ -83,6 +83,15 @@ async def test_a_day_ahead_is_read_as_people_write_it(office: Office, typed: str
     await say(office, "on")
     await say(office, f"Spring lapsed in home by {typed}")
     assert days(office) == [("Spring lapsed", day, BELOW)]
+
+
+@pytest.mark.parametrize(("typed", "when"), [("11/1", "already over"), ("today", "today")])
+async def test_a_day_that_does_not_lie_ahead_is_refused_as_what_it_is(office: Office, typed: str, when: str) -> None:
+    await office.campaign(Status.IN_TRANSIT)
+    await say(office, "on")
+    with pytest.raises(Refusal, match=rf"2026 is {when}\. Choose a later day\."):
+        await say(office, f"Spring lapsed in home by {typed}")
+    assert days(office) == []
 
 
 @pytest.mark.parametrize("typed", ["9999-12-31", "2/30", "the 32nd", "Feb 31", "2026-02-30", "12/12/9999", "noon"])

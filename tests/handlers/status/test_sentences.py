@@ -28,7 +28,8 @@ async def ask(office: Office, typed: str) -> str:
 @pytest.fixture
 async def account(office: Office) -> Office:
     await office.campaign(D, T, R, ref="222", name="Spring postcard")
-    await office.campaign(T, T, ref="223", name="Holiday drop", created_at=START + timedelta(days=1))
+    await office.campaign(T, T, ref="223", name="Holiday drop", created_at=START + timedelta(days=1),
+                          piece={"dispatched_at": START})  # fmt: skip
     return office
 
 
