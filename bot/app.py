@@ -213,9 +213,7 @@ async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None 
         inflow = Inflow(inbox_of(database), appender, clock, readings, lag=metrics.inbox_lag.observe)
         merger = Merger(memory, inflow)
         # It writes who we are: that, too, may meet another database that is taking over.
-        tenants, services = await answered(
-            partial(_tenants, settings, sessions, memory, renderer, metrics, inflow),
-        )
+        tenants, services = await answered(partial(_tenants, settings, sessions, memory, renderer, metrics, inflow))
         if isinstance(tenants, Many):
             stack.push_async_callback(tenants.drain, DRAIN)
         if part is not Part.SERVE:
