@@ -60,6 +60,12 @@ def ended(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId)
     return Ended(told_of, [CampaignId(one) for one in last if CampaignId(one) in told_of], settings, muted)
 
 
+def lock(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> None:
+    """Nobody else changes what this channel is told, or mutes it, until the transaction ends. Who locks it and changes
+    its subscriptions does so in this order."""
+    connection.execute(select(channels.c.channel).where(_mine(workspace_id, channel)).with_for_update())
+
+
 def note_ended(
     connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, wants: Mapping[CampaignId, str]
 ) -> None:

@@ -236,6 +236,8 @@ def subscribe(
     now: datetime,
 ) -> None:
     """From now on this channel is told of this campaign (0: of all). Again: changes what it is told of."""
+    # First, for it locks the channel: so does whoever ends something there.
+    outbox.open_channel(connection, workspace_id, channel)
     words = ",".join(sorted(wants))
     adding = upsert(connection, subscriptions).values(
         workspace_id=workspace_id,
@@ -248,7 +250,6 @@ def subscribe(
     # `since` stays on a second call, so that news already waiting is not lost by a change of taste.
     adding = adding.on_conflict_do_update(index_elements=list(subscriptions.primary_key.columns), set_={"wants": words})
     connection.execute(adding)
-    outbox.open_channel(connection, workspace_id, channel)
 
 
 def unsubscribe(
@@ -258,6 +259,7 @@ def unsubscribe(
 
     What it was told of them is remembered.
     """
+    channel_settings.lock(connection, workspace_id, channel)
     ending = and_(subscriptions.c.workspace_id == workspace_id, subscriptions.c.channel == channel)
     if ids is not None:
         ending = and_(ending, subscriptions.c.campaign_id.in_(ids))

@@ -39,6 +39,8 @@ async def undo(services: Services, request: Request, change: AlertsUndo) -> None
     back: list[CampaignId] = []
 
     def work(connection: Connection) -> bool:
+        # What somebody else is choosing at this moment is read when it stands.
+        channel_settings.lock(connection, key, channel)
         if change.verb == "off":
             back[:] = _turn_on_again(connection, request, change, at, now - at)
             return bool(back)
