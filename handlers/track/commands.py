@@ -14,7 +14,7 @@ from handlers.text import parsing, short_answers
 from handlers.text.messages import Message, context, quote
 from handlers.track import view as track_view
 from handlers.track.answers import piece_message
-from handlers.track.newest import AskedBack, back_in, newest
+from handlers.track.newest import AskedBack, back_in, newest, returned_of
 from storage.queries import mail as queries
 from storage.queries import piece_pages, search
 from storage.queries.piece_pages import PieceFilter
@@ -41,6 +41,11 @@ async def mail_track(services: Services, request: Request) -> None:
     found, campaign = await services.memory.read(_look, request, asked, back.name if back else "")
     if back and not (back.name or campaign or request.guest or _is_called(found, asked)):
         await replies.to_asker(services, request, await _came_back(services, request, asked, back))
+        return
+    if back and not campaign and not request.guest and _is_place(found, back.name):
+        listed, ids = await services.memory.read(returned_of, request, back, await zone_of(services, request))
+        said = track_view.came_back_from(quote(back.name), back.span, listed, ids, len(found.ids))
+        await replies.to_asker(services, request, said)
         return
     ref = _id_in(asked)
     fetch = not request.guest and _may_be_unknown(services, ref, found)
@@ -80,6 +85,11 @@ def _is_called(found: Found, asked: str) -> bool:
     typed = frozenset(search.words_of(asked))
     names = ([one.recipient.name, one.recipient.company] for one in found.pieces)
     return found.exact and any(not typed.isdisjoint(search.words_in(one)) for one in names)
+
+
+def _is_place(found: Found, name: str) -> bool:
+    """Whether several go there, and none of them to somebody who is called so: of a place, what came back is meant."""
+    return bool(name) and found.exact and len(found.ids) > 1 and not _is_called(found, name)
 
 
 async def _asked_back(services: Services, request: Request, asked: str) -> AskedBack | None:

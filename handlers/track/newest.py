@@ -13,10 +13,10 @@ from handlers.context.services import Request
 from handlers.text import parsing, ranges
 from handlers.text.parsing import ALL_TIME, Range
 from storage.queries import mail as queries
-from storage.queries import piece_pages, returns
+from storage.queries import piece_pages, returns, search
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import CameBack
-from storage.records import NO_PIECE, CampaignId, Mix, StoredPiece
+from storage.records import NO_PIECE, CampaignId, Mix, PieceId, StoredPiece
 from storage.statuses import UNDER_WAY, Status
 
 #: Of so many campaigns, the latest.
@@ -24,6 +24,8 @@ CAMPAIGNS: Final = 10
 #: Of so many of them pieces are looked up, and so many are offered of each kind.
 LOOKED_AT: Final = 3
 OFFERED: Final = 5
+#: So many of those that came back from somewhere are offered.
+LISTED: Final = 25
 #: For certain days more campaigns come into question; of so many that have returns, the latest, these are looked for.
 OF_DAYS, LOOKED_THROUGH = 50, 6
 
@@ -70,10 +72,29 @@ def newest(connection: Connection, request: Request) -> tuple[list[StoredPiece],
     return back[:OFFERED], moving[:OFFERED]
 
 
-def back_in(connection: Connection, request: Request, span: Range, zone: ZoneInfo) -> Back:
-    """What came back in these days of the asker's, by the day on which it did."""
+def returned_of(
+    connection: Connection, request: Request, back: AskedBack, zone: ZoneInfo
+) -> tuple[list[StoredPiece], list[PieceId]]:
+    """What came back of what goes to somewhere, in these days of the asker's: some of it, the latest first, and all."""
+    key, words = request.workspace.id, search.words_of(back.name)
+    ids = search.holding_at(connection, key, words, int(Status.RETURNED))
+    found = sorted(queries.pieces_by_id(connection, key, ids), key=CameBack.of, reverse=True)
+    if back.span is not None:
+        begin, end = _moments(back.span, zone)
+        found = [one for one in found if one.status_at is not None and begin <= one.status_at < end]
+    return found[:LISTED], [one.id for one in found]
+
+
+def _moments(span: Range, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """When these days begin and end."""
     first, last = (span.days.first or ranges.FIRST_DAY), (span.days.last or date(parsing.LAST_YEAR, 12, 31))
     begin, end = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, last + timedelta(days=1)))
+    return begin, end
+
+
+def back_in(connection: Connection, request: Request, span: Range, zone: ZoneInfo) -> Back:
+    """What came back in these days of the asker's, by the day on which it did."""
+    begin, end = _moments(span, zone)
     known = visible_campaigns(connection, request, OF_DAYS)
     # Nothing comes back before anything was handed over.
     before = [one.id for one in known if one.handed_over_first is None or one.handed_over_first < end]

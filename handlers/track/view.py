@@ -302,6 +302,24 @@ def came_back_in(span: Range, back: Sequence[StoredPiece], looked_through: int) 
     return _returns(text, back, f"{looked}{ALL_RETURNS}")
 
 
+def came_back_from(
+    place: str, span: Range | None, back: Sequence[StoredPiece], ids: Sequence[PieceId], total: int
+) -> Message:
+    """What came back of the so many pieces that go to a place, in these days. `place` is escaped by the caller."""
+    when = f" {escape(span.said.removeprefix('Ordered '))}" if span else ""
+    of = f"{'at least ' if total >= COUNTED else ''}{formatting.pieces(total)} to “{place}”"
+    if not back:
+        text = f"Nothing to “{place}” came back{when}."
+        return Message(text, [section(text), context(f"For the {of}: `/mailtrack {place}`.")])
+    order = ", the latest first" if len(ids) > 1 else ""
+    text = f"{formatting.count(len(ids))} of {of} came back{when}{order}:"
+    row = [_pieces_menu(back)]
+    if len(ids) > 1:
+        spoken = "List all that came back with their tracking"
+        row.append(button("Show the list", Action.FOUND_LIST, write(PiecesFound.of(ids)), spoken=spoken))
+    return Message(text, [section(text), section(_told_apart(back)), actions(*row), context(ALL_RETURNS)])
+
+
 def _returns(text: str, back: Sequence[StoredPiece], note: str) -> Message:
     listed = [section(_told_apart(back)), actions(_pieces_menu(back))] if back else []
     return Message(text, [section(text), *listed, context(note)])

@@ -93,17 +93,29 @@ def _haystack() -> str:
 HAYSTACK: Final = _haystack()
 
 
+def holding_at(connection: Connection, workspace_id: WorkspaceId, words: Sequence[str], status: int) -> list[PieceId]:
+    """The pieces at this rank that hold each of these words, or the beginning of one, the newest first."""
+    return _holding(connection, workspace_id, words, status=status)[:COUNTED] if words else []
+
+
 def _holding(
-    connection: Connection, workspace_id: WorkspaceId, words: Sequence[str], *, shortened: bool = True
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    words: Sequence[str],
+    *,
+    shortened: bool = True,
+    status: int | None = None,
 ) -> list[PieceId]:
-    """The pieces that hold each of these words, or the beginning of one, the newest first.
+    """The pieces (at this rank; None: at any) that hold each of these words, or the beginning of one, the newest first.
 
     `shortened`: of a long ZIP code the first five digits do.
     """
     tests, patterns = _tests(words, shortened=shortened)
-    values: dict[str, Any] = {"workspace": workspace_id, "limit": COUNTED + 1, "span": LOOKED_THROUGH} | patterns
+    values: dict[str, Any] = {"workspace": workspace_id, "limit": COUNTED + 1, "span": LOOKED_THROUGH}
+    values |= patterns | ({} if status is None else {"status": status})
+    at = "" if status is None else "AND status = :status"
     statement = text(f"""
-        SELECT id FROM (SELECT id, {HAYSTACK} AS hay FROM pieces WHERE workspace_id = :workspace
+        SELECT id FROM (SELECT id, {HAYSTACK} AS hay FROM pieces WHERE workspace_id = :workspace {at}
                         AND id > coalesce((SELECT id FROM pieces WHERE workspace_id = :workspace
                                            ORDER BY id DESC LIMIT 1 OFFSET :span), 0)) known
         WHERE {tests} ORDER BY id DESC LIMIT :limit""")

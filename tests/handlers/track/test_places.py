@@ -1,0 +1,59 @@
+"""`/mailtrack` of what came back from a place: the returns there, and not all that was mailed there."""
+
+from dataclasses import replace
+
+import pytest
+
+from handlers.text.buttons import Action
+from handlers.track.commands import mail_track
+from storage.statuses import Status
+from tests.builders import JANE
+from tests.handlers.conftest import GUS, Office
+
+D, T, R = Status.DELIVERED, Status.IN_TRANSIT, Status.RETURNED
+RALEIGH = replace(JANE, name="Ann Lee", address="1 Elm Street", city="Raleigh", region="NC", postcode="27601")
+
+
+async def ask(office: Office, typed: str, **facts: str | bool) -> str:
+    await mail_track(office.services, office.request(typed, **facts))  # type: ignore[arg-type]
+    return f"{office.slack.last.text} {office.slack.last.shown.blocks}"
+
+
+async def account(office: Office, *statuses: Status) -> None:
+    await office.campaign(*statuses, ref="222", name="Spring postcard", piece={"recipient": RALEIGH})
+    await office.campaign(T, R, ref="223", name="Holiday drop")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["has anything come back from Raleigh?", "what came back from Raleigh NC", "returns from 27601",
+     "did any pieces to Raleigh get returned?", "Raleigh returns"],
+)  # fmt: skip
+async def test_what_came_back_from_a_place_is_what_did_and_of_how_many(office: Office, typed: str) -> None:
+    await account(office, Status.RECEIVED, R, D, R, T)
+    said = await ask(office, typed)
+    assert said.startswith("2 of 5 pieces to “"), said
+    assert "came back, the latest first:" in said
+    assert "In Transit" not in said
+    assert "Jane Smith" not in said, "who lives elsewhere"
+    assert Action.FOUND_LIST in said
+
+
+async def test_days_are_those_on_which_it_came_back(office: Office) -> None:
+    await account(office, D, R)
+    assert (await ask(office, "came back from Raleigh in 2019")).startswith("Nothing to “Raleigh” came back in 2019.")
+    assert "1 of 2 pieces to “Raleigh” came back" in await ask(office, "came back from Raleigh in 2026")
+
+
+async def test_where_nothing_came_back_that_is_said_and_how_to_see_what_went_there(office: Office) -> None:
+    await account(office, D, T)
+    said = await ask(office, "has anything come back from Raleigh?")
+    assert said.startswith("Nothing to “Raleigh” came back."), said
+    assert "`/mailtrack Raleigh`" in said
+    assert Action.PICK_PIECE not in said
+
+
+async def test_a_guest_reads_no_full_name_there(office: Office) -> None:
+    await account(office, R, R)
+    said = await ask(office, "has anything come back from Raleigh?", user=GUS, guest=True)
+    assert "Ann Lee" not in said
