@@ -72,7 +72,7 @@ async def mail_status(services: Services, request: Request) -> None:
     beside = _beside(asked, campaign.facts.name, meant.name)
     when = meant.span is None and parsing.WHEN.search(beside) is not None
     message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today, when=when)
-    shown = status_view.where_shown(message, beside, None if request.guest else meant.span)
+    shown = status_view.where_shown(message, beside, None if request.guest else meant.span, campaign.facts.name)
     chance = await in_homes_by(services, request, campaign, meant.home_by, today) if meant.home_by else ""
     remark = " ".join(filter(None, (_remark(meant), chance, shown)))
     if parsing.asks_to_stop(asked, campaign.facts.name):

@@ -374,12 +374,12 @@ def _holds(block: Block, action: Action) -> bool:
     return any(one.get("action_id") == action for one in (*block.get("elements", []), block.get("accessory", {})))
 
 
-def where_shown(answer: Message, asked: str, span: Range | None = None) -> str:
+def where_shown(answer: Message, asked: str, span: Range | None = None, name: str = "") -> str:
     """Which button has what was asked for beyond the numbers: who came back, or a file; and of returns in a range, by
-    which day they are counted. "" where nothing is to be said."""
+    which day they are counted. `name`: of the campaign. "" where nothing is to be said."""
     file = parsing.EXPORTED.search(asked)
     if parsing.CAME_BACK.search(asked):
-        counted = [_by_order(span)] if span is not None and span.days.first else []
+        counted = [_by_order(span, name)] if span is not None and span.days.first else []
         if not (_offers(answer, Action.RETURNS) or _offers(answer, Action.RETURNS_RANGE)):
             return "".join(counted)
         said = "For who came back and where, press *Returns* below; why, where somebody noted it there."
@@ -388,14 +388,12 @@ def where_shown(answer: Message, asked: str, span: Range | None = None) -> str:
     return "For a file, press *View details* below, then *Export CSV*." if shown else ""
 
 
-def _by_order(span: Range) -> str:
+def _by_order(span: Range, name: str) -> str:
     """A range counts what was ordered in it; who asks what came back in it means another day of the same pieces."""
     days = ranges.name_days(span.days).label
     ordered = span.said[:1].lower() + span.said[1:]
-    return (
-        f"This counts mail {ordered}, whenever it came back. For what came back in those days: "
-        f"`/mailtrack came back {days}`."
-    )
+    those = f"{escape(name)} came back {days}" if name else f"came back {days}"
+    return f"This counts mail {ordered}, whenever it came back. For what came back in those days: `/mailtrack {those}`."
 
 
 def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:

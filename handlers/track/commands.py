@@ -38,7 +38,7 @@ async def mail_track(services: Services, request: Request) -> None:
         return
     require_account(request)
     back = await _asked_back(services, request, asked)
-    found, campaign = await services.memory.read(_look, request, asked, back.name if back else "")
+    found, campaign = await services.memory.read(_look, request, asked, back)
     if back and not (back.name or campaign or request.guest or _is_called(found, asked)):
         await replies.to_asker(services, request, await _came_back(services, request, asked, back))
         return
@@ -46,6 +46,9 @@ async def mail_track(services: Services, request: Request) -> None:
         listed, ids = await services.memory.read(returned_of, request, back, await zone_of(services, request))
         said = track_view.came_back_from(quote(back.name), back.span, listed, ids, len(found.ids))
         await replies.to_asker(services, request, said)
+        return
+    if back and back.span and campaign and not (found.ids and found.exact):
+        await replies.to_asker(services, request, await _came_back(services, request, asked, back, campaign))
         return
     ref = _id_in(asked)
     fetch = not request.guest and _may_be_unknown(services, ref, found)
@@ -98,25 +101,34 @@ async def _asked_back(services: Services, request: Request, asked: str) -> Asked
     return AskedBack.read(asked, await today_of(services, request))
 
 
-async def _came_back(services: Services, request: Request, asked: str, back: AskedBack) -> Message:
-    """What came back, of anybody."""
+async def _came_back(
+    services: Services, request: Request, asked: str, back: AskedBack, only: StoredCampaign | None = None
+) -> Message:
+    """What came back, of anybody; or in these days of this campaign."""
     if back.span is not None:
-        found = await services.memory.read(back_in, request, back.span, await zone_of(services, request))
-        return track_view.came_back_in(back.span, found.pieces, found.looked_through)
+        zone, campaign_id = await zone_of(services, request), only.id if only else None
+        found = await services.memory.read(back_in, request, back.span, zone, campaign_id)
+        name = only.facts.name if only else ""
+        return track_view.came_back_in(back.span, found.pieces, found.looked_through, more=found.more, name=name)
     latest, _ = await services.memory.read(newest, request)
     return track_view.came_back(quote(asked), latest)
 
 
-def _look(connection: Connection, request: Request, asked: str, name: str) -> tuple[Found, StoredCampaign | None]:
+def _look(
+    connection: Connection, request: Request, asked: str, back: AskedBack | None
+) -> tuple[Found, StoredCampaign | None]:
     """The pieces that are meant, and a campaign that is called so to the letter (none for a guest)."""
     # Of "was the letter to Sean returned?" his name alone is looked for, too.
+    name = back.name if back else ""
     wordings = [*parsing.wordings(asked), *([name] if name else [])]
     found = search.search(connection, request.workspace.id, wordings, PIECES_OFFERED)
     if request.guest or (found.ids and found.exact and len(found.ids) == 1):
         return found, None
     match = matching.match(connection, request.workspace.id, asked)
-    if name and not match.sure:
-        match = matching.match(connection, request.workspace.id, name)
+    # Of a campaign's name its number and its small words are a part: "Drop 2", "Back to school".
+    for called in (back.rest, name) if back and name else ():
+        if not match.sure:
+            match = matching.match(connection, request.workspace.id, called)
     return found, match.found[0] if match.sure and len(match.found) == 1 else None
 
 

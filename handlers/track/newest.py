@@ -26,30 +26,38 @@ LOOKED_AT: Final = 3
 OFFERED: Final = 5
 #: So many of those that came back from somewhere are offered.
 LISTED: Final = 25
-#: For certain days more campaigns come into question; of so many that have returns, the latest, these are looked for.
+#: For certain days more campaigns come into question; of so many that were out then, the latest with returns are
+#: looked through.
 OF_DAYS, LOOKED_THROUGH = 50, 6
 
 
 @dataclass(frozen=True)
 class AskedBack:
-    """A question what came back: of whom ("" for anybody), and in which days (None: at any time)."""
+    """A question what came back: of whom ("" for anybody), and in which days (None: at any time).
+
+    `rest`: all its other words.
+    """
 
     name: str
     span: Range | None
+    rest: str = ""
 
     @classmethod
     def read(cls, asked: str, today: date) -> "AskedBack":
         """What is meant by words that ask what came back. Raises RangeRefused."""
         rest, span = ranges.within(parsing.CAME_BACK.sub(" ", asked), today)
-        return cls(parsing.whose_return(rest), None if span == ALL_TIME else span)
+        return cls(
+            parsing.whose_return(rest), None if span == ALL_TIME else span, " ".join(rest.split()).strip(" ?!.,")
+        )
 
 
 @dataclass(frozen=True)
 class Back:
-    """What came back, the latest first, and in how many campaigns that was looked for."""
+    """What came back, the latest first, and in how many campaigns that was looked for; `more`: there are others."""
 
     pieces: Sequence[StoredPiece]
     looked_through: int
+    more: bool
 
 
 def newest(connection: Connection, request: Request) -> tuple[list[StoredPiece], list[StoredPiece]]:
@@ -92,21 +100,27 @@ def _moments(span: Range, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return begin, end
 
 
-def back_in(connection: Connection, request: Request, span: Range, zone: ZoneInfo) -> Back:
-    """What came back in these days of the asker's, by the day on which it did."""
+def back_in(
+    connection: Connection, request: Request, span: Range, zone: ZoneInfo, only: CampaignId | None = None
+) -> Back:
+    """What came back in these days of the asker's, by the day on which it did; of this campaign alone, where one is
+    named."""
     begin, end = _moments(span, zone)
-    known = visible_campaigns(connection, request, OF_DAYS)
-    # Nothing comes back before anything was handed over.
-    before = [one.id for one in known if one.handed_over_first is None or one.handed_over_first < end]
-    mixes = queries.mixes_of(connection, request.workspace.id, before)
-    looked = _with(mixes, [Status.RETURNED], LOOKED_THROUGH)
+    key = request.workspace.id
+    known = [only] if only else queries.out_between(connection, key, begin, end, OF_DAYS)
+    there = _with(queries.mixes_of(connection, key, known), [Status.RETURNED], OF_DAYS)
+    looked = there[:LOOKED_THROUGH]
     back = [
         piece
         for one in looked
-        for piece in returns.latest(connection, request.workspace.id, one, CameBack(end, NO_PIECE), OFFERED)
+        for piece in returns.latest(connection, key, one, CameBack(end, NO_PIECE), OFFERED)
         if piece.status_at is not None and piece.status_at >= begin
     ]
-    return Back(sorted(back, key=CameBack.of, reverse=True)[:OFFERED], len(looked))
+    return Back(
+        sorted(back, key=CameBack.of, reverse=True)[:OFFERED],
+        len(looked),
+        len(there) > len(looked) or len(known) == OF_DAYS,
+    )
 
 
 def _with(mixes: dict[CampaignId, Mix], statuses: Sequence[Status], most: int = LOOKED_AT) -> list[CampaignId]:

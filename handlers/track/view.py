@@ -36,6 +36,7 @@ from storage.statuses import CANCELLABLE, FINAL, Status
 TOLD_APART: Final = 5
 NAMED: Final = 60
 ALL_RETURNS: Final = "All of a campaign, and a file of them: *Returns* under `/mailstatus` and its name."
+BY_DAY: Final = "Counted by the day it came back."
 SCANS_SHOWN: Final = 30
 #: Pieces on a page of what was found.
 FOUND_SHOWN: Final = 20
@@ -293,13 +294,19 @@ def came_back(asked: str, back: Sequence[StoredPiece]) -> Message:
     return _returns(f"No one piece is meant by “{asked}”. Came back last:", back, ALL_RETURNS)
 
 
-def came_back_in(span: Range, back: Sequence[StoredPiece], looked_through: int) -> Message:
-    """What came back in these days, the latest of it, of so many campaigns that have returns."""
+def came_back_in(
+    span: Range, back: Sequence[StoredPiece], looked_through: int = 1, *, more: bool = False, name: str = ""
+) -> Message:
+    """What came back in these days, the latest of it, of so many campaigns that have returns (`more`: of others it was
+    not looked for), or of the one that is called so."""
     when = escape(span.said.removeprefix("Ordered "))
-    text = f"Came back {when}, the latest first:" if back else f"Nothing came back {when}."
     seen = "your latest campaign" if looked_through == 1 else f"your {looked_through} latest campaigns"
-    looked = f"Counted by the day it came back, in {seen} with returns. " if looked_through else ""
-    return _returns(text, back, f"{looked}{ALL_RETURNS}")
+    seen = f"{seen} of that time with returns" if looked_through else "your latest campaigns of that time"
+    limit = f"in {seen}" if more else ""
+    text = f"came back {when}, the latest first:" if back else f"nothing came back {when} {limit}".rstrip() + "."
+    text = f"Of *{escape(name)}* {text}" if name else text[0].upper() + text[1:]
+    counted = f"Counted by the day it came back, {limit}; others may have more." if more else BY_DAY
+    return _returns(text, back, f"{counted} {ALL_RETURNS}" if looked_through or more else ALL_RETURNS)
 
 
 def came_back_from(

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Date, Row, Select, bindparam, func, select, text, union_all
+from sqlalchemy import Connection, Date, Row, Select, bindparam, func, or_, select, text, union_all
 
 from storage import details
 from storage.ledger.pieces import search_key
@@ -86,6 +86,20 @@ def latest_campaigns(
     rows = rows if ids is None else rows.where(campaigns.c.id.in_(ids))
     rows = rows.order_by(*LISTED_BY).limit(limit)
     return [_campaign(row) for row in connection.execute(rows).all()]
+
+
+def out_between(
+    connection: Connection, workspace_id: WorkspaceId, begin: datetime, end: datetime, limit: int
+) -> list[CampaignId]:
+    """Campaigns of which something may have come back in this time, the most recently changed first.
+
+    Nothing comes back before a hand-over, and each return is a change.
+    """
+    handed = func.coalesce(campaigns.c.handed_over_first, campaigns.c.created_at)
+    rows = select(campaigns.c.id).where(campaigns.c.workspace_id == workspace_id)
+    rows = rows.where(or_(handed.is_(None), handed < end))
+    rows = rows.where(or_(campaigns.c.changed_at.is_(None), campaigns.c.changed_at >= begin))
+    return [CampaignId(key) for key in connection.scalars(rows.order_by(*LISTED_BY).limit(limit))]
 
 
 def campaigns_by_id(

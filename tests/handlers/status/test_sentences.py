@@ -101,6 +101,14 @@ async def test_what_is_asked_back_in_certain_days_says_by_which_day_it_is_counte
     assert account.slack.last.text.startswith(("Came back ", "Nothing came back ")), command
 
 
+async def test_of_a_campaign_it_leads_to_what_came_back_of_that_one(account: Office) -> None:
+    await ask(account, "Spring postcard came back last week")
+    command = str(account.slack.last.shown.blocks).partition("`/mailtrack ")[2].partition("`")[0]
+    assert command == "Spring postcard came back Oct 26 – Nov 1, 2026"
+    await mail_track(account.services, account.request(command))
+    assert account.slack.last.text.startswith("Of *Spring postcard* nothing came back "), account.slack.last.text
+
+
 async def test_what_came_back_at_any_time_needs_no_such_words(account: Office) -> None:
     await ask(account, "what came back?")
     assert "This counts" not in str(account.slack.last.shown.blocks)

@@ -1,12 +1,14 @@
 """`/mailtrack` and nothing, or what came back: the newest pieces to choose from."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from handlers.errors import Refusal
 from handlers.text.buttons import Action
+from handlers.track import newest
 from handlers.track.commands import mail_track
 from storage.records import Batch, Change
 from storage.statuses import Status
@@ -130,6 +132,61 @@ async def test_before_anything_came_back_that_is_said(office: Office) -> None:
     for typed in ("what came back?", "any returns?"):
         assert (await ask(office, typed)).startswith("Nothing in your latest campaigns came back.")
     assert (await ask(office, "what came back last week?")).startswith("Nothing came back ")
+
+
+async def march(office: Office, *names: str) -> None:
+    """Campaigns of which one piece each came back in March, the last named last, and one in November beside them."""
+    office.clock.pass_time(days=-237)
+    for number, name in enumerate(names):
+        who = {"recipient": replace(JANE, name=f"Pat {number}")}
+        day = office.clock.now() - timedelta(days=5)
+        await office.campaign(R, T, ref=str(240 + number), name=name, piece=who, created_at=day)
+        office.clock.pass_time(hours=1)
+    office.clock.pass_time(days=237)
+    await office.campaign(T, R, ref="230", name="Newer", piece={"recipient": replace(JANE, name="Nora New")})
+
+
+async def test_what_came_back_long_ago_is_found_behind_newer_campaigns(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "OF_DAYS", 1)
+    await march(office, "March sale")
+    said = await ask(office, "came back in March")
+    assert said.startswith("Came back in March 2026, the latest first:"), said
+    assert "Pat 0" in said
+    assert "Nora New" not in said
+
+
+async def test_where_not_all_campaigns_of_that_time_were_looked_through_that_is_said(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "LOOKED_THROUGH", 1)
+    await march(office, "March sale", "Other sale")
+    some = "in your latest campaign of that time with returns; others may have more."
+    said = await ask(office, "came back in March")
+    assert "Pat 1" in said
+    assert f"Counted by the day it came back, {some}" in said
+    said = await ask(office, "came back 2026-03-09")
+    assert said.startswith("Nothing came back Mar 9, 2026 in your latest campaign of that time with returns."), said
+    monkeypatch.undo()
+    assert "Counted by the day it came back. " in await ask(office, "came back in March")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["March sale 2 came back in March", "March sale 2 came back during March?", "March sale 2 returns in Q1"],
+)
+async def test_of_a_campaign_what_came_back_in_certain_days_is_its_own(office: Office, typed: str) -> None:
+    await march(office, "March sale 2", "Other sale", "March sale 1")
+    said = await ask(office, typed)
+    assert said.startswith("Of *March sale 2* came back in "), said
+    assert "Pat 0" in said
+    assert not [one for one in ("Pat 1", "Pat 2", "Nora New") if one in said]
+
+
+async def test_of_a_campaign_of_which_nothing_came_back_then_that_is_said(office: Office) -> None:
+    await march(office, "March sale")
+    assert (await ask(office, "March sale came back last week")).startswith("Of *March sale* nothing came back ")
 
 
 @pytest.mark.parametrize("typed", ["came back in Foo", "did 2026-02-30 come back", "came back until 9999-12-31"])
