@@ -9,6 +9,8 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from handlers.text import holidays as named
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -20,7 +22,7 @@ else:
     np = Later("numpy")
 
 SUNDAY: Final = 6
-MONDAY, THURSDAY = 0, 3
+MONDAY: Final = 0
 DECEMBER: Final = 12
 #: Of which days it is known whether mail is delivered.
 FIRST: Final = date(1999, 1, 1)
@@ -32,10 +34,10 @@ FIXED: Final = ((1, 1), (6, 19), (7, 4), (11, 11), (12, 25))
 MOVING: Final = (
     (1, MONDAY, 15),
     (2, MONDAY, 15),
-    (5, MONDAY, 25),
-    (9, MONDAY, 1),
+    named.MEMORIAL,
+    named.LABOR,
     (10, MONDAY, 8),
-    (11, THURSDAY, 22),
+    named.THANKSGIVING,
 )
 
 
@@ -44,12 +46,7 @@ def holidays(year: int) -> frozenset[date]:
     """The days of a year on which USPS keeps a federal holiday. One that falls on a Sunday is kept on the Monday."""
     found = {date(year, month, day) for month, day in FIXED}
     found |= {one + timedelta(days=1) for one in found if one.weekday() == SUNDAY}
-    return frozenset(found | {_moving(year, *one) for one in MOVING})
-
-
-def _moving(year: int, month: int, weekday: int, earliest: int) -> date:
-    first = date(year, month, earliest)
-    return first + timedelta(days=(weekday - first.weekday()) % 7)
+    return frozenset(found | {named.nth(year, *one) for one in MOVING})
 
 
 def is_open(day: date) -> bool:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from handlers.errors import Refusal
-from handlers.text import ranges
+from handlers.text import holidays, ranges
 from handlers.text.parsing import LAST_YEAR, unquote
 from handlers.text.ranges import MONTHS, WEEKDAYS
 
@@ -76,8 +76,8 @@ def read(text: str, today: date, *, past: bool = False) -> date:
 
 def _read(text: str, today: date) -> date | None:
     """None for what is no day. Raises ValueError or StopIteration for one that no calendar has."""
-    if text.casefold() in ("today", "tonight", "tomorrow"):
-        return today + timedelta(days=text.casefold() == "tomorrow")
+    if (day := _called(text, today)) is not None:
+        return day
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return date.fromisoformat(text)
     if match := _SLASHED.fullmatch(text):
@@ -91,6 +91,14 @@ def _read(text: str, today: date) -> date | None:
     if not named or month is None:
         return None
     return _next(month, int(named["day"] or named["first"]), named["year"], today)
+
+
+def _called(text: str, today: date) -> date | None:
+    """Today, tomorrow, and a holiday that was lately, or its next; None for anything else."""
+    if text.casefold() in ("today", "tonight", "tomorrow"):
+        return today + timedelta(days=text.casefold() == "tomorrow")
+    holiday = holidays.days(text, range(today.year - 1, today.year + 2))
+    return next((one for one in holiday if one >= today - RECENT), None)
 
 
 def _next(month: int, number: int, year: str | None, today: date) -> date:

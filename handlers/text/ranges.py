@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from handlers.text import formatting, parsing
+from handlers.text import formatting, holidays, parsing
 from handlers.text.parsing import ALL_TIME, FIRST_YEAR, LAST_YEAR, RANGE_FORMS, Range, RangeRefused
 from storage.queries.mail import Days
 
@@ -270,6 +270,8 @@ FORMS: Final = [
     (rf"(?:from |between )?(?P<a>{_POINT})(?:{_TO}| and )(?P<b>{_POINT})", "between"),
     ((rf"(?:in |from )?(?P<month>{_MONTH}) ?(?P<a>{_DAY}) ?(?:-|–|—|to|through|thru) ?(?P<b>{_DAY})"
      rf"(?:,? (?P<year>{_YEAR}))?"), "days"),
+    # Behind these words alone: campaigns are called after holidays.
+    (rf"(?:since|after) (?P<a>{holidays.NAMES})", "holiday"),
     (rf"(?:since|after|starting(?: from)?|as of|beginning) (?:the )?(?P<a>{_POINT})", "since"),
     (rf"(?:from )?(?P<a>{_POINT}) (?:on|onwards?|to date|until now|till now|and later)", "since"),
     (rf"(?:until|till|through|thru|before|up to|by) (?:the )?(?P<a>{_POINT})", "until"),
@@ -324,12 +326,14 @@ def _ranged(match: re.Match[str], kind: str, today: date) -> Range:
     if kind == "between":
         end = _point(match["b"], today)
         return _labeled(_point(match["a"], end.last).first, end.last, match, today)
-    first, last, one_day = _point(match["a"], today)
+    first, last, one_day = (
+        (*_one(holidays.last(match["a"], today)), True) if kind == "holiday" else _point(match["a"], today)
+    )
     if kind == "until":
         until = first - timedelta(days=1) if match[0].casefold().startswith("before") else last
         _require_known(until, until)
         return Range(Days(FIRST_DAY, until), f"until {formatting.day(until)}")
-    if kind == "since" or (one_day and match["lead"].casefold().startswith("from")):
+    if kind in ("since", "holiday") or (one_day and match["lead"].casefold().startswith("from")):
         begin = last + timedelta(days=1) if match[0].casefold().startswith("after") else first
         return _labeled(begin, max(today, begin), match, today)
     return _labeled(first, last, match, today)

@@ -10,6 +10,7 @@ from handlers.forecast import draws, model, past
 from handlers.forecast.draws import Draws, Drop
 from handlers.forecast.model import Forecast
 from handlers.forecast.past import Past
+from handlers.text import holidays
 from storage.records import CampaignId, Transit
 from storage.statuses import Status
 from tests.handlers.forecast.test_model import LETTER, MONDAY, history
@@ -124,7 +125,7 @@ def test_movable_holidays_are_on_their_weekday_of_the_month_in_every_year() -> N
     for year in range(2020, 2050):
         kept = calendar.holidays(year)
         mondays = {m: [d for d in _days(year, m) if d.weekday() == calendar.MONDAY] for m in (1, 2, 5, 9, 10)}
-        thursdays = [d for d in _days(year, 11) if d.weekday() == calendar.THURSDAY]
+        thursdays = [d for d in _days(year, 11) if d.weekday() == holidays.THURSDAY]
         moving = {mondays[1][2], mondays[2][2], mondays[5][-1], mondays[9][0], mondays[10][1], thursdays[3]}
         fixed = {date(year, month, day) for month, day in calendar.FIXED}
         assert kept == moving | fixed | {d + timedelta(days=1) for d in fixed if d.weekday() == calendar.SUNDAY}

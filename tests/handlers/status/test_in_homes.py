@@ -95,6 +95,11 @@ async def test_today_and_tomorrow_are_days(office: Office, typed: str, day: str)
         ("Dec 12", date(2027, 1, 5), date(2026, 12, 12)),
         ("Jan 5", date(2026, 12, 28), date(2027, 1, 5)),
         ("Nov 2", TODAY, TODAY),
+        ("Christmas", TODAY, date(2026, 12, 25)),
+        ("Thanksgiving", TODAY, date(2026, 11, 26)),
+        ("Thanksgiving", date(2026, 11, 28), date(2026, 11, 26)),
+        ("Labor Day", date(2026, 11, 28), date(2027, 9, 6)),
+        ("New Year's", date(2026, 11, 28), date(2027, 1, 1)),
         ("Tomorrow", TODAY, TODAY + timedelta(days=1)),
     ],
 )

@@ -56,6 +56,32 @@ def test_a_part_of_a_day_and_a_day_of_no_named_month_are_read(typed: str, first:
 
 
 @pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("since Thanksgiving", "2026-11-26"),
+        ("after thanksgiving day", "2026-11-27"),
+        ("since Christmas", "2025-12-25"),
+        ("since Labor Day", "2026-09-07"),
+        ("since Memorial Day", "2026-05-25"),
+        ("since July 4th", "2026-07-04"),
+        ("since the Fourth of July", "2026-07-04"),
+        ("since New Year's", "2026-01-01"),
+        ("since New Year’s Day", "2026-01-01"),
+        ("since Veterans Day", "2026-11-11"),
+    ],
+)
+def test_since_a_holiday_is_since_it_was_last(typed: str, first: str) -> None:
+    span = ranges.read_range(typed, date(2026, 11, 28))
+    assert span is not None
+    assert (str(span.days.first), str(span.days.last)) == (first, "2026-11-28")
+
+
+@pytest.mark.parametrize("typed", ["Christmas", "Labor Day", "before Thanksgiving", "for Christmas"])
+def test_a_holiday_alone_may_be_a_campaign_and_is_no_range(typed: str) -> None:
+    assert ranges.read_range(typed, TODAY) is None
+
+
+@pytest.mark.parametrize(
     "typed",
     ["until 9999-12-31", "since 9999-12-31", "after 9999-12-31", "before 0001-01-01", "until 1999-12-31", "until 2/30",
      "until the 32nd", "9999-12-31", "until 12/31/9999", "999999 years ago", "last 999999 weeks"],
