@@ -62,6 +62,22 @@ def pace(progress: Progress) -> str:
     return {1: "ahead of usual", -1: "behind usual"}.get(progress.beside, "")
 
 
+def beside_usual(progress: Progress | None) -> str:
+    """The same as a sentence, for who asks: also within the band, and why nobody can tell yet."""
+    if progress is None:
+        return "Too early to tell."
+    if progress.late:
+        return "Unusually late."
+    if not progress.open:
+        return "Nothing more is on its way."
+    if progress.finished < model.ENOUGH_FINISHED:
+        return "Too early to tell: too few of your campaigns like it are done to know what's usual."
+    if len(progress.lately) < model.AGREED:
+        return "Too early to tell: ask again in a day or two."
+    latest, said = progress.lately[0], pace(progress).capitalize() or "About usual"
+    return f"{said}: on day {latest.day} you're usually at {_between(latest.low, latest.high)}."
+
+
 def why(progress: Progress) -> str:
     """How it is known: from which campaigns, and what changed among them."""
     said = source(progress.form, progress.own, progress.others)

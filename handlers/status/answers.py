@@ -25,9 +25,9 @@ from storage.records import CampaignId, Mix, StoredCampaign
 
 async def campaign_message(
     services: Services, request: Request, campaign: StoredCampaign, span: Range, today: date, *, force: bool = False,
-    when: bool = False,
+    when: bool = False, pace: bool = False,
 ) -> Message:  # fmt: skip
-    """One campaign's answer with its picture. `when`: that was asked."""
+    """One campaign's answer with its picture. `when`, `pace`: that was asked."""
     await require_shown(services, request, campaign.id)
     fresh = await refresh_campaign(services, request.workspace, campaign, force=force)
 
@@ -42,7 +42,7 @@ async def campaign_message(
 
     again, standing, progress = await services.memory.read(look)
     picture = await _draw(services, again.facts.name, standing)
-    return status_view.campaign_answer(again, standing, picture, progress, when=when)
+    return status_view.campaign_answer(again, standing, picture, progress, when=when, pace=pace)
 
 
 async def account_message(services: Services, request: Request, span: Range, today: date) -> Message:

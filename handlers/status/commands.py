@@ -21,7 +21,6 @@ from handlers.status.comparing import Asked
 from handlers.status.rights import rights_message
 from handlers.status.understanding import Meant
 from handlers.text import days_ahead, parsing, rights, short_answers
-from handlers.text.days_ahead import Deadline
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
 from storage.queries import mail as queries
@@ -50,8 +49,7 @@ async def mail_status(services: Services, request: Request) -> None:
         require_insider(request)
         await replies.to_asker(services, request, await booking_message(services, request, asked_when, today))
         return
-    in_homes = days_ahead.deadline(asked)
-    meant = await services.memory.read(_understand, request, asked, today, in_homes)
+    meant = await services.memory.read(_understand, request, asked, today)
     if meant.others:
         await _compare(services, request, meant)
         return
@@ -71,7 +69,9 @@ async def mail_status(services: Services, request: Request) -> None:
     campaign = meant.found.found[0]
     beside = _beside(asked, campaign.facts.name, meant.name)
     when = meant.span is None and parsing.WHEN.search(beside) is not None
-    message = await campaign_message(services, request, campaign, meant.span or ALL_TIME, today, when=when)
+    pace = meant.span is None and parsing.PACE.search(beside) is not None
+    span = meant.span or ALL_TIME
+    message = await campaign_message(services, request, campaign, span, today, when=when, pace=pace)
     shown = status_view.where_shown(message, beside, None if request.guest else meant.span, campaign.facts.name)
     chance = await in_homes_by(services, request, campaign, meant.home_by, today) if meant.home_by else ""
     remark = " ".join(filter(None, (_remark(meant), chance, shown)))
@@ -141,15 +141,15 @@ def _is_in_a_name(connection: Connection, request: Request, asked: str) -> bool:
     return bool(matching.holding(asked, visible_names(connection, request)))
 
 
-def _understand(
-    connection: Connection, request: Request, asked: str, today: date, in_homes: Deadline | None = None
-) -> Meant:
+def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:
     """Which campaigns and days were meant, among those that the asker may know of. Raises Refusal."""
     if not asked:
         return Meant()
     names = visible_names(connection, request)
     whole = parsing.unquote(asked)
-    if in_homes is not None and not (matching.exactly(whole, names) or matching.contains(whole, names)):
+    is_name = bool(matching.exactly(whole, names) or matching.contains(whole, names))
+    asked = asked if is_name else understanding.without_more_questions(asked)
+    if not is_name and (in_homes := days_ahead.deadline(asked)) is not None:
         # The day lies ahead: no range of orders is meant.
         meant = understanding.understand(connection, request.workspace.id, names, in_homes.what, today)
         day = days_ahead.read(in_homes.day, today, past=in_homes.past) if not meant.is_account else None

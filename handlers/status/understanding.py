@@ -36,7 +36,7 @@ _AFTER: Final = (
     "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far "
     "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow along done "
     "gotten theirs deliver transit still on track left ahead behind or of schedule than usual running early "
-    "to as csv file export spreadsheet there hit due eta doin goin so slow fast costing"
+    "to as csv file export spreadsheet there hit due eta doin goin so slow fast slower faster delayed overdue costing"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())
@@ -55,6 +55,15 @@ ABOUT_ALL: Final = frozenset(
      "moving", "still moving", "out there", "still out there", "outstanding", "problems", "issues", "wrong", "new",
      "our account", "my account", "the account", "stuff", "things", "ones", "pieces", "everything we sent"}
 )  # fmt: skip
+#: Where another question begins.
+MORE: Final = re.compile(
+    r"(?<=\?)\s+|,? (?:and|or) (?=(?:is|are|was|were|will|has|have|did|does) (?:it|they)\b)", re.IGNORECASE
+)
+#: What is asked of what was named already.
+SAME: Final = frozenset(
+    f"{_BEFORE} {_AFTER} it they them their its that this those these do does would should not no yes if whether been "
+    "there being now yet ever just really maybe again time".split()
+)
 NO_MATCH: Final = Match()
 #: Words that somebody says before a name, at most.
 LONGEST_PHRASE: Final = 12
@@ -221,6 +230,18 @@ def asks_for_latest(text: str, names: Sequence[Named]) -> bool:
     """Whether these words ask for the latest campaign, and are no name."""
     bare = _plain(without_words_around(text))
     return bare in LATEST and not (matching.contains(bare, names) or matching.exactly(text, names))
+
+
+def without_more_questions(text: str) -> str:
+    """Of several questions in a line the one that names something, where only one does: "when will Spring land? Is it
+    ahead?" asks both of Spring."""
+    parts = [one for one in MORE.split(text) if one.strip(MARKS)]
+    naming = [one for one in parts if any(_no_contraction(word) not in SAME for word in one.split())]
+    return naming[0] if len(naming) == 1 and len(parts) > 1 else text
+
+
+def _no_contraction(word: str) -> str:
+    return re.sub("['’](?:s|re|ll)$", "", word.casefold().strip(MARKS))
 
 
 def without_words_around(text: str) -> str:

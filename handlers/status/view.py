@@ -100,15 +100,17 @@ def caveats(mix: Mix, foreign: Sequence[str] = ()) -> str:
 
 def campaign_answer(
     campaign: StoredCampaign, standing: Standing, picture: bytes | None, progress: Progress | None = None, *,
-    when: bool = False,
+    when: bool = False, pace: bool = False,
 ) -> Message:  # fmt: skip
     """One campaign: the sentence that says how it stands, its pie, all its numbers, and what can be done.
 
-    `when`: that was asked, so the days come first.
+    `when`: that was asked, so the days come first. `pace`: whether it is ahead or behind, so that does.
     """
     name, mix = campaign.facts.name, standing.mix
-    stands = _campaign_headline(campaign, standing, progress)
-    said = f"{_days(campaign, standing, progress)} {stands}".strip() if when else stands
+    stands = _campaign_headline(campaign, standing, None if pace else progress)
+    first = [_days(campaign, standing, progress)] if when else []
+    first += [words.beside_usual(progress)] if pace and mix.total and not is_cancelled(campaign, mix) else []
+    said = " ".join(filter(None, (*first, stands)))
     numbers = f"{formatting.pieces(mix.total)}: {counts_text(mix)}" if mix.total else ""
     blocks = [
         header(name),

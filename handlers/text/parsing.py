@@ -123,6 +123,10 @@ WHEN: Final = re.compile(
     r"\b(?:when(?:'?s| will| is| are| does| do| should| would| can| might)|eta|how (?:long|soon)|by when|what day)\b",
     re.IGNORECASE,
 )
+#: Whether it goes as it should, beside what is usual.
+PACE: Final = re.compile(
+    r"\b(?:ahead|behind|late|early|overdue|delayed|slow(?:er)?|fast(?:er)?|on (?:track|time|schedule))\b", re.IGNORECASE
+)
 EXPORTED: Final = re.compile(r"\b(?:exports?|exported|downloads?|csv|spreadsheet)\b", re.IGNORECASE)
 
 

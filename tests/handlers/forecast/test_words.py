@@ -70,6 +70,26 @@ def test_ahead_and_behind_are_said_outside_the_usual_band_and_of_enough_campaign
     assert words.stands(progress) == (f"On day 4 you're usually at 52–66%. You're {way}." if way else "")
 
 
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        (a_progress(shares=(0.7, 0.7)), "Ahead of usual: on day 4 you're usually at 52–66%."),
+        (a_progress(shares=(0.5, 0.5), share=0.5), "Behind usual: on day 4 you're usually at 52–66%."),
+        (a_progress(), "About usual: on day 4 you're usually at 52–66%."),
+        (a_progress(shares=(0.7, 0.6)), "About usual: on day 4 you're usually at 52–66%."),
+        (a_progress(finished=2), "Too early to tell: too few of your campaigns like it are done to know what's usual."),
+        (a_progress(shares=(0.7,), day=2), "Too early to tell: ask again in a day or two."),
+        (a_progress(shares=(0.1, 0.1), share=0.1, late=True), "Unusually late."),
+        (a_progress(open_=0), "Nothing more is on its way."),
+        (None, "Too early to tell."),
+    ],
+)  # fmt: skip
+def test_who_asks_how_it_stands_beside_the_usual_is_told_so_also_within_it_and_where_nobody_knows(
+    progress: Progress | None, said: str
+) -> None:
+    assert words.beside_usual(progress) == said
+
+
 @pytest.mark.parametrize("shares", [(0.7, 0.6), (0.6, 0.7), (0.5, 0.6), (0.6, 0.5), (0.7, 0.5), (0.5, 0.7)])
 def test_one_day_makes_nobody_ahead_or_behind(shares: tuple[float, ...]) -> None:
     assert words.pace(a_progress(shares=shares)) == ""

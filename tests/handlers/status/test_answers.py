@@ -150,6 +150,29 @@ def test_who_asks_when_reads_the_days_first(
     assert lines(answer)[1] == first
 
 
+@pytest.mark.parametrize(
+    ("mix", "progress", "facts", "first"),
+    [
+        (Mix({D: 8, T: 2}), ABOUT, HANDED, "*Ahead of usual: on day {} you're usually at {}. 80% delivered.*"),
+        (Mix({H: 8}), None, HANDED, "*Too early to tell. All 8 waiting for a scan.*"),
+        (Mix({X: 8}), None, {"send_on": TODAY}, "*All 8 cancelled.*"),
+        (Mix(), None, {"send_on": TODAY}, "*Mails Nov 2.*"),
+    ],
+)  # fmt: skip
+def test_who_asks_whether_it_is_ahead_or_late_reads_that_first(
+    mix: Mix, progress: Progress | None, facts: dict[str, Any], first: str
+) -> None:
+    answer = status_view.campaign_answer(stored(**facts), a_standing(mix), None, progress, pace=True)
+    assert lines(answer)[1] == first.format(AHEAD.day, f"{round(100 * AHEAD.low)}–{round(100 * AHEAD.high)}%")
+
+
+def test_who_asks_when_and_whether_it_is_ahead_reads_both() -> None:
+    answer = status_view.campaign_answer(
+        stored(**HANDED), a_standing(Mix({D: 8, T: 2})), None, ABOUT, when=True, pace=True
+    )
+    assert lines(answer)[1].startswith("*Nearly all by Nov 2. Ahead of usual: ")
+
+
 def test_how_fresh_the_numbers_are_and_who_does_not_answer() -> None:
     def fresh(**facts: Any) -> str:
         block = status_view.freshness(a_standing(**facts), " · note")

@@ -80,6 +80,34 @@ async def test_who_asks_when_is_told_a_day_before_anything_else(office: Office, 
     assert (await ask(office, typed))[2].startswith("Spring lapsed: Expected Oct") is asks
 
 
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("is Spring lapsed ahead?", "Too early"), ("is the Spring mailing late?", "Too early"),
+        ("is spring lapsed on track?", "Too early"), ("is Spring running behind, or on schedule?", "Too early"),
+        ("why is spring lapsed so slow?", "Too early"), ("is spring lapsed delayed?", "Too early"),
+        ("when will Spring land? is it ahead?", "Expected Oct 30 – Nov 2, by USPS's 4–7 days for Marketing Mail. Too early"),
+        ("is Spring lapsed ahead? When will they be there?", "Expected Oct"),
+        ("when will Spring lapsed land and is it late", "Expected Oct"),
+        ("how is Spring lapsed doing? Is it done?", "All 2"), ("Spring lapsed", "All 2"),
+    ],
+)  # fmt: skip
+async def test_who_asks_whether_it_is_ahead_or_late_reads_that_first_and_two_questions_are_about_one(
+    office: Office, typed: str, first: str
+) -> None:
+    await office.campaign(T, T)
+    await office.learn(a_batch(a_change(status=Status.HANDED_OVER, hours=-40), a_change(status=T)))
+    assert (await ask(office, typed))[2].startswith(f"Spring lapsed: {first}"), office.slack.last.text
+
+
+async def test_a_name_that_holds_such_a_word_asks_for_nothing(office: Office) -> None:
+    await office.campaign(T, name="Ahead of the curve")
+    await office.campaign(T, ref="223", name="Ready? Is it spring?")
+    for typed in ("Ahead of the curve", "how is Ahead of the curve?", "Ready? Is it spring?"):
+        assert "Too early" not in (await ask(office, typed))[2], typed
+        assert "In Transit" in office.slack.last.text
+
+
 async def test_the_day_is_the_askers(office: Office) -> None:
     await office.campaign(D)
     office.clock.moment = office.clock.moment.replace(day=1, hour=3)
