@@ -86,6 +86,20 @@ def was_shown(
     return connection.execute(question.limit(1)).first() is not None
 
 
+def shown_pieces(
+    connection: Connection, workspace_id: WorkspaceId, channel: ChannelId, piece_ids: Sequence[PieceId]
+) -> set[PieceId]:
+    """Those of these pieces that all in this channel were shown, as `was_shown` has it of one."""
+    here = shown.c.workspace_id == workspace_id, shown.c.channel == channel, shown.c.piece_id.in_(piece_ids)
+    same = (pieces.c.workspace_id == shown.c.workspace_id) & (pieces.c.id == shown.c.piece_id)
+    # Its campaign, too: what was shown of one is not shown of another.
+    same &= pieces.c.campaign_id == shown.c.campaign_id
+    answered = select(shown.c.piece_id).select_from(shown.join(pieces, same)).where(*here)
+    told = outbox.c.workspace_id == workspace_id, outbox.c.channel == channel, outbox.c.piece_id.in_(piece_ids)
+    posted = select(outbox.c.piece_id).where(*told, outbox.c.message_ts.is_not(None))
+    return {PieceId(key) for key in connection.scalars(answered.union(posted))}
+
+
 def shown_campaigns(connection: Connection, workspace_id: WorkspaceId, channel: ChannelId) -> list[CampaignId]:
     """The campaigns that all in this channel were shown, by answers or cards; the highest number first."""
     answered = select(shown.c.campaign_id).where(

@@ -149,7 +149,8 @@ def switched_off(
     by: str, ended: Sequence[str], undo: AlertsUndo | None, left: str = "", *, rest: bool = False
 ) -> Message:
     """Said to everyone, as switching on is. `rest`: other campaigns are on still."""
-    what = ", ".join(alerts_view.named(one) for one in ended)
+    what = ", ".join(alerts_view.named(one) for one in ended[: alerts_view.LISTED])
+    what += f" and {len(ended) - alerts_view.LISTED} more" if len(ended) > alerts_view.LISTED else ""
     back = "`/mailalerts on` brings them back as they were."
     if rest:
         # "on" alone adds nothing to what is on.

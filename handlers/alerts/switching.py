@@ -356,7 +356,10 @@ async def end(
     undo = AlertsUndo("off", _seconds(services.clock.now()), offer_view.packed(ending))
     taken_back = None if kept.was_done(request.kept) else undo
     rest = len(ending) < len(before)
-    said = offer_view.switched_off(request.user, list(ended.values()), taken_back, left, rest=rest)
+    # Who says "off" where some are on reads which these were, and not that it was all campaigns.
+    some = every and bool(ending) and all(one.campaign_id != NO_CAMPAIGN for one in ending)
+    said_ended = [alerts_view.what_of(one) for one in ending] if some else list(ended.values())
+    said = offer_view.switched_off(request.user, said_ended, taken_back, left, rest=rest)
     await replies.to_channel(services, request, said)
 
 

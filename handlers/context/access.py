@@ -30,11 +30,11 @@ CLOCKS: Final = timedelta(minutes=5)
 
 
 class NotAllowed(Refusal):
-    """You can't cancel mail here. Ask a workspace admin: *Settings* in my *Home* shows who can."""
+    """You can't cancel mail here. Ask a workspace admin."""
 
 
 class NotSteward(Refusal):
-    """You can't change settings here. Ask a workspace admin: *Settings* in my *Home* shows who can."""
+    """You can't change settings here. Ask a workspace admin."""
 
 
 class GuestsLook(Refusal):
@@ -147,13 +147,26 @@ async def require_canceller(services: Services, request: Request) -> None:
     """Raises NotAllowed unless Slack says now that the asker may cancel mail."""
     person = await _at_this_moment(services, request)
     if not may_cancel(services.policy, request.workspace.rules, request.user, person):
-        raise NotAllowed
+        chosen = cancellers(services.policy, request.workspace.rules)
+        raise NotAllowed(f"You can't cancel mail here. {await _whom_to_ask(services, request, chosen)}")
 
 
 async def require_settings_admin(services: Services, request: Request) -> None:
     """Raises NotSteward unless Slack says now that the asker may change settings."""
     if not may_steward(request.workspace.rules, request.user, await _at_this_moment(services, request)):
-        raise NotSteward
+        chosen = request.workspace.rules.stewards | {"admins"}
+        raise NotSteward(f"You can't change settings here. {await _whom_to_ask(services, request, chosen)}")
+
+
+async def _whom_to_ask(services: Services, request: Request, chosen: frozenset[str]) -> str:
+    """Who may instead, by name as far as Slack says so in time: the settings that list them open for admins alone."""
+    admins = await known_admins(services, request.workspace.id, request.user) if "admins" in chosen else frozenset()
+    asked = sorted({*admins, *(UserId(one) for one in chosen - {"admins", "everyone"})} - {request.user})
+    people = await _known_in_time(services, asked[:FEW])
+    names = sorted({one.name for one in people.values() if one.name and not one.outside})
+    if not names or "admins" in chosen or asked[FEW:]:
+        names.append("another workspace admin" if admins and names else "a workspace admin")
+    return f"Ask {' or '.join(filter(None, (', '.join(names[:-1]), names[-1])))}."
 
 
 async def is_steward(services: Services, request: Request) -> bool:

@@ -15,7 +15,9 @@ from storage.records import Money
 
 log = structlog.get_logger()
 
-HOW: Final = "To cancel, press *Cancel…* under a campaign's `/mailstatus`. *Settings* in my *Home* changes who can."
+HOW: Final = (
+    "To cancel, press *Cancel…* under a campaign's `/mailstatus`. Admins change who can: *Settings* in my *Home*."
+)
 
 
 async def rights_message(services: Services, request: Request) -> Message:

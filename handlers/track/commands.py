@@ -6,7 +6,6 @@ from typing import Final
 from sqlalchemy import Connection
 
 from handlers.context import matching, replies
-from handlers.context.access import may_see
 from handlers.context.asker import require_account, today_of, visible_campaigns, zone_of
 from handlers.context.services import Request, Services
 from handlers.errors import Outage, PieceUnknown, Refusal
@@ -15,6 +14,7 @@ from handlers.text.messages import Message, context, quote
 from handlers.track import view as track_view
 from handlers.track.answers import piece_message
 from handlers.track.newest import AskedBack, back_in, newest, returned_of
+from storage import privacy
 from storage.queries import mail as queries
 from storage.queries import piece_pages, search
 from storage.queries.piece_pages import PieceFilter
@@ -56,8 +56,7 @@ async def mail_track(services: Services, request: Request) -> None:
     if fetch and (fetched := await _fetch_unknown(services, request, ref)):
         found = Found([one.id for one in fetched], True, fetched)
     if request.guest:
-        seen = [one for one in found.pieces if await may_see(services, request, one.campaign_id, one.id)]
-        found = Found([one.id for one in seen], found.exact, seen)
+        found = await services.memory.read(_shown, request, found)
     if not found.pieces and campaign is None and not request.guest and services.platform.find_refs(asked)[1:]:
         await track_in_message(services, request)
         return
@@ -67,6 +66,14 @@ async def mail_track(services: Services, request: Request) -> None:
         await replies.to_asker(services, request, track_view.none_found(asked, *others))
         return
     await replies.to_asker(services, request, await _answer(services, request, asked, found, campaign))
+
+
+def _shown(connection: Connection, request: Request, found: Found) -> Found:
+    """Of what was found what a guest's channel was shown, also behind the first that are offered."""
+    seen = privacy.shown_pieces(connection, request.workspace.id, request.channel, found.ids)
+    ids = [one for one in found.ids if one in seen]
+    shown = queries.pieces_by_id(connection, request.workspace.id, ids[:PIECES_OFFERED])
+    return Found(ids, found.exact, shown, found.more)
 
 
 def _id_in(asked: str) -> str:
@@ -139,7 +146,7 @@ async def _answer(
         return track_view.no_piece(asked, campaign)
     if len(found.ids) > 1 or campaign:
         return track_view.pick_piece(
-            quote(asked), found.pieces, found.ids, campaign, exact=found.exact, guest=request.guest
+            quote(asked), found.pieces, found.ids, campaign, exact=found.exact, guest=request.guest, more=found.more
         )
     message = await piece_message(services, request, found.pieces[0])
     if found.exact:

@@ -216,26 +216,32 @@ def cancel_button(piece: StoredPiece, needs_approval: bool = False) -> Block:
 
 def pick_piece(
     asked: str, found: Sequence[StoredPiece], ids: Sequence[PieceId], campaign: StoredCampaign | None = None, *,
-    exact: bool = True, guest: bool = False,
+    exact: bool = True, guest: bool = False, more: bool = False,
 ) -> Message:  # fmt: skip
     """Several pieces may be meant: some to choose from, and a list of all, for the asker alone.
 
-    `asked` is escaped by the caller; a `campaign` may be meant, too. A guest reads no full name, and gets no list.
+    `asked` is escaped by the caller; a `campaign` may be meant, too. A guest reads no full name, and gets no list;
+    `more`: and more pieces may match than were looked through for what a guest may see.
     """
     menu = _pieces_menu(found, guest=guest)
     number = f"{'At least ' if len(ids) >= COUNTED else ''}{formatting.pieces(len(ids))}"
     verb = "matches" if len(ids) == 1 else "match"
     text = f"{number} {verb} “{asked}”. Which one?" if exact else f"Nothing matches “{asked}”. Did you mean:"
-    more = len(ids) - len(found)
+    left_out = len(ids) - len(found)
     row = [menu]
     if not guest and len(ids) > 1:
         spoken = "List them all with their tracking"
         row.append(button("Show the list", Action.FOUND_LIST, write(PiecesFound.of(ids)), spoken=spoken))
     lines = [] if guest or len(found) < 2 else [section(_told_apart(found))]  # noqa: PLR2004 - one needs no telling
     blocks = [section(text), *lines, actions(*row), *([_campaign(campaign)] if campaign else [])]
-    if more > 0 and not guest:
-        left = f"{formatting.count(more)} more are in the list, newest first."
-        blocks.append(context(f"{left} A full name, a street or a ZIP code narrows it down."))
+    left = []
+    if left_out > 0:
+        where = "match" if guest else "are in the list, newest first"
+        left.append(f"{formatting.count(left_out)} more {where}.")
+    if guest and more:
+        left.append("Only the newest pieces that match were looked through.")
+    if left:
+        blocks.append(context(f"{' '.join(left)} A full name, a street or a ZIP code narrows it down."))
     return Message(text, blocks)
 
 

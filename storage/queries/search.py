@@ -33,11 +33,15 @@ POSSESSIVE: Final = re.compile(r"['’]s\b")
 
 @dataclass(frozen=True)
 class Found:
-    """Pieces, the best first, at most `COUNTED`. `exact`: they hold what was typed; else they are only alike."""
+    """Pieces, the best first, at most `COUNTED`. `exact`: they hold what was typed; else they are only alike.
+
+    `more`: there may be more than these.
+    """
 
     ids: Sequence[PieceId] = ()
     exact: bool = True
     pieces: Sequence[StoredPiece] = field(default_factory=list)
+    more: bool = False
 
 
 def words_of(asked: str) -> list[str]:
@@ -56,11 +60,11 @@ def search(connection: Connection, workspace_id: WorkspaceId, wordings: Sequence
     """
     for asked in wordings:
         if ids := _literal(connection, workspace_id, asked, shown):
-            return Found(ids, True, queries.pieces_by_id(connection, workspace_id, ids[:shown]))
+            return Found(ids, True, queries.pieces_by_id(connection, workspace_id, ids[:shown]), len(ids) >= COUNTED)
     for words in filter(None, map(words_of, reversed(wordings))):
         ids = _holding(connection, workspace_id, words) if _is_zip_plus_4(words[0]) else []
         if ids := ids or _nearly(connection, workspace_id, words):
-            return Found(ids, False, queries.pieces_by_id(connection, workspace_id, ids[:shown]))
+            return Found(ids, False, queries.pieces_by_id(connection, workspace_id, ids[:shown]), len(ids) >= COUNTED)
     return Found()
 
 

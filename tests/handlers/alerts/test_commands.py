@@ -226,6 +226,20 @@ async def both_on(office: Office) -> CampaignId:
     return campaign.id
 
 
+@pytest.mark.parametrize("names", [("Spring lapsed",), ("Fall catalog", "Spring lapsed")])
+async def test_off_names_what_ended_and_only_all_campaigns_where_all_were_on(
+    office: Office, names: tuple[str, ...]
+) -> None:
+    for number, name in enumerate(names):
+        await office.campaign(Status.IN_TRANSIT, ref=str(222 + number), name=name)
+        await say(office, f"on {name}")
+    await say(office, "off")
+    named = ", ".join(f"*{name}*" for name in names)
+    assert office.slack.last.text.startswith(f"<@{ANA}> turned off mail alerts for {named}. "), office.slack.last.text
+    assert "all campaigns" not in office.slack.last.text
+    assert told(office) == []
+
+
 @pytest.mark.parametrize("both", [False, True])
 async def test_what_the_menu_stands_on_ends_when_it_is_unticked_and_that_is_said(office: Office, both: bool) -> None:
     campaign = await both_on(office)

@@ -11,8 +11,10 @@ from handlers.errors import NotConnected, Outdated, PlatformDown, PlatformRefuse
 from handlers.text.buttons import OnePiece
 from handlers.text.codec import write
 from handlers.track import actions, commands
+from handlers.track import view as track_view
 from handlers.track.table import TABLE
 from storage import privacy
+from storage.queries import search
 from storage.records import ChannelId, PieceId
 from storage.statuses import Status
 from tests.builders import JANE, a_campaign, a_piece
@@ -106,6 +108,31 @@ async def test_of_several_pieces_a_guest_reads_shortened_names_and_ids(office: O
     seen, who = await ask(office, "jane", user=GUS, guest=True), office.piece("1001").recipient
     assert not [told for told in ("Smith", who.address, who.postcode, "Spring lapsed", "1003") if told in seen]
     assert all(told in seen for told in ("Jane S.", "1001 · Delivered", "1002 · In Transit"))
+
+
+async def test_a_guest_finds_all_that_was_shown_also_behind_the_newest(office: Office) -> None:
+    await office.campaign(*[D] * 60)
+    for number in range(1001, 1031):
+        await actions.share_piece(office.services, office.request(), write(OnePiece(office.piece(str(number)).id)))
+    seen = await ask(office, "jane", user=GUS, guest=True)
+    assert "30 pieces match “jane”" in seen, (
+        "the sixty newest were not all shown, and of the oldest thirty none was seen"
+    )
+    assert "5 more match. A full name, a street or a ZIP code narrows it down." in seen
+    assert "1031" not in seen
+
+
+async def test_where_more_match_than_are_looked_through_a_guest_is_told(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.campaign(D, D, D, D, D)
+    for number in range(1001, 1006):
+        await actions.share_piece(office.services, office.request(), write(OnePiece(office.piece(str(number)).id)))
+    note = "Only the newest pieces that match were looked through."
+    assert note not in await ask(office, "jane", user=GUS, guest=True)
+    monkeypatch.setattr(search, "COUNTED", 3)
+    monkeypatch.setattr(track_view, "COUNTED", 3)
+    assert note in await ask(office, "jane", user=GUS, guest=True)
 
 
 async def test_without_a_channel_nothing_is_shared(office: Office) -> None:
