@@ -204,9 +204,7 @@ async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None 
         await answered(partial(asyncio.to_thread, require_schema, database))
         memory, renderer, appender = _threads(stack, database)
         if database.is_file:
-            # There is no other process: whoever held a lease is dead.
-            await memory.write(intents.free_leases)
-            await memory.write(outbox.free_leases)
+            await memory.write(_free_leases)
         sessions = await _connect_out(stack, room, many=settings.is_for_many())
         metrics = Metrics(memory)
         readings = {key: one.read_delivery for key, one in registry.PLATFORMS.items()}
@@ -247,6 +245,12 @@ async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None 
         stack.callback(warming.cancel)
         yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics, metrics_port)
         log.info("shutdown.begun", in_flight=len(in_flight.tasks))
+
+
+def _free_leases(connection: Connection) -> None:
+    """There is no other process: whoever held a lease is dead."""
+    intents.free_leases(connection)
+    outbox.free_leases(connection)
 
 
 def _flow(

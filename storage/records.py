@@ -295,7 +295,7 @@ class StoredPiece:
 
 @dataclass(frozen=True)
 class Transit:
-    """Pieces of a campaign that were handed over on one day (UTC) and ended alike, so many days later.
+    """Pieces of a campaign that were handed over on one day of mail and ended alike, so many days later.
 
     `ended` is Delivered or Returned, or None for pieces still under way; then `days` is 0.
     """

@@ -44,6 +44,8 @@ DECIDING: Final = 120.0
 DOING: Final = 6.0
 #: The hour at which #mail-ops reads its digest, until somebody chooses another.
 DIGEST: Final = 9
+#: When carriers are back: what they delivered is heard of on the same day.
+EVENING: Final = 17
 NOTHING: Final = timedelta()
 #: So many seconds after a window last showed its welcome the story goes on.
 GREETED: Final = 3.0
@@ -139,12 +141,14 @@ class Calendar:
         async with self.passing:
             while span > NOTHING:
                 now = self.clock.now()
-                step = min(span, await self._next_stop(now) - now)
+                evening = next_hour(now, EVENING) - now
+                step = min(span, await self._next_stop(now) - now, evening)
                 await self._wait_for_the_bot()
                 self.clock.jump(step)
                 await self.tell(self.story.go_on(self.clock.now()))
-                await self._look()
                 span -= step
+                if step < evening or span <= NOTHING:
+                    await self._look()
 
     async def _next_stop(self, now: datetime) -> datetime:
         """When some channel reads its digest or its weekly report next, or hears again after a mute."""

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from handlers.forecast import days as calendar
+from storage.queries.transits import mail_day
 from storage.records import CampaignId, StoredCampaign, Transit
 
 if TYPE_CHECKING:
@@ -395,8 +396,8 @@ def landing(campaign: StoredCampaign) -> tuple[date, date] | None:
     if campaign.handed_over_first is None or campaign.handed_over_last is None:
         return None
     soonest, latest = MARKETING_MAIL
-    first = campaign.handed_over_first.date() + timedelta(days=soonest)
-    return first, campaign.handed_over_last.date() + timedelta(days=latest)
+    first = mail_day(campaign.handed_over_first) + timedelta(days=soonest)
+    return first, mail_day(campaign.handed_over_last) + timedelta(days=latest)
 
 
 def piece_landing(handed_over: date, expected: Outlook) -> tuple[date, date]:

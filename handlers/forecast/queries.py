@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -94,8 +94,14 @@ class Account:
 
 def account(connection: Connection, workspace_id: WorkspaceId, today: date) -> Account:
     """What is kept of the account's mail."""
-    known = transits.since(connection, workspace_id, today - model.HISTORY)
+    known = [_by(one, today) for one in transits.since(connection, workspace_id, today - model.HISTORY)]
     return Account(known, today, transits.delays(connection, workspace_id))
+
+
+def _by(one: Transit, today: date) -> Transit:
+    """Where the asker's day is behind that of the mail, what happened already did so by today."""
+    handed_on = min(one.handed_on, today)
+    return replace(one, handed_on=handed_on, days=min(one.days, (today - handed_on).days))
 
 
 def of_campaign(

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import aiohttp
 import pytest
+from sqlalchemy import Connection
 
 from bot.sandbox.clock import StoryClock
 from bot.sandbox.demo import Demo, sandbox
@@ -21,6 +22,7 @@ from handlers.alerts import digests
 from handlers.context.services import Services
 from handlers.forecast import days as calendar
 from handlers.forecast import model, words
+from handlers.forecast import queries as forecast_queries
 from handlers.forecast.queries import Account
 from handlers.ingest import poll
 from storage import channel_settings
@@ -329,6 +331,35 @@ async def test_the_digest_counts_all_that_was_delivered_by_then(demo: Demo, monk
         await demo.calendar.pass_time(timedelta(days=1))
     # The past, which only the ledger remembers, is the same each time.
     assert len({stored - moved for stored, moved in counts}) == 1, counts
+
+
+async def test_a_curve_tells_the_same_of_a_day_for_ever(demo: Demo) -> None:
+    """What is heard in an American evening is of that day, not of UTC's next one; and of today all is counted."""
+    calendar_ = demo.calendar
+    services, key = calendar_.app.services, calendar_.app.workspace.id
+    seen: dict[date, set[int]] = {}
+
+    def look(connection: Connection) -> None:
+        today = calendar_.clock.now().astimezone(ZONE).date()
+        spring = next(one for one in queries.campaigns_of(connection, key) if one.facts.name == "Spring lapsed")
+        told = forecast_queries.of_campaign(connection, key, spring.id, today)
+        assert told is not None
+        shown = {one.day: round(100 * one.actual) for one in model.points(told) if one.actual is not None}
+        landed = queries.mix(connection, key, spring.id).of(Status.DELIVERED)
+        assert shown[today] == round(100 * landed / told.mailed)
+        for day, share in shown.items():
+            # This morning's mail is still under way.
+            seen.setdefault(day, set()).update({share} if day < today else ())
+
+    await calendar_.pass_time(next_hour(calendar_.clock.now(), 9) - calendar_.clock.now())
+    for _ in range(5):
+        await services.memory.read(look)
+        await calendar_.pass_time(timedelta(hours=12))
+        await services.memory.read(look)
+        await calendar_.pass_time(timedelta(hours=12))
+    # What came back after it was scanned as delivered is one of them no more.
+    assert {day: shares for day, shares in seen.items() if shares and max(shares) - min(shares) > 1} == {}
+    assert len({max(shares) for shares in seen.values() if shares}) > 2, "it moves"
 
 
 async def test_the_story_begins_when_somebody_looks(demo: Demo) -> None:

@@ -1,6 +1,7 @@
 """How long mail took is counted as its pieces say, in reads of any size, for its own team alone."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -117,3 +118,25 @@ def test_how_late_deliveries_are_heard_of_is_learned_from_what_was_told_as_it_ca
     imported = Change("1004", Status.DELIVERED, landed, source=Source.IMPORT)
     database.write(ledger.apply, workspace.id, a_batch(imported), landed + timedelta(days=9))
     assert database.read(transits.delays, workspace.id) == {0: 2, 1: 1, 3: 1}
+
+
+@pytest.mark.parametrize(
+    ("handed", "landed", "day", "days"),
+    [
+        # 8 PM in New York is the next day in UTC, and so is 8 PM in Los Angeles; midnight is a day without its hour.
+        (datetime(2026, 11, 3, 1, tzinfo=UTC), datetime(2026, 11, 5, 1, tzinfo=UTC), date(2026, 11, 2), 2),
+        (datetime(2026, 11, 2, 15, tzinfo=UTC), datetime(2026, 11, 5, 4, tzinfo=UTC), date(2026, 11, 2), 2),
+        (datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 11, 5, 15, tzinfo=UTC), date(2026, 11, 3), 2),
+        (datetime(2026, 11, 3, 1, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC), date(2026, 11, 2), 3),
+    ],
+)  # fmt: skip
+def test_a_day_of_mail_ends_at_night_in_all_of_the_united_states(
+    database: Database, handed: datetime, landed: datetime, day: date, days: int
+) -> None:
+    workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
+    told = replace(a_change("1001"), occurred_at=landed)
+    database.write(ledger.apply, workspace.id, a_batch(a_campaign(), a_piece("1001", dispatched_at=handed), told), NOW)
+    campaign = database.read(queries.campaigns_of, workspace.id)[0].id
+    counted, _ = database.read(transits.count, workspace.id, campaign, PieceId(0))
+    assert list(counted) == [("postcard 6x9", day, int(Status.DELIVERED), days)]
+    assert (transits.mail_day(handed), transits.mail_day(landed)) == (day, day + timedelta(days=days))
