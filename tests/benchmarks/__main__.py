@@ -26,6 +26,7 @@ from tests.benchmarks.data import Account, open_account, postgres
 from tests.benchmarks.harness import Result
 
 OUT = Path("bench.json")
+MACHINE = f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}"
 console = Console(width=150)
 
 
@@ -55,6 +56,12 @@ class Bench:
             traceback.print_exc()
             self.failed.append(f"{name}: {type(error).__name__}: {error}")
         console.print(f"[dim]{name}: {time.perf_counter() - begun:.0f} s[/]")
+        # After each: who ends it early has what was measured.
+        self.write()
+
+    def write(self) -> None:
+        found = {"machine": MACHINE, "quick": self.quick, "results": [asdict(one) for one in self.results]}
+        OUT.write_text(json.dumps(found, indent=2))
 
 
 def everything(bench: Bench) -> None:
@@ -120,11 +127,9 @@ def main() -> None:
         bench = Bench(sys.argv[1:], Path(folder))
         everything(bench)
     show(bench.results)
-    machine = f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}"
-    found = {"machine": machine, "quick": bench.quick, "results": [asdict(one) for one in bench.results]}
-    OUT.write_text(json.dumps(found, indent=2))
+    bench.write()
     minutes = (time.perf_counter() - begun) / 60
-    print(f"Medians; {machine}; {minutes:.1f} minutes. ± is the distance of the quartiles. Written to {OUT}.")
+    print(f"Medians; {MACHINE}; {minutes:.1f} minutes. ± is the distance of the quartiles. Written to {OUT}.")
     for one in bench.failed:
         print(f"✗ Not measured: {one}", file=sys.stderr)
     if bench.failed:
