@@ -188,6 +188,11 @@ _SPAN: Final = re.compile(
 )
 
 
+#: Where, and what, is muted: that is this channel, and all of it.
+_HERE: Final = re.compile(r"\b(?:(?:in|on|for) )?(?:(?:this|the|our) channel|here)\b")
+_MUTED: Final = frozenset(["alerts", "please", "pls", "notifications", "it", "all", "everything", "us", "me", "them"])
+
+
 def until(text: str, now: datetime) -> datetime | None:
     """When a mute ends, by these words; None when they do not say."""
     return _until(text.casefold(), now)
@@ -195,9 +200,8 @@ def until(text: str, now: datetime) -> datetime | None:
 
 def _until(text: str, now: datetime) -> datetime | None:
     """When a mute ends, by these words; None when they do not say."""
-    text = " ".join(
-        word for word in text.split() if word not in ("alerts", "please", "pls", "notifications", "it", "all")
-    )
+    text = _HERE.sub(" ", text)
+    text = " ".join(word for word in text.split() if word not in _MUTED)
     if match := _SPAN.fullmatch(text):
         return _at_most(now + _long(match), now)
     day = re.sub(r"^(?:for|until|till|til|to|thru|through|up to) (?:the )?", "", text)

@@ -36,10 +36,15 @@ _AFTER: Final = (
     "at one went out sent late yet landed arrive arrived and why who cost costs spend spent us so far "
     "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow along done "
     "gotten theirs deliver transit still on track left ahead behind or of schedule than usual running early "
-    "to as csv file export spreadsheet there hit due eta doin goin so slow fast slower faster delayed overdue costing"
+    "to as csv file export spreadsheet there hit due eta doin goin so slow fast slower faster delayed overdue costing "
+    "bounce bounced bounces was were"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())
+#: What mail is printed on, said behind a name.
+PAPER: Final = frozenset(
+    {"card", "cards", "postcard", "postcards", "letter", "letters", "mailer", "mailers", "mailings", "flyer", "flyers"}
+)
 #: What ends a name, or a word behind it.
 MARKS: Final = " ?!.,;:"
 #: Words that ask for all mail.
@@ -128,6 +133,7 @@ class Reader:
         if (called := self._called(asked)) is not None:
             return called
         bare = without_words_around(asked)
+        bare = _without_paper(asked) if bare == asked else bare
         if bare != asked:
             again = Meant() if not bare else self._alone(bare, is_side=True) if is_side else self.understand(bare)
             if again.is_account or again.found.found or again.others:
@@ -249,6 +255,12 @@ def without_words_around(text: str) -> str:
     bare = _without_words_behind(text.strip())
     begun = BEFORE.match(bare + " ")
     return (bare[begun.end() :] if begun else bare).strip(" ,:")
+
+
+def _without_paper(text: str) -> str:
+    """The text without what its mail is printed on, where nothing is called so: "Spring cards"."""
+    name, _, last = text.rstrip(MARKS).rpartition(" ")
+    return name if name and last.casefold() in PAPER else text
 
 
 def _without_words_behind(text: str) -> str:

@@ -40,16 +40,19 @@ _BY: Final = re.compile(
 )
 _HOMES: Final = re.compile(r"(?:to be )?in[- ]homes?(?P<what>) by (?P<day>[^ ].*?)\??", re.IGNORECASE)
 _HOME: Final = re.compile(
-    r"(?P<what>.+?)(?: be)? in[- ]homes? by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?", re.IGNORECASE
+    r"(?P<what>.+?)(?: be)? in[- ]homes? (?:by |(?=before ))(?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?",
+    re.IGNORECASE,
 )
 
 
 #: In other words; what stands behind must be a day, as above.
 _LANDS: Final = re.compile(
     r"(?P<what>.+?) (?:be (?:there|delivered|home|done)|arrives?|lands?|gets? there|makes? it"
-    r"|(?:hits?|reach(?:es)?) (?:homes|mailboxes)) by (?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?",
+    r"|(?:hits?|reach(?:es)?) (?:homes|mailboxes)) (?:by |(?=before ))(?P<day>.+?)(?:,? below (?P<below>\d{1,2}) ?%?)?",
     re.IGNORECASE,
 )
+#: "Before Christmas": the day before it is the last that will do.
+_BEFORE: Final = re.compile(r"before (?P<day>.+)", re.IGNORECASE)
 #: How people ask about a day that is over.
 _PAST: Final = re.compile(r"(?:did|was|were)\b", re.IGNORECASE)
 
@@ -94,7 +97,10 @@ def _read(text: str, today: date) -> date | None:
 
 
 def _called(text: str, today: date) -> date | None:
-    """Today, tomorrow, and a holiday that was lately, or its next; None for anything else."""
+    """Today, tomorrow, a holiday that was lately, or its next, and the day before any day; None for anything else."""
+    if before := _BEFORE.fullmatch(text):
+        day = _read(before["day"], today)
+        return None if day is None else day - timedelta(days=1)
     if text.casefold() in ("today", "tonight", "tomorrow"):
         return today + timedelta(days=text.casefold() == "tomorrow")
     holiday = holidays.days(text, range(today.year - 1, today.year + 2))
@@ -165,6 +171,8 @@ class Deadline:
 def deadline(text: str) -> Deadline | None:
     """`Spring in home by Dec 12 below 70%`; None for anything else."""
     found = _HOME.fullmatch(text.rstrip(MARKS))
+    if found and _BEFORE.match(found["day"]) and not _is_day(found["day"].strip(MARKS)):
+        found = None
     if not found and (lands := _LANDS.fullmatch(text.rstrip(MARKS))) and _is_day(lands["day"].strip(MARKS)):
         found = lands
     if not found:

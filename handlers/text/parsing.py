@@ -97,8 +97,10 @@ def wants_help(text: str) -> bool:
 
 #: What is said to a colleague, and asks for nothing.
 _GREETING: Final = re.compile(
-    r"(?:(?:hi|hello|hey|thanks|thank you|thx|ty|ok|okay|cool|great|nice|good (?:morning|afternoon|evening))"
-    r"(?: (?:there|all|team|everyone|piecewise|bot|again|so much|a lot|very much|job|work))*[ ,.!]*)+",
+    r"(?:(?:hi|hello|hey|thanks|thank you|thx|ty|ok|okay|cool|great|nice|good (?:morning|afternoon|evening)"
+    r"|that(?:['’]?s| is| will be) (?:all|it)|got it|perfect|all good|never ?mind|(?:good)?bye)"
+    r"(?: (?:there|all|team|everyone|piecewise|bot|again|so much|a lot|very much|job|work"
+    r"|for (?:now|today|(?:the|your) help)))*[ ,.!]*)+",
     re.IGNORECASE,
 )
 

@@ -28,6 +28,21 @@ async def test_of_what_was_cancelled_piece_by_piece_no_chance_is_said(office: Of
     assert "chance" not in said, said
 
 
+@pytest.mark.parametrize(
+    ("typed", "day"),
+    [("will the Trail guide be there before Christmas?", "Dec 24"), ("Trail guide in home before Dec 12?", "Dec 11"),
+     ("will Trail guide land before Thanksgiving", "Nov 25"), ("will Trail guide arrive by Christmas?", "Dec 25")],
+)  # fmt: skip
+async def test_before_a_day_is_by_the_one_before_it(office: Office, typed: str, day: str) -> None:
+    await office.campaign(T, T, name="Trail guide", piece={"dispatched_at": START})
+    assert f"in homes by {day}" in await ask(office, typed)
+
+
+def test_before_what_is_no_day_is_no_deadline() -> None:
+    for typed in ("Spring in home before it rains", "will Spring land before the sale"):
+        assert days_ahead.deadline(typed) is None, typed
+
+
 async def test_of_what_is_over_no_chance_is_said(office: Office) -> None:
     await office.campaign(D, R, name="Done")
     assert "Nothing more of it is on its way." in await ask(office, "Done in home by Dec 12?")

@@ -35,6 +35,14 @@ async def account(office: Office) -> Office:
 
 @pytest.mark.parametrize(
     "typed",
+    ["how many of the Spring cards bounced?", "how many spring letters were returned", "did the Spring mailers bounce"],
+)
+async def test_what_mail_is_printed_on_is_no_part_of_its_name(account: Office, typed: str) -> None:
+    assert "Spring postcard: 33% delivered, 34% in transit, 1 came back." in await ask(account, typed)
+
+
+@pytest.mark.parametrize(
+    "typed",
     [
         "where is the spring postcard right now?",
         "has the spring mailer been delivered yet?",

@@ -26,6 +26,8 @@ behind = st.lists(
         ("when will Spring be home?", "Spring"),
         ("will Spring be in homes", "Spring"),
         ("when is Spring at home", "Spring"),
+        ("how many of the Spring ones bounced?", "Spring ones"),
+        ("how many Holiday postcards were returned", "Holiday postcards"),
         ("thanks", "thanks"),
         ("where's the Spring drop", "Spring"),
         (" , please", ""),

@@ -137,12 +137,34 @@ async def test_a_campaign_is_looked_for_before_a_word_is_taken_for_a_setting(
     assert office.log() == []
 
 
-@pytest.mark.parametrize("text", ["please", "the mail went out", "thanks, the campaign went out", "please help"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "please",
+        "thanks, that's all",
+        "thanks, that's it for today!",
+        "got it, thank you",
+        "perfect, bye",
+        "the mail went out",
+        "thanks, the campaign went out",
+        "please help",
+    ],
+)
 async def test_what_is_said_in_passing_shows_nobody_the_accounts_numbers(office: Office, text: str) -> None:
     await office.campaign(Status.DELIVERED)
     await mentions.mention(office.services, office.request(text, response_url="", thread="1.1"))
     assert office.slack.last.way == "whisper"
     assert "1 piece" not in office.slack.last.text
+    assert "No campaign" not in office.slack.last.text or "campaign went out" in text or text == "please", (
+        "nor asks which"
+    )
+
+
+@pytest.mark.parametrize("text", ["thanks, that's all", "thanks, that's it for today!", "got it, thank you", "bye"])
+async def test_who_takes_leave_is_not_asked_which_campaign(office: Office, text: str) -> None:
+    await office.campaign(Status.DELIVERED)
+    await mentions.mention(office.services, office.request(text, response_url="", thread="1.1"))
+    assert "No campaign" not in office.slack.last.text
 
 
 @pytest.mark.parametrize(
