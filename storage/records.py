@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Any, Final, NewType
@@ -291,6 +291,17 @@ class StoredPiece:
     changed_at: datetime | None = None
     #: Whether who it was sent to was dropped for good: of the recipient at most state and country are left.
     erased: bool = False
+
+
+#: A day of mail begins so long after midnight in UTC: at night in all of the United States. By UTC's own days what is
+#: scanned there in the evening would be the next day's, and today's curve without it.
+NIGHT: Final = timedelta(hours=5)
+
+
+def mail_day(moment: datetime) -> date:
+    """The day of mail in which this moment lies; midnight stands for a day whose hour was not told."""
+    told = moment.astimezone(UTC)
+    return (told - NIGHT).date() if told.time() > time.min else told.date()
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,13 @@ def test_importing_everything_does_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_who_draws_pictures_knows_of_no_database() -> None:
+    """A process that draws is ready in a second; loading the database's library would take it as long again."""
+    asked = "import sys, handlers.charts.drawing; print({'sqlalchemy', 'aiohttp', 'slack_sdk'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_what_can_be_pressed_is_what_is_listened_for() -> None:
     assert set(TABLE.actions) == set(Action)
     assert set(TABLE.forms) == set(Form)

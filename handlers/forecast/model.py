@@ -13,8 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from handlers.forecast import days as calendar
-from storage.queries.transits import mail_day
-from storage.records import CampaignId, StoredCampaign, Transit
+from storage.records import CampaignId, StoredCampaign, Transit, mail_day
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,22 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Date, delete, insert, or_, select
 
 from storage.database import upsert
-from storage.records import CampaignId, PieceId, Source, Transit, WorkspaceId
+from storage.records import NIGHT, CampaignId, PieceId, Source, Transit, WorkspaceId
 from storage.schema.tables import campaigns, surveys, transits
 from storage.statements import load
 from storage.statuses import OTHER, Status, status_of
 
 #: Pieces that are counted in one read.
 READ: Final = 20_000
-#: A day of mail begins so long after midnight in UTC: at night in all of the United States. By UTC's own days what is
-#: scanned there in the evening would be the next day's, and today's curve without it.
-NIGHT: Final = timedelta(hours=5)
 #: From how many campaigns, and pieces of each, it is learned how late we hear of a delivery.
 SAMPLED_CAMPAIGNS, SAMPLED_PIECES = 3, 150
 HANDED, LANDED, BACK = int(Status.HANDED_OVER), int(Status.DELIVERED), int(Status.RETURNED)
@@ -30,12 +27,6 @@ class Key(NamedTuple):
     handed_on: date
     ended: int
     days: int
-
-
-def mail_day(moment: datetime) -> date:
-    """The day of mail in which this moment lies; midnight stands for a day whose hour was not told."""
-    told = moment.astimezone(UTC)
-    return (told - NIGHT).date() if told.time() > time.min else told.date()
 
 
 def outdated(connection: Connection, workspace_id: WorkspaceId) -> list[CampaignId]:

@@ -11,7 +11,7 @@ from storage.database import Database
 from storage.ledger import apply as ledger
 from storage.queries import mail as queries
 from storage.queries import returns, transits
-from storage.records import Change, PieceId, Source, UserId
+from storage.records import Change, PieceId, Source, UserId, mail_day
 from storage.statuses import Status
 from tests.builders import START, a_batch, a_campaign, a_change, a_piece
 
@@ -139,4 +139,4 @@ def test_a_day_of_mail_ends_at_night_in_all_of_the_united_states(
     campaign = database.read(queries.campaigns_of, workspace.id)[0].id
     counted, _ = database.read(transits.count, workspace.id, campaign, PieceId(0))
     assert list(counted) == [("postcard 6x9", day, int(Status.DELIVERED), days)]
-    assert (transits.mail_day(handed), transits.mail_day(landed)) == (day, day + timedelta(days=days))
+    assert (mail_day(handed), mail_day(landed)) == (day, day + timedelta(days=days))
