@@ -74,8 +74,12 @@ def beside_usual(progress: Progress | None) -> str:
         return "Too early to tell: too few of your campaigns like it are done to know what's usual."
     if len(progress.lately) < model.AGREED:
         return "Too early to tell: ask again in a day or two."
-    latest, said = progress.lately[0], pace(progress).capitalize() or "About usual"
-    return f"{said}: on day {latest.day} you're usually at {_between(latest.low, latest.high)}."
+    latest, today, said = progress.lately[0], progress.now, pace(progress).capitalize()
+    if not said and today.side > 0:
+        return f"Ahead so far today: by tonight it's usually {_between(today.low, today.high)}."
+    said = said or ("Not clear yet" if latest.side else "About usual")
+    share = f"{round(100 * latest.share)}%"
+    return f"{said}: {share} by day {latest.day}, usually {_between(latest.low, latest.high)}."
 
 
 def why(progress: Progress) -> str:

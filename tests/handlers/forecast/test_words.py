@@ -73,10 +73,12 @@ def test_ahead_and_behind_are_said_outside_the_usual_band_and_of_enough_campaign
 @pytest.mark.parametrize(
     ("progress", "said"),
     [
-        (a_progress(shares=(0.7, 0.7)), "Ahead of usual: on day 4 you're usually at 52–66%."),
-        (a_progress(shares=(0.5, 0.5), share=0.5), "Behind usual: on day 4 you're usually at 52–66%."),
-        (a_progress(), "About usual: on day 4 you're usually at 52–66%."),
-        (a_progress(shares=(0.7, 0.6)), "About usual: on day 4 you're usually at 52–66%."),
+        (a_progress(shares=(0.7, 0.7)), "Ahead of usual: 70% by day 4, usually 52–66%."),
+        (a_progress(shares=(0.5, 0.5), share=0.5), "Behind usual: 50% by day 4, usually 52–66%."),
+        (a_progress(), "About usual: 60% by day 4, usually 52–66%."),
+        (a_progress(shares=(0.7, 0.6)), "Not clear yet: 70% by day 4, usually 52–66%."),
+        # Two days as usual, and then a large one: "about usual" would be untrue.
+        (a_progress(share=0.9), "Ahead so far today: by tonight it's usually 62–76%."),
         (a_progress(finished=2), "Too early to tell: too few of your campaigns like it are done to know what's usual."),
         (a_progress(shares=(0.7,), day=2), "Too early to tell: ask again in a day or two."),
         (a_progress(shares=(0.1, 0.1), share=0.1, late=True), "Unusually late."),

@@ -153,7 +153,7 @@ def test_who_asks_when_reads_the_days_first(
 @pytest.mark.parametrize(
     ("mix", "progress", "facts", "first"),
     [
-        (Mix({D: 8, T: 2}), ABOUT, HANDED, "*Ahead of usual: on day {} you're usually at {}. 80% delivered.*"),
+        (Mix({D: 8, T: 2}), ABOUT, HANDED, "*Ahead of usual: 80% by day {}, usually {}. 80% delivered.*"),
         (Mix({H: 8}), None, HANDED, "*Too early to tell. All 8 waiting for a scan.*"),
         (Mix({X: 8}), None, {"send_on": TODAY}, "*All 8 cancelled.*"),
         (Mix(), None, {"send_on": TODAY}, "*Mails Nov 2.*"),
