@@ -298,5 +298,6 @@ def _described(database: Database) -> str:
 
 
 def _open_intents(database: Database) -> int:
-    unended = select(intents.c.id).where(intents.c.ended_at.is_(None))
+    """A form that nobody confirmed waits for a person (without `next_at`), and there is nothing to do for it."""
+    unended = select(intents.c.id).where(intents.c.ended_at.is_(None), intents.c.next_at.is_not(None))
     return len(database.read(lambda c: c.execute(unended).all()))
