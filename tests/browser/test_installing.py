@@ -92,7 +92,9 @@ async def live(made: House, team: str, both: asyncio.Barrier) -> None:
     # Uninstall: at once nothing is answered any more.
     assert all(acked.ok for acked in await made.cloud.uninstall(team))
     for _ in range(500):
-        if (await memory.read(workspaces.by_id, key)).removed_at is not None:
+        # Written first, and known to who answers a moment later.
+        if await made.tenants.enter(None, team, False) is None:
             break
         await asyncio.sleep(0.02)
     assert await made.tenants.enter(None, team, False) is None
+    assert (await memory.read(workspaces.by_id, key)).removed_at is not None
