@@ -141,13 +141,13 @@ class Calendar:
         async with self.passing:
             while span > NOTHING:
                 now = self.clock.now()
-                evening = next_hour(now, EVENING) - now
-                step = min(span, await self._next_stop(now) - now, evening)
+                stop = min(span, await self._next_stop(now) - now)
+                step = min(stop, next_hour(now, EVENING) - now)
                 await self._wait_for_the_bot()
                 self.clock.jump(step)
                 await self.tell(self.story.go_on(self.clock.now()))
                 span -= step
-                if step < evening or span <= NOTHING:
+                if step == stop:
                     await self._look()
 
     async def _next_stop(self, now: datetime) -> datetime:

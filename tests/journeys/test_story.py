@@ -285,7 +285,7 @@ async def test_a_channel_that_is_muted_until_monday_reads_its_digest_on_monday_a
     assert [(at.hour, at.minute // 15) for at in read] == [(9, 0)], digests_in(demo)
 
 
-@pytest.mark.parametrize(("zone", "hour", "at"), [(str(ZONE), 8, 8), ("America/New_York", 12, 11)])
+@pytest.mark.parametrize(("zone", "hour", "at"), [(str(ZONE), 8, 8), ("America/New_York", 12, 11), (str(ZONE), 17, 17)])
 async def test_a_digest_comes_at_the_hour_that_its_channel_chose(demo: Demo, zone: str, hour: int, at: int) -> None:
     story = demo.calendar
     story.paused = True
