@@ -394,7 +394,9 @@ def _by_order(span: Range, name: str) -> str:
     """A range counts what was ordered in it; who asks what came back in it means another day of the same pieces."""
     days = ranges.name_days(span.days).label
     ordered = span.said[:1].lower() + span.said[1:]
-    those = f"{escape(name)} came back {days}" if name else f"came back {days}"
+    # A backtick would end the command that is shown.
+    called = escape(name.replace("`", "'"))
+    those = f"{called} came back {days}" if name else f"came back {days}"
     return f"This counts mail {ordered}, whenever it came back. For what came back in those days: `/mailtrack {those}`."
 
 

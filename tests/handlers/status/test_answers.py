@@ -520,3 +520,10 @@ def test_what_cannot_be_offered_is_to_be_typed() -> None:
 )
 def test_a_difference_that_may_be_none_is_none(low: float, high: float, is_real: bool) -> None:
     assert Difference(low, high).is_real is is_real
+
+
+def test_a_command_that_is_offered_is_whole_whatever_the_campaign_is_called() -> None:
+    answer = status_view.campaign_answer(stored(), a_standing(Mix({D: 8, B: 2})), None)
+    shown = status_view.where_shown(answer, "what came back last month", this_month(TODAY), "Tick `n <Tock>")
+    assert "`/mailtrack Tick 'n &lt;Tock&gt; came back " in shown
+    assert shown.count("`") == 2
