@@ -72,24 +72,30 @@ class SameFile:
             return
         if self.connections > 0 and self.first_log is None:
             self.remember_log()
-        log_gone = self.first_log is not None and _identity(self.log) != self.first_log
-        gone = log_gone or _identity(self.path) != self.first
-        if gone != self.gone:
-            self._say(gone=gone, is_log=log_gone)
-        if gone:
+        if (self._missing() is not None) != self.gone:
+            self._notice()
+        if self.gone:
             moved = sqlite3.OperationalError(GONE)
             moved.sqlite_errorcode, moved.sqlite_errorname = sqlite3.SQLITE_READONLY_DBMOVED, "SQLITE_READONLY_DBMOVED"
             raise OperationalError("BEGIN", None, moved)
 
-    def _say(self, *, gone: bool, is_log: bool) -> None:
-        # Readers and the writer see it at the same moment, and one of them says it.
+    def _missing(self) -> Path | None:
+        """Which of the two is not the one that was opened."""
+        if self.first_log is not None and _identity(self.log) != self.first_log:
+            return self.log
+        return None if _identity(self.path) == self.first else self.path
+
+    def _notice(self) -> None:
+        # Readers and the writer see it at the same moment, and one of them says it. Who waited here looks again: what
+        # was seen before may be over.
         with self.changing:
-            if gone == self.gone:
+            missing = self._missing()
+            if (missing is not None) == self.gone:
                 return
-            self.gone = gone
-            if gone:
-                file, do = (self.log, LOG_MENDED) if is_log else (self.path, MENDED)
-                log.error("database.file_gone", file=str(file), reason=GONE, do=do)
+            self.gone = missing is not None
+            if missing is not None:
+                do = LOG_MENDED if missing == self.log else MENDED
+                log.error("database.file_gone", file=str(missing), reason=GONE, do=do)
             else:
                 log.warning("database.file_back", file=str(self.path))
 

@@ -453,6 +453,10 @@ async def test_home_is_read_from_its_top(page: Page) -> None:
     await page.locator("nav button", has_text="Piecewise (Home)").click()
     await expect(page.locator(".home")).to_contain_text("Your mail")
     assert await page.locator("#messages").evaluate("box => box.scrollTop") == 0
+    # What is told meanwhile takes of its height on a phone, and moves nothing.
+    await make(page, "The webhook falls silent")
+    await expect(page.locator("#toasts")).to_contain_text("fell silent")
+    assert await page.locator("#messages").evaluate("box => box.scrollTop") == 0
 
 
 async def test_each_event_says_what_happened(visit: Visit) -> None:

@@ -152,7 +152,8 @@ const atEnd = (box) => newestIn(box) - box.scrollTop < 60;
 // Who follows what is newest still does when something beside the messages takes of their height.
 export function makeRoom(take) {
   const box = $("messages");
-  const follows = atEnd(box);
+  // Home is read from its top, and follows nothing.
+  const follows = state.channel !== HOME && atEnd(box);
   take();
   if (follows) box.scrollTop = newestIn(box);
 }
