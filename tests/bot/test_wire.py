@@ -9,16 +9,17 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from bot.platforms import values
 from bot.platforms.stannp import wire
-from bot.platforms.values import parse_json, read_cut
+from bot.platforms.values import cut_json, parse_json, read_cut
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.records import CampaignStage, Source
 from storage.statuses import Status
@@ -259,6 +260,36 @@ def whole(value: Any) -> Any:
 def test_an_answer_that_is_cut_says_what_it_says_whole(value: Any, indent: int | None) -> None:
     raw = json.dumps(value, indent=indent).encode()
     assert whole(wire.open_answer(raw)) == parse_json(raw)
+
+
+#: Texts that look like what stands between two objects, or before a list.
+TRICKS = st.sampled_from(["},{", "[{", '"data": [{', "}] , {", '\\"},{', "the list begins here", "x"])
+REPORT = st.lists(st.dictionaries(TRICKS, TRICKS | st.lists(st.dictionaries(TRICKS, TRICKS, max_size=2), max_size=3)))
+ENVELOPE = st.dictionaries(st.sampled_from(["data", "singles", "success", "errors"]), REPORT | TRICKS | JSON)
+
+
+@given(
+    REPORT | ENVELOPE | ENVELOPE.map(lambda inner: {"success": True, "data": inner}),
+    st.integers(0, 60),
+    st.none() | st.just(1),
+)
+def test_an_answer_cut_in_stretches_says_what_it_says_whole(value: Any, stretch: int, indent: int | None) -> None:
+    raw = json.dumps(value, indent=indent).encode()
+    assert whole(cut_json(raw, wire.LISTS, stretch)) == parse_json(raw)
+
+
+def test_no_stretch_of_a_report_is_longer_than_it_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = json.dumps({"success": True, "data": [{"id": number, "text": "},{"} for number in range(100)]}).encode()
+    lengths: list[int] = []
+
+    def decode(given: bytes, known: Callable[[bytes], list[Raw]] = values._LIST.decode) -> list[Raw]:
+        lengths.append(len(given))
+        return known(given)
+
+    monkeypatch.setattr(values, "_LIST", SimpleNamespace(decode=decode))
+    assert whole(cut_json(raw, wire.LISTS, 200)) == parse_json(raw)
+    assert sum(lengths) > len(raw)
+    assert max(lengths) < 300
 
 
 @given(st.binary(max_size=40))
