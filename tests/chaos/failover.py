@@ -239,6 +239,11 @@ class Failover(Fleet):
             for piece in self.stannp.pieces_of(number):
                 del self.stannp.pieces[piece.id]
         self.slack.messages = [m for m in self.slack.messages if m.channel not in (DESK, ANA) and m.text not in told]
+        # Whoever serves answers when it is asked, and waits when Slack says so; news alone keeps to a message a second.
+        hurried = [problem for problem in self.slack.problems if problem.endswith("a second in desk")]
+        self.slack.problems = [problem for problem in self.slack.problems if problem not in hurried]
+        if hurried:
+            self.verdict.intents["answers that Slack told to wait"] += len(hurried)
         super()._judge()
         self.verdict.wrong += [
             f"{span:.0f} s until a webhook was taken again" for span in self.verdict.back if span > 30
