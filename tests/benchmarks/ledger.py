@@ -59,9 +59,9 @@ def bench_mix(accounts: list[Account]) -> list[Result]:
     one, other = turns(
         9,
         lambda _n: database.read(queries.mix, account.workspace_id, FIRST),
-        lambda _n: database.read(lambda c: c.execute(counted).all()),
+        lambda _n: database.patient.read(lambda c: c.execute(counted).all()),
     )
-    scanned: dict[int, int] = dict(row._tuple() for row in database.read(lambda c: c.execute(counted).all()))
+    scanned: dict[int, int] = dict(row._tuple() for row in database.patient.read(lambda c: c.execute(counted).all()))
     mixed = database.read(queries.mix, account.workspace_id, FIRST).counts
     assert scanned == {int(status): number for status, number in mixed.items() if number}, (scanned, mixed)
     assert sum(scanned.values()) == size, f"measured nothing: {scanned} of {size:,}"
@@ -150,7 +150,7 @@ def ingest_in(account: Account, told: list[Change], size: int) -> list[Result]:
     for batch in parts:
         merged += account.database.write(ledger.apply, account.workspace_id, batch, NOW)
     one = number / (time.perf_counter() - began)
-    assert account.database.read(tally.drift, account.workspace_id) == []
+    assert account.database.patient.read(tally.drift, account.workspace_id) == []
     different = len({(change.piece_ref, change.status, change.occurred_at) for change in told})
     assert merged.recorded > different * 0.9, f"measured nothing: {merged} of {different:,} changes"
     assert changes_kept(account) == before + merged.recorded
@@ -170,7 +170,7 @@ def bench_two(account: Account, number: int, floor: float) -> list[Result]:
     different = len({(change.piece_ref, change.status, change.occurred_at) for change in told})
     two = ingest_by_two(account, told)
     assert changes_kept(account) > before + different * 0.8, "measured nothing: the two wrote little"
-    assert account.database.read(tally.drift, account.workspace_id) == []
+    assert account.database.patient.read(tally.drift, account.workspace_id) == []
     name = f"the same in portions of {IMPORTED:,} by two connections, at {named(account.pieces)}"
     return [judged(name, two, floor, two / floor, 0.70, at_least=True, unit="rows/s")]
 
@@ -229,7 +229,7 @@ def bare_ingest(account: Account, number: int, size: int) -> float:
                 with cursor.copy("COPY bare FROM STDIN") as copy:
                     copy.write(lines)
     rate = len(rows) / (time.perf_counter() - began)
-    kept = database.read(lambda c: c.execute(text("SELECT count(*) FROM bare")).scalar_one())
+    kept = database.patient.read(lambda c: c.execute(text("SELECT count(*) FROM bare")).scalar_one())
     assert kept == len(rows) == number, f"measured nothing: {kept:,} of {number:,} rows are in the floor's table"
     with database.writer.begin() as connection:
         connection.exec_driver_sql("DROP TABLE bare")
@@ -252,16 +252,16 @@ def bench_advance(account: Account) -> list[Result]:
         return changed, int(written)
 
     # The first pass writes whole pages, as every page's first change after a checkpoint does.
-    account.database.write(advance, int(Status.RETURNED))
+    account.database.patient.write(advance, int(Status.RETURNED))
     stats = text("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'pieces'")
     time.sleep(1.5)
     before = account.database.read(lambda c: c.execute(stats).one())
-    rows, written = account.database.write(advance, int(Status.RETURNED))
+    rows, written = account.database.patient.write(advance, int(Status.RETURNED))
     time.sleep(1.5)
     after = account.database.read(lambda c: c.execute(stats).one())
     assert rows == min(50_000, account.pieces // 100), f"measured nothing: {rows:,} advanced"
     hot = (after[1] - before[1]) / max(after[0] - before[0], 1)
-    account.database.write(tally.repair, account.workspace_id)
+    account.database.patient.write(tally.repair, account.workspace_id)
     return [
         judged("status advance on PostgreSQL, share that is HOT", hot * 100, 100, hot, 0.98, at_least=True, unit="%"),
         judged(
