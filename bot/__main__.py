@@ -165,6 +165,8 @@ def run(
             # What is loaded stays: no collection walks through it again, in which all requests would wait.
             gc.freeze()
             gc.enable()
+            # Pictures bring half as much again.
+            app.warming.add_done_callback(lambda _warmed: gc.freeze())
             stop = asyncio.create_task(wait_for_a_signal())
             await asyncio.sleep(0)  # whoever reads "ready" may send the signal in the same moment
             log.info("ready", mode=app.mode.value, part=part.value, port=app.port, many=settings.is_for_many())

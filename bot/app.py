@@ -107,6 +107,8 @@ class App:
     mode: Mode
     port: int
     metrics: Metrics
+    #: Fetches what is needed first when all has started; done when it is there.
+    warming: asyncio.Task[None]
     #: Where /metrics listens; 0 where it does not.
     metrics_port: int = 0
 
@@ -243,7 +245,7 @@ async def running(settings: Settings, part: Part = Part.ALL, told: Clock | None 
         )
         warming = asyncio.create_task(_warm_up(services))
         stack.callback(warming.cancel)
-        yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics, metrics_port)
+        yield App(services, tenants, bolt, scheduler, in_flight, mode, port, metrics, warming, metrics_port)
         log.info("shutdown.begun", in_flight=len(in_flight.tasks))
 
 

@@ -5,6 +5,7 @@ its processes is not in it.
 """
 
 import asyncio
+import gc
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -75,8 +76,12 @@ async def bench_poll(url: str, size: int, kind: str) -> list[Result]:
             app.scheduler.pause()
             await app.in_flight.drain(60)
             await polling.poll(app.services, app.workspace.id)
+            # As `run` does: what is loaded is not walked through again.
+            gc.collect()
+            gc.freeze()
             found = await measured(app, session, base, size)
             report = await bench_report(app)
+            gc.unfreeze()
     await slack.stop()
     whole, idle, moving, stalls = found
     name, unit = f"{named(size)} open pieces, {kind}", "ms of CPU"
