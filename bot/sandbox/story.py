@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bot.platforms.stannp import wire
+from bot.platforms.stannp.words import ALIASES
 from bot.sandbox.stannp import MailCampaign, Mailpiece, StannpDouble
 from bot.sandbox.world import LOST, World
 from storage.ledger import apply as ledger
@@ -170,7 +171,7 @@ def _known(piece: Mailpiece) -> Piece:
 def _scans_since(piece: Mailpiece, before: datetime) -> Iterator[Change]:
     for when, word, place in piece.scans:
         if when > before:
-            yield Change(str(piece.id), wire.ALIASES[word], when, word=word, place=place, source=Source.WEBHOOK)
+            yield Change(str(piece.id), ALIASES[word], when, word=word, place=place, source=Source.WEBHOOK)
 
 
 def _ordered(piece: Mailpiece) -> Change:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from bot.platforms import values
-from bot.platforms.stannp import wire
+from bot.platforms.stannp import wire, words
 from bot.platforms.values import cut_json, parse_json, read_cut
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.records import CampaignStage, Source
@@ -47,7 +47,7 @@ def test_no_value_makes_a_reader_raise(value: Any) -> None:
         values.whole,
         values.moment,
         values.day,
-        wire.status,
+        words.status,
         wire.account,
     ):
         read(value)
@@ -130,7 +130,7 @@ def test_numbers_beyond_any_real_one_are_nothing(cost: str) -> None:
     ],
 )  # fmt: skip
 def test_every_word_that_was_seen_is_understood_and_others_are_kept(word: str, status: Status | None) -> None:
-    assert wire.status(word) == (status, word)
+    assert words.status(word) == (status, word)
 
 
 @pytest.mark.parametrize(

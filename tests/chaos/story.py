@@ -21,7 +21,8 @@ from typing import Any
 import aiohttp
 from sqlalchemy import select
 
-from bot.platforms.stannp.wire import ALIASES, sign
+from bot.platforms.stannp.wire import sign
+from bot.platforms.stannp.words import ALIASES
 from bot.sandbox.slack import Channel, Fault, SlackDouble
 from bot.sandbox.stannp import ORDER, Mailpiece, StannpDouble, Trouble
 from bot.sandbox.world import World

@@ -6,7 +6,7 @@ from typing import Final
 import aiohttp
 
 from bot.platforms.kinds import AccountKeys, Platform, Region
-from bot.platforms.stannp import wire
+from bot.platforms.stannp import wire, words
 from bot.platforms.stannp.client import AT_ONCE, DASHBOARDS, PROFILE, Stannp
 from bot.platforms.stannp.settings import StannpSettings
 from handlers.context.ports import Clock
@@ -40,7 +40,7 @@ PLATFORM: Final = Platform(
     key_missing="STANNP_API_KEY is missing: copy it from Stannp's dashboard, Settings, API",
     dashboards=tuple(address.removeprefix("https://") for address in DASHBOARDS.values()),
     find_refs=wire.find_refs,
-    status=wire.status,
+    status=words.status,
     read_row=wire.piece,
     read_delivery=wire.read_delivery,
 )

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from msgspec import DecodeError, Raw, Struct
 from msgspec.json import Decoder
 
+from bot.platforms.stannp.words import stage, status
 from bot.platforms.values import (
     LONGEST_TEXT,
     Json,
@@ -34,37 +35,11 @@ from bot.platforms.values import (
 from handlers.context.ports import AddressCheck, Delivery
 from handlers.errors import PayloadRefused, SignatureRefused
 from storage.ledger.apply import merged
-from storage.records import Batch, Campaign, CampaignStage, Change, Piece, Recipient, Source
+from storage.records import Batch, Campaign, Change, Piece, Recipient, Source
 from storage.statuses import Status
-
-#: Stannp's words for each status, with those seen only in clients and older documents.
-WORDS: Final[dict[Status, tuple[str, ...]]] = {
-    Status.RECEIVED: ("received", "queueing", "created"),
-    Status.PRODUCING: ("producing", "printing", "production"),
-    Status.CANCELLED: ("cancelled", "canceled"),
-    Status.HANDED_OVER: ("handed_over", "dispatched", "mailed"),
-    Status.IN_TRANSIT: ("in_transit",),
-    Status.LOCAL_DELIVERY: ("local_delivery",),
-    Status.DELIVERED: ("delivered",),
-    Status.RETURNED: ("returned",),
-}
-ALIASES: Final = {word: status for status, words in WORDS.items() for word in words}
 
 NAME: Final = "Stannp"
 FORGED: Final = "The webhook's signature does not fit STANNP_WEBHOOK_SECRET."
-
-#: Its words for a campaign, with those seen only in clients and older documents.
-STAGES: Final = {
-    "draft": CampaignStage.DRAFT,
-    "approved": CampaignStage.DRAFT,
-    "provisioned": CampaignStage.DRAFT,
-    "booked": CampaignStage.BOOKED,
-    "scheduled": CampaignStage.BOOKED,
-    "running": CampaignStage.RUNNING,
-    "complete": CampaignStage.COMPLETE,
-    "cancelled": CampaignStage.CANCELLED,
-    "canceled": CampaignStage.CANCELLED,
-}
 
 #: The event of the call that Stannp makes when a webhook is being added (API reference, "Webhooks").
 HANDSHAKE: Final = b"test_url"
@@ -108,13 +83,6 @@ def identity(value: Json) -> str:
     return "" if found in ("", "0", "None", "null") else found
 
 
-def status(value: Json) -> tuple[Status | None, str]:
-    """The status that a word means, and the word as it came (kept when it means none of ours)."""
-    word = text(value)
-    key = re.sub(r"[\s\-]+", "_", word.casefold())
-    return ALIASES.get(key), word[:80]
-
-
 #: Ids that are looked for in one message.
 IDS_READ: Final = 10
 
@@ -122,12 +90,6 @@ IDS_READ: Final = 10
 def find_refs(said: str) -> list[str]:
     """What may be piece ids in a message: numbers of six to twelve digits, each once, in their order."""
     return list(dict.fromkeys(re.findall(r"(?<![\w.-])#?(\d{6,12})(?![\w-])", said)))[:IDS_READ]
-
-
-def stage(value: Json) -> CampaignStage | None:
-    """What a campaign's word means; None where it says none."""
-    word = text(value).casefold()
-    return STAGES.get(word, CampaignStage.UNKNOWN) if word else None
 
 
 def campaign(row: Json) -> Campaign:
