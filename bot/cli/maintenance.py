@@ -23,7 +23,7 @@ from handlers.context.inbox import Inflow
 from handlers.context.memory import Memory
 from handlers.errors import KeyRefused
 from handlers.ingest.merging import Merger
-from handlers.text.status_styles import OTHER_LABEL, STYLES
+from handlers.text.status_styles import label
 from storage import audit, imports, intents, privacy, workspaces
 from storage import secrets as sealed_secrets
 from storage.audit import Act
@@ -145,9 +145,7 @@ def recount(settings: Settings, out: Console, *, repair: bool) -> bool:
 
 
 def _difference(campaign: str, drift: tally.Drift) -> str:
-    status = status_of(drift.rank)
-    named = STYLES[status].label if status else OTHER_LABEL
-    where = f"{campaign}, ordered {drift.day}, {named}"
+    where = f"{campaign}, ordered {drift.day}, {label(status_of(drift.rank))}"
     if not drift.counted:
         return f"{where}: the cost is {abs(drift.cost)} too {'high' if drift.cost > 0 else 'low'}."
     return f"{where}: {abs(drift.counted):,} counted too {'many' if drift.counted > 0 else 'few'}."

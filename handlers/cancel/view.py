@@ -188,7 +188,8 @@ def _rest(mix: Mix, stoppable: int) -> str:
 def _too_late(mix: Mix) -> str:
     """Where the pieces stand that are neither cancelled nor can be."""
     rows = [row for row in rows_of(mix) if row.status not in CANCELLABLE and row.status is not Status.CANCELLED]
-    return ", ".join(f"{formatting.count(row.number)} {row.label}" for row in rows) or "I don't know where they stand"
+    said = [f"{formatting.count(row.number)} {row.style.label}" for row in rows]
+    return ", ".join(said) or "I don't know where they stand"
 
 
 def delete_form(campaign: StoredCampaign, channel: ChannelId, platform: str) -> Block:

@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import IdentityTransform
 from PIL import Image
 
-from handlers.text.status_styles import INK, OTHER_COLOR, PAPER, QUIET, STYLES, ink_on
+from handlers.text.status_styles import INK, OTHER, PAPER, QUIET, STYLES, ink_on
 
 WIDTH: Final = 1080
 HEIGHT: Final = 1350
@@ -229,7 +229,7 @@ def blend(color: str, part: float) -> str:
 def palette() -> Image.Image:
     """The few colors that occur: each status and its blends into white and into the ink on it, and grays."""
     colors: list[Sequence[int]] = [(0, 0, 0), (255, 255, 255), rgb("#F3F4F6"), rgb(HAIR), rgb("#8A8D91")]
-    for base in [*(style.color for style in STYLES.values()), OTHER_COLOR, INK, QUIET]:
+    for base in [*(style.color for style in STYLES.values()), OTHER.color, INK, QUIET]:
         colors += [rgb(blend(base, 1 - step / BLENDS)) for step in range(BLENDS)]
     for style in STYLES.values():
         over = rgb(ink_on(style.color))

@@ -10,7 +10,7 @@ from handlers.charts import canvas
 from handlers.charts.canvas import EDGE, HAIR, HEIGHT, SMALL, WIDTH, write
 from handlers.charts.values import Pair
 from handlers.text import formatting
-from handlers.text.status_styles import OTHER_COLOR, PAPER, QUIET, STYLES
+from handlers.text.status_styles import OTHER, PAPER, QUIET, STYLES
 from storage.statuses import LIFECYCLE
 
 CENTERS: Final = (WIDTH * 0.27, WIDTH * 0.73)
@@ -68,7 +68,7 @@ def _draw_pie(figure: Figure, center: tuple[float, float], radius: float, counts
     total = sum(counts)
     if not total:
         figure.add_artist(Wedge(center, radius, 0, 360, facecolor=HAIR, transform=None))
-    start, colors = 90.0, [*(STYLES[status].color for status in LIFECYCLE), OTHER_COLOR]
+    start, colors = 90.0, [*(STYLES[status].color for status in LIFECYCLE), OTHER.color]
     for color, number in zip(colors, counts, strict=True):
         if number:
             end = start - 360 * number / total

@@ -107,14 +107,14 @@ def _draw_ring(figure: Figure, rows: list[Row], where: Place) -> None:
         end = start - sweep
         figure.add_artist(
             Wedge(
-                where.center, where.radius, end, start, width=width, facecolor=row.color, edgecolor=PAPER,
+                where.center, where.radius, end, start, width=width, facecolor=row.style.color, edgecolor=PAPER,
                 linewidth=line, transform=None,
             )
         )  # fmt: skip
         if sweep >= LABELED and len(rows) > 1 and canvas.width_of(row.share, SMALL, "bold") < width - 8:
             angle, reach = radians((start + end) / 2), where.radius - width / 2
             x, y = where.center[0] + reach * cos(angle), where.center[1] + reach * sin(angle)
-            write(figure, x, y, row.share, SMALL, weight="bold", ha="center", color=ink_on(row.color))
+            write(figure, x, y, row.share, SMALL, weight="bold", ha="center", color=ink_on(row.style.color))
         start = end
     for radius in (where.radius, where.radius * HOLE):
         figure.add_artist(Circle(where.center, radius, fill=False, edgecolor=FRAME, linewidth=0.9, transform=None))
@@ -133,7 +133,7 @@ def _write_total(figure: Figure, total: int, where: Place) -> None:
 
 
 def _set_line(image: Image.Image, row: Row, y: int) -> None:
-    image.paste(_name(row.label, row.color), (EDGE, y - CELL // 2))
+    image.paste(_name(row.style.label, row.style.color), (EDGE, y - CELL // 2))
     _set(image, COUNT_RIGHT, y, formatting.count(row.number))
     _set(image, SHARE_RIGHT, y, row.share)
 

@@ -8,7 +8,7 @@ from typing import Final
 from handlers.forecast import model
 from handlers.forecast.model import Forecast, Point
 from handlers.text.mixes import rows_of, share_of_mailed
-from handlers.text.status_styles import OTHER_COLOR, OTHER_LABEL, STYLES
+from handlers.text.status_styles import OTHER, style_of
 from storage.records import Mix
 from storage.statuses import LIFECYCLE, Status
 
@@ -43,8 +43,8 @@ class Pair:
 
     def rows(self) -> list[tuple[str, str, tuple[str, str]]]:
         """Label, color and the two shares of each status that holds a piece on either side."""
-        looks = [(STYLES[status].label, STYLES[status].color) for status in LIFECYCLE] + [(OTHER_LABEL, OTHER_COLOR)]
-        shares = [{row.label: row.share for row in rows_of(_mix_of(counts))} for counts in self.counts]
+        looks = [(style.label, style.color) for style in (*map(style_of, LIFECYCLE), OTHER)]
+        shares = [{row.style.label: row.share for row in rows_of(_mix_of(counts))} for counts in self.counts]
         found = zip(looks, zip(*self.counts, strict=True), strict=True)
         held = [look for look, numbers in found if any(numbers)]
         one, other = shares

@@ -27,7 +27,7 @@ from handlers.text.messages import (
 )
 from handlers.text.mixes import counts_text, headline, share_of_mailed
 from handlers.text.parsing import Range
-from handlers.text.status_styles import OTHER_LABEL
+from handlers.text.status_styles import OTHER
 from storage.records import CampaignId, CampaignStage, Mix, Money, StoredCampaign
 from storage.statuses import CANCELLABLE, MAILED, SCANNED, UNDER_WAY, Status
 
@@ -75,11 +75,11 @@ WORDS, LONGEST_WORD = 3, 40
 def _other(foreign: Sequence[str]) -> str:
     """What "Other" is. Escaped."""
     if not foreign:
-        return f"“{OTHER_LABEL}” is a status word that I don't know yet."
+        return f"“{OTHER.label}” is a status word that I don't know yet."
     named = ", ".join(f"“{quote(word, LONGEST_WORD)}”" for word in foreign[:WORDS])
     more = f" and {formatting.count(len(foreign) - WORDS)} more" if len(foreign) > WORDS else ""
     one = len(foreign) == 1
-    return f"“{OTHER_LABEL}” is {'a status word' if one else 'status words'} that I don't know yet: {named}{more}."
+    return f"“{OTHER.label}” is {'a status word' if one else 'status words'} that I don't know yet: {named}{more}."
 
 
 def caveats(mix: Mix, foreign: Sequence[str] = ()) -> str:

@@ -1,12 +1,11 @@
 """A mix in words: its rows with the shares that every answer and picture shows, and the one sentence that says it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from handlers.text import formatting
 from handlers.text.messages import escape
-from handlers.text.status_styles import OTHER_COLOR, OTHER_EMOJI, OTHER_LABEL, OTHER_SQUARE, STYLES
+from handlers.text.status_styles import Style, style_of
 from storage.records import Mix
 from storage.statuses import MAILED, Status
 
@@ -16,10 +15,7 @@ class Row:
     """What is said of one status wherever a mix is shown. `status` is None for "Other", `whole` a rounded per cent."""
 
     status: Status | None
-    label: str
-    emoji: str
-    color: str
-    square: str
+    style: Style
     number: int
     whole: int
     share: str
@@ -31,14 +27,7 @@ def rows_of(mix: Mix) -> list[Row]:
     held += [(None, mix.other)] if mix.other else []
     numbers = [number for _, number in held]
     rounded = zip(held, formatting.wholes(numbers), formatting.shares(numbers), strict=True)
-    return [_row(status, number, whole, share) for (status, number), whole, share in rounded]
-
-
-def _row(status: Status | None, number: int, whole: int, share: str) -> Row:
-    if status is None:
-        return Row(None, OTHER_LABEL, OTHER_EMOJI, OTHER_COLOR, OTHER_SQUARE, number, whole, share)
-    style = STYLES[status]
-    return Row(status, style.label, style.emoji, style.color, style.square, number, whole, share)
+    return [Row(status, style_of(status), number, whole, share) for (status, number), whole, share in rounded]
 
 
 def share(mix: Mix, *statuses: Status) -> str:
@@ -59,23 +48,10 @@ def mailed_part(mix: Mix) -> Mix:
 
 def counts_text(mix: Mix) -> str:
     """Every number of the pie in plain words, in reading order; "No pieces" for none. Escape it in mrkdwn."""
-    said = [f"{row.label} {formatting.count(row.number)} ({row.share})" for row in rows_of(mix)]
+    said = [f"{row.style.label} {formatting.count(row.number)} ({row.share})" for row in rows_of(mix)]
     return " · ".join(said) or "No pieces"
 
 
-#: What is said of pieces that stand there, after their share or number.
-SAID: Final[Mapping[Status | None, str]] = {
-    Status.RECEIVED: "waiting to be printed",
-    Status.PRODUCING: "being printed",
-    # "Handed to USPS" is also what moved on: it would read as if the others were not.
-    Status.HANDED_OVER: "waiting for a scan",
-    Status.IN_TRANSIT: "in transit",
-    Status.LOCAL_DELIVERY: "at the local post office",
-    Status.DELIVERED: "delivered",
-    Status.RETURNED: "came back",
-    Status.CANCELLED: "cancelled",
-    None: "at a status I don't know",
-}
 #: Told by their number, for each of them is somebody's loss or decision.
 COUNTED: Final = (Status.RETURNED, Status.CANCELLED)
 
@@ -87,14 +63,14 @@ def headline(mix: Mix) -> str:
         return "No pieces"
     if len(rows) == 1:
         return _all(rows[0])
-    said = [f"{row.share} {SAID[row.status]}" for row in _leading(rows)]
-    said += [f"{formatting.count(row.number)} {SAID[row.status]}" for row in rows if row.status in COUNTED]
+    said = [f"{row.share} {row.style.said}" for row in _leading(rows)]
+    said += [f"{formatting.count(row.number)} {row.style.said}" for row in rows if row.status in COUNTED]
     return ", ".join(said)
 
 
 def _all(row: Row) -> str:
     number = formatting.count(row.number)
-    return f"1 piece, {SAID[row.status]}" if row.number == 1 else f"All {number} {SAID[row.status]}"
+    return f"1 piece, {row.style.said}" if row.number == 1 else f"All {number} {row.style.said}"
 
 
 def _leading(rows: list[Row]) -> list[Row]:
@@ -119,11 +95,12 @@ def strip(mix: Mix) -> str:
         squares[squares.index(max(squares))] -= 1
     while sum(squares) < STRIP:
         squares[squares.index(max(squares))] += 1
-    return "".join(row.square * number for row, number in zip(rows, squares, strict=True))
+    return "".join(row.style.square * number for row, number in zip(rows, squares, strict=True))
 
 
 def legend(mix: Mix) -> str:
     """A line for each status that holds a piece: its square, name, number and share. Escaped."""
     return "\n".join(
-        f"{row.square} *{row.label}* {formatting.count(row.number)} ({escape(row.share)})" for row in rows_of(mix)
+        f"{row.style.square} *{row.style.label}* {formatting.count(row.number)} ({escape(row.share)})"
+        for row in rows_of(mix)
     )

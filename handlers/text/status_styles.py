@@ -8,33 +8,36 @@ from storage.statuses import Status
 
 @dataclass(frozen=True)
 class Style:
-    """A status's name for people, its mark in Slack text, its color in pictures, and the square of a like color."""
+    """A status's name for people, its mark in Slack text, its color in pictures, and the square of a like color.
+
+    `said`: what is said of pieces that stand there, after their share or number.
+    """
 
     label: str
     emoji: str
     color: str
     square: str
+    said: str
 
 
 #: Made for color-blind readers and for print: neighbors in the pie differ in lightness (as gray) by a wide step,
 #: and no two are told apart by red against green alone. Order and labels in the legend carry the meaning; color helps.
 #: Where a picture cannot be shown, Slack's squares stand for it: each color is one of theirs.
 STYLES: Final[dict[Status, Style]] = {
-    Status.RECEIVED: Style("Received", ":inbox_tray:", "#BFC7D1", ":white_large_square:"),
-    Status.PRODUCING: Style("Producing", ":printer:", "#6B7785", ":black_large_square:"),
-    Status.HANDED_OVER: Style("Handed Over", ":handshake:", "#C492E8", ":large_purple_square:"),
-    Status.IN_TRANSIT: Style("In Transit", ":truck:", "#2F83C5", ":large_blue_square:"),
-    Status.LOCAL_DELIVERY: Style("Local Delivery", ":post_office:", "#F2C84B", ":large_yellow_square:"),
-    Status.DELIVERED: Style("Delivered", ":mailbox_with_mail:", "#0B5D4E", ":large_green_square:"),
-    Status.RETURNED: Style("Returned", ":leftwards_arrow_with_hook:", "#E0672B", ":large_orange_square:"),
-    Status.CANCELLED: Style("Cancelled", ":no_entry_sign:", "#573219", ":large_brown_square:"),
+    Status.RECEIVED: Style("Received", ":inbox_tray:", "#BFC7D1", ":white_large_square:", "waiting to be printed"),
+    Status.PRODUCING: Style("Producing", ":printer:", "#6B7785", ":black_large_square:", "being printed"),
+    # "Handed to USPS" is also what moved on: it would read as if the others were not.
+    Status.HANDED_OVER: Style("Handed Over", ":handshake:", "#C492E8", ":large_purple_square:", "waiting for a scan"),
+    Status.IN_TRANSIT: Style("In Transit", ":truck:", "#2F83C5", ":large_blue_square:", "in transit"),
+    Status.LOCAL_DELIVERY: Style(
+        "Local Delivery", ":post_office:", "#F2C84B", ":large_yellow_square:", "at the local post office"
+    ),
+    Status.DELIVERED: Style("Delivered", ":mailbox_with_mail:", "#0B5D4E", ":large_green_square:", "delivered"),
+    Status.RETURNED: Style("Returned", ":leftwards_arrow_with_hook:", "#E0672B", ":large_orange_square:", "came back"),
+    Status.CANCELLED: Style("Cancelled", ":no_entry_sign:", "#573219", ":large_brown_square:", "cancelled"),
 }
-
-
-OTHER_LABEL: Final = "Other"
-OTHER_EMOJI: Final = ":grey_question:"
-OTHER_SQUARE: Final = ":white_square_button:"
-OTHER_COLOR: Final = "#E8E4D8"
+#: Of pieces known only by foreign words.
+OTHER: Final = Style("Other", ":grey_question:", "#E8E4D8", ":white_square_button:", "at a status I don't know")
 #: Around what is pale: without it three of the colors end somewhere in the paper.
 FRAME: Final = "#8A8D91"
 INK: Final = "#1D1C1D"
@@ -42,14 +45,19 @@ QUIET: Final = "#5E5D60"
 PAPER: Final = "#FFFFFF"
 
 
+def style_of(status: Status | None) -> Style:
+    """How it looks; None for a piece known only by foreign words."""
+    return STYLES[status] if status is not None else OTHER
+
+
 def label(status: Status | None) -> str:
     """The status's name for people."""
-    return STYLES[status].label if status is not None else OTHER_LABEL
+    return style_of(status).label
 
 
 def emoji(status: Status | None) -> str:
     """The status's mark in Slack text."""
-    return STYLES[status].emoji if status is not None else OTHER_EMOJI
+    return style_of(status).emoji
 
 
 def lightness(color: str) -> float:

@@ -34,9 +34,9 @@ def stock_pie(pie: Pie) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     parts = rows_of(pie.mix)
-    axes.pie([p.number for p in parts], colors=[p.color for p in parts], autopct="%.1f %%", startangle=90)
+    axes.pie([p.number for p in parts], colors=[p.style.color for p in parts], autopct="%.1f %%", startangle=90)
     axes.set_title(pie.title)
-    axes.legend([f"{p.label} {p.number:,}" for p in parts], loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend([f"{p.style.label} {p.number:,}" for p in parts], loc="center left", bbox_to_anchor=(1, 0.5))
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
@@ -56,9 +56,9 @@ def pillow_pie(pie: Pie) -> bytes:
     drawing_thread.text((88, 70), pie.title, "black", font)
     for row, part in enumerate(parts):
         end = start + 360 * part.number / total
-        drawing_thread.pieslice((500, 360, 1660, 1520), start, end, part.color, "white")
-        drawing_thread.rectangle((100, 1600 + row * 116, 160, 1660 + row * 116), part.color)
-        drawing_thread.text((200, 1600 + row * 116), part.label, "black", font)
+        drawing_thread.pieslice((500, 360, 1660, 1520), start, end, part.style.color, "white")
+        drawing_thread.rectangle((100, 1600 + row * 116, 160, 1660 + row * 116), part.style.color)
+        drawing_thread.text((200, 1600 + row * 116), part.style.label, "black", font)
         drawing_thread.text((1640, 1600 + row * 116), f"{part.number:,}", "black", font, anchor="ra")
         start = end
     out = io.BytesIO()
@@ -83,7 +83,9 @@ def bench_pie(quick: bool) -> list[Result]:
         assert {one.size for one in drawn} == {(1080, 1350)}, "measured nothing: the three are not of one size"
         colors = [{color for _, color in one.convert("RGB").getcolors(2**20) or ()} for one in drawn[:2]]
         missing = [
-            p.color for p in rows_of(pie.mix) if any(ImageColor.getrgb(p.color) not in found for found in colors)
+            p.style.color
+            for p in rows_of(pie.mix)
+            if any(ImageColor.getrgb(p.style.color) not in found for found in colors)
         ]
         assert not missing, f"measured nothing: wedges are missing: {missing}"
     heaviest = max(len(fresh(pie)) for pie in pies) / 1024

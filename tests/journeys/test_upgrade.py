@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from handlers.text.status_styles import OTHER_LABEL, STYLES
+from handlers.text.status_styles import OTHER, STYLES
 from storage.database import open_database
 from storage.schema import revision
 from tests.chaos import pair, story
@@ -19,7 +19,7 @@ STORIES = (
     ("handed_over", "delivered", "returned"), ("error",),
 )  # fmt: skip
 #: What an answer says of statuses, whatever its other words are: how many pieces are at one, and when one reached it.
-FACTS = re.compile(rf"({'|'.join([*(style.label for style in STYLES.values()), OTHER_LABEL])}) (\d+|<!date\^\d+)")
+FACTS = re.compile(rf"({'|'.join([*(style.label for style in STYLES.values()), OTHER.label])}) (\d+|<!date\^\d+)")
 
 
 @pytest.fixture

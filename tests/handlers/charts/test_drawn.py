@@ -206,13 +206,13 @@ def test_the_legend_of_a_pie_has_a_line_for_each_status_with_its_color_count_and
     rows, where = rows_of(MIXED.mix), pie.place(*_head(MIXED))
     for number, row in enumerate(rows):
         y = canvas.HEIGHT - round(where.first - number * pie.LINE)
-        assert image.getpixel((canvas.EDGE + 2 + pie.SWATCH // 2, y)) == canvas.rgb(row.color), row.label
+        assert image.getpixel((canvas.EDGE + 2 + pie.SWATCH // 2, y)) == canvas.rgb(row.style.color), row.style.label
         swatch = inked(image, (0, y - 5, pie.NAME_LEFT - 4, y + 5))
         assert swatch == (canvas.EDGE + 1, canvas.EDGE + 3 + pie.SWATCH), "its frame is half outside"
         name = inked(image, (pie.NAME_LEFT, y - 20, 560, y + 20))
         assert name is not None
         assert abs(name[0] - pie.NAME_LEFT) < 8
-        assert abs(name[1] - name[0] - canvas.width_of(row.label, canvas.SMALL)) < 12
+        assert abs(name[1] - name[0] - canvas.width_of(row.style.label, canvas.SMALL)) < 12
         for right, text in ((pie.COUNT_RIGHT, f"{row.number:,}"), (pie.SHARE_RIGHT, row.share)):
             ink = inked(image, (right - 190, y - 20, min(right + 40, canvas.WIDTH), y + 20))
             assert ink is not None, text

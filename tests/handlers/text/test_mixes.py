@@ -9,7 +9,7 @@ import pytest
 from handlers.errors import PieceUnknown
 from handlers.text import formatting, messages, mixes, short_answers
 from handlers.text.buttons import NOTHING
-from handlers.text.status_styles import OTHER_SQUARE, STYLES, lightness
+from handlers.text.status_styles import OTHER, STYLES, lightness
 from storage.records import Mix
 from storage.statuses import LIFECYCLE, Status
 
@@ -48,7 +48,7 @@ def test_every_number_stands_in_reading_order() -> None:
     assert mixes.counts_text(Mix()) == "No pieces"
     lines = mixes.legend(mix).splitlines()
     assert lines[0] == f"{STYLES[R].square} *Received* 5 (5%)"
-    assert lines[-1] == f"{OTHER_SQUARE} *Other* 1 (1%)"
+    assert lines[-1] == f"{OTHER.square} *Other* 1 (1%)"
     assert mixes.legend(Mix({D: 1, T: 999_999})).count("&lt; 1%") == 1
 
 
@@ -72,7 +72,7 @@ def test_a_status_has_one_color_in_pictures_and_in_squares(status: Status) -> No
         assert max(red, green, blue) - min(red, green, blue) < 0.15, "a gray"
     else:
         assert hues[0] <= 360 * hue <= hues[1], (style.label, 360 * hue)
-    assert len({one.square for one in STYLES.values()} | {OTHER_SQUARE}) == len(STYLES) + 1
+    assert len({one.square for one in STYLES.values()} | {OTHER.square}) == len(STYLES) + 1
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_every_surface_says_the_same_per_cent_of_what_was_mailed(mix: Mix) -> No
 @given(st.builds(Mix, counts=st.dictionaries(st.sampled_from(Status), st.integers(0, 3000)), other=st.integers(0, 9)))
 def test_a_pair_shows_the_shares_of_each_ones_own_pie(mix: Mix) -> None:
     side = (*(number for _, number in mix.in_order()), mix.other)
-    shown = {row.label: row.share for row in mixes.rows_of(mix)}
+    shown = {row.style.label: row.share for row in mixes.rows_of(mix)}
     assert {label: both[0] for label, _, both in Pair(("a", "b"), (side, side)).rows()} == shown
     assert len(LIFECYCLE) + 1 == len(side)
 

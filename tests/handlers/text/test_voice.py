@@ -95,7 +95,7 @@ def test_the_shares_of_a_mix_add_up_and_leave_no_status_out(mix: Mix) -> None:
 @given(mixes)
 def test_the_strip_has_one_length_and_shows_each_status(mix: Mix) -> None:
     rows, strip = words.rows_of(mix), words.strip(mix)
-    assert all(row.square in strip for row in rows)
+    assert all(row.style.square in strip for row in rows)
     assert strip.count(":") == (2 * words.STRIP if rows else 0)
 
 
