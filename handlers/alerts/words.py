@@ -109,7 +109,7 @@ def parse_alerts(text: str, now: datetime) -> AlertsAsk:
     if wonders := _WONDERS.match(" ".join(typed) + " "):
         typed, guessed = " ".join(typed)[wonders.end() :].split(), True
     typed = _without_polite(typed)
-    if len(typed) > 1 and typed[0].casefold() == "only" and not KINDS.fullmatch(" ".join(typed)):
+    if typed and typed[0].casefold() == "only" and not KINDS.fullmatch(" ".join(typed)):
         # What else is on is not for a guess to end.
         typed, only = _without_polite(typed[1:]), True
     if not typed:

@@ -1,5 +1,6 @@
 """News on its way to Slack: what is posted and what only the card tells, and what becomes of what Slack does not take."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -60,7 +61,7 @@ async def serve(office: Office, turns: int = 6, sender: OutboxSender | None = No
         rested(office)
         await sender._begin_due()
         while sender.flying:
-            await next(iter(sender.flying))
+            await asyncio.wait([*sender.flying])
     return sender
 
 

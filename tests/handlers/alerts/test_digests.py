@@ -705,12 +705,12 @@ async def test_a_week_without_mail_is_not_told(office: Office) -> None:
 
 @pytest.mark.parametrize("hour", [None, 9])
 async def test_a_report_in_quiet_hours_is_no_first_look_at_the_returns(office: Office, hour: int | None) -> None:
-    await office.campaign(*[Status.RETURNED] * 30, *[Status.IN_TRANSIT] * 3)
+    await office.campaign(*[Status.RETURNED] * 30, *[Status.IN_TRANSIT] * 30)
     await subscribed(office, NotifyOn.WEEKLY, settings=ChannelSettings("UTC", hour, (20, 18), 5))
     await look(office)
     assert digest_view.REPORT in str(office.slack.of("post")[0].shown.blocks)
     told = len(office.slack.said)
-    office.clock.pass_time(hours=10)
+    office.clock.pass_time(hours=5)
     await look(office)
     assert len(office.slack.said) == told, "what had come back before is no news"
 

@@ -292,6 +292,26 @@ def test_the_list_says_what_is_on_and_what_stands_in_the_way() -> None:
     assert "could not be posted: &lt;x&gt;" in said(both)
 
 
+@pytest.mark.parametrize(("number", "more"), [(9, ""), (10, ""), (11, " and 1 more"), (13, " and 3 more")])
+def test_of_many_that_are_on_ten_are_named_and_the_rest_is_counted(number: int, more: str) -> None:
+    names = alerts_view.names_of([subscription(n) for n in range(1, number + 1)])
+    assert names == ", ".join(f"*Drop {n}*" for n in range(1, min(number, 10) + 1)) + more
+    off = offer_view.switched_off("U1", [f"Drop {n}" for n in range(1, number + 1)], None)
+    assert f"mail alerts for {names}. " in off.text
+    back = offer_view.undone("U1", "off", [f"Drop {n}" for n in range(1, number + 1)])
+    assert f"on again for {names}, as they were" in back.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "verb", "target", "only"),
+    [("only Spring", "", "Spring", True), ("only", "", "only", False), ("ONLY", "", "ONLY", False), ("please only Spring", "", "Spring", True),
+     ("only on Spring", "on", "Spring", True), ("only returns", "", "only returns", False), ("Spring only", "", "Spring only", False)],
+)  # fmt: skip
+def test_only_is_of_the_campaign_that_is_named_behind_it(typed: str, verb: str, target: str, only: bool) -> None:
+    asked = parse_alerts(typed, THURSDAY)
+    assert (asked.verb, asked.target, asked.only) == (verb, target, only)
+
+
 def test_switched_on_everyone_reads_what_ended_with_it() -> None:
     on = alerts_view.confirmed("all campaigns", frozenset({NotifyOn.DELIVERED}), "U1")
     assert lines(on)[0] == "<@U1> switched mail alerts on for all campaigns: one live card; each delivery, grouped."
