@@ -230,6 +230,15 @@ def test_the_form_holds_what_stands_or_what_was_typed() -> None:
     assert held(Rules(frozenset({"admins"}), approval_above=Decimal(5)), amount="6x") == ("6x", None)
 
 
+def test_nobody_must_be_named_where_all_admins_may_and_an_amount_may_be_left_empty() -> None:
+    fields = [one for one in admin_view.form(Rules(), frozenset({"admins"}), "USD")["blocks"] if one["type"] == "input"]
+    left = {one["block_id"]: one["optional"] for one in fields}
+    assert left == {
+        "cancellers": False, "cancellers_people": True, "stewards": False, "stewards_people": True, "above": True,
+    }  # fmt: skip
+    assert fields[-1]["element"]["max_length"] == 20, "a billion with its cents, and commas between"
+
+
 def test_a_line_of_the_log_names_who_and_what() -> None:
     def line(**facts: Any) -> str:
         given: dict[str, Any] = {
