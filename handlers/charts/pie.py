@@ -42,15 +42,17 @@ class Place:
     radius: float
     #: The middle of the legend's first line.
     first: float
-    #: Where the head ends.
+    #: Where the head ends, and where the legend does.
     head: float
+    lowest: float
 
 
 def place(head: float, lines: int) -> Place:
-    """The ring takes what head, legend and foot leave."""
+    """The ring takes what head, legend and foot leave, up to its largest; the legend follows it."""
     top, bottom = head - 24, FOOT + 24 + lines * LINE + 24
     radius = min((top - bottom) / 2, LARGEST)
-    return Place((WIDTH / 2, (top + bottom) / 2), radius, FOOT + 24 + (lines - 0.5) * LINE, head)
+    below = top - 2 * radius - 24
+    return Place((WIDTH / 2, top - radius), radius, below - LINE / 2, head, below - lines * LINE)
 
 
 def sweeps(rows: list[Row]) -> list[float]:
@@ -90,7 +92,8 @@ def draw(pie: Pie) -> bytes:
     canvas.clear(figure)
     for number, row in enumerate(rows):
         _set_line(image, row, HEIGHT - round(where.first - number * LINE))
-    return canvas.png(image)
+    # Of few statuses the sheet ends with them.
+    return canvas.png(canvas.closed_up(image, where.lowest, pie.caption))
 
 
 def _draw_ring(figure: Figure, rows: list[Row], where: Place) -> None:

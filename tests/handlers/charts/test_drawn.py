@@ -252,6 +252,16 @@ def test_a_pair_ends_where_its_content_does(rows: tuple[int, ...], names: tuple[
     assert 0.8 <= image.width / image.height <= (1.25 if caption else 1.4), "portrait, or about square"
 
 
+@pytest.mark.parametrize("caption", ["", "Nov 27, 2026, 2:47 PM CST"])
+@pytest.mark.parametrize("title", ["Spring", "Spring lapsed customers of the West, and of the East beside them"])
+@pytest.mark.parametrize("rows", [counts(), *ROWS])
+def test_a_pie_ends_where_its_content_does(rows: tuple[int, ...], title: str, caption: str) -> None:
+    image = image_of(pie.draw(Pie(title, caption, rows, 0)))
+    assert blank_rows(image) <= 100
+    assert image.width == canvas.WIDTH
+    assert 0.8 <= image.width / image.height <= 1.15, "portrait, or about square"
+
+
 @pytest.mark.parametrize("number", [1, 2, 4, 6])
 def test_a_map_ends_where_its_content_does(number: int) -> None:
     rows = tuple((state, 3, 90) for state in ("TX", "OR", "CA", "NY", "FL", "WA")[:number])
