@@ -86,13 +86,12 @@ def enqueue(
     news: bool,
     placed: bool,
     now: datetime | None = None,
-    heard: datetime | None = None,
 ) -> None:
     """Writes what the subscribed channels are to be told of the batch that is laid out in `stage`.
 
-    `heard`: when the last of it was heard, None where its changes bear another moment. `news`: it holds changes worth
-    telling; `placed`: it may have brought known pieces into a campaign, whose history is told then. Depends only on
-    what is in the history, so calling it again adds nothing. Rows bear the database's time, by which they come due.
+    `news`: it holds changes worth telling; `placed`: it may have brought known pieces into a campaign, whose history is
+    told then. Depends only on what is in the history, so calling it again adds nothing. Rows bear the database's time,
+    by which they come due.
 
     News is a status to which a piece rose after the first complete poll and after the subscription began. Not told,
     however late it is read: a status that was known by then (or is known from an import), or a later one; what
@@ -106,14 +105,11 @@ def enqueue(
         "stale": now - STALE if now else EPOCH,
     }  # fmt: skip
     if news:
-        run(connection, TELL_NEWS, **moments, heard=heard or NEVER_HEARD)
+        run(connection, TELL_NEWS, **moments)
     if placed:
         run(connection, TELL_HISTORY, **moments)
 
 
-#: Later than any moment: where it is not known when a batch was heard, or its moments are not its own, nothing that is
-#: kept is taken for older than it is said to be.
-NEVER_HEARD: Final = datetime(9999, 1, 1, tzinfo=UTC)
 #: What was heard so long ago is no news any more.
 STALE: Final = timedelta(days=90)
 #: A scan may be this much older than the subscription and still be news.
@@ -122,7 +118,7 @@ _NEWS: Final[dict[str, int | Sequence[int]]] = {
     "notable": [int(status) for status in NOTABLE], "cancelled": int(Status.CANCELLED), "webhook": int(Source.WEBHOOK),
     "poll": int(Source.POLL), "imported": int(Source.IMPORT), "grace": int(GRACE.total_seconds()),
 }  # fmt: skip
-TELL_NEWS: Final = load("tell_news", _NEWS, now=Moment, epoch=Moment, stale=Moment, heard=Moment)
+TELL_NEWS: Final = load("tell_news", _NEWS, now=Moment, epoch=Moment, stale=Moment)
 TELL_HISTORY: Final = load("tell_history", _NEWS, now=Moment, epoch=Moment, stale=Moment)
 
 

@@ -85,9 +85,10 @@ def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequenc
     floor = ledger_changes.after_marks(connection, workspace_id, now)
     heard = [(max(heard_at, floor) if floor else heard_at, one.changes) for heard_at, one in told]
     found = ledger_changes.stage_changes(connection, [*waiting, *heard])
-    recorded, orphaned = (
-        ledger_changes.record(connection, workspace_id, found) if found.exact or found.vague else (0, 0)
-    )
+    recorded, orphaned = 0, 0
+    if found.exact or found.vague:
+        last = None if floor else heard[-1][0]
+        recorded, orphaned = ledger_changes.record(connection, workspace_id, found, last)
     moved = ledger_changes.move(connection, workspace_id, now, words=found.words) if recorded else 0
     if batch.pieces or moved:
         tally.write(connection, workspace_id, met=bool(batch.pieces))
@@ -98,8 +99,7 @@ def apply_heard(connection: Connection, workspace_id: WorkspaceId, told: Sequenc
         ledger_changes.widen_dates(connection, workspace_id, now, recorded=bool(recorded), placed=placed)
         details.note(connection, workspace_id, moved=bool(moved), arrived=bool(arrived), detailed=detailed)
         news = bool(recorded) and found.news
-        last = None if floor else heard[-1][0]
-        outbox.enqueue(connection, workspace_id, news=news, placed=placed, now=now, heard=last)
+        outbox.enqueue(connection, workspace_id, news=news, placed=placed, now=now)
     return Applied(arrived, recorded, orphaned)
 
 

@@ -5,7 +5,7 @@ of it. Both only ever go one way, so a batch is compared with where its pieces s
 again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -96,10 +96,11 @@ def stage_changes(connection: Connection, told: Iterable[tuple[datetime, Iterabl
     return Found(exact, vague, news, any(map(itemgetter(4), earliest)))
 
 
-def record(connection: Connection, workspace_id: WorkspaceId, found: Found) -> tuple[int, int]:
+def record(connection: Connection, workspace_id: WorkspaceId, found: Found, heard: datetime | None) -> tuple[int, int]:
     """Keeps what was laid out; gives how many changes are new (or earlier than thought), and how many wait as orphans.
 
-    Afterwards `stage.known` lists the changes whose pieces we know.
+    `heard`: when the last of it was heard, None where its changes bear another moment. Afterwards `stage.known` lists
+    the changes whose pieces we know.
     """
     run(connection, LOOK_UP, workspace=workspace_id)
     unknown, unplaced = connection.execute(LEFT_OPEN).one()
@@ -113,6 +114,8 @@ def record(connection: Connection, workspace_id: WorkspaceId, found: Found) -> t
             run(connection, AWAIT_PLACING, workspace=workspace_id)
     waiting = run(connection, KEEP_ORPHANS, workspace=workspace_id) if unknown else 0
     recorded = run(connection, KEEP_EXACT, workspace=workspace_id, epoch=EPOCH) if found.exact else 0
+    if found.vague and found.news and heard is not None:
+        run(connection, KEEP_ORDER, workspace=workspace_id, epoch=EPOCH, heard=heard)
     recorded += run(connection, KEEP_VAGUE, workspace=workspace_id, epoch=EPOCH) if found.vague else 0
     return recorded, waiting
 
@@ -161,6 +164,11 @@ FORGET_LOOK_UP: Final = text("DELETE FROM stage_known")
 AWAIT_PLACING: Final = load("await_placing")
 KEEP_ORPHANS: Final = load("keep_orphans")
 KEEP_EXACT: Final = load("keep_exact", epoch=Moment)
+_FIRST_SAID: Final[dict[str, int | Sequence[int]]] = {
+    "poll": int(Source.POLL),
+    "notable": [int(status) for status in NOTABLE],
+}
+KEEP_ORDER: Final = load("keep_order", _FIRST_SAID, epoch=Moment, heard=Moment)
 KEEP_VAGUE: Final = load("keep_vague", epoch=Moment)
 FIND_MOVES: Final = load("find_moves", HEIGHTS, epoch=Moment)
 MOVE: Final = load("move", now=Moment)

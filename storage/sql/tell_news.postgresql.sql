@@ -19,13 +19,11 @@ WHERE p.placed AND c.status IN :notable AND c.source IN (:webhook, :poll)
                   WHERE e.workspace_id IN (0, :workspace) AND e.piece_id = c.piece_id AND e.status >= c.status
                   AND (e.recorded_at <= w.baseline_at OR e.recorded_at <= s.since
                        OR e.source = :imported AND e.recorded_at < c.recorded_at))
-  -- Nor is how a piece stands that was ordered before, and of which a poll says for the first time where it is. What is
-  -- known already may bear a later moment than what is heard now: by a clock that is ahead.
+  -- Nor is how a piece stands that was ordered before, and of which a poll says for the first time where it is.
   AND NOT (c.source = :poll AND c.moment_key = :epoch
            AND p.created_at < (CASE WHEN s.since > :now THEN :now ELSE s.since END)
            AND NOT EXISTS (SELECT 1 FROM changes e WHERE e.workspace_id IN (0, :workspace)
-                           AND e.piece_id = c.piece_id AND (e.recorded_at < c.recorded_at
-                                OR c.recorded_at = k.recorded_at AND e.recorded_at > :heard)))
+                           AND e.piece_id = c.piece_id AND e.recorded_at < c.recorded_at))
   -- A cancellation that somebody here asked for is told by its own answer.
   AND NOT (c.status = :cancelled
            AND EXISTS (SELECT 1 FROM cancellations a WHERE a.workspace_id = :workspace AND a.piece_id = p.id

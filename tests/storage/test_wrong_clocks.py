@@ -1,6 +1,7 @@
 """Processes whose clocks disagree: what a piece rises to is told once, whoever heard of what came before."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from storage import workspaces
 from storage.database import Database
 from storage.ledger.apply import apply, apply_heard
+from storage.queries import mail as queries
 from storage.records import NO_CAMPAIGN, ChannelId, NotifyOn, Source, UserId, WorkspaceId
 from storage.schema.tables import outbox
 from storage.statuses import Status
@@ -51,6 +53,33 @@ def test_a_return_is_told_once_whatever_the_clocks_of_those_who_heard_of_the_pie
         if rows != [Status.RETURNED]:
             wrong[source.name, dated, then.name, exact, one, other] = rows
     assert wrong == {}
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["placed later", "moved to another campaign"])
+@pytest.mark.parametrize("skew", SKEWS)
+@pytest.mark.parametrize("way", [Source.POLL, Source.WEBHOOK])
+def test_a_return_is_told_when_its_piece_comes_into_a_campaign_whatever_the_clock_of_who_heard_of_it(
+    database: Database, way: Source, skew: int, moved: bool
+) -> None:
+    """The channel is told of one campaign. Its piece was on its way before, returned, and came into it afterwards."""
+    mine = database.write(workspaces.ensure, "T1", "Acme", "USD").id
+    database.write(workspaces.note, mine, baseline_at=SINCE)
+    database.write(apply, mine, a_batch(a_campaign("222"), a_campaign("223", name="Fall")), SINCE)
+    known = {one.facts.ref: one.id for one in database.read(queries.campaigns_of, mine)}
+    wants = [NotifyOn.RETURNED]
+    database.write(workspaces.subscribe, mine, ChannelId("C1"), known["222"], wants, UserId("U1"), SINCE)
+    piece = a_piece(created_at=ORDERED, campaign_ref="223" if moved else None)
+    ahead = NOW + timedelta(seconds=skew)
+    on_its_way = a_change(status=Status.IN_TRANSIT, occurred_at=ahead, source=way, exact=False)
+    database.write(apply, mine, a_batch(piece, on_its_way), ahead)
+    back = a_change(status=Status.RETURNED, occurred_at=NOW + timedelta(seconds=20), source=Source.POLL, exact=False)
+    database.write(apply, mine, a_batch(piece, back), NOW + timedelta(seconds=20))
+    assert database.read(lambda c: c.scalars(select(outbox.c.status)).all()) == []
+    placed = replace(piece, campaign_ref="222")
+    # Later than what the other said of the piece itself: of its facts the last are kept.
+    for seconds in (140, 160):
+        database.write(apply, mine, a_batch(placed), NOW + timedelta(seconds=seconds))
+    assert database.read(lambda c: c.scalars(select(outbox.c.status)).all()) == [Status.RETURNED]
 
 
 def test_the_first_of_several_calls_that_are_merged_at_once_is_told_like_the_last(database: Database) -> None:
