@@ -89,7 +89,7 @@ def since(connection: Connection, workspace_id: WorkspaceId, first: date) -> lis
 
 
 def delays(connection: Connection, workspace_id: WorkspaceId) -> Counter[int]:
-    """How many days after a delivery we heard of it, in a sample of those that were told of as they came."""
+    """How many days of mail after a delivery we heard of it, in a sample of those that were told of as they came."""
     latest = select(campaigns.c.id).where(campaigns.c.workspace_id == workspace_id)
     latest = latest.where(campaigns.c.delivered_last.is_not(None)).order_by(campaigns.c.delivered_last.desc())
     found: Counter[int] = Counter()
@@ -100,8 +100,6 @@ def delays(connection: Connection, workspace_id: WorkspaceId) -> Counter[int]:
 
 
 WINDOW: Final = load("window")
-COUNT: Final = load(
-    "count_transits",
-    {"handed": HANDED, "landed": LANDED, "back": BACK, "other": OTHER, "night": int(NIGHT.total_seconds())},
-)
-DELAYS: Final = load("delays", {"landed": LANDED, "webhook": int(Source.WEBHOOK), "poll": int(Source.POLL)})
+_NIGHT: Final = {"night": int(NIGHT.total_seconds())}
+COUNT: Final = load("count_transits", {"handed": HANDED, "landed": LANDED, "back": BACK, "other": OTHER} | _NIGHT)
+DELAYS: Final = load("delays", {"landed": LANDED, "webhook": int(Source.WEBHOOK), "poll": int(Source.POLL)} | _NIGHT)

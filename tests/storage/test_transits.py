@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,6 +18,12 @@ from tests.builders import START, a_batch, a_campaign, a_change, a_piece
 
 NOW = datetime(2026, 11, 20, 14, tzinfo=UTC)
 HANDED = START + timedelta(days=1)
+EAST, WEST = ZoneInfo("America/New_York"), ZoneInfo("America/Los_Angeles")
+
+
+def at(zone: ZoneInfo, year: int, month: int, day: int, hour: int) -> datetime:
+    """What it is by UTC at this hour there."""
+    return datetime(year, month, day, hour, tzinfo=zone).astimezone(UTC)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -110,7 +117,7 @@ def test_how_late_deliveries_are_heard_of_is_learned_from_what_was_told_as_it_ca
     database.write(ledger.apply, workspace.id, a_batch(a_campaign(), *pieces, *handed, *old), NOW)
     # What was learned before the first complete reading says nothing of delays.
     database.write(workspaces.note, workspace.id, baseline_at=NOW)
-    landed = NOW.replace(hour=3) + timedelta(days=1)
+    landed = NOW.replace(hour=15) + timedelta(days=1)
     for n, late in enumerate((0, 0, 1, 3)):
         change = Change(str(1000 + n), Status.DELIVERED, landed)
         database.write(ledger.apply, workspace.id, a_batch(change), landed + timedelta(days=late, hours=2))
@@ -118,6 +125,36 @@ def test_how_late_deliveries_are_heard_of_is_learned_from_what_was_told_as_it_ca
     imported = Change("1004", Status.DELIVERED, landed, source=Source.IMPORT)
     database.write(ledger.apply, workspace.id, a_batch(imported), landed + timedelta(days=9))
     assert database.read(transits.delays, workspace.id) == {0: 2, 1: 1, 3: 1}
+
+
+NIGHTLY = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("landed", "heard", "late"),
+    [
+        # By UTC's days the evening in which it is heard would be the next day's.
+        (timedelta(hours=-3), timedelta(hours=1), 0),
+        (timedelta(hours=3), timedelta(hours=4, minutes=59), 0),
+        # And what landed in the evening would be heard of on the same day in the morning.
+        (timedelta(hours=2), timedelta(hours=14), 1),
+        (timedelta(hours=4, minutes=59), timedelta(hours=5), 1),
+        # Midnight is a day without its hour.
+        (timedelta(), timedelta(hours=28), 0),
+        (timedelta(), timedelta(hours=3), 0),
+        (timedelta(), timedelta(hours=30), 1),
+    ],
+)  # fmt: skip
+def test_how_late_a_delivery_is_heard_of_is_counted_in_days_of_mail(
+    database: Database, landed: timedelta, heard: timedelta, late: int
+) -> None:
+    workspace = database.write(workspaces.ensure, "T1", "Acme", "USD")
+    change = replace(a_change("1000"), occurred_at=NIGHTLY + landed)
+    database.write(workspaces.note, workspace.id, baseline_at=NOW)
+    database.write(ledger.apply, workspace.id, a_batch(a_campaign(), a_piece("1000"), change), NIGHTLY + heard)
+    assert database.read(transits.delays, workspace.id) == {late: 1}
+    days = (mail_day(NIGHTLY + heard) - mail_day(NIGHTLY + landed)).days
+    assert max(days, 0) == late
 
 
 @pytest.mark.parametrize(
@@ -128,6 +165,13 @@ def test_how_late_deliveries_are_heard_of_is_learned_from_what_was_told_as_it_ca
         (datetime(2026, 11, 2, 15, tzinfo=UTC), datetime(2026, 11, 5, 4, tzinfo=UTC), date(2026, 11, 2), 2),
         (datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 11, 5, 15, tzinfo=UTC), date(2026, 11, 3), 2),
         (datetime(2026, 11, 3, 1, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC), date(2026, 11, 2), 3),
+        # Across the nights in which the clocks are set back or ahead, in New York and Los Angeles.
+        (at(EAST, 2026, 10, 31, 21), at(EAST, 2026, 11, 1, 21), date(2026, 10, 31), 1),
+        (at(WEST, 2026, 10, 31, 8), at(WEST, 2026, 11, 2, 8), date(2026, 10, 31), 2),
+        (at(WEST, 2026, 10, 31, 20), at(EAST, 2026, 11, 2, 9), date(2026, 10, 31), 2),
+        (at(EAST, 2027, 3, 13, 21), at(EAST, 2027, 3, 14, 21), date(2027, 3, 13), 1),
+        (at(WEST, 2027, 3, 13, 20), at(WEST, 2027, 3, 15, 8), date(2027, 3, 13), 2),
+        (at(EAST, 2027, 3, 14, 4), at(WEST, 2027, 3, 14, 20), date(2027, 3, 14), 0),
     ],
 )  # fmt: skip
 def test_a_day_of_mail_ends_at_night_in_all_of_the_united_states(
