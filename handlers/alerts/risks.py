@@ -6,11 +6,12 @@ from datetime import date
 from typing import Final
 
 from handlers.forecast import words
-from handlers.forecast.queries import Account
+from handlers.forecast.model import Forecast
+from handlers.forecast.queries import RECENT, Account
 from handlers.text import formatting
 from handlers.text.buttons import NOTHING, Action
 from handlers.text.messages import Message, actions, button, clip_plain, context, escape, section
-from storage.records import CampaignId, StoredCampaign
+from storage.records import CampaignId, CampaignStage, StoredCampaign, mail_day
 
 LISTED: Final = 10
 NAME: Final = 100
@@ -33,18 +34,34 @@ def found(
     campaigns: Mapping[CampaignId, StoredCampaign],
     account: Account,
 ) -> list[Risk]:
-    """Those of these deadlines that are at risk and were not told of, nearest first. Work for a thread."""
+    """Those of these deadlines that are at risk and were not told of, nearest first. Work for a thread.
+
+    Of what was cancelled, or is over but for stragglers, nothing is at risk any more.
+    """
     risks = []
     for key, (day, below) in deadlines.items():
         campaign, home_by = campaigns.get(CampaignId(int(key))), date.fromisoformat(str(day))
         if campaign is None or int(key) in told or home_by < account.today:
             continue
-        forecast = account.of(campaign.id) or account.planned(campaign)
+        under_way = account.of(campaign.id)
+        if _is_over(campaign, under_way, account.today):
+            continue
+        forecast = under_way or account.planned(campaign)
         chance = forecast.chance(home_by)
         if chance * 100 < int(below):
             due = None if forecast.is_late else forecast.dates[2].day
             risks.append(Risk(campaign, home_by, chance, int(below), due))
     return sorted(risks, key=lambda one: one.home_by)
+
+
+def _is_over(campaign: StoredCampaign, under_way: Forecast | None, today: date) -> bool:
+    """Whether nothing more of it can be late. What was handed over very long ago is not foretold at all."""
+    stage, last = campaign.facts.stage, campaign.handed_over_last
+    if stage is CampaignStage.CANCELLED:
+        return True
+    if under_way is not None:
+        return not under_way.open or not under_way.is_recent
+    return stage is CampaignStage.COMPLETE or (last is not None and mail_day(last) <= today - RECENT)
 
 
 def message(risks: Sequence[Risk], platform: str) -> Message:

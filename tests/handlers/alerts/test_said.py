@@ -25,6 +25,7 @@ from storage import workspaces
 from storage.records import (
     NO_CAMPAIGN,
     CampaignId,
+    CampaignStage,
     ChannelId,
     ChannelSettings,
     KnownCampaign,
@@ -461,8 +462,9 @@ def test_a_new_day_lets_what_was_told_of_it_be_told_again() -> None:
 class Foretold:
     """A forecast of one campaign."""
 
-    def __init__(self, chance: float, *, late: bool = False) -> None:
+    def __init__(self, chance: float, *, late: bool = False, left: int = 9, recent: bool = True) -> None:
         self.is_late, self._chance, day = late, chance, date(2026, 12, 20)
+        self.open, self.is_recent = left, recent
         self.dates = (Due(day, day, day),) * 3
 
     def chance(self, _day: date) -> float:
@@ -500,6 +502,25 @@ def test_at_risk_is_whose_chance_is_below_what_was_chosen_and_was_not_told_yet()
     assert [one.chance for one in found] == [0.79, 0.1, 0.5, 0.79]
     assert [one.due for one in found] == [date(2026, 12, 20), None, date(2026, 12, 20), date(2026, 12, 20)]
     assert [one.below for one in found] == [80] * 4
+
+
+def test_what_was_cancelled_or_is_long_over_is_not_at_risk() -> None:
+    def one(number: int, stage: CampaignStage, handed: datetime | None = None) -> StoredCampaign:
+        return StoredCampaign(CampaignId(number), KnownCampaign(str(number), "Spring", stage), handed, handed)
+
+    long_ago, lately = NOW - timedelta(days=420), NOW - timedelta(days=5)
+    known = [
+        one(1, CampaignStage.CANCELLED), one(2, CampaignStage.CANCELLED, lately), one(3, CampaignStage.RUNNING, lately),
+        one(4, CampaignStage.COMPLETE, long_ago), one(5, CampaignStage.UNKNOWN, long_ago),
+        one(6, CampaignStage.RUNNING, lately), one(7, CampaignStage.COMPLETE, lately), one(8, CampaignStage.BOOKED),
+        one(9, CampaignStage.COMPLETE),
+    ]  # fmt: skip
+    # All of 3 has ended, and of 6 only stragglers are left; 7 is complete for the platform, but still on its way.
+    under_way = {2: Foretold(0), 3: Foretold(0, left=0), 6: Foretold(0, recent=False), 7: Foretold(0.3)}
+    days: dict[str, list[str | int]] = {str(one.id): ["2026-12-09", 80] for one in known}
+    mail = cast("Any", Mail(under_way, Foretold(0.5)))
+    found = risks.found(days, [], {one.id: one for one in known}, mail)
+    assert [int(one.campaign.id) for one in found] == [7, 8]
 
 
 async def test_what_was_offered_is_done_and_the_offer_says_so(office: Office) -> None:
