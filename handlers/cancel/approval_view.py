@@ -37,21 +37,23 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
         worth += f", not counting {formatting.pieces(wanted.unpriced)} whose cost I don't know"
     what = f"*{escape(wanted.what)}*"
     what = what if wanted.pieces == 1 else f"{formatting.pieces(wanted.pieces)} of {what}"
-    text = f"<@{by}> wants to cancel {what} and {worth}. {_deciders(deciders)} can approve."
+    asked, allowed = f"<@{by}> wants to cancel {what} and {worth}.", f"{_deciders(deciders)} can approve."
     why = f"Cancellations above {formatting.money(Money(above, wanted.saves.currency))} need a second person"
     why += ", and so does every one whose cost isn't known." if wanted.unpriced else "."
     these = "this piece" if wanted.pieces == 1 else f"these {formatting.pieces(wanted.pieces)}"
     sure = confirmation(
         "Cancel this mail?",
-        f"I'll stop {these}. This can't be undone.",
+        # A message looks alike to all: whoever may not is told before the last press.
+        f"I'll stop {these}. This can't be undone. It works only for someone the request says can approve.",
         "Approve",
         "Not yet",
     )
     return Message(
-        text,
+        f"{asked} {allowed}",
         [
-            section(text),
+            section(asked),
             context(f"{why} I'll stop exactly these pieces, and no others. The request expires after 24 hours."),
+            section(allowed),
             actions(
                 button("Approve", Action.APPROVE, write(OneRow(number)), style="danger", confirm=sure),
                 button("Decline", Action.DECLINE, write(OneRow(number))),

@@ -11,7 +11,7 @@ from handlers.cancel import approval_view, requests
 from handlers.cancel.requests import AlreadyDecided, EarlierRequest, Lapsed, Outgrown, OwnRequest
 from handlers.cancel.stopping import Standing, standing_of, worth_of
 from handlers.context import kept
-from handlers.context.access import require_canceller
+from handlers.context.access import require_decider, who_decides
 from handlers.context.services import Request, Services
 from handlers.errors import Outdated, Refusal
 from handlers.text.buttons import OneRow
@@ -19,7 +19,7 @@ from handlers.text.codec import read
 from handlers.text.messages import Message
 from storage import audit, intents
 from storage.audit import Act, Approval
-from storage.records import CampaignId
+from storage.records import CampaignId, UserId
 
 log = structlog.get_logger()
 
@@ -61,9 +61,14 @@ class Decision:
 
 
 async def _decide(services: Services, request: Request, value: str, act: Act) -> Decision:
-    await require_canceller(services, request)
     number = read(OneRow, value).number
-    return await services.memory.write(_decide_now, request, number, act, services.clock.now())
+    asked = await services.memory.read(audit.approval, request.workspace.id, number)
+    asked_by = UserId(asked.asked_by) if asked else request.user
+    await require_decider(services, request, asked_by)
+    try:
+        return await services.memory.write(_decide_now, request, number, act, services.clock.now())
+    except OwnRequest as own:
+        raise OwnRequest(f"{own} {await who_decides(services, request, asked_by)}") from None
 
 
 def _decide_now(connection: Connection, request: Request, number: int, act: Act, now: datetime) -> Decision:

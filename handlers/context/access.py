@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 #: So long somebody may go on looking as who Slack last said they are, while it does not answer.
 LAST_KNOWN: Final = timedelta(hours=12)
+NOBODY: Final = UserId("")
 #: People whom Slack is asked about to find those who may decide, and how many of these are named.
 LOOKED_AT, FEW = 20, 4
 #: And so far ahead of us may be the clock of the process that heard it: what is later was told by one set back since.
@@ -151,6 +152,21 @@ async def require_canceller(services: Services, request: Request) -> None:
         raise NotAllowed(f"You can't cancel mail here. {await _whom_to_ask(services, request, chosen)}")
 
 
+async def require_decider(services: Services, request: Request, asked_by: UserId) -> None:
+    """The same for a cancellation that somebody else asked for, who cannot approve it either."""
+    person = await _at_this_moment(services, request)
+    if not may_cancel(services.policy, request.workspace.rules, request.user, person):
+        raise NotAllowed(f"You can't approve cancellations. {await who_decides(services, request, asked_by)}")
+
+
+async def who_decides(services: Services, request: Request, asked_by: UserId) -> str:
+    """Whom to ask for an approval: neither who presses just now nor who asked for it."""
+    chosen = cancellers(services.policy, request.workspace.rules)
+    if "everyone" in chosen:
+        return "Anyone else here except guests can."
+    return await _whom_to_ask(services, request, chosen - {asked_by}, asked_by)
+
+
 async def require_settings_admin(services: Services, request: Request) -> None:
     """Raises NotSteward unless Slack says now that the asker may change settings."""
     if not may_steward(request.workspace.rules, request.user, await _at_this_moment(services, request)):
@@ -158,14 +174,18 @@ async def require_settings_admin(services: Services, request: Request) -> None:
         raise NotSteward(f"You can't change settings here. {await _whom_to_ask(services, request, chosen)}")
 
 
-async def _whom_to_ask(services: Services, request: Request, chosen: frozenset[str]) -> str:
-    """Who may instead, by name as far as Slack says so in time: the settings that list them open for admins alone."""
+async def _whom_to_ask(services: Services, request: Request, chosen: frozenset[str], asked_by: UserId = NOBODY) -> str:
+    """Who may instead, by name as far as Slack says so in time: the settings that list them open for admins alone.
+
+    `asked_by`: who may not either.
+    """
     admins = await known_admins(services, request.workspace.id, request.user) if "admins" in chosen else frozenset()
+    admins -= {asked_by}
     asked = sorted({*admins, *(UserId(one) for one in chosen - {"admins", "everyone"})} - {request.user})
     people = await _known_in_time(services, asked[:FEW])
     names = sorted({one.name for one in people.values() if one.name and not one.outside})
     if not names or "admins" in chosen or asked[FEW:]:
-        names.append("another workspace admin" if admins and names else "a workspace admin")
+        names.append("another workspace admin" if asked_by or (admins and names) else "a workspace admin")
     return f"Ask {' or '.join(filter(None, (', '.join(names[:-1]), names[-1])))}."
 
 

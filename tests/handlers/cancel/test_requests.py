@@ -22,7 +22,7 @@ from handlers.cancel.requests import (
 from handlers.context.access import NotAllowed, needs_second
 from handlers.context.ports import Person
 from handlers.context.services import Request
-from handlers.errors import ChannelClosed, MessageGone, NotInChannel, Outdated, SlackBusy, SlackDown, Trouble
+from handlers.errors import ChannelClosed, MessageGone, NotInChannel, Outdated, Refusal, SlackBusy, SlackDown, Trouble
 from storage import audit, intents, workspaces
 from storage.audit import Act, Approval
 from storage.records import ChannelId, Rules, UserId
@@ -278,6 +278,28 @@ async def test_who_may_not_cancel_decides_nothing(office: Office) -> None:
     office.rule(approval_above=Decimal("0.10"), cancellers=frozenset({"admins"}))
     with pytest.raises(NotAllowed):
         await approvals.approve(office.services, by(office), "1")
+
+
+async def test_who_cannot_approve_reads_who_can_and_never_who_asked(office: Office) -> None:
+    await office.campaign(R)
+    await wanted(office)
+    office.slack.people |= {CLEO: Person("Cleo Wong", "UTC", is_admin=True)}
+
+    async def refused(user: str) -> str:
+        with pytest.raises(Refusal) as refusal:
+            await approvals.approve(office.services, by(office, user), "1")
+        return str(refusal.value)
+
+    own = "You asked for this, so someone else must approve it."
+    assert await refused(ANA) == f"{own} Anyone else here except guests can."
+    office.rule(approval_above=Decimal("0.10"), cancellers=frozenset({"admins"}))
+    assert await refused(ANA) == f"{own} Ask another workspace admin."
+    for person in (ANA, CLEO):
+        office.write(workspaces.note_person, office.workspace.id, UserId(person), False, office.clock.now())
+    assert await refused(ANA) == f"{own} Ask Cleo Wong or another workspace admin."
+    assert await refused(BEN) == "You can't approve cancellations. Ask Cleo Wong or another workspace admin."
+    office.rule(approval_above=Decimal("0.10"), cancellers=frozenset({ANA, CLEO}))
+    assert await refused(BEN) == "You can't approve cancellations. Ask Cleo Wong."
 
 
 @pytest.mark.parametrize("value", ["2", "x", "", "-1"])

@@ -150,10 +150,11 @@ def test_a_request_says_how_many_what_is_not_known_and_who_can_decide() -> None:
     assert "isn't known" in str(many.blocks)
     assert "Anyone else here" in wanted(1, 0, frozenset({"everyone"})).text
     assert "Nobody can approve" in wanted(1, 0, frozenset()).text
+    assert "<@U0BEN>, <@U0CLEO> or another workspace admin can approve." in str(many.blocks[-2]), "over the buttons"
 
 
 @pytest.mark.parametrize(("pieces", "said"), [(1, "this piece"), (60, "these 60 pieces"), (1200, "these 1,200 pieces")])
 def test_who_approves_confirms_the_pieces_of_the_request_and_no_others(pieces: int, said: str) -> None:
     shown = str(wanted(pieces, 0, frozenset({"admins"})).blocks)
-    assert f"I'll stop {said}. This can't be undone." in shown
+    assert f"I'll stop {said}. This can't be undone. It works only for someone the request says can approve." in shown
     assert "every piece" not in shown
