@@ -20,7 +20,7 @@ from storage.intents import KEPT, Kind
 from storage.queries import current, piece_pages
 from storage.queries import mail as queries
 from storage.queries.piece_pages import PieceFilter
-from storage.records import NO_CAMPAIGN, UserId, Workspace, WorkspaceId
+from storage.records import NO_CAMPAIGN, CampaignStage, UserId, Workspace, WorkspaceId
 from storage.statuses import UNDER_WAY
 
 #: So long after the first reading somebody is greeted. What was greeted is remembered longer: nobody is twice.
@@ -67,11 +67,14 @@ async def say_hello(hold: Hold) -> None:
 
 
 def _look(connection: Connection, workspace_id: WorkspaceId, services: Services) -> Found:
-    names = [one for one in queries.campaign_names(connection, workspace_id) if one.id != NO_CAMPAIGN]
+    known = [one for one in queries.campaigns_of(connection, workspace_id) if one.id != NO_CAMPAIGN]
+    # A draft is no mail yet, and may be of none ever.
+    ordered = [one for one in known if one.facts.stage is not CampaignStage.DRAFT]
     today = services.clock.now().astimezone(services.policy.zone).date()
     mixes = queries.mixes_of(connection, workspace_id, current.current_campaigns(connection, workspace_id, today))
     moving = [key for key, mix in mixes.items() if mix.of(*UNDER_WAY)]
-    first = [*moving, *(one.id for one in names)][:1]
+    first = [*moving, *(one.id for one in ordered)][:1]
     page = piece_pages.page(connection, workspace_id, first[0], PieceFilter(), None, 1) if first else []
-    example = next((one.name for one in names if one.id == first[0]), "") if first else ""
-    return Found(len(names), len(moving), example, page[0].ref if page else "")
+    example = next((one.facts.name for one in ordered if one.id == first[0]), "") if first else ""
+    drafts = len(known) - len(ordered)
+    return Found(len(ordered), len(moving), example, page[0].ref if page else "", drafts)

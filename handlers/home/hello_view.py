@@ -11,21 +11,26 @@ EXAMPLE_NAME = 60
 
 @dataclass(frozen=True)
 class Found:
-    """What the first reading found: campaigns, how many of them move, and a campaign and a piece as examples ("")."""
+    """What the first reading found: campaigns that were ordered, how many of them move, a campaign and a piece as
+    examples (""), and drafts."""
 
     campaigns: int
     moving: int
     example: str = ""
     piece: str = ""
+    drafts: int = 0
 
 
 def found_text(found: Found) -> str:
-    """ "I see 12 campaigns, 3 still moving."."""
+    """ "I see 12 campaigns, 3 still moving, and 1 draft."."""
+    drafts = f"{formatting.count(found.drafts)} draft{'s' if found.drafts > 1 else ''}" if found.drafts else ""
+    if not found.campaigns and drafts:
+        return f"Nothing is ordered yet ({drafts}). I'll see the first campaign a few minutes after it is ordered."
     if not found.campaigns:
         return "Your mail account has no campaigns yet. I'll see the first one a few minutes after it is ordered."
     seen = "1 campaign" if found.campaigns == 1 else f"{formatting.count(found.campaigns)} campaigns"
     moving = f"{formatting.count(found.moving)} still moving" if found.moving else "none moving right now"
-    return f"I see {seen}, {moving}."
+    return f"I see {seen}, {moving}{f', and {drafts}' if drafts else ''}."
 
 
 def hello(found: Found) -> Message:

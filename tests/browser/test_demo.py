@@ -244,6 +244,19 @@ async def test_the_welcome_leads_through_three_steps_and_stays_closed(visit: Vis
     await expect(welcome).to_be_hidden()
 
 
+async def test_the_welcome_says_who_looks_and_what_they_can_do(visit: Visit) -> None:
+    page = await visit.open(WIDE, greeted=False)
+    welcome = page.get_by_role("region", name="Welcome")
+    await expect(welcome).to_contain_text("You're Ana, in the Slack of Acme Outdoors.")
+    await page.select_option("#who", label="Gus Novak (guest)")
+    await expect(welcome).to_contain_text("You're Gus, a guest in the Slack of Acme Outdoors: you can ask about what")
+    for _ in range(2):
+        await welcome.get_by_role("button", name="Next").click()
+    await expect(welcome).to_contain_text("Ana and Dana can cancel it: be one of them")
+    await page.select_option("#who", label="Dana Lee (admin)")
+    await expect(welcome).to_contain_text("isn't printed yet. Ask for it, then press Cancel…")
+
+
 async def test_the_story_waits_while_its_welcome_is_open(visit: Visit) -> None:
     page = await visit.open(WIDE, greeted=False)
     calendar = visit.demo.calendar

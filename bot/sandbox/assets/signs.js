@@ -60,11 +60,27 @@ const say = (text) => {
 };
 // What can be cancelled now. The story waits while the welcome is open, but for what is made to happen.
 const booked = () => state.data.going_on?.booked || "Holiday postcards";
+// Who looks, among the people of the team; nobody until these are told.
+const team = () => (state.data.people ?? []).filter((one) => (one.team === state.data.people[0].team) === !state.team);
+const firstName = (one) => one.name.split(" ")[0];
+const greeting = () => {
+  const me = team().find((one) => one.id === state.me);
+  if (!me) return "This is the Slack of Acme Outdoors. ";
+  if (me.note === "guest") return `You're ${firstName(me)}, a guest in the Slack of ${state.data.team}: you can ask about what a channel was shown. `;
+  return `You're ${firstName(me)}, in the Slack of ${state.data.team}. `;
+};
+// Only who may cancel gets far with the last step.
+const stopping = () => {
+  const admins = team().filter((one) => one.note.startsWith("admin"));
+  const mine = !admins.length || admins.some((one) => one.id === state.me);
+  const who = mine ? "Ask for it" : `${admins.map(firstName).join(" and ")} can cancel it: be one of them, ask for it`;
+  return `${booked()} isn't printed yet. ${who}, then press Cancel…`;
+};
 const told = (words) => (typeof words === "function" ? words() : words);
 const STEPS = [
-  ["Ask where your mail is", "You're Ana, in Acme Outdoors' Slack. Their postcards are on the way, and Piecewise knows where.", "Ask /mailstatus Spring", () => say("/mailstatus Spring")],
+  ["Ask where your mail is", () => `${greeting()}Their postcards are on the way, and Piecewise knows where.`, "Ask /mailstatus Spring", () => say("/mailstatus Spring")],
   ["See news arrive", "#mail-ops has mail alerts on. Let a piece come back, and watch the bot tell the channel.", "A piece comes back", () => happen("return")],
-  ["Stop what can still be stopped", () => `${booked()} isn't printed yet. Ask for it, then press Cancel…`, () => `Ask /mailstatus ${booked()}`, () => say(`/mailstatus ${booked()}`)],
+  ["Stop what can still be stopped", stopping, () => `Ask /mailstatus ${booked()}`, () => say(`/mailstatus ${booked()}`)],
 ];
 export const happen = (name) => { state.watching = Date.now() + 30_000; return act({ kind: "event", name }); };
 

@@ -10,6 +10,7 @@ from handlers.home import actions, hello, hello_view
 from handlers.home.hello_view import Found
 from handlers.setup import problems
 from storage import intents
+from storage.records import CampaignStage
 from storage.statuses import Status
 from tests.fakes import FakeAccounts
 from tests.handlers.conftest import ANA, BEN, GUS, Office
@@ -37,6 +38,26 @@ async def test_the_first_admin_who_opens_home_is_greeted_once_with_what_was_foun
     assert "I see 2 campaigns, 1 still moving." in text
     for command in ("/mailstatus Spring lapsed`", "/mailtrack 1001`", "/mailalerts on`"):
         assert command in text
+
+
+async def test_a_draft_is_no_campaign_that_was_ordered(office: Office) -> None:
+    office.note(baseline_at=office.clock.now())
+    await office.campaign(ref="224", name="New Year draft", stage=CampaignStage.DRAFT)
+    await actions.look(office.services, office.request())
+    ((_, text),) = greeted(office)
+    assert "Nothing is ordered yet (1 draft)." in text
+    assert "New Year" not in text
+
+
+async def test_drafts_are_counted_beside_what_was_ordered(office: Office) -> None:
+    await arrive(office)
+    await office.campaign(ref="224", name="New Year draft", stage=CampaignStage.DRAFT)
+    await actions.look(office.services, office.request())
+    ((_, text),) = greeted(office)
+    assert "I see 2 campaigns, 1 still moving, and 1 draft." in text
+    assert hello_view.found_text(Found(1200, 0, drafts=3)).startswith(
+        "I see 1,200 campaigns, none moving right now, and 3"
+    )
 
 
 async def test_whom_the_settings_name_is_greeted_after_the_first_reading(office: Office) -> None:
@@ -80,7 +101,10 @@ async def test_what_slack_does_not_take_is_said_later_and_once(office: Office) -
     assert [place for place, _ in greeted(office)] == [ANA]
 
 
-@pytest.mark.parametrize("found", [Found(0, 0), Found(1, 0, "A"), Found(1200, 3, "`x` <!here> " * 30, "16818211")])
+@pytest.mark.parametrize(
+    "found",
+    [Found(0, 0), Found(1, 0, "A"), Found(0, 0, drafts=2), Found(1200, 3, "`x` <!here> " * 30, "16818211", 1200)],
+)
 def test_whatever_was_found_can_be_said(found: Found) -> None:
     fine(hello_view.hello(found))
     assert ("I see" in hello_view.found_text(found)) == (found.campaigns > 0)
