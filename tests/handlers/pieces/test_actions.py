@@ -153,18 +153,33 @@ async def test_after_an_interruption_no_page_is_opened(office: Office) -> None:
     assert office.slack.said == []
 
 
-async def test_a_file_whose_request_cannot_be_read_any_more_is_asked_for_anew(office: Office) -> None:
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (
+            "key",
+            "the pieces of *Spring lapsed* as a file. I can no longer read what you asked for: the key that sealed",
+        ),
+        ("campaign", "the pieces of a campaign that is gone as a file. Open *View details* and export it again."),
+    ],
+)
+async def test_a_file_whose_request_cannot_be_read_any_more_is_asked_for_anew(
+    office: Office, gone: str, said: str
+) -> None:
+    from handlers import work
+
     campaign = await office.campaign(D)
     office.slack.fail("send_file", MessageGone())
     await export(office, campaign)
-    office.policy(sealing_keys=("x" * 43 + "=",))
+    if gone == "key":
+        office.policy(sealing_keys=("x" * 43 + "=",))
+    else:
+        office.write(lambda c: c.exec_driver_sql("DELETE FROM campaigns"))
     office.write(lambda c: c.exec_driver_sql("UPDATE intents SET next_at = made_at, lease_until = 0"))
-    from handlers import work
-
     await work.resume(office.services, office.workspace.id, 1)
     assert (office.slack.last.way, office.slack.last.place, office.slack.files) == ("post", ANA, [])
-    assert "the pieces of *Spring lapsed* as a file" in office.slack.last.text
-    assert "Open *View details* and export it again." in office.slack.last.text
+    assert said in office.slack.last.text
+    assert office.slack.last.text.endswith("Open *View details* and export it again.")
 
 
 def test_pages_are_shown_in_turn_and_a_file_is_kept() -> None:

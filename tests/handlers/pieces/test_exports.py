@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -49,3 +50,22 @@ def test_a_file_for_spreadsheets_keeps_every_cell_and_holds_no_formula(name: str
     assert cells["status"] == "Returned"
     assert cells["name"].removeprefix("'") == name.removeprefix("'")
     assert not any(cell.startswith(exports.FORMULA) for cell in row)
+
+
+def cells(piece: StoredPiece) -> dict[str, str]:
+    out = io.StringIO(newline="")
+    exports.write_head(out)
+    exports.write_rows(out, [piece])
+    (row,) = csv.DictReader(io.StringIO(out.getvalue(), newline=""))
+    return row
+
+
+def test_a_row_holds_moments_and_money_as_a_spreadsheet_reads_them_and_nothing_where_they_are_not_known() -> None:
+    full, bare = (
+        cells(_piece("Jane")),
+        cells(replace(_piece("Jane"), status=None, status_at=None, cost=None, word="odd")),
+    )
+    assert (full["cost"], full["status_date_utc"], full["timestamp_utc"]) == (
+        "0.84", "2026-11-02 14:00:00", "2026-11-02 14:00:00",
+    )  # fmt: skip
+    assert (bare["status"], bare["cost"], bare["status_date_utc"], bare["dispatched_utc"]) == ("odd", "", "", "")
