@@ -136,7 +136,8 @@ def _look(
     for called in (back.rest, name) if back and name else ():
         if not match.sure:
             match = matching.match(connection, request.workspace.id, called)
-    return found, match.found[0] if match.sure and len(match.found) == 1 else None
+    only = match.sure and len(match.found) == 1
+    return found, match.found[0] if only else None
 
 
 async def _answer(
@@ -160,8 +161,7 @@ async def track_in_message(services: Services, request: Request) -> None:
     ids = services.platform.find_refs(request.text)
     found: list[StoredPiece] = []
     for ref in ids:
-        known = await services.memory.read(queries.find_pieces, request.workspace.id, ref, 1)
-        found += known or await _fetch_unknown(services, request, ref)
+        found += await _known(services, request, ref) or await _fetch_unknown(services, request, ref)
     if not found:
         await replies.to_asker(services, request, short_answers.no_ids(len(ids)))
     elif len(found) == 1:
@@ -187,4 +187,10 @@ async def _fetch_unknown(services: Services, request: Request, ref: str) -> list
     except (PieceUnknown, Outage, Refusal):
         return []
     await services.memory.learn(request.workspace.id, batch, services.clock.now())
-    return await services.memory.read(queries.find_pieces, request.workspace.id, ref, 1)
+    return await _known(services, request, ref)
+
+
+async def _known(services: Services, request: Request, ref: str) -> list[StoredPiece]:
+    """The piece of this id: what is only alike, as a ZIP code is, would be somebody else's."""
+    found = await services.memory.read(queries.find_pieces, request.workspace.id, ref, 1)
+    return [one for one in found if one.ref == ref]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handlers.context.access import GuestsLook
-from handlers.errors import NotConnected, Outdated, PlatformDown, PlatformRefused, Refusal, Trouble
+from handlers.errors import NotConnected, Outdated, PieceUnknown, PlatformDown, PlatformRefused, Refusal, Trouble
 from handlers.text.buttons import OnePiece
 from handlers.text.codec import write
 from handlers.track import actions, commands
@@ -80,7 +80,10 @@ async def test_help_names_a_piece_of_ones_own_but_not_to_guests(office: Office) 
     await office.campaign(D)
     assert "1001" in await ask(office, "")
     assert "1001" in await ask(office, "help")
-    assert "1001" not in await ask(office, "help", user=GUS, guest=True)
+    for typed in ("help", ""):
+        said = await ask(office, typed, user=GUS, guest=True)
+        assert "1001" not in said
+        assert "You're a guest here" in said
     office.note(connected_at=None)
     with pytest.raises(NotConnected):
         await ask(office, "1001")
@@ -144,17 +147,28 @@ async def test_without_a_channel_nothing_is_shared(office: Office) -> None:
     assert office.slack.said == []
 
 
+async def inside(office: Office, text: str) -> str:
+    """What is answered to *Track pieces here* on a message with this text."""
+    await commands.track_in_message(office.services, office.request(text))
+    return office.slack.last.text + str(office.slack.last.shown.blocks)
+
+
 async def test_the_ids_in_a_message_are_tracked(office: Office) -> None:
     await office.campaign(D, ref="100222")
     office.mail.add(a_campaign("300"), (a_piece("700001", "300"), D), (a_piece("700002", "300"), T))
+    assert "Jane Smith" in await inside(office, "look at 700001 please")
+    assert "2 pieces" in await inside(office, "look at 700001 and 700002 and 999999")
+    assert (await inside(office, "nothing here")).startswith("I see no piece id in this message.")
 
-    async def inside(text: str) -> str:
-        await commands.track_in_message(office.services, office.request(text))
-        return office.slack.last.text + str(office.slack.last.shown.blocks)
 
-    assert "Jane Smith" in await inside("look at 700001 please")
-    assert "2 pieces" in await inside("look at 700001 and 700002 and 999999")
-    assert "Jane Smith," not in await inside("nothing here")
+async def test_an_id_in_a_message_is_no_zip_code_of_somebody_elses(office: Office) -> None:
+    await office.campaign(T, piece={"recipient": replace(JANE, name="Bo Brown", postcode="787012345")})
+    office.mail.add(a_campaign("300"), (a_piece("787012345", "300"), D))
+    office.mail.fail("piece", PieceUnknown())
+    assert (await inside(office, "is 787012345 late?")).startswith("None of the numbers in this message is one of your")
+    shown = await inside(office, "is 787012345 late?")
+    assert "Jane Smith" in shown
+    assert "Bo Brown" not in shown
 
 
 async def test_who_may_erase_is_offered_it_and_a_modal_shares_nothing(office: Office) -> None:

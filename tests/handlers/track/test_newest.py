@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from handlers.errors import Refusal
-from handlers.text.buttons import Action
+from handlers.text.buttons import Action, OnePiece
+from handlers.text.codec import write
 from handlers.track import newest
 from handlers.track.commands import mail_track
 from storage.records import Batch, Change
@@ -23,8 +24,10 @@ async def ask(office: Office, typed: str, **facts: Any) -> str:
     return f"{office.slack.last.text} {office.slack.last.shown.blocks}"
 
 
-async def account(office: Office) -> None:
+async def account(office: Office, apart: timedelta = timedelta(0)) -> None:
+    """Two campaigns, of each of which something came back: of the second so much later."""
     await office.campaign(D, T, R, ref="222", name="Spring postcard")
+    office.clock.moment += apart
     other = replace(JANE, name="Sean O'Brien", address="77 North Oak Avenue", postcode="80202", city="Denver")
     await office.campaign(T, R, ref="223", name="Holiday drop", piece={"recipient": other})
 
@@ -74,6 +77,22 @@ async def test_what_came_back_is_offered_newest_first(office: Office, typed: str
     assert "Came back last:" in said
     assert "In Transit" not in said
     assert "Sean O'Brien" in said
+
+
+@pytest.mark.parametrize("typed", ["returned", ""])
+async def test_the_latest_return_comes_first_of_whichever_campaign_it_is(office: Office, typed: str) -> None:
+    await account(office, timedelta(hours=1))
+    office.clock.pass_time(hours=1)
+    await office.learn(Batch((), (), (Change("1002", R, office.clock.now(), word="returned"),)))
+    await ask(office, typed)
+    (menu,) = [
+        one
+        for block in office.slack.last.shown.blocks
+        for one in block.get("elements", ())
+        if one.get("action_id") == Action.PICK_PIECE
+    ]
+    latest = [write(OnePiece(office.piece(ref).id)) for ref in ("1002", "2002", "1003")]
+    assert [one["value"] for one in menu["options"]][:3] == latest
 
 
 @pytest.mark.parametrize("typed", ["did Zoe Nobody come back?", "Zoe Nobody came back", "was Nobody's card returned?",
