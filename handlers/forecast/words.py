@@ -1,5 +1,6 @@
 """A forecast in plain words: dates, where the campaign stands, and how that is known."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -12,26 +13,32 @@ USPS_WINDOW: Final = "USPS's 4–7 days for Marketing Mail"
 NAMES: Final = ("half", "most", "nearly all")
 #: What "nearly all" is: some of each mailing come back, and some are never scanned.
 NEARLY_ALL: Final = "19 of 20 of the pieces that are delivered at all"
+#: How a campaign may be late, and campaigns that are named of each kind.
+LATE: Final = ("unusually late", "behind usual")
+NAMED: Final = 3
 #: Days by which a date may be off before that is worth words.
 WIDE: Final = 2
 
 
 def chance(of: float) -> str:
     """ "85%", "below 1%"."""
-    return "below 1%" if of < model.LEAST else f"{round(100 * of)}%"
+    return "below 1%" if of < model.LEAST else f"{formatting.whole(of)}%"
 
 
 def dates(progress: Progress, today: date) -> str:
     """By when half, most and nearly all are expected; what is there already is left out."""
     if not progress.open:
         return "nothing more is on its way"
+    return ", ".join(_parts(progress, today)) or "nearly all has arrived; a few stragglers may follow"
+
+
+def _parts(progress: Progress, today: date) -> list[str]:
     # Of parts due on the same day the largest says it for all, as unsure as the least sure of them.
     by_day: dict[date, tuple[str, int]] = {}
     for name, due in zip(NAMES, progress.due, strict=True):
         if due.day is not None:
             by_day[due.day] = name, max(due.give_or_take, by_day.get(due.day, ("", 0))[1])
-    said = [f"{name} by {_date(day, off, today)}" for day, (name, off) in by_day.items()]
-    return ", ".join(said) or "nearly all has arrived; a few stragglers may follow"
+    return [f"{name} by {_date(day, off, today)}" for day, (name, off) in by_day.items()]
 
 
 def _date(day: date, give_or_take: int, today: date) -> str:
@@ -78,8 +85,33 @@ def beside_usual(progress: Progress | None) -> str:
     if not said and today.side > 0:
         return f"Ahead so far today: by tonight it's usually {_between(today.low, today.high)}."
     said = said or ("Not clear yet" if latest.side else "About usual")
-    share = f"{round(100 * latest.share)}%"
+    share = f"{formatting.whole(latest.share)}%"
     return f"{said}: {share} by day {latest.day}, usually {_between(latest.low, latest.high)}."
+
+
+def of_all(known: Sequence[tuple[str, Progress | None]]) -> tuple[str, str]:
+    """Of campaigns that are on their way, by name: whether any is late, in a sentence; and how the others stand."""
+    if not known:
+        return "Nothing is on its way, so nothing is late.", ""
+    ways: dict[str, list[str]] = {way: [] for way in (*LATE, "ahead of usual", "about usual", "too early to tell")}
+    for name, progress in known:
+        ways[_way(progress)].append(name)
+    late = [f"{_names(ways[way])} {'is' if len(ways[way]) == 1 else 'are'} {way}" for way in LATE if ways[way]]
+    others = [f"{way.capitalize()}: {_names(names)}." for way, names in ways.items() if names and way not in LATE]
+    return f"{'; '.join(late) or 'Nothing is late'}.", " ".join(others)
+
+
+def _way(progress: Progress | None) -> str:
+    """How a campaign stands, in a few words."""
+    if progress is None or progress.finished < model.ENOUGH_FINISHED or len(progress.lately) < model.AGREED:
+        return pace(progress) if progress and progress.late else "too early to tell"
+    return pace(progress) or "about usual"
+
+
+def _names(names: Sequence[str]) -> str:
+    """ "Spring", "Spring and Fall", "Spring, Fall and 3 more"."""
+    listed = [*names[:NAMED], *([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])]
+    return " and ".join(filter(None, (", ".join(listed[:-1]), listed[-1])))
 
 
 def why(progress: Progress) -> str:
@@ -118,12 +150,13 @@ def expected(progress: Progress, window: tuple[date, date], today: date, platfor
 
 
 def soon(progress: Progress | None, window: tuple[date, date], today: date) -> str:
-    """The days alone, for who asks when; "" where there are none to say: all is over, or later than ever before."""
+    """The day alone, for who asks when, short enough for a first line; "" where there is none to say: all is over, or
+    later than ever before."""
     if progress is None or (not progress.is_known and progress.open and not progress.late):
-        return f"Expected {formatting.span_near(*window, today)}, by {USPS_WINDOW}."
+        return f"Expected {formatting.span_near(*window, today)}."
     if progress.late or not progress.open:
         return ""
-    said = dates(progress, today)
+    said = [dates(progress, today), *_parts(progress, today)][-1]
     return f"{said[0].upper()}{said[1:]}."
 
 
@@ -135,7 +168,7 @@ def points(told: Forecast, now: str) -> list[str]:
 
 def _point(one: Point, today: date, known: str, now: str) -> str:
     usual = f"{known} {_between(*one.usual)}"
-    share = now if one.day == today else f"{round(100 * (one.actual or 0))}%"
+    share = now if one.day == today else f"{formatting.whole(one.actual or 0)}%"
     actual = "" if one.actual is None else f"*{escape(share)}* · "
     if one.day < today:
         return f"{formatting.day_near(one.day, today)}: {actual}{usual}"
@@ -143,7 +176,7 @@ def _point(one: Point, today: date, known: str, now: str) -> str:
 
 
 def _between(low: float, high: float) -> str:
-    low, high = round(100 * low), round(100 * high)
+    low, high = formatting.whole(low), formatting.whole(high)
     return f"{low}–{high}%" if low < high else f"{low}%"
 
 

@@ -1,6 +1,7 @@
 """Numbers as people read them: counts, shares that add up to a hundred, money, days, moments."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
@@ -10,6 +11,8 @@ from storage.records import Money
 
 UTC: Final = ZoneInfo("UTC")
 NOON: Final = 12
+#: By so much a half may be written too small: 57 of 200 is a little less than 0.285.
+TINY: Final = 1e-9
 #: A day so near needs no year.
 NEAR: Final = 180
 SIGNS: Final = {"USD": "$", "GBP": "£", "EUR": "€", "CAD": "CA$"}
@@ -33,22 +36,32 @@ def pieces(number: int) -> str:
     return f"{count(number)} piece{'' if number == 1 else 's'}"
 
 
-def wholes(counts: Sequence[int]) -> list[int]:
-    """Shares in whole per cents that add up to exactly 100 (or are all 0): the largest remainders round up."""
+def wholes(counts: Sequence[int], alone: Collection[int] = ()) -> list[int]:
+    """Shares in whole per cents that add up to exactly 100 (or are all 0): the largest remainders round up.
+
+    `alone`: the places of those that are read beside others' elsewhere. Each is rounded as it would be without the
+    others, half a per cent up (of two halves that of the smaller), and the others make up the hundred.
+    """
     total = sum(counts)
     if total <= 0:
         return [0] * len(counts)
+
+    def order(place: int) -> tuple[int, int, int]:
+        rest = counts[place] * 100 % total
+        if place not in alone:
+            return 1, -rest, place
+        return (0, counts[place], place) if 2 * rest >= total else (2, -rest, place)
+
     floors = [number * 100 // total for number in counts]
-    by_remainder = sorted(range(len(counts)), key=lambda i: (-(counts[i] * 100 % total), i))
-    for index in by_remainder[: 100 - sum(floors)]:
+    for index in sorted(range(len(counts)), key=order)[: 100 - sum(floors)]:
         floors[index] += 1
     return floors
 
 
-def shares(counts: Sequence[int]) -> list[str]:
+def shares(counts: Sequence[int], alone: Collection[int] = ()) -> list[str]:
     """Shares as text: "62%"; "< 1%" for a few among very many; "100%" only for all of them."""
     total = sum(counts)
-    return [percent(whole, number, total) for whole, number in zip(wholes(counts), counts, strict=True)]
+    return [percent(whole, number, total) for whole, number in zip(wholes(counts, alone), counts, strict=True)]
 
 
 def percent(whole: int, number: int, total: int) -> str:
@@ -62,7 +75,12 @@ def percent(whole: int, number: int, total: int) -> str:
 
 def share(part: int, total: int) -> str:
     """ "62%" of so many; "0%" of none."""
-    return shares([part, total - part])[0] if total else "0%"
+    return shares([part, total - part], (0, 1))[0] if total else "0%"
+
+
+def whole(part: float) -> int:
+    """A share of one in whole per cents, half a per cent up: by the same rule."""
+    return math.floor(100 * part + 0.5 + TINY)
 
 
 def money(value: Money) -> str:

@@ -21,12 +21,17 @@ class Row:
     share: str
 
 
+#: What is read beside the same of other mail: 3 of 180 is not "1%" where 9 of 570 is "2%".
+COMPARED: Final = (Status.DELIVERED, Status.RETURNED)
+
+
 def rows_of(mix: Mix) -> list[Row]:
     """The statuses that hold pieces, in the order of a piece's way. Their shares add up to a hundred."""
     held: list[tuple[Status | None, int]] = [(status, number) for status, number in mix.in_order() if number]
     held += [(None, mix.other)] if mix.other else []
     numbers = [number for _, number in held]
-    rounded = zip(held, formatting.wholes(numbers), formatting.shares(numbers), strict=True)
+    alone = [place for place, (status, _) in enumerate(held) if status in COMPARED]
+    rounded = zip(held, formatting.wholes(numbers, alone), formatting.shares(numbers, alone), strict=True)
     return [Row(status, style_of(status), number, whole, share) for (status, number), whole, share in rounded]
 
 

@@ -30,6 +30,29 @@ def test_the_largest_remainders_round_up_and_of_the_same_the_first() -> None:
     assert formatting.wholes([]) == []
 
 
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.lists(st.integers(0, 10**6), max_size=7))
+def test_what_is_read_beside_others_is_rounded_as_it_would_be_alone(one: int, other: int, rest: list[int]) -> None:
+    counts, total = [one, other, *rest], one + other + sum(rest)
+    found = formatting.wholes(counts, (0, 1))
+    assert sum(found) == (100 if total else 0)
+    for whole, number in zip(found, counts, strict=True):
+        assert not total or abs(whole - number * 100 / total) < 1
+    # Two halves that alone make the hundred cannot both go up: the smaller does.
+    if total and not (number_is_half := [200 * n % (2 * total) == total for n in (one, other)]).count(True) > 1:
+        assert found[:2] == [(200 * number + total) // (2 * total) for number in (one, other)], number_is_half
+
+
+def test_three_of_180_are_not_one_per_cent_where_nine_of_570_are_two() -> None:
+    assert formatting.wholes([83, 93, 1, 3], (3,))[3] == formatting.wholes([9, 561], (0,))[0] == 2
+    assert formatting.share(3, 180) == formatting.share(9, 570) == "2%"
+    assert (formatting.share(1, 40), formatting.share(39, 40)) == ("3%", "97%")
+
+
+@pytest.mark.parametrize(("part", "whole"), [(0, 0), (0.125, 13), (57 / 200, 29), (0.4949, 49), (1, 100)])
+def test_a_share_of_one_is_rounded_by_the_same_rule(part: float, whole: int) -> None:
+    assert formatting.whole(part) == whole
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [

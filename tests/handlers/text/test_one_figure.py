@@ -15,7 +15,7 @@ from handlers.charts.values import Curve, Pair, Pie
 from handlers.forecast import draws, model, past
 from handlers.returns import view as returns_view
 from handlers.status import compare_view
-from handlers.text import mixes
+from handlers.text import formatting, mixes
 from storage.records import CampaignId, KnownCampaign, Mix, StoredCampaign
 from storage.statuses import LIFECYCLE, MAILED, Status
 
@@ -53,6 +53,14 @@ def test_every_surface_says_the_same_per_cent_of_what_was_mailed(mix: Mix) -> No
     assert mixes.share_of_mailed(mix, Status.RETURNED) == back
 
 
+@given(mailed)
+def test_what_is_told_of_one_campaign_beside_another_is_rounded_alike(mix: Mix) -> None:
+    """Whatever else is in its pie: 3 of 180 and 9 of 570 are both 2%."""
+    for status in mixes.COMPARED:
+        alone = formatting.share(mix.of(status), mix.total)
+        assert mixes.share(mix, status) == mixes.share_of_mailed(mix, status) == alone
+
+
 @given(st.builds(Mix, counts=st.dictionaries(st.sampled_from(Status), st.integers(0, 3000)), other=st.integers(0, 9)))
 def test_a_pair_shows_the_shares_of_each_ones_own_pie(mix: Mix) -> None:
     side = (*(number for _, number in mix.in_order()), mix.other)
@@ -73,7 +81,6 @@ def test_the_curve_ends_at_the_pies_per_cent(mix: Mix) -> None:
 BY_HAND = {
     "handlers/text/formatting.py": "the rule itself",
     "handlers/text/mixes.py": "how many squares a rounded share takes in a strip",
-    "handlers/forecast/words.py": "what is usual and what is expected: forecasts",
     "handlers/forecast/model.py": "delivery days",
     "handlers/forecast/past.py": "delivery days",
     "handlers/status/booking.py": "chances",
