@@ -22,6 +22,7 @@ from handlers.text import buttons, formatting
 from handlers.text.buttons import OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import read
 from handlers.text.messages import Block, Picture
+from handlers.text.reasons import REASONS
 from storage.audit import Act
 from storage.queries import mail as queries
 from storage.queries import returns
@@ -155,13 +156,13 @@ async def note_reason(services: Services, request: Request, value: str) -> None:
     shown = read(OneReturn, request.metadata)
     piece = await piece_of(services, request, shown.piece)
     reason = read(Word, value).word
-    if reason not in returns_view.REASONS:
+    if reason not in REASONS:
         raise Outdated
 
     def note(connection: Connection) -> bool:
         return returns.note_reason(connection, request.workspace.id, piece.id, reason, request.user)
 
-    why = returns_view.REASONS[reason]
+    why = REASONS[reason]
     await record_audit(services, request, Act.REASON, f"piece {piece.ref}", why, work=note)
     await _show_noted(services, request, shown)
 

@@ -40,6 +40,7 @@ from handlers.text.messages import (
 )
 from handlers.text.mixes import share_of_mailed
 from handlers.text.parsing import Range
+from handlers.text.reasons import REASONS
 from handlers.track.view import full_name, recipient
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import CameBack, Note, Place
@@ -49,27 +50,6 @@ from storage.statuses import MAILED, Status
 PAGE: Final = 15
 PLACES_SHOWN: Final = 8
 CAMPAIGNS: Final = 50
-#: Why USPS returns a piece, with its letter (Publication 8A, ACS deliverability codes). No mail platform passes
-#: them on: they stand on the piece that came back, and a person notes them here.
-REASONS: Final = {
-    "A": "Attempted, not known",
-    "I": "Insufficient address",
-    "K": "Moved, left no address",
-    "N": "No such number",
-    "S": "No such street",
-    "V": "Vacant",
-    "Q": "Not deliverable as addressed, unable to forward",
-    "M": "No mail receptacle",
-    "R": "Refused",
-    "U": "Unclaimed",
-    "P": "Deceased",
-    "E": "In dispute",
-    "L": "Illegible",
-    "G": "PO box closed, no order",
-    "W": "Temporarily away",
-}
-
-
 UNKNOWN: Final = "unknown"
 
 

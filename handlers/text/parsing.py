@@ -52,13 +52,16 @@ class Range:
             return "Moving now, or ordered in the last 30 days"
         if self.days == Days():
             return "All orders"
-        if self.label.startswith(("last ", "past ")):
+        # "In the last week" would be the last seven days.
+        if self.label.startswith(("last ", "past ")) and not CALENDAR.match(self.label):
             return f"Ordered in the {self.label}"
         return f"Ordered in {self.label}" if WHOLE.fullmatch(self.label) else f"Ordered {self.label}"
 
 
 #: A month, a quarter or a year.
 WHOLE: Final = re.compile(r"(?:[A-Z][a-z]+|Q\d) \d{4}|\d{4}")
+#: Days of a calendar: "last week, Nov 9–15".
+CALENDAR: Final = re.compile(r"(?:last|past) (?:week|weekend)\b")
 ALL_TIME: Final = Range(Days(), "all time")
 
 
@@ -127,7 +130,19 @@ WHEN: Final = re.compile(
 )
 #: Whether it goes as it should, beside what is usual.
 PACE: Final = re.compile(
-    r"\b(?:ahead|behind|late|early|overdue|delayed|slow(?:er)?|fast(?:er)?|on (?:track|time|schedule))\b", re.IGNORECASE
+    r"\b(?:ahead|behind|late|early|overdue|delay(?:ed|s)?|stuck|stalled|slow(?:er)?|fast(?:er)?"
+    r"|on (?:track|time|schedule))\b",
+    re.IGNORECASE,
+)
+#: Of what came back: the reasons, and not only who.
+WHY: Final = re.compile(r"\b(?:why|reasons?|how come)\b", re.IGNORECASE)
+#: A share of what was mailed needs what it is a share of: the numbers of what was ordered in these days.
+SHARE: Final = re.compile(r"\b(?:rates?|per ?cent(?:age)?|share)\b|%", re.IGNORECASE)
+#: Who asks how many of no certain days wants the numbers of all.
+NUMBER: Final = re.compile(r"\b(?:how (?:many|much)|counts?|totals?|numbers?)\b", re.IGNORECASE)
+#: How a question begins, with or without its mark.
+QUESTION: Final = re.compile(
+    r"(?:(?:where|what|when|why|who|how)(?:['’]?s)?|which|is|are|did|does|has|have)\b", re.IGNORECASE
 )
 EXPORTED: Final = re.compile(r"\b(?:exports?|exported|downloads?|csv|spreadsheet)\b", re.IGNORECASE)
 

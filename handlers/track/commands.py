@@ -1,5 +1,6 @@
 """`/mailtrack`, and *Track pieces here* on a message."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,9 +12,10 @@ from handlers.context.services import Request, Services
 from handlers.errors import Outage, PieceUnknown, Refusal
 from handlers.text import parsing, short_answers
 from handlers.text.messages import Message, context, quote
+from handlers.track import back_view
 from handlers.track import view as track_view
 from handlers.track.answers import piece_message
-from handlers.track.newest import AskedBack, back_in, newest, returned_of
+from handlers.track.newest import AskedBack, back_lately, back_or_near, newest, returned_of
 from storage import privacy
 from storage.queries import mail as queries
 from storage.queries import piece_pages, search
@@ -38,17 +40,18 @@ async def mail_track(services: Services, request: Request) -> None:
         return
     require_account(request)
     back = await _asked_back(services, request, asked)
-    found, campaign = await services.memory.read(_look, request, asked, back)
+    found, those = await services.memory.read(_look, request, asked, back)
+    campaign = those[0] if len(those) == 1 else None
     if back and not (back.name or campaign or request.guest or _is_called(found, asked)):
-        await replies.to_asker(services, request, await _came_back(services, request, asked, back))
+        await replies.to_asker(services, request, await _came_back(services, request, back))
         return
     if back and not campaign and not request.guest and _is_place(found, back.name):
         listed, ids = await services.memory.read(returned_of, request, back, await zone_of(services, request))
-        said = track_view.came_back_from(quote(back.name), back.span, listed, ids, len(found.ids))
+        said = back_view.came_back_from(quote(back.name), back.span, listed, ids, len(found.ids), why=back.why)
         await replies.to_asker(services, request, said)
         return
-    if back and back.span and campaign and not (found.ids and found.exact):
-        await replies.to_asker(services, request, await _came_back(services, request, asked, back, campaign))
+    if back and back.span and those and not (found.ids and found.exact):
+        await replies.to_asker(services, request, await _came_back(services, request, back, those))
         return
     ref = _id_in(asked)
     fetch = not request.guest and _may_be_unknown(services, ref, found)
@@ -109,35 +112,35 @@ async def _asked_back(services: Services, request: Request, asked: str) -> Asked
 
 
 async def _came_back(
-    services: Services, request: Request, asked: str, back: AskedBack, only: StoredCampaign | None = None
+    services: Services, request: Request, back: AskedBack, those: Sequence[StoredCampaign] = ()
 ) -> Message:
-    """What came back, of anybody; or in these days of this campaign."""
-    if back.span is not None:
-        zone, campaign_id = await zone_of(services, request), only.id if only else None
-        found = await services.memory.read(back_in, request, back.span, zone, campaign_id)
-        name = only.facts.name if only else ""
-        return track_view.came_back_in(back.span, found.pieces, found.looked_through, more=found.more, name=name)
-    latest, _ = await services.memory.read(newest, request)
-    return track_view.came_back(quote(asked), latest)
+    """What came back, of anybody; or in these days of these campaigns."""
+    if back.span is None:
+        return back_view.came_back(await services.memory.read(back_lately, request), why=back.why)
+    zone, only = await zone_of(services, request), [one.id for one in those]
+    today = services.clock.now().astimezone(zone).date()
+    found = await services.memory.read(back_or_near, request, back.span, zone, today, only)
+    # Of several the words that all are called by.
+    name = those[0].facts.name if len(those) == 1 else back.name if those else ""
+    return back_view.came_back_in(back.span, found, name=name, why=back.why)
 
 
 def _look(
     connection: Connection, request: Request, asked: str, back: AskedBack | None
-) -> tuple[Found, StoredCampaign | None]:
-    """The pieces that are meant, and a campaign that is called so to the letter (none for a guest)."""
+) -> tuple[Found, Sequence[StoredCampaign]]:
+    """The pieces that are meant, and the campaigns that are called so to the letter (none for a guest)."""
     # Of "was the letter to Sean returned?" his name alone is looked for, too.
     name = back.name if back else ""
     wordings = [*parsing.wordings(asked), *([name] if name else [])]
     found = search.search(connection, request.workspace.id, wordings, PIECES_OFFERED)
     if request.guest or (found.ids and found.exact and len(found.ids) == 1):
-        return found, None
+        return found, ()
     match = matching.match(connection, request.workspace.id, asked)
     # Of a campaign's name its number and its small words are a part: "Drop 2", "Back to school".
     for called in (back.rest, name) if back and name else ():
         if not match.sure:
             match = matching.match(connection, request.workspace.id, called)
-    only = match.sure and len(match.found) == 1
-    return found, match.found[0] if only else None
+    return found, match.found if match.sure else ()
 
 
 async def _answer(

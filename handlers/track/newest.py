@@ -1,7 +1,7 @@
 """Pieces to choose from where none was named: what came back last, or in these days, and some that are on their way."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -14,9 +14,10 @@ from handlers.text import parsing, ranges
 from handlers.text.parsing import ALL_TIME, Range
 from storage.queries import mail as queries
 from storage.queries import piece_pages, returns, search
+from storage.queries.mail import Days
 from storage.queries.piece_pages import PieceFilter
-from storage.queries.returns import CameBack
-from storage.records import NO_PIECE, CampaignId, Mix, PieceId, StoredPiece
+from storage.queries.returns import CameBack, Note
+from storage.records import CampaignId, Mix, PieceId, StoredPiece
 from storage.statuses import UNDER_WAY, Status
 
 #: Of so many campaigns, the latest.
@@ -35,29 +36,38 @@ OF_DAYS, LOOKED_THROUGH = 50, 6
 class AskedBack:
     """A question what came back: of whom ("" for anybody), and in which days (None: at any time).
 
-    `rest`: all its other words.
+    `rest`: all its other words. `why`: that is asked, too.
     """
 
     name: str
     span: Range | None
     rest: str = ""
+    why: bool = False
 
     @classmethod
     def read(cls, asked: str, today: date) -> "AskedBack":
         """What is meant by words that ask what came back. Raises RangeRefused."""
         rest, span = ranges.within(parsing.CAME_BACK.sub(" ", asked), today)
-        return cls(
-            parsing.whose_return(rest), None if span == ALL_TIME else span, " ".join(rest.split()).strip(" ?!.,")
-        )
+        others = " ".join(rest.split()).strip(" ?!.,")
+        why = parsing.WHY.search(asked) is not None
+        return cls(parsing.whose_return(rest), None if span == ALL_TIME else span, others, why)
 
 
 @dataclass(frozen=True)
 class Back:
-    """What came back, the latest first, and in how many campaigns that was looked for; `more`: there are others."""
+    """What came back, the latest first, as much as is listed: of so many pieces, with what people noted of it.
+
+    In how many campaigns that was looked for; `more`: there are others. Where there is none, `beside`: what came back
+    at other times, and `since`: how many have come back since those days (0: what is beside did so before them).
+    """
 
     pieces: Sequence[StoredPiece]
-    looked_through: int
-    more: bool
+    total: int
+    looked_through: int = 0
+    more: bool = False
+    notes: Mapping[PieceId, Note] = field(default_factory=dict)
+    beside: Sequence[StoredPiece] = ()
+    since: int = 0
 
 
 def newest(connection: Connection, request: Request) -> tuple[list[StoredPiece], list[StoredPiece]]:
@@ -76,13 +86,19 @@ def newest(connection: Connection, request: Request) -> tuple[list[StoredPiece],
         for one in _with(mixes, [*UNDER_WAY])
         for piece in piece_pages.page(connection, key, one, PieceFilter(_most_at(mixes[one])), None, OFFERED)
     ]
-    back.sort(key=lambda piece: (piece.status_at is not None, piece.status_at), reverse=True)
-    return back[:OFFERED], moving[:OFFERED]
+    return sorted(back, key=CameBack.of, reverse=True)[:OFFERED], moving[:OFFERED]
+
+
+def back_lately(connection: Connection, request: Request) -> Back:
+    """What came back last, of all that ever did."""
+    back, _ = newest(connection, request)
+    total = queries.total(connection, request.workspace.id).of(Status.RETURNED)
+    return Back(back, total, notes=_noted(connection, request, back))
 
 
 def returned_of(
     connection: Connection, request: Request, back: AskedBack, zone: ZoneInfo
-) -> tuple[list[StoredPiece], list[PieceId]]:
+) -> tuple[Back, list[PieceId]]:
     """What came back of what goes to somewhere, in these days of the asker's: some of it, the latest first, and all."""
     key, words = request.workspace.id, search.words_of(back.name)
     ids = search.holding_at(connection, key, words, int(Status.RETURNED))
@@ -90,7 +106,8 @@ def returned_of(
     if back.span is not None:
         begin, end = _moments(back.span, zone)
         found = [one for one in found if one.status_at is not None and begin <= one.status_at < end]
-    return found[:LISTED], [one.id for one in found]
+    listed = found[:LISTED]
+    return Back(listed, len(found), notes=_noted(connection, request, listed)), [one.id for one in found]
 
 
 def _moments(span: Range, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -101,26 +118,45 @@ def _moments(span: Range, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def back_in(
-    connection: Connection, request: Request, span: Range, zone: ZoneInfo, only: CampaignId | None = None
+    connection: Connection, request: Request, span: Range, zone: ZoneInfo, only: Sequence[CampaignId] = ()
 ) -> Back:
-    """What came back in these days of the asker's, by the day on which it did; of this campaign alone, where one is
+    """What came back in these days of the asker's, by the day on which it did; of these campaigns alone, where any are
     named."""
     begin, end = _moments(span, zone)
     key = request.workspace.id
-    known = [only] if only else queries.out_between(connection, key, begin, end, OF_DAYS)
+    known = list(only) or queries.out_between(connection, key, begin, end, OF_DAYS)
     there = _with(queries.mixes_of(connection, key, known), [Status.RETURNED], OF_DAYS)
     looked = there[:LOOKED_THROUGH]
-    back = [
-        piece
-        for one in looked
-        for piece in returns.latest(connection, key, one, CameBack(end, NO_PIECE), OFFERED)
-        if piece.status_at is not None and piece.status_at >= begin
-    ]
-    return Back(
-        sorted(back, key=CameBack.of, reverse=True)[:OFFERED],
-        len(looked),
-        len(there) > len(looked) or len(known) == OF_DAYS,
-    )
+    parts = [returns.between(connection, key, one, begin, end, LISTED) for one in looked]
+    found = sorted((piece for some, _ in parts for piece in some), key=CameBack.of, reverse=True)[:LISTED]
+    more = len(there) > len(looked) or len(known) == OF_DAYS
+    total = sum(number for _, number in parts)
+    return Back(found, total, len(looked), more, _noted(connection, request, found))
+
+
+def back_or_near(
+    connection: Connection, request: Request, span: Range, zone: ZoneInfo, today: date, only: Sequence[CampaignId] = ()
+) -> Back:
+    """The same; where nothing did, what came back since, or else last."""
+    back = back_in(connection, request, span, zone, only)
+    last = span.days.last
+    if back.pieces:
+        return back
+    if last is not None and last < today:
+        since = ranges.name_days(Days(last + timedelta(days=1), today))
+        later = back_in(connection, request, since, zone, only)
+        if later.pieces:
+            return replace(back, beside=later.pieces[:OFFERED], since=later.total, notes=later.notes)
+    if only:
+        parts = [returns.latest(connection, request.workspace.id, one, None, OFFERED) for one in only[:LOOKED_THROUGH]]
+        before = sorted((piece for some in parts for piece in some), key=CameBack.of, reverse=True)[:OFFERED]
+    else:
+        before, _ = newest(connection, request)
+    return replace(back, beside=before, notes=_noted(connection, request, before))
+
+
+def _noted(connection: Connection, request: Request, back: Sequence[StoredPiece]) -> Mapping[PieceId, Note]:
+    return returns.notes_of(connection, request.workspace.id, [one.id for one in back]) if back else {}
 
 
 def _with(mixes: dict[CampaignId, Mix], statuses: Sequence[Status], most: int = LOOKED_AT) -> list[CampaignId]:

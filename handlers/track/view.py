@@ -24,7 +24,6 @@ from handlers.text.messages import (
     quote,
     section,
 )
-from handlers.text.parsing import Range
 from handlers.text.status_styles import emoji, label
 from storage.queries.mail import Days
 from storage.queries.search import COUNTED
@@ -35,8 +34,6 @@ from storage.statuses import CANCELLABLE, FINAL, Status
 #: Pieces that are told apart in words, and of each part of such a line so much.
 TOLD_APART: Final = 5
 NAMED: Final = 60
-ALL_RETURNS: Final = "All of a campaign, and a file of them: *Returns* under `/mailstatus` and its name."
-BY_DAY: Final = "Counted by the day it came back."
 SCANS_SHOWN: Final = 30
 #: Pieces on a page of what was found.
 FOUND_SHOWN: Final = 20
@@ -223,7 +220,7 @@ def pick_piece(
     `asked` is escaped by the caller; a `campaign` may be meant, too. A guest reads no full name, and gets no list;
     `more`: and more pieces may match than were looked through for what a guest may see.
     """
-    menu = _pieces_menu(found, guest=guest)
+    menu = pieces_menu(found, guest=guest)
     number = f"{'At least ' if len(ids) >= COUNTED else ''}{formatting.pieces(len(ids))}"
     verb = "matches" if len(ids) == 1 else "match"
     text = f"{number} {verb} “{asked}”. Which one?" if exact else f"Nothing matches “{asked}”. Did you mean:"
@@ -245,7 +242,8 @@ def pick_piece(
     return Message(text, blocks)
 
 
-def _pieces_menu(found: Sequence[StoredPiece], *, guest: bool = False) -> Block:
+def pieces_menu(found: Sequence[StoredPiece], *, guest: bool = False) -> Block:
+    """A menu of pieces to choose from; of a guest's, as far as a guest may read."""
     return {
         "type": "static_select",
         "action_id": Action.PICK_PIECE,
@@ -276,7 +274,7 @@ def unnamed(usage: Message, back: Sequence[StoredPiece], moving: Sequence[Stored
     if not (back or moving):
         return usage
     text = f"Type who or what after `/mailtrack`, or choose here: {_kinds(back, moving)}."
-    return Message(f"{usage.text} {text}", [section(text), actions(_pieces_menu([*back, *moving])), *usage.blocks])
+    return Message(f"{usage.text} {text}", [section(text), actions(pieces_menu([*back, *moving])), *usage.blocks])
 
 
 def none_found(asked: str, back: Sequence[StoredPiece], moving: Sequence[StoredPiece]) -> Message:
@@ -284,58 +282,13 @@ def none_found(asked: str, back: Sequence[StoredPiece], moving: Sequence[StoredP
     message = no_piece(asked, None)
     if not (back or moving):
         return message
-    menu = [section(f"Or choose here: {_kinds(back, moving)}."), actions(_pieces_menu([*back, *moving]))]
+    menu = [section(f"Or choose here: {_kinds(back, moving)}."), actions(pieces_menu([*back, *moving]))]
     return Message(message.text, [*message.blocks, *menu])
 
 
 def _kinds(back: Sequence[StoredPiece], moving: Sequence[StoredPiece]) -> str:
     named = (("what came back last", back), ("what is on its way", moving))
     return " and ".join(name for name, there in named if there)
-
-
-def came_back(asked: str, back: Sequence[StoredPiece]) -> Message:
-    """Returned pieces were asked for, and no one of them. `asked` is escaped by the caller."""
-    if not back:
-        return _returns("Nothing in your latest campaigns came back.", back, ALL_RETURNS)
-    return _returns(f"No one piece is meant by “{asked}”. Came back last:", back, ALL_RETURNS)
-
-
-def came_back_in(
-    span: Range, back: Sequence[StoredPiece], looked_through: int = 1, *, more: bool = False, name: str = ""
-) -> Message:
-    """What came back in these days, the latest of it, of so many campaigns that have returns (`more`: of others it was
-    not looked for), or of the one that is called so."""
-    when = escape(span.said.removeprefix("Ordered "))
-    seen = "your latest campaign" if looked_through == 1 else f"your {looked_through} latest campaigns"
-    seen = f"{seen} of that time with returns" if looked_through else "your latest campaigns of that time"
-    limit = f"in {seen}" if more else ""
-    text = f"came back {when}, the latest first:" if back else f"nothing came back {when} {limit}".rstrip() + "."
-    text = f"Of *{escape(name)}* {text}" if name else text[0].upper() + text[1:]
-    counted = f"Counted by the day it came back, {limit}; others may have more." if more else BY_DAY
-    return _returns(text, back, f"{counted} {ALL_RETURNS}" if looked_through or more else ALL_RETURNS)
-
-
-def came_back_from(
-    place: str, span: Range | None, back: Sequence[StoredPiece], ids: Sequence[PieceId], total: int
-) -> Message:
-    """What came back of the so many pieces that go to a place, in these days. `place` is escaped by the caller."""
-    when = f" {escape(span.said.removeprefix('Ordered '))}" if span else ""
-    of = f"{'at least ' if total >= COUNTED else ''}{formatting.pieces(total)} to “{place}”"
-    if not back:
-        text = f"Nothing to “{place}” came back{when}."
-        return Message(text, [section(text), context(f"For the {of}: `/mailtrack {place}`.")])
-    order = ", the latest first" if len(ids) > 1 else ""
-    text = f"{formatting.count(len(ids))} of {of} came back{when}{order}:"
-    row = [_pieces_menu(back)]
-    if len(ids) > 1:
-        spoken = "List all that came back with their tracking"
-        row.append(button("Show the list", Action.FOUND_LIST, write(PiecesFound.of(ids)), spoken=spoken))
-    return Message(text, [section(text), section(_told_apart(back)), actions(*row), context(ALL_RETURNS)])
-
-
-def _returns(text: str, back: Sequence[StoredPiece], note: str) -> Message:
-    listed = [section(_told_apart(back)), actions(_pieces_menu(back))] if back else []
-    return Message(text, [section(text), *listed, context(note)])
 
 
 def no_piece(asked: str, campaign: StoredCampaign | None) -> Message:

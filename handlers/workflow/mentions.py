@@ -8,24 +8,16 @@ from handlers.alerts import words
 from handlers.alerts.commands import mail_alerts
 from handlers.context import matching, replies
 from handlers.context.access import require_insider
-from handlers.context.asker import today_of, visible_names
+from handlers.context.asker import visible_names
 from handlers.context.services import Request, Services
 from handlers.status import understanding
 from handlers.status.commands import help_message, mail_status
 from handlers.text import parsing
 from handlers.track.commands import mail_track
-from handlers.track.newest import AskedBack
 
 STATUS: Final = frozenset({"status", "mailstatus", "/mailstatus"})
 #: What mutes alerts though they are not named: "mute until tomorrow".
 MUTES: Final = frozenset({"mute", "unmute", "snooze", "unsnooze"})
-#: How a question begins, with or without its mark.
-QUESTION: Final = re.compile(r"(?:where|what|when|why|who|how|which|is|are|did|does|has|have)\b", re.IGNORECASE)
-#: Who asks how many came back wants the numbers.
-NUMBERS: Final = re.compile(
-    r"\b(?:how (?:many|much)|rates?|per ?cent(?:age)?|share|counts?|totals?|numbers?)\b|%",
-    re.IGNORECASE,
-)
 #: "turn on alerts", "turn alerts on for Spring": these words behind the verb.
 SWITCHES: Final = re.compile(
     r"(?:turn|switch) (?:(?:(?:the|our|my) )?alerts (?:back )?(?:on|off)|"
@@ -55,8 +47,7 @@ async def mention(services: Services, request: Request) -> None:
     elif verb in STATUS:
         await mail_status(services, replace(request, text=rest))
     elif asks(typed):
-        answer = mail_track if await _asks_what_came_back(services, request, typed) else mail_status
-        await answer(services, replace(request, text=typed))
+        await mail_status(services, replace(request, text=typed))
     else:
         await replies.to_asker(services, request, await help_message(services, request))
 
@@ -72,16 +63,7 @@ def asks(typed: str) -> bool:
     """Whether mail is asked for: by a name, by a question, or by the words for all of it. What is said in passing ("the
     mail went out") shows nobody the account's numbers."""
     named = understanding.without_words_around(typed)
-    return bool(named) or "?" in typed or bool(QUESTION.match(typed)) or understanding.is_everything(typed)
-
-
-async def _asks_what_came_back(services: Services, request: Request, typed: str) -> bool:
-    """Whether it is asked who or what came back, of nobody and no campaign by name: days are then those on which it
-    came back, and not those of its order. Raises RangeRefused."""
-    if not parsing.CAME_BACK.search(typed) or NUMBERS.search(typed):
-        return False
-    back = AskedBack.read(typed, await today_of(services, request))
-    return not back.name and (back.span is not None or "?" in typed or QUESTION.match(typed) is not None)
+    return bool(named) or "?" in typed or bool(parsing.QUESTION.match(typed)) or understanding.is_everything(typed)
 
 
 async def _alerts(services: Services, request: Request, typed: str) -> None:

@@ -76,6 +76,22 @@ def latest(
     return queries.pieces_by_id(connection, workspace_id, [PieceId(key) for key in rows])
 
 
+def between(
+    connection: Connection,
+    workspace_id: WorkspaceId,
+    campaign_id: CampaignId,
+    begin: datetime,
+    end: datetime,
+    limit: int,
+) -> tuple[list[StoredPiece], int]:
+    """What came back of a campaign from one moment to another (that one is not among them), the last first; and how
+    many that are, also behind the limit."""
+    values = {"workspace": workspace_id, "campaign": campaign_id, "begin": begin, "end": end, "limit": limit}
+    rows = connection.execute(BETWEEN.on(connection), values).all()
+    found = queries.pieces_by_id(connection, workspace_id, [PieceId(row.id) for row in rows])
+    return found, int(rows[0].number) if rows else 0
+
+
 def count_places(
     connection: Connection, workspace_id: WorkspaceId, campaign_id: CampaignId, after: PieceId, upto: PieceId
 ) -> Counter[Place]:
@@ -163,5 +179,6 @@ def _note(
 
 
 LATEST: Final = load("walk_returned", {"back": int(Status.RETURNED)}, at=Moment, never=Moment)
+BETWEEN: Final = load("returned_between", {"back": int(Status.RETURNED)}, begin=Moment, end=Moment)
 PLACES: Final = load("places", {"back": int(Status.RETURNED)})
 MAILED_TO: Final = load("mailed_to", {"mailed": [int(status) for status in MAILED], "limit": PORTION})

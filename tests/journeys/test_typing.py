@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -146,6 +147,12 @@ class Judge:
         return "hint" if any(name in message.text for name in names) or "These work" in message.text else "dead"
 
 
+def came_back(seen: Sequence[Posted]) -> str:
+    """Of who asked what came back: whether that was answered, to them alone."""
+    told = [one for one in seen if one.only_for and re.match(r"Nothing |\d+ pieces? ", one.text)]
+    return "answered" if told else "WRONG"
+
+
 async def judge_of(stage: Stage) -> Judge:
     def look(connection: Any) -> tuple[dict[CampaignId, str], dict[PieceId, str]]:
         key = stage.app.workspace.id
@@ -187,7 +194,8 @@ async def test_what_people_type_behind_mailstatus_is_answered_or_one_click_away(
     found = []
     for text, meant, days in lines_of(today) if seed is None else typed.status_by_chance(random.Random(seed), today):
         seen = await typing(stage, "/mailstatus", text)
-        found.append((judge.status(seen, meant, days), f"/mailstatus {text}"))
+        judged = came_back(seen) if meant == "returns" else judge.status(seen, meant, days)
+        found.append((judged, f"/mailstatus {text}"))
     require_no_dead_ends(report(found))
 
 

@@ -1,7 +1,7 @@
 """What people type, as they type it, and what they mean by it. Written down before it was understood.
 
 A line: what is typed behind the command, and who or what is meant. For `/mailstatus`: campaigns by the platform's
-number ("" for the whole account, two numbers for a comparison), and the days, told from today. For `/mailtrack`: the
+number ("" for the whole account, two numbers for a comparison, "returns" for what came back), and the days, told from today. For `/mailtrack`: the
 name of a recipient in `PEOPLE`. For `/mailalerts`: how the channel stands afterwards.
 """
 

@@ -15,7 +15,7 @@ from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import CameBack
 from storage.records import Recipient, StoredPiece, UserId, WorkspaceId
 from storage.statuses import Status
-from tests.builders import a_batch, a_campaign, a_change, a_piece
+from tests.builders import START, a_batch, a_campaign, a_change, a_piece
 
 NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
 NAMES = ("Jane Smith", "Luis Smithson", "Amara Okafor", "Jane Brown")
@@ -85,6 +85,23 @@ def test_returns_come_latest_first_whatever_comes_back_meanwhile(database: Datab
         "1001",
         "1008",
     ]
+
+
+def test_what_came_back_in_a_span_of_time_is_counted_also_behind_the_limit(database: Database) -> None:
+    mine = database.write(workspaces.ensure, "T1", "Acme", "USD").id
+    pieces = [a_piece(str(1000 + n)) for n in range(7)]
+    changes = [a_change(str(1000 + n), Status.RETURNED, n) for n in range(6)]
+    database.write(ledger.apply, mine, a_batch(a_campaign(), *pieces, *changes, a_change("1006", hours=3)), NOW)
+    campaign = database.read(queries.campaigns_of, mine)[0]
+
+    def between(first: float, last: float, limit: int) -> tuple[list[str], int]:
+        begin, end = START + timedelta(hours=first), START + timedelta(hours=last)
+        found, number = database.read(returns.between, mine, campaign.id, begin, end, limit)
+        return [piece.ref for piece in found], number
+
+    assert between(1, 4, 9) == (["1003", "1002", "1001"], 3), "the end is not among them"
+    assert between(1, 4, 2) == (["1003", "1002"], 3)
+    assert between(9, 12, 9) == ([], 0)
 
 
 @pytest.mark.parametrize(

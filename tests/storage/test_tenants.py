@@ -158,7 +158,7 @@ def tried_with(name: str, function: Callable[..., Any], ours: dict[str, Any], th
         "queries.search.holding_at": {"words": [str(theirs["asked"]).casefold().rstrip("1")], "status": int(Status.RETURNED)},
         "queries.search.holding_in": {"words": [str(theirs["asked"]).casefold().rstrip("1")]},
         "audit.page": {"before": None}, "privacy.erase_ended": {"after": 0}, "queries.returns.count_places": {"after": 0},
-        "queries.returns.latest": {"behind": None},
+        "queries.returns.latest": {"behind": None}, "queries.returns.between": {"begin": NOW - timedelta(days=99), "end": NOW},
         "channel_settings.note_ended": {"wants": {NO_CAMPAIGN: "returned"}},
         "channel_settings.stale_cards": {"before": NOW}, "privacy.was_shown": {"piece_id": 0}, "queries.transits.count": {"after": 0}, "secrets.purge_some": {"now": NOW}, "secrets.remove": {"tested": None},
     }  # fmt: skip
@@ -253,6 +253,6 @@ def test_what_is_ours_is_found(database: Database, ours: str) -> None:
             found[name] = repr(list(result) if inspect.isgenerator(result) else result)
             transaction.rollback()
     for name in ("queries.mail.campaign", "queries.mail.campaigns_of", "queries.mail.find_pieces", "queries.recognized.recognized", "queries.search.search", "queries.mail.piece_by_id", "audit.page",
-                 "audit.approval", "secrets.secret", "intents.of", "intents.rows_of", "cancellations.of", "queries.piece_pages.page", "queries.returns.notes_of", "queries.returns.latest", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
+                 "audit.approval", "secrets.secret", "intents.of", "intents.rows_of", "cancellations.of", "queries.piece_pages.page", "queries.returns.notes_of", "queries.returns.latest", "queries.returns.between", "workspaces.span_of", "outbox.told_of"):  # fmt: skip
         assert word in found[name] or found[name] not in ("[]", "None", "{}"), (name, found[name])
     assert found["privacy.was_shown"] == "True"

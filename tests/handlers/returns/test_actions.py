@@ -15,6 +15,7 @@ from handlers.returns.table import TABLE
 from handlers.text import buttons
 from handlers.text.buttons import Action, OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import read, write
+from handlers.text.reasons import REASONS
 from storage import intents
 from storage.audit import Act
 from storage.intents import Kind
@@ -163,12 +164,12 @@ async def test_an_address_is_checked_by_the_platform_where_it_is_known(office: O
 
 async def test_a_reason_is_noted_once_by_who_chose_it(office: Office) -> None:
     await returned(office)
-    reason = next(iter(returns_view.REASONS))
+    reason = next(iter(REASONS))
     kept = office.write(intents.keep_taken, office.workspace.id, Kind.ASKED, {"by": ANA}, "", "k")
     assert kept is not None
     await actions.note_reason(office.services, pressed(office, kept=kept), write(Word(reason)))
     assert (note(office).reason, note(office).reason_by) == (reason, ANA)
-    other = list(returns_view.REASONS)[1]
+    other = list(REASONS)[1]
     again = office.read(intents.of, office.workspace.id, kept.id)
     await actions.note_reason(office.services, pressed(office, kept=again), write(Word(other)))
     assert note(office).reason == reason, "the same request, answered by another process"

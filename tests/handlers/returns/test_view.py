@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from handlers.context.ports import AddressCheck
 from handlers.returns import view as returns_view
 from handlers.text.buttons import OneReturn
+from handlers.text.reasons import REASONS
 from storage.queries.returns import CameBack, Note, Place
 from storage.records import (
     ChannelId,
@@ -29,7 +30,7 @@ from tests.strategies import (
 
 
 @GENTLE
-@given(campaigns, mixes, st.lists(stored, max_size=20), st.sampled_from([*returns_view.REASONS, "", "?"]), words_of)
+@given(campaigns, mixes, st.lists(stored, max_size=20), st.sampled_from([*REASONS, "", "?"]), words_of)
 def test_the_returns_desk(
     campaign: StoredCampaign, mix: Mix, page: Sequence[StoredPiece], reason: str, place: str
 ) -> None:

@@ -11,10 +11,11 @@ from handlers.text.buttons import Action, OnePiece
 from handlers.text.codec import write
 from handlers.track import newest
 from handlers.track.commands import mail_track
+from storage.queries import returns
 from storage.records import Batch, Change
 from storage.statuses import Status
 from tests.builders import JANE
-from tests.handlers.conftest import GUS, Office
+from tests.handlers.conftest import ANA, GUS, Office, pressable
 
 D, T, R = Status.DELIVERED, Status.IN_TRANSIT, Status.RETURNED
 
@@ -74,7 +75,7 @@ async def test_without_mail_and_for_guests_it_says_what_to_type(office: Office) 
 async def test_what_came_back_is_offered_newest_first(office: Office, typed: str) -> None:
     await account(office)
     said = await ask(office, typed)
-    assert "Came back last:" in said
+    assert said.startswith("2 pieces came back so far:"), said
     assert "In Transit" not in said
     assert "Sean O'Brien" in said
 
@@ -101,8 +102,7 @@ async def test_of_a_name_that_nothing_goes_to_nobody_elses_returns_are_the_answe
     await account(office)
     said = await ask(office, typed)
     assert said.startswith("I found no piece for"), said
-    assert "Came back last:" not in said
-    assert "No one piece is meant" not in said
+    assert "came back so far" not in said
     assert "Sean O'Brien" not in said, "nor as a choice"
     assert Action.PICK_PIECE not in said
 
@@ -123,10 +123,9 @@ async def test_whether_one_came_back_is_answered_with_what_goes_there(office: Of
 async def test_what_came_back_in_certain_days_is_what_did_so_then(office: Office, typed: str) -> None:
     await one_today(office)
     said = await ask(office, typed)
-    assert said.startswith("Came back "), said
+    assert said.startswith("1 piece came back "), said
     assert "Counted by the day it came back" in said
-    assert "Came back last:" not in said
-    assert said.count("Returned") == 2, "once in the lines and once in the menu: the others came back in October"
+    assert said.count("Returned") == 1, "in the menu: the others came back in October"
 
 
 @pytest.mark.parametrize(
@@ -139,17 +138,66 @@ async def test_what_came_back_in_certain_days_is_what_did_so_then(office: Office
         "came back until 2020-01-01",
     ],
 )
-async def test_days_in_which_nothing_came_back_are_said_to_be_empty(office: Office, typed: str) -> None:
+async def test_of_days_in_which_nothing_came_back_it_is_said_what_did_since(office: Office, typed: str) -> None:
     await account(office)
     said = await ask(office, typed)
     assert said.startswith("Nothing came back "), said
-    assert Action.PICK_PIECE not in said
+    assert ". Since then 2 pieces have:" in office.slack.last.text
+    assert said.count("Returned") == 2
+    assert "Counted by the day it came back" in said
+
+
+async def test_where_nothing_came_back_since_either_it_is_said_what_did_before(office: Office) -> None:
+    await account(office)
+    office.clock.pass_time(days=20)
+    said = await ask(office, "what came back last week?")
+    assert said.startswith("Nothing came back last week, Nov 9–15, 2026. Came back last before that:"), said
+    assert said.count("Returned") == 2
+    said = await ask(office, "Holiday drop came back yesterday")
+    assert said.startswith("Nothing of *Holiday drop* came back Nov 21, 2026. Came back last before that:"), said
+    assert "Spring postcard" not in said
+
+
+async def test_why_it_came_back_stands_beside_each_piece_of_which_somebody_noted_it(office: Office) -> None:
+    await account(office)
+    said = await ask(office, "who came back today?")
+    assert "*Why:* USPS gives a reason only sometimes, on the piece itself, and I'm not sent it." in said
+    assert "*Why:*" not in office.slack.last.text, "nobody asked"
+    office.write(returns.note_reason, office.workspace.id, office.piece("1003").id, "N", ANA)
+    said = await ask(office, "who came back today and why?")
+    assert "*Jane Smith*, Austin 78701 · <!date" in said
+    assert "|Nov 2, 2026> · _No such number_" in said
+    assert office.slack.last.text.startswith("2 pieces came back today, Nov 2, 2026: *Why:* USPS gives a reason")
+    desks = [one for one in pressable(office.slack.last.shown.blocks) if one[0] == Action.RETURNS]
+    assert len(desks) == 2, "each campaign's desk is one press away"
+    for ref in ("1003", "2002"):
+        office.write(returns.note_reason, office.workspace.id, office.piece(ref).id, "V", ANA)
+    assert "*Why:*" not in await ask(office, "who came back today and why?"), "all of it is known"
+    office.write(returns.settle, office.workspace.id, office.piece("1003").id, ANA, office.clock.now())
+    assert "· _Vacant_ · handled" in await ask(office, "what came back today")
+
+
+async def test_of_more_than_are_listed_it_is_said_how_many_there_are(office: Office) -> None:
+    await office.campaign(*[R] * 7, T)
+    said = await ask(office, "what came back today?")
+    assert said.startswith("7 pieces came back today, Nov 2, 2026. The latest 5:"), said
+    assert said.count("• ") == 5
+    assert Action.FOUND_LIST in said
+    assert (await ask(office, "what came back?")).startswith("7 pieces came back so far. The latest 5:")
+
+
+async def test_of_several_campaigns_that_are_called_so_all_are_meant(office: Office) -> None:
+    await account(office)
+    await office.campaign(R, ref="224", name="Spring welcome")
+    said = await ask(office, "spring came back today")
+    assert said.startswith("2 pieces of *spring* came back today, Nov 2, 2026:"), said
+    assert "Holiday drop" not in said
 
 
 async def test_before_anything_came_back_that_is_said(office: Office) -> None:
     await office.campaign(D, T)
     for typed in ("what came back?", "any returns?"):
-        assert (await ask(office, typed)).startswith("Nothing in your latest campaigns came back.")
+        assert (await ask(office, typed)).startswith("Nothing has come back so far.")
     assert (await ask(office, "what came back last week?")).startswith("Nothing came back ")
 
 
@@ -171,7 +219,7 @@ async def test_what_came_back_long_ago_is_found_behind_newer_campaigns(
     monkeypatch.setattr(newest, "OF_DAYS", 1)
     await march(office, "March sale")
     said = await ask(office, "came back in March")
-    assert said.startswith("Came back in March 2026, the latest first:"), said
+    assert said.startswith("At least 1 piece came back in March 2026:"), said
     assert "Pat 0" in said
     assert "Nora New" not in said
 
@@ -183,6 +231,7 @@ async def test_where_not_all_campaigns_of_that_time_were_looked_through_that_is_
     await march(office, "March sale", "Other sale")
     some = "in your latest campaign of that time with returns; others may have more."
     said = await ask(office, "came back in March")
+    assert said.startswith("At least 1 piece came back in March 2026:"), said
     assert "Pat 1" in said
     assert f"Counted by the day it came back, {some}" in said
     said = await ask(office, "came back 2026-03-09")
@@ -198,14 +247,14 @@ async def test_where_not_all_campaigns_of_that_time_were_looked_through_that_is_
 async def test_of_a_campaign_what_came_back_in_certain_days_is_its_own(office: Office, typed: str) -> None:
     await march(office, "March sale 2", "Other sale", "March sale 1")
     said = await ask(office, typed)
-    assert said.startswith("Of *March sale 2* came back in "), said
+    assert said.startswith("1 piece of *March sale 2* came back in "), said
     assert "Pat 0" in said
     assert not [one for one in ("Pat 1", "Pat 2", "Nora New") if one in said]
 
 
 async def test_of_a_campaign_of_which_nothing_came_back_then_that_is_said(office: Office) -> None:
     await march(office, "March sale")
-    assert (await ask(office, "March sale came back last week")).startswith("Of *March sale* nothing came back ")
+    assert (await ask(office, "March sale came back last week")).startswith("Nothing of *March sale* came back ")
 
 
 @pytest.mark.parametrize("typed", ["came back in Foo", "did 2026-02-30 come back", "came back until 9999-12-31"])

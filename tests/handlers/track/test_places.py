@@ -33,7 +33,7 @@ async def test_what_came_back_from_a_place_is_what_did_and_of_how_many(office: O
     await account(office, Status.RECEIVED, R, D, R, T)
     said = await ask(office, typed)
     assert said.startswith("2 of 5 pieces to “"), said
-    assert "came back, the latest first:" in said
+    assert "” came back:" in said
     assert "In Transit" not in said
     assert "Jane Smith" not in said, "who lives elsewhere"
     assert Action.FOUND_LIST in said

@@ -187,7 +187,8 @@ async def test_a_question_in_a_mention_is_not_answered_with_the_help(office: Off
 @pytest.mark.parametrize(
     "text",
     ["who came back yesterday and why?", "what came back this week?", "came back yesterday", "which ones came back and why",
-     "did anything come back yesterday?", "has anything been returned this month?", "who bounced yesterday?"],
+     "did anything come back yesterday?", "has anything been returned this month?", "who bounced yesterday?",
+     "how many came back this year?"],
 )  # fmt: skip
 async def test_who_asks_in_a_mention_what_came_back_reads_what_did_and_not_what_was_ordered(
     office: Office, text: str
@@ -195,11 +196,12 @@ async def test_who_asks_in_a_mention_what_came_back_reads_what_did_and_not_what_
     await office.campaign(Status.RETURNED, Status.RECEIVED)
     await mentions.mention(office.services, office.request(text, response_url="", thread="1.1"))
     assert (office.slack.last.way, office.slack.last.thread) == ("whisper", "1.1")
-    assert re.search(r"^Nothing came back |\bCame back ", office.slack.last.text), office.slack.last.text
+    assert re.search(r"^Nothing came back |^\d+ pieces? came back ", office.slack.last.text), office.slack.last.text
 
 
 @pytest.mark.parametrize(
-    "text", ["how many came back this year?", "what's our return rate?", "who came back of Spring lapsed?"]
+    "text",
+    ["how many came back?", "what's our return rate?", "return rate this year", "who came back of Spring lapsed?"],
 )
 async def test_who_asks_in_a_mention_how_many_or_of_which_campaign_reads_the_numbers(office: Office, text: str) -> None:
     await office.campaign(Status.RETURNED, Status.RECEIVED)
