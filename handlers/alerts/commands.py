@@ -1,8 +1,10 @@
 """`/mailalerts`: what a channel is told, by form or by words."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -20,6 +22,9 @@ from handlers.text.messages import Message, quote
 from storage import channel_settings, workspaces
 from storage.queries import mail as queries
 from storage.records import NO_CAMPAIGN, CampaignId, ChannelSettings, Ended, StoredCampaign, Subscription
+
+#: "Spring's alerts": of the campaign Spring.
+OWNERS: Final = re.compile(r"['’]s$", re.IGNORECASE)
 
 
 async def mail_alerts(services: Services, request: Request) -> None:
@@ -163,6 +168,10 @@ async def _switch(services: Services, request: Request, asked: AlertsAsk, typed:
 def _meant(connection: Connection, request: Request, asked: AlertsAsk) -> tuple[AlertsAsk, Match]:
     """Which campaigns may be meant; "Spring only" is the campaign Spring, unless one is called so."""
     found = _named(connection, request, asked) if asked.target else Match()
+    owner = replace(asked, target=OWNERS.sub("", asked.target))
+    if not found.sure and owner.target not in ("", asked.target):
+        of_it = _named(connection, request, owner)
+        asked, found = (owner, of_it) if of_it.sure else (asked, found)
     plain = words.without_only(asked.target)
     if found.sure or not plain or plain == asked.target or asked.verb not in ("", "on"):
         return asked, found

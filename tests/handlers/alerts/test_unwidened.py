@@ -226,7 +226,8 @@ async def test_what_is_out_of_place_by_now_is_not_said_to_be_done(office: Office
 # ---- Only -------------------------------------------------------------------------------------------------------
 
 ONLY = ["only tell us about Spring lapsed", "only Spring lapsed", "can you only tell us about Spring lapsed please",
-        "tell us only about Spring lapsed", "tell us about Spring lapsed only", "on Spring lapsed only"]  # fmt: skip
+        "tell us only about Spring lapsed", "tell us about Spring lapsed only", "on Spring lapsed only",
+        "only Spring's alerts here", "just Spring lapsed's alerts only", "only Spring’s"]  # fmt: skip
 
 
 @pytest.mark.parametrize("typed", ONLY)
