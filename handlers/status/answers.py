@@ -1,7 +1,9 @@
 """What `/mailstatus` answers: a campaign's mix, or the account's, with its picture and how fresh it is."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -9,9 +11,10 @@ from handlers.charts.values import Pie
 from handlers.context.access import require_insider, require_shown
 from handlers.context.refreshing import Freshness, refresh_account, refresh_campaign
 from handlers.context.services import Request, Services
-from handlers.forecast import model
+from handlers.forecast import model, words
 from handlers.forecast import queries as forecast_queries
 from handlers.forecast.model import Progress
+from handlers.status import stop_view
 from handlers.status import view as status_view
 from handlers.text import formatting, ranges
 from handlers.text.messages import Message
@@ -21,46 +24,69 @@ from storage.queries import mail as queries
 from storage.queries import piece_pages
 from storage.queries.mail import Days
 from storage.records import CampaignId, Mix, StoredCampaign
+from storage.statuses import FINAL, MAILED
+
+#: Campaigns of which it is said whether they are late.
+FORETOLD: Final = 20
 
 
 async def campaign_message(
     services: Services, request: Request, campaign: StoredCampaign, span: Range, today: date, *, force: bool = False,
-    when: bool = False, pace: bool = False,
+    when: bool = False, pace: bool = False, stopping: str = "",
 ) -> Message:  # fmt: skip
-    """One campaign's answer with its picture. `when`, `pace`: that was asked."""
+    """One campaign's answer with its picture. `when`, `pace`: that was asked. `stopping`: these words, to stop it."""
     await require_shown(services, request, campaign.id)
     fresh = await refresh_campaign(services, request.workspace, campaign, force=force)
 
-    def look(connection: Connection) -> tuple[StoredCampaign, status_view.Standing, Progress | None]:
+    def look(connection: Connection) -> tuple[StoredCampaign, status_view.Standing, Progress | None, Sequence[str]]:
         mix = queries.mix(connection, request.workspace.id, campaign.id, span.days)
         again = queries.campaign(connection, request.workspace.id, campaign.id) or campaign
         told = forecast_queries.of_campaign(connection, request.workspace.id, campaign.id, today)
         progress = model.progress(told) if told else None
         standing = standing_of(connection, request, mix, span, today, fresh, campaign.id)
         met = piece_pages.foreign_words(connection, request.workspace.id, campaign.id) if mix.other else []
-        return again, replace(standing, words=met), progress
+        stop: Sequence[str] = ()
+        if stopping:
+            whole = queries.mix(connection, request.workspace.id, campaign.id)
+            offered = status_view.may_offer_cancel(again, mix)
+            stop = stop_view.not_stopped(again, whole, stopping, request.workspace, offered=offered)
+        return again, replace(standing, words=met), progress, stop
 
-    again, standing, progress = await services.memory.read(look)
+    again, standing, progress, stop = await services.memory.read(look)
     picture = await _draw(services, again.facts.name, standing)
-    return status_view.campaign_answer(again, standing, picture, progress, when=when, pace=pace)
+    return status_view.campaign_answer(again, standing, picture, progress, when=when, pace=pace, stop=stop)
 
 
-async def account_message(services: Services, request: Request, span: Range, today: date) -> Message:
-    """The whole account's answer with its picture."""
+async def account_message(
+    services: Services, request: Request, span: Range, today: date, *, pace: bool = False
+) -> Message:
+    """The whole account's answer with its picture. `pace`: whether anything is late was asked."""
     require_insider(request)
     fresh = await refresh_account(services, request.workspace)
 
-    def look(connection: Connection) -> tuple[list[status_view.CampaignLine], int, status_view.Standing, int]:
+    def look(
+        connection: Connection,
+    ) -> tuple[list[status_view.CampaignLine], int, status_view.Standing, int, Sequence[str]]:
         mix = queries.total(connection, request.workspace.id, span.days)
         shown = queries.listed(connection, request.workspace.id, span.days, 0, status_view.LISTED)
         number = queries.number_listed(connection, request.workspace.id, span.days)
         lines = [status_view.CampaignLine(*one) for one in shown]
         left_out = queries.number_left_out(connection, request.workspace.id, span.days)
-        return lines, number, standing_of(connection, request, mix, span, today, fresh), left_out
+        late = _whether_late(connection, request, today) if pace else ()
+        return lines, number, standing_of(connection, request, mix, span, today, fresh), left_out, late
 
-    lines, number, standing, left_out = await services.memory.read(look)
+    lines, number, standing, left_out, late = await services.memory.read(look)
     picture = await _draw(services, "Your mail", standing)
-    return status_view.account_answer(lines, number, standing, picture, left_out)
+    return status_view.account_answer(lines, number, standing, picture, left_out, late)
+
+
+def _whether_late(connection: Connection, request: Request, today: date) -> Sequence[str]:
+    """Whether any campaign that is on its way is late, and how the others stand: of some, for each is foretold."""
+    known = queries.listed(connection, request.workspace.id, Days(current=today), 0, FORETOLD)
+    moving = [campaign for campaign, mix in known if mix.of(*MAILED - FINAL)]
+    account = forecast_queries.account(connection, request.workspace.id, today)
+    told = [(one.facts.name, account.of(one.id)) for one in moving]
+    return words.of_all([(name, model.progress(one) if one else None) for name, one in told])
 
 
 def standing_of(

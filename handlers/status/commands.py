@@ -13,16 +13,18 @@ from handlers.context.access import note_shown, recognized, require_insider
 from handlers.context.asker import require_account, today_of, visible_campaigns, visible_names
 from handlers.context.matching import Match
 from handlers.context.services import Request, Services
-from handlers.status import choice_view, compare_view, comparing, understanding
+from handlers.status import choice_view, compare_view, comparing, sides, understanding
 from handlers.status import view as status_view
 from handlers.status.answers import account_message, campaign_message
 from handlers.status.booking import booking_message, in_homes_by
 from handlers.status.comparing import Asked
-from handlers.status.rights import rights_message
+from handlers.status.rights import guests_message, rights_message
 from handlers.status.understanding import Meant
-from handlers.text import days_ahead, parsing, rights, short_answers
+from handlers.text import days_ahead, parsing, ranges, rights, short_answers
 from handlers.text.messages import Message, escape, quote
 from handlers.text.parsing import ALL_TIME
+from handlers.track.commands import mail_track
+from handlers.track.newest import AskedBack
 from storage.queries import mail as queries
 from storage.queries import search
 from storage.records import CampaignStage, StoredCampaign, StoredPiece, WorkspaceId
@@ -35,13 +37,8 @@ LATELY: Final = 50
 async def mail_status(services: Services, request: Request) -> None:
     """`/mailstatus [campaign] [range]`: the pie and its numbers, in the channel."""
     asked = parsing.clean(request.text).removeprefix("/mailstatus").strip()
-    greets = parsing.greets(asked) and not await services.memory.read(_is_in_a_name, request, asked)
-    if greets or parsing.wants_help(asked):
-        await replies.to_asker(services, request, await help_message(services, request))
-        return
-    if rights.asked(asked) and not await services.memory.read(_is_name, request, asked):
-        require_insider(request)
-        await replies.to_asker(services, request, await rights_message(services, request))
+    if (explained := await _explained(services, request, asked)) is not None:
+        await replies.to_asker(services, request, explained)
         return
     require_account(request)
     today = await today_of(services, request)
@@ -49,6 +46,31 @@ async def mail_status(services: Services, request: Request) -> None:
         require_insider(request)
         await replies.to_asker(services, request, await booking_message(services, request, asked_when, today))
         return
+    if await services.memory.read(_asks_what_came_back, request, asked, today):
+        # Names are shown only to whom Slack calls a member now.
+        request = await recognized(services, replace(request, nameless=False)) if request.nameless else request
+        if not request.guest:
+            await mail_track(services, replace(request, text=asked))
+            return
+    await _where(services, request, asked, today)
+
+
+async def _explained(services: Services, request: Request, asked: str) -> Message | None:
+    """What can be typed, who may cancel, or what guests see, for who asks that; None for who asks for mail."""
+    greets = parsing.greets(asked) and not await services.memory.read(_is_in_a_name, request, asked)
+    if greets or parsing.wants_help(asked):
+        return await help_message(services, request)
+    of_rights, of_guests = rights.asked(asked), rights.of_guests(asked)
+    if not (of_rights or of_guests) or await services.memory.read(_is_name, request, asked):
+        return None
+    if of_rights:
+        require_insider(request)
+        return await rights_message(services, request)
+    return await (help_message if request.guest else guests_message)(services, request)
+
+
+async def _where(services: Services, request: Request, asked: str, today: date) -> None:
+    """Where mail is: all of it, a campaign's, two side by side; or who is meant."""
     meant = await services.memory.read(_understand, request, asked, today)
     if meant.others:
         await _compare(services, request, meant)
@@ -61,7 +83,8 @@ async def mail_status(services: Services, request: Request) -> None:
         return
     if meant.is_account:
         require_insider(request)
-        message = await account_message(services, request, meant.span or parsing.now(today), today)
+        late = meant.span is None and parsing.PACE.search(asked) is not None
+        message = await account_message(services, request, meant.span or parsing.now(today), today, pace=late)
         shown = status_view.where_shown(message, asked, meant.span)
         remark = f"{_remark(meant)} {shown}".strip()
         await replies.to_channel(services, request, choice_view.noted(message, remark))
@@ -71,13 +94,11 @@ async def mail_status(services: Services, request: Request) -> None:
     when = meant.span is None and parsing.WHEN.search(beside) is not None
     pace = meant.span is None and parsing.PACE.search(beside) is not None
     span = meant.span or ALL_TIME
-    message = await campaign_message(services, request, campaign, span, today, when=when, pace=pace)
+    stopping = asked if parsing.asks_to_stop(asked, campaign.facts.name) else ""
+    message = await campaign_message(services, request, campaign, span, today, when=when, pace=pace, stopping=stopping)
     shown = status_view.where_shown(message, beside, None if request.guest else meant.span, campaign.facts.name)
     chance = await in_homes_by(services, request, campaign, meant.home_by, today) if meant.home_by else ""
     remark = " ".join(filter(None, (_remark(meant), chance, shown)))
-    if parsing.asks_to_stop(asked, campaign.facts.name):
-        mix = await services.memory.read(queries.mix, request.workspace.id, campaign.id)
-        remark = f"{status_view.not_stopped(message, mix)} {remark}".strip()
     await replies.to_channel(services, request, choice_view.noted(message, remark))
     await note_shown(services, request, campaign.id)
 
@@ -141,6 +162,24 @@ def _is_in_a_name(connection: Connection, request: Request, asked: str) -> bool:
     return bool(matching.holding(asked, visible_names(connection, request)))
 
 
+def _asks_what_came_back(connection: Connection, request: Request, asked: str, today: date) -> bool:
+    """Whether it is asked what came back: in certain days, which are then those on which it did so and not those of its
+    order; or at any time, of nobody and no campaign by name. Raises RangeRefused."""
+    if request.guest or not parsing.CAME_BACK.search(asked) or parsing.SHARE.search(asked) or sides.parted(asked):
+        return False
+    names, (name, _) = visible_names(connection, request), ranges.split_range(asked, today)
+    if any(matching.exactly(one, names) or matching.contains(one, names) for one in (parsing.unquote(asked), name)):
+        return False
+    back = AskedBack.read(asked, today)
+    if back.span is not None:
+        return True
+    is_question = "?" in asked or parsing.QUESTION.match(asked) is not None
+    if not is_question or back.name or parsing.NUMBER.search(asked):
+        return False
+    # "What came back of Back?"
+    return understanding.Reader(connection, request.workspace.id, names, today).called(asked) is None
+
+
 def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:
     """Which campaigns and days were meant, among those that the asker may know of. Raises Refusal."""
     if not asked:
@@ -148,7 +187,7 @@ def _understand(connection: Connection, request: Request, asked: str, today: dat
     names = visible_names(connection, request)
     whole = parsing.unquote(asked)
     is_name = bool(matching.exactly(whole, names) or matching.contains(whole, names))
-    asked = asked if is_name else understanding.without_more_questions(asked)
+    asked = asked if is_name else understanding.without_more_questions(understanding.without_approval(asked))
     if not is_name and (in_homes := days_ahead.deadline(asked)) is not None:
         # The day lies ahead: no range of orders is meant.
         meant = understanding.understand(connection, request.workspace.id, names, in_homes.what, today)
@@ -171,6 +210,8 @@ def _remark(meant: Meant) -> str:
     if meant.mended and meant.span is not None:
         said = f"I read that as {escape(meant.span.label)}."
         return f"{said} {_remark(replace(meant, mended=False))}".strip()
+    if meant.paper:
+        return f"I don't count {meant.paper} apart: this is all your mail."
     if meant.newest and meant.found.one is not None:
         return f"Showing *{escape(meant.found.one.facts.name)}*, the latest."
     if meant.found.guessed and meant.found.one is not None:

@@ -37,7 +37,7 @@ _AFTER: Final = (
     "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow along done "
     "gotten theirs deliver transit still on track left ahead behind or of schedule than usual running early "
     "to as csv file export spreadsheet there hit due eta doin goin so slow fast slower faster delayed overdue costing "
-    "bounce bounced bounces was were"
+    "bounce bounced bounces was were stuck stalled"
 )
 BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())
@@ -62,7 +62,13 @@ ABOUT_ALL: Final = frozenset(
 )  # fmt: skip
 #: Where another question begins.
 MORE: Final = re.compile(
-    r"(?<=\?)\s+|,? (?:and|or) (?=(?:is|are|was|were|will|has|have|did|does) (?:it|they)\b)", re.IGNORECASE
+    r"(?<=\?)\s+|(?:,? (?:and|or) |, ?)(?=(?:is|are|was|were|will|has|have|did|does) (?:it|they)\b)", re.IGNORECASE
+)
+#: Behind what is to be stopped.
+APPROVED: Final = re.compile(
+    r",? (?:and )?(?:with|after|once|if|pending|needs?|subject to|get|ask for)\b.*"
+    r"\b(?:approv\w*|second (?:person|admin)|sign[- ]?off)\b.*$",
+    re.IGNORECASE,
 )
 #: What is asked of what was named already.
 SAME: Final = frozenset(
@@ -82,7 +88,7 @@ class Meant:
 
     `newest`: the latest campaign was asked for. `mended`: the range was mistyped, and is read as this. `bare`: days
     alone were typed. `typed`: the words of a side. `others`: what it is compared with. `home_by`: a day ahead, of which
-    it is asked whether it will be in homes by then.
+    it is asked whether it will be in homes by then. `paper`: what it is printed on was all that was named ("letters").
     """
 
     name: str = ""
@@ -94,6 +100,7 @@ class Meant:
     typed: str = ""
     others: "tuple[Meant, ...]" = ()
     home_by: date | None = None
+    paper: str = ""
 
     @property
     def is_account(self) -> bool:
@@ -130,7 +137,7 @@ class Reader:
         for reading in literal:
             if reading.is_account or reading.found.sure:
                 return reading
-        if (called := self._called(asked)) is not None:
+        if (called := self.called(asked)) is not None:
             return called
         bare = without_words_around(asked)
         bare = _without_paper(asked) if bare == asked else bare
@@ -140,7 +147,7 @@ class Reader:
                 return again
         return self._guessed(asked, literal)
 
-    def _called(self, asked: str) -> Meant | None:
+    def called(self, asked: str) -> Meant | None:
         """What stands behind words that people say before a name, where a campaign is called exactly so: "of Back"."""
         words = asked.rstrip(MARKS).split()
         for place in range(1, min(len(words), LONGEST_PHRASE)):
@@ -176,16 +183,26 @@ class Reader:
             return
         if matching.contains(whole, self.names):
             yield Meant(asked, None, self.match(asked))
-        elif _plain(asked) in ABOUT_ALL:
-            yield Meant()
+        elif _plain(asked) in ABOUT_ALL or self._paper(asked):
+            yield Meant(paper=self._paper(asked))
             return
         for name, span in ranges.splits(asked, self.today):
             name = name if matching.exactly(name, self.names) else without_words_around(name)  # noqa: PLW2901
-            if _plain(name) in EVERYTHING | ABOUT_ALL and not matching.contains(name, self.names):
+            # Beside days mail of a kind is meant, and no campaign that only has it in its name.
+            paper = self._paper(name) or (_plain(name) if _plain(name) in PAPER and not self._is_name(name) else "")
+            if paper or (_plain(name) in EVERYTHING | ABOUT_ALL and not matching.contains(name, self.names)):
                 name = ""  # noqa: PLW2901
-            yield Meant(name, span, self.match(name) if name else NO_MATCH)
+            yield Meant(name, span, self.match(name) if name else NO_MATCH, paper=paper)
         _, refused = ranges.split_range(asked, self.today) if whole == asked else (asked, None)
         yield Meant(asked, None, self.match(asked)) if refused is None else Meant(asked)
+
+    def _is_name(self, name: str) -> bool:
+        return bool(matching.exactly(name, self.names))
+
+    def _paper(self, name: str) -> str:
+        """What mail is printed on, where that is all that is named, and no campaign holds it in its name; "" else."""
+        plain = _plain(name).removeprefix("all ").removeprefix("our ").removeprefix("the ")
+        return plain if plain in PAPER and not matching.contains(plain, self.names) else ""
 
     def _compared(self, asked: str) -> Meant | None:
         """The sides, where the text is best parted: in two that are known; else in more; else at the first place."""
@@ -244,6 +261,11 @@ def without_more_questions(text: str) -> str:
     parts = [one for one in MORE.split(text) if one.strip(MARKS)]
     naming = [one for one in parts if any(_no_contraction(word) not in SAME for word in one.split())]
     return naming[0] if len(naming) == 1 and len(parts) > 1 else text
+
+
+def without_approval(text: str) -> str:
+    """The text without who is to approve it: "stop Spring, with approval by Dana"."""
+    return APPROVED.sub("", text)
 
 
 def _no_contraction(word: str) -> str:

@@ -100,39 +100,42 @@ def caveats(mix: Mix, foreign: Sequence[str] = ()) -> str:
 
 def campaign_answer(
     campaign: StoredCampaign, standing: Standing, picture: bytes | None, progress: Progress | None = None, *,
-    when: bool = False, pace: bool = False,
+    when: bool = False, pace: bool = False, stop: Sequence[str] = (),
 ) -> Message:  # fmt: skip
     """One campaign: the sentence that says how it stands, its pie, all its numbers, and what can be done.
 
-    `when`: that was asked, so the days come first. `pace`: whether it is ahead or behind, so that does.
+    `when`: that was asked, so the days come first. `pace`: whether it is ahead or behind, so that does. `stop`: it was
+    to be stopped, so what is said to that does, and its button.
     """
     name, mix = campaign.facts.name, standing.mix
     stands = _campaign_headline(campaign, standing, None if pace else progress)
     first = [_days(campaign, standing, progress)] if when else []
     first += [words.beside_usual(progress)] if pace and mix.total and not is_cancelled(campaign, mix) else []
-    said = " ".join(filter(None, (*first, stands)))
+    answers = [*stop, *filter(None, first), stands]
+    said = " ".join(answers)
     numbers = f"{formatting.pieces(mix.total)}: {counts_text(mix)}" if mix.total else ""
     blocks = [
         header(name),
-        _headline(said, campaign.id, standing),
+        _headline(answers, campaign.id, standing),
         *([section(escape(numbers))] if numbers else []),
         section(money_line(standing) + _landing_line(campaign, standing, progress)),
         freshness(standing, _not_listed(campaign, standing)),
         *([context(caveats(mix, standing.words))] if caveats(mix) else []),
-        _campaign_buttons(campaign, standing),
+        _campaign_buttons(campaign, standing, stop=bool(stop)),
         *_own_dates(campaign.id, standing),
     ]
     text = f"{escape(name)}: {escape(said)} {escape(numbers)}".strip()
     return Message(text, blocks, _picture(picture, f"Pie chart of {name}. {said} {numbers}", name))
 
 
-def _headline(said: str, campaign_id: CampaignId | None, standing: Standing) -> Block:
-    """The first line; of an empty range with the button that shows the nearest one that has mail."""
-    near = standing.nearest
+def _headline(answers: Sequence[str], campaign_id: CampaignId | None, standing: Standing) -> Block:
+    """The first line, and below it what else was asked; of an empty range with the button that shows the nearest one
+    that has mail."""
+    text, near = "\n".join((f"*{escape(answers[0])}*", escape(" ".join(answers[1:])))).rstrip(), standing.nearest
     if near is None:
-        return section(f"*{escape(said)}*")
+        return section(text)
     show = button(f"Show {near.label}", Action.REFRESH, carry(campaign_id, near.days), spoken=nearest_said(near))
-    return section(f"*{escape(said)}*", show)
+    return section(text, show)
 
 
 def nearest_said(near: Range) -> str:
@@ -156,18 +159,21 @@ def _campaign_headline(campaign: StoredCampaign, standing: Standing, progress: P
 
 
 def account_answer(
-    lines: Sequence[CampaignLine], number: int, standing: Standing, picture: bytes | None, left_out: int = 0
-) -> Message:
+    lines: Sequence[CampaignLine], number: int, standing: Standing, picture: bytes | None, left_out: int = 0,
+    first: Sequence[str] = (),
+) -> Message:  # fmt: skip
     """The whole account: how it stands, its pie, all its numbers, and the first of its so many campaigns.
 
-    `left_out`: campaigns with pieces that are not among them.
+    `left_out`: campaigns with pieces that are not among them. `first`: what was asked beyond that, answered.
     """
     mix = standing.mix
-    said = f"{headline(mix)}." if mix.total else nothing_ordered(standing, left_out)
+    stands = f"{headline(mix)}." if mix.total else nothing_ordered(standing, left_out)
+    answers = [*filter(None, first), stands]
+    said = " ".join(answers)
     numbers = f"{formatting.pieces(mix.total)}: {counts_text(mix)}" if mix.total else ""
     blocks = [
         header("Your mail"),
-        _headline(said, None, standing),
+        _headline(answers, None, standing),
         *([section(escape(numbers))] if numbers else []),
         section(money_line(standing)),
         freshness(standing, left_out_text(standing, left_out)),
@@ -327,7 +333,7 @@ def _refresh(campaign: StoredCampaign | None, standing: Standing) -> Block:
     return button("Refresh", Action.REFRESH, value, spoken="Refresh these numbers")
 
 
-def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
+def _campaign_buttons(campaign: StoredCampaign, standing: Standing, *, stop: bool) -> Block:
     name, this = campaign.facts.name, write(OneCampaign(campaign.id))
     row = [
         button("View details", Action.VIEW_DETAILS, this, spoken=f"View the pieces of {name}"),
@@ -341,7 +347,8 @@ def _campaign_buttons(campaign: StoredCampaign, standing: Standing) -> Block:
         label = f"Returns ({formatting.count(returned)})"
         row.append(button(label, Action.RETURNS, this, spoken=f"What came back of {name}"))
     if may_offer_cancel(campaign, standing.mix):
-        row.append(button("Cancel…", Action.CANCEL_CAMPAIGN, this, spoken=f"Cancel what can be in {name}"))
+        cancel = button("Cancel…", Action.CANCEL_CAMPAIGN, this, spoken=f"Cancel what can be in {name}")
+        row.insert(0 if stop else len(row), cancel)
     return actions(*row)
 
 
@@ -350,22 +357,6 @@ def is_cancelled(campaign: StoredCampaign, mix: Mix) -> bool:
     if mix.total:
         return mix.of(Status.CANCELLED) == mix.total
     return campaign.facts.stage is CampaignStage.CANCELLED
-
-
-def not_stopped(answer: Message, mix: Mix) -> str:
-    """Said to who typed that a campaign is to stop: typing stops nothing, the button does, where there is one.
-
-    `mix`: of all its pieces.
-    """
-    if _offers(answer, Action.CANCEL_CAMPAIGN):
-        return "Nothing was stopped yet. Press *Cancel…* below to see what can be."
-    cancelled = mix.of(Status.CANCELLED)
-    if cancelled and cancelled == mix.total:
-        return "Nothing is left to stop: all of it is cancelled already."
-    if cancelled:
-        done = f"{formatting.count(cancelled)} {'is' if cancelled == 1 else 'are'} cancelled already"
-        return f"Nothing more can be stopped: {done}, and it's too late for the rest."
-    return "Nothing was stopped: none of these pieces can be cancelled anymore."
 
 
 def _offers(answer: Message, action: Action) -> bool:

@@ -11,6 +11,18 @@ _ASKED: Final = re.compile(
     r"|(?:can|may|am) i (?:allowed to )?cancel(?: mail| campaigns| something)?\W*",
     re.IGNORECASE,
 )
+#: "What does a guest see?", "can guests cancel?", "which campaigns can guests see here?".
+_GUESTS: Final = re.compile(
+    r"(?:so |and |hi |hey )?(?:what|which|how much|can|could|do|does|may|are|is|who)\b[^?]*\bguests?\b[^?]*"
+    r"\b(?:sees?|seen|reads?|do|does|asks?|gets?|know|look|view|access|use|cancel|allowed|able|shown)\b[^?]*\W*"
+    r"|(?:what|which)\b[^?]*\b(?:visible|shown|open|hidden)\b[^?]*\bguests?\W*",
+    re.IGNORECASE,
+)
+
+
+def of_guests(text: str) -> bool:
+    """Whether somebody asks what guests see or may: "what does a guest see?"."""
+    return _GUESTS.fullmatch(text) is not None
 
 
 def asked(text: str) -> bool:

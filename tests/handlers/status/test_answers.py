@@ -9,7 +9,7 @@ import pytest
 
 from handlers.forecast import model, past
 from handlers.forecast.model import Due, Progress, Stand
-from handlers.status import choice_view, compare_view
+from handlers.status import choice_view, compare_view, stop_view
 from handlers.status import view as status_view
 from handlers.status.chance import Difference
 from handlers.status.compare_view import Side
@@ -29,6 +29,8 @@ from storage.records import (
     StoredCampaign,
     StoredPiece,
     Transit,
+    Workspace,
+    WorkspaceId,
 )
 from storage.statuses import Status
 from tests.builders import JANE
@@ -42,6 +44,11 @@ R, H, T, D, B, X = (
 DUE = Due(TODAY, TODAY, TODAY)
 AHEAD, WITHIN = Stand(5, 0.8, 0.71, 0.66, 0.75), Stand(5, 0.71, 0.71, 0.66, 0.75)
 ABOUT = Progress(6, (DUE, DUE, DUE), 10, 8, 2, False, "letter A4", 5, 0, None, False, 5, (AHEAD, AHEAD), AHEAD)
+
+
+def not_stopped(campaign: StoredCampaign, mix: Mix, typed: str = "stop it", *, offered: bool) -> list[str]:
+    workspace = Workspace(WorkspaceId(1), "T1", "Acme")
+    return stop_view.not_stopped(campaign, mix, typed, workspace, offered=offered)
 
 
 def a_standing(mix: Mix | None = None, **facts: Any) -> Standing:
@@ -131,13 +138,13 @@ HANDED: dict[str, Any] = {"handed_over_first": NOW, "handed_over_last": NOW}
 @pytest.mark.parametrize(
     ("mix", "progress", "facts", "first"),
     [
-        (Mix({D: 8, T: 2}), ABOUT, HANDED, "*Nearly all by Nov 2. 80% delivered, ahead of usual.*"),
+        (Mix({D: 8, T: 2}), ABOUT, HANDED, "*Nearly all by Nov 2.*\n80% delivered, ahead of usual."),
         (Mix({D: 8, T: 2}), replace(ABOUT, late=True), HANDED, "*80% delivered, unusually late.*"),
         (Mix({D: 8, B: 2}), replace(ABOUT, open=0), HANDED, "*80% delivered, 2 came back.*"),
         (Mix({H: 8}), replace(ABOUT, own=0, landed=0), HANDED,
-         "*Expected Nov 6–9, by USPS's 4–7 days for Marketing Mail. All 8 waiting for a scan, ahead of usual.*"),
-        (Mix({H: 8}), None, HANDED, "*Expected Nov 6–9, by USPS's 4–7 days for Marketing Mail. All 8 waiting for a scan.*"),
-        (Mix({R: 8}), None, {"send_on": TODAY}, "*Mails Nov 2. All 8 waiting to be printed.*"),
+         "*Expected Nov 6–9.*\nAll 8 waiting for a scan, ahead of usual."),
+        (Mix({H: 8}), None, HANDED, "*Expected Nov 6–9.*\nAll 8 waiting for a scan."),
+        (Mix({R: 8}), None, {"send_on": TODAY}, "*Mails Nov 2.*\nAll 8 waiting to be printed."),
         (Mix({R: 8}), None, {"send_on": TODAY - timedelta(days=1)}, "*All 8 waiting to be printed.*"),
         (Mix({X: 8}), None, {"send_on": TODAY}, "*All 8 cancelled.*"),
         (Mix(), None, {"send_on": TODAY}, "*Mails Nov 2.*"),
@@ -148,13 +155,15 @@ def test_who_asks_when_reads_the_days_first(
 ) -> None:
     answer = status_view.campaign_answer(stored(**facts), a_standing(mix), None, progress, when=True)
     assert lines(answer)[1] == first
+    if "Expected" in first:
+        assert said(answer, "*Expected* Nov 6–9, by USPS's 4–7 days for Marketing Mail"), "and whose days these are"
 
 
 @pytest.mark.parametrize(
     ("mix", "progress", "facts", "first"),
     [
-        (Mix({D: 8, T: 2}), ABOUT, HANDED, "*Ahead of usual: 80% by day {}, usually {}. 80% delivered.*"),
-        (Mix({H: 8}), None, HANDED, "*Too early to tell. All 8 waiting for a scan.*"),
+        (Mix({D: 8, T: 2}), ABOUT, HANDED, "*Ahead of usual: 80% by day {}, usually {}.*\n80% delivered."),
+        (Mix({H: 8}), None, HANDED, "*Too early to tell.*\nAll 8 waiting for a scan."),
         (Mix({X: 8}), None, {"send_on": TODAY}, "*All 8 cancelled.*"),
         (Mix(), None, {"send_on": TODAY}, "*Mails Nov 2.*"),
     ],
@@ -170,7 +179,21 @@ def test_who_asks_when_and_whether_it_is_ahead_reads_both() -> None:
     answer = status_view.campaign_answer(
         stored(**HANDED), a_standing(Mix({D: 8, T: 2})), None, ABOUT, when=True, pace=True
     )
-    assert lines(answer)[1].startswith("*Nearly all by Nov 2. Ahead of usual: ")
+    first, second = lines(answer)[1].splitlines()
+    assert first == "*Nearly all by Nov 2.*", "one short sentence, also on a phone"
+    assert second.startswith("Ahead of usual: ")
+    assert second.endswith("80% delivered.")
+    whole = replace(
+        ABOUT,
+        due=(
+            replace(DUE, day=TODAY),
+            replace(DUE, day=TODAY + timedelta(days=2)),
+            replace(DUE, day=TODAY + timedelta(days=5)),
+        ),
+    )
+    long = status_view.campaign_answer(stored(**HANDED), a_standing(Mix({D: 3, T: 7})), None, whole, when=True)
+    assert lines(long)[1].startswith("*Nearly all by Nov 7.*\n"), "the other days stand below"
+    assert said(long, "*Expected* Half by Nov 2, most by Nov 4, nearly all by Nov 7")
 
 
 def test_how_fresh_the_numbers_are_and_who_does_not_answer() -> None:
@@ -247,12 +270,15 @@ def test_a_button_stands_where_it_does_something(mix: Mix, facts: dict[str, Any]
     assert {Action.VIEW_DETAILS, Action.REFRESH} <= set(row)
     is_offered = Action.CANCEL_CAMPAIGN in offered
     assert status_view.may_offer_cancel(stored(**facts), mix) is is_offered
-    assert ("Press *Cancel…*" in status_view.not_stopped(message, mix)) is is_offered
+    stop = not_stopped(stored(**facts), mix, offered=is_offered)
+    assert ("Press *Cancel…*" in " ".join(stop)) is is_offered
+    stopping = status_view.campaign_answer(stored(**facts), a_standing(mix), None, stop=stop)
+    assert (pressable(stopping.blocks)[0][0] == Action.CANCEL_CAMPAIGN) is is_offered, "who wants that finds it first"
 
 
 def test_who_types_that_a_cancelled_campaign_is_to_stop_hears_that_it_is_cancelled() -> None:
     def typed(mix: Mix) -> str:
-        return status_view.not_stopped(status_view.campaign_answer(stored(), a_standing(mix), None), mix)
+        return " ".join(not_stopped(stored(), mix, offered=False))
 
     assert typed(Mix({X: 3})) == "Nothing is left to stop: all of it is cancelled already."
     assert (
