@@ -40,7 +40,8 @@ def wholes(counts: Sequence[int], alone: Collection[int] = ()) -> list[int]:
     """Shares in whole per cents that add up to exactly 100 (or are all 0): the largest remainders round up.
 
     `alone`: the places of those that are read beside others' elsewhere. Each is rounded as it would be without the
-    others, half a per cent up (of two halves that of the smaller), and the others make up the hundred.
+    others, half a per cent up (of two halves that of the smaller), and the others make up the hundred: as far as they
+    are not so few that they stay below one ("< 1%").
     """
     total = sum(counts)
     if total <= 0:
@@ -54,7 +55,8 @@ def wholes(counts: Sequence[int], alone: Collection[int] = ()) -> list[int]:
 
     floors = [number * 100 // total for number in counts]
     for index in sorted(range(len(counts)), key=order)[: 100 - sum(floors)]:
-        floors[index] += 1
+        few = alone and index not in alone and 200 * counts[index] < total
+        floors[index] += 0 if few else 1
     return floors
 
 

@@ -34,7 +34,8 @@ def test_the_largest_remainders_round_up_and_of_the_same_the_first() -> None:
 def test_what_is_read_beside_others_is_rounded_as_it_would_be_alone(one: int, other: int, rest: list[int]) -> None:
     counts, total = [one, other, *rest], one + other + sum(rest)
     found = formatting.wholes(counts, (0, 1))
-    assert sum(found) == (100 if total else 0)
+    few = sum(0 < 200 * number < total for number in rest)
+    assert sum(found) <= 100 <= sum(found) + few or not total
     for whole, number in zip(found, counts, strict=True):
         assert not total or abs(whole - number * 100 / total) < 1
     # Two halves that alone make the hundred cannot both go up: the smaller does.
