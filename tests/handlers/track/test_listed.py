@@ -10,8 +10,11 @@ from handlers.text.buttons import Action, PiecesFound
 from handlers.text.codec import read
 from handlers.text.parsing import ALL_TIME, Range
 from handlers.text.ranges import month_with
+from handlers.track import back_view
 from handlers.track import view as track_view
+from handlers.track.newest import Back
 from handlers.track.view import FOUND_SHOWN, SCANS_SHOWN, TOLD_APART
+from storage.queries.returns import Note
 from storage.queries.search import COUNTED
 from storage.records import NOBODY, PieceId, Recipient, Scan, StoredPiece
 from storage.statuses import CANCELLABLE, FINAL, Status
@@ -132,15 +135,15 @@ def test_a_channel_reads_enough_to_recognize_a_piece(who: Recipient, short: str)
         (0, 3, None, "Nothing to “TX” came back."),
         (0, 3, NOVEMBER, "Nothing to “TX” came back in November 2026."),
         (1, 3, None, "1 of 3 pieces to “TX” came back:"),
-        (2, 3, NOVEMBER, "2 of 3 pieces to “TX” came back in November 2026, the latest first:"),
-        (2, COUNTED - 1, None, f"2 of {COUNTED - 1} pieces to “TX” came back, the latest first:"),
-        (2, COUNTED, None, f"2 of at least {COUNTED} pieces to “TX” came back, the latest first:"),
+        (2, 3, NOVEMBER, "2 of 3 pieces to “TX” came back in November 2026:"),
+        (2, COUNTED - 1, None, f"2 of {COUNTED - 1} pieces to “TX” came back:"),
+        (2, COUNTED, None, f"2 of at least {COUNTED} pieces to “TX” came back:"),
     ],
 )
 def test_what_came_back_from_a_place_is_counted_beside_what_went_there(
     number: int, total: int, span: Range | None, said: str
 ) -> None:
-    message = track_view.came_back_from("TX", span, some(number), ids(number), total)
+    message = back_view.came_back_from("TX", span, Back(some(number), number), ids(number), total)
     assert message.text == said
     pressed = [action for action, _ in pressable(message.blocks)]
     assert pressed.count(Action.FOUND_LIST) == (number > 1)
@@ -148,32 +151,52 @@ def test_what_came_back_from_a_place_is_counted_beside_what_went_there(
 
 
 @pytest.mark.parametrize(
-    ("number", "looked", "more", "said", "note"),
+    ("number", "looked", "more", "said"),
     [
-        (1, 2, False, "Came back in November 2026, the latest first:", track_view.BY_DAY),
-        (1, 2, True, "Came back in November 2026, the latest first:",
-         "in your 2 latest campaigns of that time with returns; others may have more."),
-        (0, 1, True, "Nothing came back in November 2026 in your latest campaign of that time with returns.",
-         "others may have more."),
-        (0, 0, True, "Nothing came back in November 2026 in your latest campaigns of that time.", "others may have more."),
-        (0, 3, False, "Nothing came back in November 2026.", track_view.BY_DAY),
+        (1, 2, False, "1 piece came back in November 2026:"),
+        (1, 2, True, "At least 1 piece came back in November 2026:"),
+        (6, 2, False, "6 pieces came back in November 2026. The latest 5:"),
+        (0, 1, True, "Nothing came back in November 2026 in your latest campaign of that time with returns."),
+        (0, 0, True, "Nothing came back in November 2026 in your latest campaigns of that time."),
+        (0, 3, False, "Nothing came back in November 2026."),
     ],
 )  # fmt: skip
 def test_what_came_back_in_certain_days_says_how_far_was_looked(
-    number: int, looked: int, more: bool, said: str, note: str
+    number: int, looked: int, more: bool, said: str
 ) -> None:
-    message = track_view.came_back_in(NOVEMBER, some(number), looked, more=more)
+    message = back_view.came_back_in(NOVEMBER, Back(some(number), number, looked, more))
     assert message.text == said
-    assert note in texts(message.blocks)
-    assert track_view.ALL_RETURNS in texts(message.blocks)
+    some_of = "in your 2 latest campaigns of that time with returns; others may have more."
+    shown = texts(message.blocks)
+    assert (some_of in shown) is (more and number > 0)
+    assert (back_view.BY_DAY in shown) is (number > 0 and not more)
+    assert (back_view.ALL_RETURNS in shown) is (number > 0)
 
 
-def test_where_nothing_was_looked_through_nothing_is_said_of_how_it_is_counted() -> None:
-    message = track_view.came_back_in(NOVEMBER, [], 0)
-    assert track_view.BY_DAY not in texts(message.blocks)
-    assert track_view.ALL_RETURNS in texts(message.blocks)
-    named = track_view.came_back_in(ALL_TIME, [], 1, name="A & B")
-    assert named.text.startswith("Of *A &amp; B* nothing came back ")
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [(1, "Since then 1 piece has:"), (3, "Since then 3 pieces have:"), (9, "Since then 9 pieces have. The latest 5:"),
+     (0, "Came back last before that:")],
+)  # fmt: skip
+def test_beside_days_in_which_nothing_came_back_stands_what_did(since: int, said: str) -> None:
+    near = some(min(since, 6) or 2)
+    message = back_view.came_back_in(ALL_TIME, Back([], 0, 1, beside=near, since=since), name="A & B")
+    assert message.text.startswith("Nothing of *A &amp; B* came back ")
+    assert message.text.endswith(f". {said}")
+    assert (back_view.BY_DAY in texts(message.blocks)) is (since > 0)
+
+
+def test_a_reason_is_asked_for_where_none_is_noted_and_read_where_one_is() -> None:
+    one, two = some(2)
+    back = Back([one, two], 2, notes={one.id: Note("V"), two.id: Note("?")})
+    known = back_view.came_back(back, why=True)
+    assert known.text == "2 pieces came back so far:"
+    assert "_Vacant_" in texts(known.blocks)
+    assert back_view.WHY not in texts(known.blocks)
+    open_ = back_view.came_back(replace(back, notes={one.id: Note("V")}), why=True)
+    assert open_.text == f"2 pieces came back so far: {back_view.WHY}"
+    assert back_view.came_back(Back([], 4)).text == "Nothing in your latest campaigns came back."
+    assert back_view.came_back(Back([], 0)).text == "Nothing has come back so far."
 
 
 # ---- One piece --------------------------------------------------------------------------------------------------
