@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,10 +16,12 @@ from handlers.text.codec import write
 from storage import channel_settings, workspaces
 from storage.records import ChannelId, ChannelSettings, PieceId, Rules, UserId, WorkspaceId
 from tests.handlers.conftest import pressable
+from tests.simulation.invariants import must_be_told, told_in
 from tests.simulation.store import ask, rows
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
+    from tests.simulation.slack import Room
     from tests.simulation.world import Tenant, World
 
 #: Slack shows a failure after so many seconds.
@@ -168,6 +171,26 @@ def hours(world: "World", number: int, room: str, settings: tuple[Any, ...]) -> 
         zone, digest, quiet = settings
         chosen = ChannelSettings(zone, digest, quiet, None)
         ask(world.store, channel_settings.keep, WorkspaceId(tenant.id), ChannelId(room), chosen)
+
+
+def close(world: "World", number: int, name: str, how: str, seconds: float | None) -> None:
+    """A channel is archived, or the app taken out of it; after so many seconds, if ever, it is as before."""
+    tenant = world.tenants.get(number)
+    room = tenant.team.room(name) if tenant is not None else None
+    if tenant is None or room is None or not room.is_open:
+        return
+    room.untold |= {one for one in must_be_told(world, tenant, name) if not told_in(room, sure=False)[one]}
+    began = world.loop.time()
+    room.archived, room.joined = how == "archived", how != "left"
+    room.closed.append((began, inf))
+    if seconds is not None:
+        world.loop.call_later(seconds, _open, world, room, began, context=world.loop.outdoors())
+
+
+def _open(world: "World", room: "Room", began: float) -> None:
+    room.archived, room.joined = False, True
+    room.closed[-1] = (began, world.loop.time())
+    world.note(f"{room.name} is open again")
 
 
 async def leave(world: "World", number: int, told: tuple[float, ...]) -> None:

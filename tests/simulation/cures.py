@@ -92,18 +92,31 @@ def _facts(stack: ExitStack) -> None:
     stack.enter_context(patch.object(pieces, "KEEP_PRINTS", keep))
 
 
+def _unblock(stack: ExitStack) -> None:
+    """A channel that refused once is not looked at any more, though somebody opened it again."""
+    looked = "c.lease_until <= :now OR c.lease_until > :leased)"
+    due = _changed(storage.outbox.DUE, looked, f"{looked} AND c.blocked = ''")
+    stack.enter_context(patch.object(storage.outbox, "DUE", due))
+
+
 #: By the name under which `make simulate ARGS="without=…"` takes them out.
 CURES: Final[dict[str, Callable[[ExitStack], None]]] = {
     "jobs": _jobs, "digest": _digest, "fence": _fence, "news": _news, "singles": _singles, "facts": _facts,
+    "unblock": _unblock,
 }  # fmt: skip
 
 
 def _without(statement: Sql, part: str) -> Sql:
     """The statement for SQLite, but for this part of it."""
+    return _changed(statement, part, "")
+
+
+def _changed(statement: Sql, part: str, into: str) -> Sql:
+    """The same, with something else in its place."""
     made = statement.sqlite
     assert made is not None
-    assert part in made.text, "the statement was changed: say here what is to be taken out of it"
-    shorter = text(made.text.replace(part, ""))
+    assert part in made.text, "the statement was changed: say here what is to be changed in it"
+    shorter = text(made.text.replace(part, into))
     bound = {key: one for key, one in made._bindparams.items() if f":{key}" in shorter.text}
     return replace(statement, sqlite=shorter.bindparams(*bound.values()))
 

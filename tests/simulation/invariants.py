@@ -241,7 +241,7 @@ def news_is_told(world: "World", tenant: "Tenant") -> None:
     for name, room in tenant.team.rooms.items():
         said = told_in(room, sure=False)
         for ref, status in sorted(must_be_told(world, tenant, name)):
-            if not said[ref, status]:
+            if not said[ref, status] and (ref, status) not in room.untold:
                 world.fault(f"{name} of {tenant.team.name} was never told that {ref} is {status.word}")
 
 
@@ -269,9 +269,16 @@ def must_be_told(world: "World", tenant: "Tenant", room: str) -> set[tuple[str, 
             if status is Status.CANCELLED and letter.ref in {asked for asked, _ in tenant.books.asked_to_cancel}:
                 # Whoever asked for it is told, and the channel by that.
                 continue
+            if _was_closed(tenant.team.room(room), (at - BEGAN).total_seconds()):
+                # What is heard while it is closed ends there, and people see why.
+                continue
             if status in WANTED and WANTED[status].value in one.wants and at > since and one.campaign == 0:
                 must.add((letter.ref, status))
     return must
+
+
+def _was_closed(room: "Room", at: float) -> bool:
+    return any(began <= at <= ended for began, ended in room.closed)
 
 
 def nothing_waits(world: "World") -> None:

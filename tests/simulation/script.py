@@ -56,6 +56,7 @@ def script(seed: int) -> list[Event]:
     tenants = 2 + pen.dice.randrange(2) if theme == "leaving" else pen.dice.choices((1, 2), (4, 1))[0]
     for tenant in range(tenants):
         _tenant(pen, tenant, theme)
+        _closings(pen, tenant)
     _troubles(pen, theme)
     ordered = sorted(enumerate(pen.events), key=lambda one: (one[1][0], one[0]))
     return [Event(at, number, kind, facts) for number, (_, (at, kind, facts)) in enumerate(ordered)]
@@ -77,6 +78,20 @@ def _tenant(pen: Pen, tenant: int, theme: str) -> None:
         said = dice.choices(("on", "stop", "mute for 2 hours", "resume", "list"), (4, 1, 1, 1, 1))[0]
         pen.add(at + pen.gap(10, 4 * DAY), "type", tenant, dice.choice(PEOPLE), dice.choice(ROOMS), said)
     SCENES[theme](pen, tenant, at)
+
+
+def _closings(pen: Pen, tenant: int) -> None:
+    """A channel is archived, or the app is taken out of it: for minutes, for days, or for good."""
+    # By a chance of its own: the rest of the story is the same without it.
+    dice = Random(f"closings {pen.seed} {tenant}")
+    if dice.random() < 0.7:
+        return
+    moves = [at for at, kind, facts in pen.events if kind == "move" and facts[0] == tenant]
+    at = max(HOUR, dice.choice(moves or [DAY]) + dice.choice((-HOUR, -MINUTE, 2.0, HOUR)))
+    room, seconds = dice.choice(ROOMS), dice.choice((5 * MINUTE, 3 * HOUR, DAY, 4 * DAY))
+    pen.add(at, "close", tenant, room, dice.choice(("archived", "left")), seconds if dice.random() < 0.8 else None)
+    if dice.random() < 0.5:
+        pen.add(at + seconds + dice.choice((10.0, HOUR)), "type", tenant, "U0BEN", room, "on")
 
 
 def _stopped_while_telling(pen: Pen, tenant: int, at: float) -> None:

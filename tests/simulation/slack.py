@@ -16,6 +16,7 @@ from handlers.errors import (
     WorkspaceGone,
 )
 from handlers.text.messages import Message, Picture
+from storage.statuses import Status
 from tests.simulation.weather import Weather, lane_name
 
 T = TypeVar("T")
@@ -53,6 +54,13 @@ class Room:
     joined: bool = True
     archived: bool = False
     posts: list[Post] = field(default_factory=list)
+    #: When it was closed to us and open again, in the story's seconds; and what had not been told when it closed.
+    closed: list[tuple[float, float]] = field(default_factory=list)
+    untold: set[tuple[str, Status]] = field(default_factory=set)
+
+    @property
+    def is_open(self) -> bool:
+        return self.joined and not self.archived
 
 
 @dataclass

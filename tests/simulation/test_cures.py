@@ -1,4 +1,4 @@
-"""Six faults that the bot once had, each with a story in which it shows: without the cure it is found, with it all is well."""
+"""Seven faults that the bot once had, each with a story in which it shows: without the cure it is found, with it all is well."""
 
 from typing import Any
 
@@ -98,6 +98,17 @@ STORIES: dict[str, tuple[Lines, str]] = {
             *moments(2900, 3600, 4300, 5000),
         ],
         "known as (Decimal('0.84')",
+    ),
+    "unblock": (
+        [
+            *BEGUN,
+            (2500, "close", (0, "C0OPS", "archived", 3 * HOUR)),
+            (3000, "move", (0, "100", "RETURNED", (1.0,))),
+            *moments(3100, 8000),
+            (20_000, "move", (0, "101", "RETURNED", (1.0,))),
+            *moments(20_100, 30_000),
+        ],
+        "was never told that 101 is returned",
     ),
 }
 

@@ -483,6 +483,9 @@ class World:
     async def on_leave(self, number: int, told: tuple[float, ...]) -> None:
         await acts.leave(self, number, told)
 
+    async def on_close(self, number: int, room: str, how: str, seconds: float | None) -> None:
+        acts.close(self, number, room, how, seconds)
+
     async def on_moment(self) -> None:
         """Nothing happens, but that the clock is looked at."""
 
