@@ -122,6 +122,9 @@ async def test_words_of_a_platform_that_is_not_known_here_are_set_aside(office: 
     assert found.newest.reason == "unreadable: KeyError"
 
 
+AWAY = OperationalError("", {}, Exception("database is locked"))
+
+
 def trouble(monkeypatch: pytest.MonkeyPatch, error: Exception, *bad: str) -> None:
     """The database raises this for these pieces."""
     real = ledger.apply_heard
@@ -214,7 +217,7 @@ async def test_in_an_outage_all_waits_and_goes_on_afterwards(
 ) -> None:
     take(office, "1", "2", "3")
     with monkeypatch.context() as away:
-        trouble(away, OperationalError("", {}, Exception("database is locked")))
+        trouble(away, AWAY)
         for _ in range(4):
             with pytest.raises(OperationalError):
                 await merger.merge_some()
