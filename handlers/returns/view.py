@@ -131,7 +131,8 @@ def range_desk(shown: RangeReturns) -> Block:
 
 
 def _rate(mix: Mix) -> float:
-    return mix.of(Status.RETURNED) / (mix.of(*MAILED) or 1)
+    # Of each that is listed something came back, and so was mailed.
+    return mix.of(Status.RETURNED) / mix.of(*MAILED)
 
 
 def _campaign_line(line: CampaignLine) -> Block:

@@ -16,7 +16,7 @@ from handlers.text import buttons
 from handlers.text.buttons import Action, OneCampaign, OnePiece, OneReturn, ReturnsOf, Settled, Word
 from handlers.text.codec import read, write
 from handlers.text.reasons import REASONS
-from storage import intents
+from storage import intents, privacy
 from storage.audit import Act
 from storage.intents import Kind
 from storage.queries import returns
@@ -160,6 +160,32 @@ async def test_an_address_is_checked_by_the_platform_where_it_is_known(office: O
     await actions.check_address(office.services, pressed(office), value)
     assert "know this piece's address yet" in office.slack.last.text
     assert len(office.mail.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ("is_valid", "said", "logged"),
+    [
+        (True, ":white_check_mark: This address is in the postal database", "in the postal database"),
+        (False, ":x: This address isn't in the postal database", "not in the postal database"),
+    ],
+)
+async def test_what_the_register_says_is_shown_and_written_down(
+    office: Office, is_valid: bool, said: str, logged: str
+) -> None:
+    await returned(office)
+    office.mail.verdict = AddressCheck(is_valid, Recipient())
+    await actions.check_address(office.services, pressed(office), write(OnePiece(office.piece().id)))
+    assert said in str(office.slack.last.shown["blocks"])
+    assert office.log() == [(Act.CHECKED, "piece 1001", logged)]
+
+
+async def test_of_whom_is_erased_no_address_is_looked_up(office: Office) -> None:
+    await returned(office)
+    office.write(privacy.erase_piece, office.workspace.id, office.piece().id)
+    calls = len(office.mail.calls)
+    await actions.check_address(office.services, pressed(office), write(OnePiece(office.piece().id)))
+    assert "This piece's recipient was erased, so there's no address to check." in str(office.slack.last.shown)
+    assert (len(office.mail.calls), office.log()) == (calls, [])
 
 
 async def test_a_reason_is_noted_once_by_who_chose_it(office: Office) -> None:

@@ -52,6 +52,12 @@ def test_every_number_stands_in_reading_order() -> None:
     assert mixes.legend(Mix({D: 1, T: 999_999})).count("&lt; 1%") == 1
 
 
+@pytest.mark.parametrize(("color", "light"), [("#000000", 0), ("#FFFFFF", 1), ("#FF0000", 0.2126), ("#00FF00", 0.7152),
+                                            ("#0000FF", 0.0722), ("#777777", 0.18447), ("#0A0A0A", 0.0030353)])  # fmt: skip
+def test_how_light_a_color_is_is_reckoned_as_the_standard_says(color: str, light: float) -> None:
+    assert lightness(color) == pytest.approx(light, rel=1e-4)
+
+
 #: The hues of Slack's squares, in degrees, and how light each is; None: a gray.
 SQUARES = {
     ":white_large_square:": (None, (0.5, 1.0)), ":black_large_square:": (None, (0.0, 0.25)),
@@ -82,6 +88,8 @@ def test_a_status_has_one_color_in_pictures_and_in_squares(status: Status) -> No
         (Mix({D: 50, T: 50}), {T: 13, D: 12}),
         (Mix({D: 999_999, B: 1}), {D: 24, B: 1}),
         (Mix({D: 60, T: 40}), {T: 10, D: 15}),
+        (Mix({D: 35, T: 35, H: 30}), {H: 8, T: 8, D: 9}),
+        (Mix({D: 34, T: 33, H: 33}), {H: 9, T: 8, D: 8}),
         (Mix({R: 1, H: 1, T: 1, D: 9996, B: 1}), {R: 1, H: 1, T: 1, D: 21, B: 1}),
     ],
 )

@@ -169,3 +169,52 @@ def test_help_for_guests_names_what_was_shown_and_how_two_are_compared() -> None
     assert "No campaign was shown here yet." not in one
     assert "`/mailstatus A &amp; B vs Fall`" in two
     assert "where is A &amp; B?" in two
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [("yesterday", 22), ("today", 23), ("last night", 22), ("Friday", 20), ("3 days ago", 20), ("the 19th", 19),
+     ("2026-11-03", 3), ("11/3", 3), ("11-03-2026", 3), ("3 Nov", 3), ("Nov 3", 3), ("the day before yesterday", 21)],
+)  # fmt: skip
+def test_from_a_day_is_since_that_day(typed: str, first: int) -> None:
+    for text, last in ((f"from {typed}", TODAY), (typed, TODAY.replace(day=first))):
+        span = ranges.read_range(text, TODAY)
+        assert span is not None
+        assert (span.days.first, span.days.last) == (TODAY.replace(day=first), last)
+
+
+@pytest.mark.parametrize(
+    ("today", "this", "last"), [(23, 21, 21), (27, 21, 21), (28, 28, 21), (29, 28, 21)]
+)  # fmt: skip
+def test_this_weekend_is_the_last_that_has_begun(today: int, this: int, last: int) -> None:
+    day = TODAY.replace(day=today)
+    for typed, saturday in (("this weekend", this), ("last weekend", last)):
+        span = ranges.read_range(typed, day)
+        assert span is not None
+        assert (span.days.first, span.days.last) == (day.replace(day=saturday), day.replace(day=saturday + 1))
+
+
+def test_a_range_alone_is_read_in_one_way_and_beside_a_name_from_both_ends() -> None:
+    assert [(name, span.label) for name, span in ranges.splits("October", TODAY)] == [("", "October 2026")]
+    found = [(name, span.label) for name, span in ranges.splits("October sale 2025", TODAY)]
+    assert found == [("October sale", "2025"), ("sale 2025", "October 2026")]
+
+
+@pytest.mark.parametrize(
+    ("first", "kept", "said"),
+    [("2025-11-23", "2025-11-23", False), ("2025-11-22", "2025-11-23", True), ("2020-01-01", "2025-11-23", True)],
+)
+def test_a_year_and_no_more_can_be_chosen_with_two_pickers(first: str, kept: str, said: bool) -> None:
+    text, note = parsing.between(date.fromisoformat(first), TODAY, TODAY)
+    assert text == f"{kept}..2026-11-23"
+    assert ("That was more than a year" in note, "This is Nov 23, 2025 – Nov 23, 2026." in note) == (said, said)
+
+
+def test_days_to_come_are_left_out_and_the_earlier_day_comes_first() -> None:
+    later = date(2026, 12, 24)
+    assert parsing.between(later, TODAY, TODAY) == (
+        "2026-11-23..2026-11-23",
+        "I put the earlier day first. Days to come hold no orders yet, so it ends today. This is Nov 23, 2026.",
+    )
+    assert parsing.between(later, later, TODAY)[0] == "2026-11-23..2026-11-23"
+    assert parsing.between(TODAY, TODAY, TODAY) == ("2026-11-23..2026-11-23", "")
