@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.text.buttons import Action
+from handlers.text.buttons import Action, OnePiece
+from handlers.text.codec import write
 from handlers.track.commands import mail_track
+from storage.records import Batch, Change
 from storage.statuses import Status
 from tests.builders import JANE
 from tests.handlers.conftest import GUS, Office
@@ -57,3 +59,40 @@ async def test_a_guest_reads_no_full_name_there(office: Office) -> None:
     await account(office, R, R)
     said = await ask(office, "has anything come back from Raleigh?", user=GUS, guest=True)
     assert "Ann Lee" not in said
+
+
+async def came_back(office: Office, ref: str) -> None:
+    await office.learn(Batch((), (), (Change(ref, R, office.clock.now(), word="returned"),)))
+
+
+def listed(office: Office) -> list[str]:
+    """The pieces that can be chosen, by what is carried of each."""
+    (menu,) = [
+        one
+        for block in office.slack.last.shown.blocks
+        for one in block.get("elements", ())
+        if one.get("action_id") == Action.PICK_PIECE
+    ]
+    return [one["value"] for one in menu["options"]]
+
+
+async def test_of_a_place_the_latest_that_came_back_stands_first(office: Office) -> None:
+    await account(office, T, R, T)
+    for ref in ("1003", "1001"):
+        office.clock.pass_time(hours=1)
+        await came_back(office, ref)
+    await ask(office, "Raleigh returns")
+    assert listed(office) == [write(OnePiece(office.piece(ref).id)) for ref in ("1001", "1003", "1002")]
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "there"), [(2, 5, False), (2, 6, True), (3, 5, True), (3, 6, False)]
+)  # fmt: skip
+async def test_days_begin_and_end_by_the_askers_clock(office: Office, day: int, hour: int, there: bool) -> None:
+    """Midnight in Chicago is six in the morning in UTC."""
+    await account(office, T, T)
+    office.clock.moment = office.clock.now().replace(day=day, hour=hour)
+    await came_back(office, "1001")
+    office.clock.moment = office.clock.now().replace(day=5)
+    said = await ask(office, "came back from Raleigh on Nov 2")
+    assert ("1 of 2 pieces to “Raleigh” came back" in said) == there, said
