@@ -51,9 +51,8 @@ Read = Callable[[re.Match[str], date], tuple[date, date]]
 
 
 def _year(text: str | None, month: int, until: date) -> int:
-    """The year that was typed; else the last one in which this month had begun by then."""
+    """The year that was typed, of this century; else the last one in which this month had begun by then."""
     if text:
-        # "2026" or "'26": no other century is read.
         return 2000 + int(text[-2:])
     return until.year if month <= until.month else until.year - 1
 
