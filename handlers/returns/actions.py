@@ -73,7 +73,7 @@ async def _returns(services: Services, request: Request, asked: ReturnsOf, said:
         mix = queries.mix(connection, workspace_id, campaign.id)
         usual = forecast_queries.share_returned(queries.total(connection, workspace_id, but=[NO_CAMPAIGN, campaign.id]))
         # Without any, all of the campaign's pieces would be read to find none.
-        any_back = mix.of(Status.RETURNED) > 0
+        any_back = bool(mix.of(Status.RETURNED))
         page = returns.latest(connection, workspace_id, campaign.id, last, returns_view.PAGE + 1) if any_back else []
         notes = returns.notes_of(connection, workspace_id, [piece.id for piece in page])
         places = returns.places_of(connection, workspace_id, campaign.id)

@@ -30,6 +30,17 @@ def test_a_day_without_a_year_was_lately_or_is_the_next_of_its_name(typed: str, 
 
 
 @pytest.mark.parametrize(
+    ("typed", "today", "day"),
+    [("Christmas", "2027-01-10", "2026-12-25"), ("Christmas", "2027-02-24", "2027-12-25"),
+     ("New Year's", "2027-01-10", "2027-01-01"), ("Thanksgiving", "2026-12-31", "2026-11-26")],
+)  # fmt: skip
+def test_a_holiday_that_was_lately_is_meant_itself_also_behind_the_turn_of_the_year(
+    typed: str, today: str, day: str
+) -> None:
+    assert str(days_ahead.read(typed, date.fromisoformat(today))) == day
+
+
+@pytest.mark.parametrize(
     ("typed", "day"),
     [("Dec 12", "2025-12-12"), ("Friday", "2026-11-20"), ("Monday", "2026-11-23"), ("the 24th", "2026-10-24"),
      ("today", "2026-11-23"), ("Nov 1", "2026-11-01"), ("Dec 12, 2027", "2027-12-12"), ("Feb 29", "2024-02-29")],
