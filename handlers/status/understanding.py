@@ -28,7 +28,8 @@ _BEFORE: Final = (
     "named called cancel stop went out sent ordered mailed was were anything everything all come came back going "
     "has have be which ones whats wheres hows whos whens happening right arriving news some "
     "hasn't hasnt haven't havent isn't gotten still can csv file spreadsheet exports rate percent percentage % total "
-    "share count number eta mailings so send soon long until by day due got everybody everyone anybody anyone"
+    "share count number far along with do hold holdup hi hello morning afternoon bad address addresses undelivered "
+    "eta mailings so send soon long until by day due got everybody everyone anybody anyone"
 )
 _AFTER: Final = (
     "please pls doing going do go status stats numbers report update result results progress performance campaign "
@@ -37,9 +38,9 @@ _AFTER: Final = (
     "be in all home homes right been happening mailer mailers coming arriving landing expected tomorrow along done "
     "gotten theirs deliver transit still on track left ahead behind or of schedule than usual running early "
     "to as csv file export spreadsheet there hit due eta doin goin so slow fast slower faster delayed overdue costing "
-    "bounce bounced bounces was were stuck stalled"
+    "bounce bounced bounces was were stuck stalled post office usps never made worst best the it"
 )
-BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,]+)+", re.IGNORECASE)
+BEFORE: Final = re.compile(rf"(?:(?:{_BEFORE.replace(' ', '|')})[ :,!]+)+", re.IGNORECASE)
 AFTER: Final = frozenset(_AFTER.split())
 #: What mail is printed on, said behind a name.
 PAPER: Final = frozenset(
@@ -58,6 +59,8 @@ ABOUT_ALL: Final = frozenset(
     {"cost", "costs", "spending", "total cost", "price", "expenses", "return", "returns", "returned", "bounces",
      "undeliverable", "delivered", "deliveries", "pie", "chart", "all of it", "dashboard", "late", "stuck", "overdue",
      "moving", "still moving", "out there", "still out there", "outstanding", "problems", "issues", "wrong", "new",
+     "cancelled", "cancellations", "cancelled pieces", "booked", "scheduled", "upcoming", "upcoming drops",
+     "upcoming campaigns", "next mailing", "next drop", "next campaign", "planned", "drop", "drops",
      "our account", "my account", "the account", "stuff", "things", "ones", "pieces", "everything we sent"}
 )  # fmt: skip
 #: Where another question begins.

@@ -378,17 +378,22 @@ def where_shown(answer: Message, asked: str, span: Range | None = None, name: st
         said = "For who came back and where, press *Returns* below; why, where somebody noted it there."
         return " ".join([*counted, f"{said} *Export CSV* there makes a file." if file else said])
     shown = file and _offers(answer, Action.VIEW_DETAILS)
-    return "For a file, press *View details* below, then *Export CSV*." if shown else ""
+    said = "For a file, press *View details* below, then *Export CSV*." if shown else ""
+    landed = span is not None and span.days.first is not None and parsing.LANDED.search(asked) is not None
+    return f"{_ordered(span)}, whenever it's delivered. {said}".strip() if span and landed else said
 
 
 def _by_order(span: Range, name: str) -> str:
     """A range counts what was ordered in it; who asks what came back in it means another day of the same pieces."""
     days = ranges.name_days(span.days).label
-    ordered = span.said[:1].lower() + span.said[1:]
     # A backtick would end the command that is shown.
     called = escape(name.replace("`", "'"))
     those = f"{called} came back {days}" if name else f"came back {days}"
-    return f"This counts mail {ordered}, whenever it came back. For what came back in those days: `/mailtrack {those}`."
+    return f"{_ordered(span)}, whenever it came back. For what came back in those days: `/mailtrack {those}`."
+
+
+def _ordered(span: Range) -> str:
+    return f"This counts mail {span.said[:1].lower()}{span.said[1:]}"
 
 
 def may_offer_cancel(campaign: StoredCampaign, mix: Mix) -> bool:

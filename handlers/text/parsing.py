@@ -92,10 +92,19 @@ HELP: Final = frozenset(
 )  # fmt: skip
 
 
+#: What a status means: the help explains each.
+MEANING: Final = re.compile(
+    r"(?:what (?:do|does)|what['’]?s) (?:the (?:status )?)?[“\"']?"
+    r"(?:received|producing|handed[- ]over|in[- ]transit|local delivery|delivered|returned|cancelled|other"
+    r"|(?:these |those |your )?status(?:es)?)[”\"']?(?: status)? (?:mean|stand for)",
+    re.IGNORECASE,
+)
+
+
 def wants_help(text: str) -> bool:
     """Whether the asker wants to be shown how."""
     asked = text.casefold().strip(" ?!.-").removeprefix("please ").removesuffix(" please")
-    return asked in HELP or text == "?"
+    return asked in HELP or text == "?" or MEANING.fullmatch(asked) is not None
 
 
 #: What is said to a colleague, and asks for nothing.
@@ -130,9 +139,13 @@ WHEN: Final = re.compile(
 )
 #: Whether it goes as it should, beside what is usual.
 PACE: Final = re.compile(
-    r"\b(?:ahead|behind|late|early|overdue|delay(?:ed|s)?|stuck|stalled|slow(?:er)?|fast(?:er)?"
+    r"\b(?:ahead|behind|late|early|overdue|delay(?:ed|s)?|stuck|stalled|hold[- ]?up|slow(?:er)?|fast(?:er)?"
     r"|on (?:track|time|schedule))\b",
     re.IGNORECASE,
+)
+#: What arrived: a range of orders says nothing of when.
+LANDED: Final = re.compile(
+    r"\b(?:delivered|delivery|deliveries|landed|arrived|land(?:s|ing)?|arriv(?:es?|ing))\b", re.IGNORECASE
 )
 #: Of what came back: the reasons, and not only who.
 WHY: Final = re.compile(r"\b(?:why|reasons?|how come)\b", re.IGNORECASE)

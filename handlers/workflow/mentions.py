@@ -25,7 +25,11 @@ SWITCHES: Final = re.compile(
     re.IGNORECASE,
 )
 #: Settings of a channel, where no campaign is called so.
-SETTINGS: Final = re.compile(r"(?:(?:the|morning|daily) )*(?:digest|alarm|quiet hours)\b", re.IGNORECASE)
+SETTINGS: Final = re.compile(
+    r"(?:(?:turn|switch) (?:on|off) )?(?:(?:turn|switch|stop|the|our|my|morning|daily|weekly) )*"
+    r"(?:digest|alarm|quiet hours|weekly report)\b",
+    re.IGNORECASE,
+)
 
 
 async def mention(services: Services, request: Request) -> None:

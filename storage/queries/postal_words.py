@@ -1,5 +1,5 @@
 """Words of addresses that are written in two ways: USPS Publication 28, Appendixes C1 (street suffixes), C2 (secondary
-units) and section 233 (directions), the common ones (https://pe.usps.com/text/pub28/28apc.htm)."""
+units), B (states) and section 233 (directions), the common ones (https://pe.usps.com/text/pub28/28apc.htm)."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -29,6 +29,16 @@ SPELLINGS: Final = (
     "upper uppr", "company co", "incorporated inc", "corporation corp", "brothers bros", "first 1st", "second 2nd",
     "third 3rd", "fourth 4th", "fifth 5th", "sixth 6th", "seventh 7th", "eighth 8th", "ninth 9th", "tenth 10th",
 )  # fmt: skip
+#: States of one word, which stand in addresses by their letters alone. "Co" is no Colorado to who types it, nor is "in"
+#: Indiana.
+STATES: Final = (
+    "alabama al", "alaska ak", "arizona az", "arkansas ar", "california ca", "colorado co", "connecticut ct",
+    "delaware de", "florida fl", "georgia ga", "hawaii hi", "idaho id", "illinois il", "indiana in", "iowa ia",
+    "kansas ks", "kentucky ky", "louisiana la", "maine me", "maryland md", "massachusetts ma", "michigan mi",
+    "minnesota mn", "mississippi ms", "missouri mo", "montana mt", "nebraska ne", "nevada nv", "ohio oh",
+    "oklahoma ok", "oregon or", "pennsylvania pa", "tennessee tn", "texas tx", "utah ut", "vermont vt", "virginia va",
+    "washington wa", "wisconsin wi", "wyoming wy",
+)  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -38,6 +48,9 @@ def _known() -> Mapping[str, frozenset[str]]:
         words = line.split()
         for word in words:
             found[word].update(words)
+    for line in STATES:
+        name, letters = line.split()
+        found[name].add(letters)
     return {word: frozenset(others - {word}) for word, others in found.items()}
 
 

@@ -160,6 +160,44 @@ async def test_what_mail_is_printed_on_is_not_counted_apart_and_that_is_said(acc
 
 
 @pytest.mark.parametrize(
+    "typed", ["what landed last week?", "delivered yesterday", "what's landing this week", "Spring delivered last week"]
+)
+async def test_who_asks_what_arrived_in_certain_days_reads_that_days_are_those_of_its_order(
+    account: Office, typed: str
+) -> None:
+    await ask(account, typed)
+    assert re.search(r"This counts mail ordered [^*]+, whenever it's delivered\.", account.slack.last.text), typed
+    await ask(account, "last week")
+    assert "This counts" not in account.slack.last.text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["how far along are we with the spring postcard", "what's the hold up on spring?", "hi! how is spring doing?",
+     "is anything of Spring stuck at the post office?", "how many spring pieces never made it", "bad addresses from spring"],
+)  # fmt: skip
+async def test_more_that_people_say_around_a_name_is_no_part_of_it(account: Office, typed: str) -> None:
+    assert "Spring postcard: " in await ask(account, typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["morning! how are we doing?", "what's booked", "upcoming drops", "next mailing?", "cancelled pieces",
+              "which drop is doing worst?", "anything stuck at the post office?"],
+)  # fmt: skip
+async def test_more_that_asks_for_all_mail_shows_all_of_it(account: Office, typed: str) -> None:
+    assert "5 pieces" in await ask(account, typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["what does handed over mean", "what’s “delivered” mean?", "what do the statuses mean?"]
+)
+async def test_who_asks_what_a_status_means_reads_what_each_does(account: Office, typed: str) -> None:
+    assert (await ask(account, typed)).startswith("Where is our mail?")
+    assert "scanned by USPS on its way" in str(account.slack.last.shown.blocks)
+    assert "5 pieces" in await ask(account, "what's in transit?")
+
+
+@pytest.mark.parametrize(
     "typed", ["anything late?", "is any mail late?", "are we on track?", "what's delayed", "is anything stuck?", "late",
               "any stuck pieces?", "are we behind?", "is our mail running late?"],
 )  # fmt: skip

@@ -41,6 +41,13 @@ async def test_what_came_back_from_a_place_is_what_did_and_of_how_many(office: O
     assert Action.FOUND_LIST in said
 
 
+async def test_a_state_is_found_by_its_name(office: Office) -> None:
+    await account(office, Status.RECEIVED, R)
+    said = await ask(office, "what came back from Texas this month?")
+    assert said.startswith("1 of 2 pieces to “Texas” came back in November 2026:"), said
+    assert "Ann Lee" not in said
+
+
 async def test_days_are_those_on_which_it_came_back(office: Office) -> None:
     await account(office, D, R)
     assert (await ask(office, "came back from Raleigh in 2019")).startswith("Nothing to “Raleigh” came back in 2019.")

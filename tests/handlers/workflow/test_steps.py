@@ -213,6 +213,7 @@ async def test_who_asks_in_a_mention_how_many_or_of_which_campaign_reads_the_num
     ("text", "says"),
     [("alerts on", "switched mail alerts on"), ("turn on alerts", "switched mail alerts on"),
      ("/mailalerts on", "switched mail alerts on"), ("mute until tomorrow", "muted mail alerts"),
+     ("turn the digest off", "its hours and its alarm are chosen"), ("turn off the weekly report", "are chosen in its settings"),
      ("unmute", "unmuted mail alerts"), ("alerts", "gets alerts for"), ("alerts settings", "gets alerts for")],
 )  # fmt: skip
 async def test_alerts_are_turned_on_and_muted_by_a_mention_too_but_not_by_guests(
