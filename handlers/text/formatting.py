@@ -49,14 +49,18 @@ def wholes(counts: Sequence[int], alone: Collection[int] = ()) -> list[int]:
 
     def order(place: int) -> tuple[int, int, int]:
         rest = counts[place] * 100 % total
-        if place not in alone:
-            return 1, -rest, place
-        return (0, counts[place], place) if 2 * rest >= total else (2, -rest, place)
+        if place in alone and 2 * rest >= total:
+            return 0, counts[place], place
+        return 1, -rest, place
+
+    def may_grow(place: int) -> bool:
+        if place in alone:
+            return 2 * (counts[place] * 100 % total) >= total
+        return not alone or 200 * counts[place] >= total
 
     floors = [number * 100 // total for number in counts]
-    for index in sorted(range(len(counts)), key=order)[: 100 - sum(floors)]:
-        few = alone and index not in alone and 200 * counts[index] < total
-        floors[index] += 0 if few else 1
+    for index in sorted(filter(may_grow, range(len(counts))), key=order)[: 100 - sum(floors)]:
+        floors[index] += 1
     return floors
 
 

@@ -46,6 +46,7 @@ def test_what_is_read_beside_others_is_rounded_as_it_would_be_alone(one: int, ot
 def test_three_of_180_are_not_one_per_cent_where_nine_of_570_are_two() -> None:
     assert formatting.wholes([83, 93, 1, 3], (3,))[3] == formatting.wholes([9, 561], (0,))[0] == 2
     assert formatting.share(3, 180) == formatting.share(9, 570) == "2%"
+    assert formatting.wholes([12, 2623, 4], (2,)) == [0, 100, 0], "of a few below one the others make the hundred"
     assert (formatting.share(1, 40), formatting.share(39, 40)) == ("3%", "97%")
 
 
