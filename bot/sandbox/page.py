@@ -42,7 +42,8 @@ class Page:
         self.number = 0
         #: What people wish of this story, and is not done yet.
         self._wished: set[asyncio.Task[Told]] = set()
-        self._begins = False
+        #: Held while a story begins.
+        self._beginning = asyncio.Lock()
 
     def show(self, calendar: Calendar, events: Events, restart: Callable[[], Awaitable[None]]) -> None:
         self.calendar, self.events, self.restart, self.number = calendar, events, restart, self.number + 1
@@ -162,7 +163,13 @@ class Page:
     async def _told(self, wish: dict[str, Any]) -> Told:
         """What becomes of a wish."""
         again = wish["kind"] == "story" and wish["name"] == "restart"
-        if self._begins or (self.calendar is None and not again):
+        if again and self._beginning.locked():
+            return Told(error=BEGINNING)
+        if not again:
+            # Whoever presses it right after *Restart* means the new story.
+            async with self._beginning:
+                pass
+        if self.calendar is None and not again:
             return Told(error=BEGINNING)
         try:
             if again:
@@ -199,12 +206,9 @@ class Page:
 
     async def _begin_anew(self) -> Told:
         """Also when the last beginning failed."""
-        self._begins = True
-        try:
+        async with self._beginning:
             assert self.restart is not None  # noqa: S101 - there was a story
             await self.restart()
-        finally:
-            self._begins = False
         self.slack().changed()
         return Told()
 

@@ -14,6 +14,7 @@ from bot.platforms.stannp import wire
 from bot.platforms.stannp.words import ALIASES
 from bot.sandbox.stannp import MailCampaign, Mailpiece, StannpDouble
 from bot.sandbox.world import LOST, World
+from handlers.forecast import days as calendar
 from storage.ledger import apply as ledger
 from storage.records import Batch, Change, Piece, Recipient, Source, WorkspaceId
 from storage.statuses import Status
@@ -49,13 +50,14 @@ class Story:
 
     platform: StannpDouble
     start: datetime
+    seed: int = 7
     world: World = field(init=False)
     next_booking: datetime = field(init=False)
     _drops: Iterator[tuple[str, int]] = field(init=False)
     _number: int = 224
 
     def __post_init__(self) -> None:
-        self.world = World(self.platform, now=self.start - timedelta(days=PAST[0][0] + 5), zone=ZONE)
+        self.world = World(self.platform, self.seed, self.start - timedelta(days=PAST[0][0] + 10), ZONE)
         self.next_booking = self.start + timedelta(days=2)
         self._drops = itertools.cycle(DROPS)
 
@@ -89,8 +91,12 @@ class Story:
                 yield now, Batch(tuple(told), pieces, changes)
 
     def _add(self, key: int, name: str, size: int, *, mailed: int, lead: int) -> MailCampaign:
-        """A campaign that is mailed so many days from the story's begin, and was booked `lead` days before that."""
-        created = self.start + timedelta(days=mailed - lead)
+        """A campaign that is mailed so many days from the story's begin, and was booked `lead` days before that.
+
+        Where nothing is handed over on that day, it is mailed on the next, or was on the one before.
+        """
+        day = _open_day(self.start + timedelta(days=mailed), 1 if mailed > 0 else -1)
+        created = day - timedelta(days=lead)
         campaign = self.world.add_campaign(key, name, created, size, leaves=timedelta(days=lead))
         campaign.status = "booked"
         return campaign
@@ -115,13 +121,13 @@ class Story:
 
     def _book(self, day: datetime) -> MailCampaign:
         (name, size), self._number = next(self._drops), self._number + 1
-        mailed = day + timedelta(days=LEAD)
+        mailed = _open_day(day + timedelta(days=LEAD), 1)
         campaign = self.world.add_campaign(
             self._number,
             f"{name} {mailed:%b %Y}",
             day,
             size,
-            leaves=timedelta(days=LEAD),
+            leaves=mailed - day,
             lost=LOST if size > SMALL else 0,
         )
         campaign.status = "booked"
@@ -132,7 +138,7 @@ class Story:
 
     def _restage(self) -> None:
         """The mail house's own words for each campaign, by the day."""
-        today = f"{self.world.now:%Y-%m-%d}"
+        today = f"{self.world.now.astimezone(ZONE):%Y-%m-%d}"
         for one in self.platform.campaigns.values():
             if one.status == "booked" and (one.send_date or "") <= today:
                 one.status = "running"
@@ -156,6 +162,13 @@ class Story:
         chosen = min(booked, key=lambda one: one.send_date or "")
         self.world.cancel(chosen)
         return chosen
+
+
+def _open_day(moment: datetime, way: int) -> datetime:
+    """The same hour of this day, or of the next (1) or the last one (-1) on which USPS takes mail in."""
+    while not calendar.is_open(moment.astimezone(ZONE).date()):
+        moment += timedelta(days=way)
+    return moment
 
 
 def _known(piece: Mailpiece) -> Piece:

@@ -60,9 +60,13 @@ PLACES: Final = (
 
 #: Of so many pieces no final scan comes: a piece in forty.
 LOST: Final = 0.025
-#: Between which hours carriers load their mail, and between which they deliver it.
-LOADING, DELIVERING = (4, 8), (9, 17)
+#: Between which hours USPS takes mail in, and between which carriers load theirs, and deliver it.
+TAKING, LOADING, DELIVERING = (10, 18), (4, 8), (9, 17)
 DAY: Final = timedelta(days=1)
+#: How long mail takes, beside what is usual: some campaigns go faster than others.
+SLOW: Final = (0.82, 1.18)
+#: How far mail gets on a day of December, beside any other: everybody mails then.
+IN_DECEMBER: Final = 0.7
 
 
 @dataclass
@@ -83,7 +87,7 @@ class World:
     platform: StannpDouble
     seed: int = 7
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    #: By whose days carriers go out: not on Sundays and federal holidays, nor at night. None: at any moment.
+    #: By whose days mail moves: not on Sundays and federal holidays. None: at any moment.
     zone: ZoneInfo | None = None
     steps: list[Step] = field(default_factory=list)
     _dice: random.Random = field(init=False)
@@ -100,12 +104,13 @@ class World:
         `lost`: the share that never gets a final scan.
         """
         handed = created + leaves
-        campaign = MailCampaign(key, name, "running", created, f"{handed:%Y-%m-%d}")
+        campaign = MailCampaign(key, name, "running", created, f"{handed.astimezone(self.zone or UTC):%Y-%m-%d}")
         self.platform.campaigns[key] = campaign
+        slow = self._dice.uniform(*SLOW) if self.zone else 1.0
         for _ in range(size):
             piece = self._make_piece(key, created + timedelta(minutes=self._dice.randrange(90)))
             self.platform.pieces[piece.id] = piece
-            self._plan(piece, handed, lost)
+            self._plan(piece, handed, lost, slow)
         return campaign
 
     def _make_piece(self, campaign_id: int, created: datetime) -> Mailpiece:
@@ -124,7 +129,7 @@ class World:
             cost=Decimal("0.84"),
         )
 
-    def _plan(self, piece: Mailpiece, handed: datetime, lost: float) -> None:
+    def _plan(self, piece: Mailpiece, handed: datetime, lost: float, slow: float) -> None:
         """The way of one piece. Scans in between are often missing, some never get a last one, a few come back."""
         dice = self._dice
 
@@ -133,23 +138,37 @@ class World:
 
         at = handed - hours(20, 30)
         self._later(at, piece, "printing", "")
-        at = handed + hours(0, 8)
+        at = self._carried(handed + hours(0, 8), TAKING)
         self._later(at, piece, "handed_over", "Houston, TX")
-        at += hours(14, 50)
+        at = self._onward(at, slow * hours(14, 50))
         if dice.random() < 0.8:  # noqa: PLR2004 - chances of the story
             self._later(at, piece, "in_transit", "Dallas, TX")
-        at += hours(20, 70)
+        at = self._onward(at, slow * hours(20, 70))
         if dice.random() < 0.75:  # noqa: PLR2004
             self._later(self._carried(at, LOADING), piece, "local_delivery", f"{piece.city}, {piece.county}")
-        at += hours(6, 30)
+        at = self._onward(at, slow * hours(6, 30))
         fate = dice.random()
         if fate < lost:
             return
         ended = self._carried(at, DELIVERING)
         self._later(ended, piece, "returned" if fate < 0.06 else "delivered", f"{piece.city}, {piece.county}")  # noqa: PLR2004
         if fate > 0.99:  # noqa: PLR2004
-            back = self._carried(ended + hours(30, 60), DELIVERING)
+            back = self._carried(self._onward(ended, hours(30, 60)), DELIVERING)
             self._later(back, piece, "returned", f"{piece.city}, {piece.county}")
+
+    def _onward(self, at: datetime, way: timedelta) -> datetime:
+        """When mail that was here then has come so much further: only on days on which it moves."""
+        if self.zone is None:
+            return at + way
+        local = at.astimezone(self.zone)
+        while True:
+            tomorrow = local.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
+            if calendar.is_open(local.date()):
+                pace = IN_DECEMBER if local.month == calendar.DECEMBER else 1.0
+                if way < (tomorrow - local) * pace:
+                    return (local + way / pace).astimezone(UTC)
+                way -= (tomorrow - local) * pace
+            local = tomorrow
 
     def _carried(self, at: datetime, hours: tuple[int, int]) -> datetime:
         """When a carrier does that: between these hours of this day, or of the next on which mail is delivered."""

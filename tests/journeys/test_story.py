@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby, pairwise
 from typing import TypeVar
 
@@ -23,11 +23,12 @@ from handlers.context.services import Services
 from handlers.forecast import days as calendar
 from handlers.forecast import model, words
 from handlers.forecast import queries as forecast_queries
+from handlers.forecast.model import Forecast
 from handlers.forecast.queries import Account
 from handlers.ingest import poll
 from storage import channel_settings
 from storage.queries import mail as queries
-from storage.records import CampaignId, ChannelId, ChannelSettings, Transit, WorkspaceId
+from storage.records import CampaignId, ChannelId, ChannelSettings, Transit, WorkspaceId, mail_day
 from storage.statuses import Status
 from tests.house import UNHURRIED
 
@@ -95,7 +96,9 @@ def test_what_nobody_will_look_at_again_is_dropped() -> None:
 
 
 def test_what_stannp_cancels_is_what_goes_next() -> None:
-    story = begun()
+    # A week before Thanksgiving: on that day nothing would be mailed.
+    story = Story(StannpDouble(), NOW - timedelta(days=7))
+    list(story.past())
     chosen = story.cancel_a_drop()
     assert chosen is not None
     assert chosen.name == "Welcome back"
@@ -113,15 +116,74 @@ def test_mail_is_delivered_by_day_and_not_on_sundays_and_holidays() -> None:
         for when, word, _ in piece.scans:
             at.setdefault(word, []).append(when.astimezone(ZONE))
     assert min(len(at[word]) for word in ("local_delivery", "delivered", "returned")) > 20
-    for word in ("local_delivery", "delivered", "returned"):
+    for word in ("handed_over", "in_transit", "local_delivery", "delivered", "returned"):
         assert [when for when in at[word] if not calendar.is_open(when.date())] == [], word
     assert {when.hour for when in (*at["delivered"], *at["returned"])} <= set(range(9, 18))
     assert {when.weekday() for when in at["delivered"]} == set(range(6)), "on all other days"
 
 
-def words_said(begin: datetime) -> list[list[tuple[date, str]]]:
-    """What is said of each campaign's pace, three times a day through three weeks of a story, while it is under way."""
+@pytest.mark.parametrize("begin", [datetime(2026, 10, 20, 17, tzinfo=UTC), datetime(2027, 3, 2, 17, tzinfo=UTC)])
+def test_mail_is_delivered_by_day_also_when_the_clocks_are_set_back_or_ahead(begin: datetime) -> None:
     story = Story(StannpDouble(), begin)
+    list(story.past())
+    for day in range(30):
+        story.go_on(begin + timedelta(days=day))
+    ended = [one.scans[-1] for one in story.platform.pieces.values() if one.status in ("delivered", "returned")]
+    at = {when.astimezone(ZONE) for when, _, _ in ended if when > begin}
+    assert {when.hour for when in at} <= set(range(9, 17))
+    assert len({when.utcoffset() for when in at}) == 2
+
+
+@pytest.mark.parametrize("ahead", range(7))
+def test_mail_is_handed_over_on_a_day_on_which_usps_takes_it(ahead: int) -> None:
+    """On whatever day of the week a story begins: its campaigns are mailed on the day that is said."""
+    story = Story(StannpDouble(), NOW + timedelta(days=ahead))
+    list(story.past())
+    for day in range(40):
+        story.go_on(NOW + timedelta(days=ahead + day))
+    said = [date.fromisoformat(one.send_date) for one in story.platform.campaigns.values() if one.send_date]
+    assert len(said) > 12
+    assert all(calendar.is_open(one) for one in said), said
+    for piece in story.platform.pieces.values():
+        campaign = story.platform.campaigns[piece.campaign_id]
+        if piece.dispatched and campaign.send_date:
+            days = calendar.delivery_days(date.fromisoformat(campaign.send_date), mail_day(piece.dispatched))
+            assert days in (0, 1), "what is brought in the evening is taken on the next day"
+
+
+def days_promised(seed: int) -> list[tuple[float, int, float, float]]:
+    """How many pieces were to land on each day by what is told in the morning, how many did, and between which numbers
+    four of five were to be: through four weeks, of each campaign, on days on which mail is delivered."""
+    begin = datetime(2026, 8, 3 + seed, 17, tzinfo=UTC)
+    story, found = Story(StannpDouble(), begin, seed), list[tuple[float, int, float, float]]()
+    list(story.past())
+    told = dict[int, tuple[int, Forecast]]()
+    for number in range(1, 29):
+        day = begin.astimezone(ZONE).date() + timedelta(days=number)
+        story.go_on(datetime.combine(day, time(8), ZONE).astimezone(UTC))
+        landed = Counter(one.campaign_id for one in story.platform.pieces.values() if one.status == "delivered")
+        for key, (before, last) in told.items():
+            if calendar.is_open(last.today):
+                low, high = (part * last.mailed - before for part in last.band(last.today))
+                found.append((last.due_today, landed[key] - before, low, high))
+        account = Account(transits_of(story), day, {0: 400})
+        of = {one.id: account.of(CampaignId(one.id)) for one in story.platform.campaigns.values()}
+        told = {key: (landed[key], one) for key, one in of.items() if one and one.open and one.is_recent}
+    return found
+
+
+def test_as_much_mail_comes_as_was_promised_for_the_day() -> None:
+    days = [one for seed in range(1, 6) for one in days_promised(seed)]
+    promised, came = sum(due for due, *_ in days), sum(number for _, number, *_ in days)
+    assert 0.85 < came / promised < 1.15
+    sure = [(low - 0.5 <= number <= high + 0.5) for due, number, low, high in days if due >= 3]
+    assert len(sure) > 60
+    assert sum(sure) / len(sure) > 0.65
+
+
+def words_said(begin: datetime, seed: int) -> list[list[tuple[date, str]]]:
+    """What is said of each campaign's pace, three times a day through three weeks of a story, while it is under way."""
+    story = Story(StannpDouble(), begin, seed)
     list(story.past())
     said = dict[int, list[tuple[date, str]]]()
     for hours in range(0, 21 * 24, 8):
@@ -141,13 +203,14 @@ def transits_of(story: Story) -> list[Transit]:
     for one in story.platform.pieces.values():
         if one.dispatched is not None:
             ended = Status[one.status.upper()] if one.status in ("delivered", "returned") else None
-            days = (one.scans[-1][0].date() - one.dispatched.date()).days if ended else 0
-            counts[one.campaign_id, f"{one.kind} {one.format}", one.dispatched.date(), ended, days] += 1
+            on = mail_day(one.dispatched)
+            days = (mail_day(one.scans[-1][0]) - on).days if ended else 0
+            counts[one.campaign_id, f"{one.kind} {one.format}", on, ended, days] += 1
     return [Transit(CampaignId(key), form, on, end, days, n) for (key, form, on, end, days), n in counts.items()]
 
 
 def test_a_word_of_how_a_campaign_stands_does_not_come_and_go() -> None:
-    series = words_said(NOW)
+    series = words_said(NOW, 7)
     assert len(series) > 4
     assert any(word for said in series for _, word in said)
     for said in series:
@@ -392,6 +455,18 @@ async def test_whatever_is_wished_while_the_story_begins_anew_is_answered_in_wor
     assert demo.page.number == number + 1, "once is enough"
     assert all(one["error"] in ("", "the story is beginning anew: a moment") for one in told), told
     assert (await do(demo, kind="event", user=ANA, name="next"))["said"] == "A day has passed."
+
+
+async def test_what_is_wished_right_after_a_restart_is_done_in_the_new_story(demo: Demo) -> None:
+    number = demo.page.number
+    again = asyncio.create_task(do(demo, kind="story", user=ANA, name="restart"))
+    await until(lambda: demo.page.calendar is None)
+    paused = asyncio.create_task(do(demo, kind="story", user=ANA, name="pause"))
+    assert (await do(demo, kind="event", user=ANA, name="next"))["said"] == "A day has passed."
+    assert demo.page.number == number + 1
+    assert demo.calendar.clock.jumped >= timedelta(days=1)
+    assert [(await one)["error"] for one in (again, paused)] == ["", ""]
+    assert demo.calendar.paused
 
 
 async def test_a_story_that_could_not_begin_begins_at_the_next_try(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
