@@ -99,3 +99,20 @@ async def test_a_day_that_is_over_warns_of_nothing(office: Office) -> None:
     assert office.clock.now().date() == date(2026, 11, 6)
     await look(office)
     assert warnings(office) == []
+
+
+@pytest.mark.parametrize("looked", [False, True])
+async def test_a_day_that_is_set_before_the_first_look_makes_no_old_returns_news_and_later_hides_none(
+    office: Office, looked: bool
+) -> None:
+    back = [Status.RETURNED] * 30
+    await office.campaign(*([Status.IN_TRANSIT] * 30 if looked else back), *[Status.IN_TRANSIT] * 30)
+    await subscribed(office, settings=ChannelSettings("UTC", None, None, 5))
+    if looked:
+        await look(office)
+    await typed(office, f"Spring lapsed in home by {LATE}")
+    if looked:
+        await office.campaign(*back, *[Status.IN_TRANSIT] * 30)
+    await look(office)
+    alarms = [one.text for one in office.slack.of("post") if "came back" in one.text]
+    assert len(alarms) == looked

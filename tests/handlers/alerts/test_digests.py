@@ -602,7 +602,7 @@ def test_what_should_arrive_is_of_the_channels_own_day(day: date, *, some: bool)
     rows = [Transit(CampaignId(1), "letter A4", handed, None, 0, 500)]
     state = replace(account(Mix({Status.IN_TRANSIT: 500})), mail=forecast_queries.Account(rows, date(2026, 11, 8)))
     told, _ = morning_of(channel(), state, State(counts={"x": 1}), day)
-    assert (told.due > 0) is some
+    assert (told.due > 0, told.due == 0) == (some, not some)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,7 @@ async def test_the_settings_end_a_day_and_move_the_chance_for_the_rest_and_the_n
     _, autumn = await two(office)
     form = await shown(office)
     assert "Autumn: Dec 1" in str(form)
+    assert [one["optional"] for one in form["blocks"] if one.get("block_id") in ("home", "below")] == [True, True]
     await save(office, filled(form, autumn, below=70))
     assert days(office) == [("Spring lapsed", date(2026, 12, 12), 70)]
     last = office.slack.of("post")[-1].text

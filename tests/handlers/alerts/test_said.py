@@ -246,6 +246,7 @@ def test_several_that_are_on_stand_there_as_boxes() -> None:
     assert "Now: *all campaigns* (only the card); *Drop 7* (" in str(two["blocks"][-1])
     many = form([subscription(n) for n in range(12)])
     assert len(field_of(many, "keep")["options"]) == alerts_view.BOXES
+    assert str(many["blocks"][-1]).count("only the card") == 8, "as many as fit into a small line"
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from handlers.ingest import poll
+from handlers.ingest import counting, poll
 from handlers.ingest.merging import Merger
 from handlers.ingest.poll import SOON, Gathered
 from storage.inbox import MOST
 from storage.ledger.apply import Heard
 from storage.records import Batch
-from tests.builders import a_batch, a_piece
+from storage.statuses import Status
+from tests.builders import a_batch, a_change, a_piece
 from tests.handlers.conftest import Office
 from tests.handlers.ingest.test_merging import AWAY, known, take, trouble, waiting
 
@@ -46,6 +47,23 @@ async def test_what_is_read_waits_until_it_fills_a_transaction(
         assert (merged, known(office)) == ([3], ["1", "2", "3", "4"])
         await gathered.add(some(5))
     assert (merged, known(office)) == ([3, 1], ["1", "2", "3", "4", "5"])
+
+
+async def test_what_moved_counts_as_much_as_the_pieces_themselves(
+    office: Office, merged: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poll, "PORTION", 4)
+    gathered = Gathered(office.services, office.workspace.id)
+    await gathered.add(a_batch(a_piece("1", ""), a_change("1"), a_piece("2", "")))
+    assert merged == []
+    await gathered.add(a_batch(a_change("2")))
+    assert merged == [2]
+
+
+async def test_all_that_was_mailed_is_counted_by_state_from_the_first_piece_on(office: Office) -> None:
+    campaign = await office.campaign(Status.DELIVERED, Status.IN_TRANSIT, Status.RETURNED, Status.RECEIVED)
+    found = await counting.mailed_by_state(office.services, office.workspace.id, campaign.id)
+    assert dict(found) == {"TX": 3}
 
 
 async def test_what_is_read_waits_a_second_at_most_for_what_is_read_after_it(office: Office, merged: list[int]) -> None:

@@ -87,6 +87,14 @@ async def test_who_was_never_called_or_whose_pieces_rest_hears_nothing(office: O
     assert office.slack.said == []
 
 
+async def test_what_broke_while_it_was_told_is_told_the_next_time(office: Office) -> None:
+    office.slack.fail("post", ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        await quiet(office, 7)
+    await silence.listen_for_silence(office.services, office.workspace.id)
+    assert len(office.slack.said) == 1
+
+
 async def test_what_could_not_be_told_is_told_the_next_time(office: Office) -> None:
     office.slack.fail("post", SlackDown())
     await quiet(office, 7)
