@@ -173,11 +173,11 @@ def days_promised(seed: int) -> list[tuple[float, int, float, float]]:
 
 
 def test_as_much_mail_comes_as_was_promised_for_the_day() -> None:
-    days = [one for seed in range(1, 6) for one in days_promised(seed)]
+    days = [one for seed in range(1, 3) for one in days_promised(seed)]
     promised, came = sum(due for due, *_ in days), sum(number for _, number, *_ in days)
     assert 0.85 < came / promised < 1.15
     sure = [(low - 0.5 <= number <= high + 0.5) for due, number, low, high in days if due >= 3]
-    assert len(sure) > 60
+    assert len(sure) > 25
     assert sum(sure) / len(sure) > 0.65
 
 
