@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from handlers.text.buttons import Action
+from handlers.text.buttons import Action, PiecesFound
+from handlers.text.codec import write
+from handlers.track import actions
 from handlers.track.commands import mail_track
+from handlers.track.view import FOUND_SHOWN
 from storage.statuses import Status
 from tests.builders import JANE, a_campaign, a_piece
 from tests.handlers.conftest import GUS, Office, pressable
@@ -69,3 +72,17 @@ async def test_one_id_with_other_words_is_no_list_of_ids(office: Office) -> None
     office.mail.add(a_campaign("300"), (a_piece("700001", "300"), D))
     await ask(office, "Zoe Nobody 700001 x")
     assert "this message" not in office.slack.last.text
+
+
+async def test_the_list_of_what_was_found_opens_over_what_is_open_and_is_turned_in_its_place(office: Office) -> None:
+    await office.campaign(*[T] * (FOUND_SHOWN + 1))
+    ids = [office.piece(str(1001 + n)).id for n in range(FOUND_SHOWN + 1)]
+    for view, way in (("", "open"), ("V1", "push")):
+        await actions.open_found(office.services, office.request(view_id=view), write(PiecesFound.of(ids)))
+        assert office.slack.last.way == way
+    assert "`1001`" in office.slack.last.text
+    last = write(PiecesFound.of(ids, FOUND_SHOWN))
+    await actions.turn_found(office.services, office.request(view_id="V1"), last)
+    assert (office.slack.last.way, office.slack.last.place) == ("update", "V1")
+    assert f"`{1001 + FOUND_SHOWN}`" in office.slack.last.text
+    assert "`1001`" not in office.slack.last.text
