@@ -87,7 +87,10 @@ def _cut_in_stretches(raw: bytes, within: Collection[str], stretch: int) -> Json
         some, first = found
         elements += some
     # What is left stands in the envelope, and the mark shows which of its lists it was.
-    whole = _cut(raw[: begins.end()] + _MARK + b"," + raw[first:], within)
+    try:
+        whole = _cut(raw[: begins.end()] + _MARK + b"," + raw[first:], within)
+    except (DecodeError, RecursionError):
+        return None
     return whole if _fill(whole, within, elements) else None
 
 

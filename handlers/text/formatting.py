@@ -40,28 +40,32 @@ def wholes(counts: Sequence[int], alone: Collection[int] = ()) -> list[int]:
     """Shares in whole per cents that add up to exactly 100 (or are all 0): the largest remainders round up.
 
     `alone`: the places of those that are read beside others' elsewhere. Each is rounded as it would be without the
-    others, half a per cent up (of two halves that of the smaller), and the others make up the hundred: as far as they
-    are not so few that they stay below one ("< 1%").
+    others, and the others make up the hundred: as far as they are not so few that they stay below one ("< 1%").
     """
     total = sum(counts)
     if total <= 0:
         return [0] * len(counts)
 
     def order(place: int) -> tuple[int, int, int]:
-        rest = counts[place] * 100 % total
-        if place in alone and 2 * rest >= total:
+        if place in alone and _goes_up(counts[place], total):
             return 0, counts[place], place
-        return 1, -rest, place
+        return 1, -(counts[place] * 100 % total), place
 
     def may_grow(place: int) -> bool:
         if place in alone:
-            return 2 * (counts[place] * 100 % total) >= total
+            return _goes_up(counts[place], total)
         return not alone or 200 * counts[place] >= total
 
     floors = [number * 100 // total for number in counts]
     for index in sorted(filter(may_grow, range(len(counts))), key=order)[: 100 - sum(floors)]:
         floors[index] += 1
     return floors
+
+
+def _goes_up(number: int, total: int) -> bool:
+    """Half a per cent goes up, of more than the half of all down: so it and what is left make a hundred."""
+    twice = 2 * (number * 100 % total)
+    return twice > total or (twice == total and 2 * number <= total)
 
 
 def shares(counts: Sequence[int], alone: Collection[int] = ()) -> list[str]:
@@ -85,8 +89,9 @@ def share(part: int, total: int) -> str:
 
 
 def whole(part: float) -> int:
-    """A share of one in whole per cents, half a per cent up: by the same rule."""
-    return math.floor(100 * part + 0.5 + TINY)
+    """A share of one in whole per cents, by the same rule."""
+    half = 0.5 if part <= 0.5 else 0.5 - 2 * TINY  # noqa: PLR2004 - see `_goes_up`
+    return math.floor(100 * part + half + TINY)
 
 
 def money(value: Money) -> str:

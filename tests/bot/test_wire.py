@@ -278,6 +278,12 @@ def test_an_answer_cut_in_stretches_says_what_it_says_whole(value: Any, stretch:
     assert whole(cut_json(raw, wire.LISTS, stretch)) == parse_json(raw)
 
 
+def test_an_envelope_may_say_what_looks_like_a_list() -> None:
+    rows = [{"id": number, "text": "x" * 100} for number in range(9000)]
+    raw = json.dumps({"note": "[{", "success": True, "data": rows}).encode()
+    assert len(cut_json(raw, wire.LISTS)["data"]) == len(rows)
+
+
 def test_no_stretch_of_a_report_is_longer_than_it_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = json.dumps({"success": True, "data": [{"id": number, "text": "},{"} for number in range(100)]}).encode()
     lengths: list[int] = []

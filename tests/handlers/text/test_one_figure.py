@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handlers.alerts import digest_view
@@ -54,11 +55,23 @@ def test_every_surface_says_the_same_per_cent_of_what_was_mailed(mix: Mix) -> No
 
 
 @given(mailed)
+@example(Mix({Status.DELIVERED: 39, Status.IN_TRANSIT: 1}))
+@example(Mix({Status.DELIVERED: 195, Status.RETURNED: 5}))
+@example(Mix({Status.DELIVERED: 133, Status.IN_TRANSIT: 67}))
 def test_what_is_told_of_one_campaign_beside_another_is_rounded_alike(mix: Mix) -> None:
     """Whatever else is in its pie: 3 of 180 and 9 of 570 are both 2%."""
     for status in mixes.COMPARED:
         alone = formatting.share(mix.of(status), mix.total)
         assert mixes.share(mix, status) == mixes.share_of_mailed(mix, status) == alone
+
+
+@pytest.mark.parametrize("total", [8, 40, 200, 1000])
+def test_a_share_and_what_is_left_make_a_hundred(total: int) -> None:
+    """In whatever way it is told: of pieces, or as a part of one."""
+    for part in range(total + 1):
+        known = formatting.wholes([part, total - part], (0, 1))
+        assert sum(known) == 100
+        assert known == [formatting.whole(part / total), formatting.whole((total - part) / total)]
 
 
 @given(st.builds(Mix, counts=st.dictionaries(st.sampled_from(Status), st.integers(0, 3000)), other=st.integers(0, 9)))
