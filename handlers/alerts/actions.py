@@ -96,15 +96,15 @@ async def undo(services: Services, request: Request, value: str) -> None:
 
 
 async def save_as_it_was(
-    services: Services, request: Request, notify_on: frozenset[NotifyOn], told_at: ChannelSettings
+    services: Services, request: Request, notify_on: frozenset[NotifyOn], told_at: ChannelSettings, stood: str = ""
 ) -> None:
     """The settings of a channel that is off were saved, about all that it had."""
-    await switching.bring_back_saved(services, request, notify_on, told_at)
+    await switching.bring_back_saved(services, request, notify_on, told_at, stood)
 
 
 async def save_alerts(
     services: Services, request: Request, asked: OneCampaign, notify_on: frozenset[NotifyOn], told_at: ChannelSettings,
-    dropped: Collection[CampaignId] = (),
+    dropped: Collection[CampaignId] = (), stood: str = "",
 ) -> None:  # fmt: skip
     """The settings were saved: of this campaign, beside whatever else is on and was not unticked.
 
@@ -112,7 +112,8 @@ async def save_alerts(
     """
     if asked.campaign in dropped:
         ending = {one: await _own_name(services, request, one) for one in sorted(dropped)}
-        await switching.end(services, request, ending, told_at)
+        await switching.end(services, request, ending, told_at, stood)
         return
     what = await _own_name(services, request, asked.campaign)
-    await switching.subscribe(services, request, asked.campaign, what, notify_on, told_at, dropped=sorted(dropped))
+    ended = sorted(dropped)
+    await switching.subscribe(services, request, asked.campaign, what, notify_on, told_at, dropped=ended, stood=stood)

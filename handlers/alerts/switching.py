@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
 from handlers.alerts import home_by, offer_view
@@ -19,7 +20,7 @@ from handlers.context import kept, replies
 from handlers.context.asker import today_of, zone_of
 from handlers.context.audit import record_audit
 from handlers.context.services import Request, Services
-from handlers.errors import Outdated, Refusal
+from handlers.errors import Outdated, Refusal, Trouble
 from handlers.text import short_answers
 from handlers.text.buttons import AlertsUndo
 from handlers.text.messages import Message
@@ -36,6 +37,8 @@ from storage.records import (
     Subscription,
     WorkspaceId,
 )
+
+log = structlog.get_logger()
 
 #: So old is a digest at most from which the next one goes on, though alerts were off between them.
 RECENT: Final = timedelta(days=1)
@@ -65,10 +68,44 @@ def _is_blocked(connection: Connection, request: Request) -> bool:
 
 
 async def require_unchanged(services: Services, request: Request, stood: str) -> None:
-    """Raises ChangedMeanwhile where the channel stands otherwise by now: what is saved would end or bring back what
-    somebody else decided."""
-    if not kept.was_done(request.kept) and stood not in ("", await services.memory.read(stands, request)):
+    """Raises ChangedMeanwhile where the channel stands otherwise by now, before anything is posted of what is saved."""
+    if not kept.was_done(request.kept):
+        await services.memory.read(_require_stood, request, stood)
+
+
+def _require_stood(connection: Connection, request: Request, stood: str) -> None:
+    """Raises ChangedMeanwhile where the channel stands otherwise ("": however it stood): what is saved would end or
+    bring back what somebody else decided."""
+    if stood not in ("", stands(connection, request)):
         raise ChangedMeanwhile
+
+
+def _hold(connection: Connection, request: Request, stood: str) -> tuple[str, bool]:
+    """How the channel stands, and whether it was blocked: nobody else changes it until the transaction ends. Raises
+    ChangedMeanwhile."""
+    key, channel = request.workspace.id, request.channel
+    channel_settings.lock(connection, key, channel)
+    was_blocked = _is_blocked(connection, request)
+    # Of a channel that is new there was nothing to lock.
+    outbox.open_channel(connection, key, channel)
+    _require_stood(connection, request, stood)
+    return stands(connection, request), was_blocked
+
+
+async def _keep_posted(
+    services: Services, request: Request, ts: str, subject: str, work: Callable[[Connection], bool]
+) -> None:
+    """Does what the channel has just read. It is posted first, for a channel that cannot be posted to is told of
+    nothing; where somebody else was faster, the post is edited to say so, and ChangedMeanwhile goes on to the asker."""
+    try:
+        await record_audit(services, request, Act.SUBSCRIBED, subject, f"channel {request.channel}", work=work)
+    except ChangedMeanwhile:
+        said = alerts_view.not_saved(request.user)
+        try:
+            await replies.when_taken(services, lambda: services.slack.edit(request.channel, ts, said))
+        except Trouble as trouble:
+            log.warning("alerts.not_corrected", reason=type(trouble).__name__, code=trouble.code)
+        raise
 
 
 def _told(connection: Connection, request: Request, now: datetime) -> list[Subscription]:
@@ -133,10 +170,11 @@ def still_there(connection: Connection, request: Request, those: Sequence[Campai
 
 async def _bring_back(
     services: Services, request: Request, before: Ended, wants: Mapping[CampaignId, frozenset[NotifyOn]], *,
-    again: bool = True,
+    again: bool = True, stood: str = "",
 ) -> None:  # fmt: skip
     """Tells the channel of these as it was told before, and says there what is on. A channel that cannot be posted to
-    is told of nothing. Not `again`: it was told so of all campaigns, and of these by that alone."""
+    is told of nothing. Not `again`: it was told so of all campaigns, and of these by that alone. `stood`: see
+    `subscribe`."""
     if kept.was_done(request.kept):
         return
     key, channel, now = request.workspace.id, request.channel, services.clock.now()
@@ -151,18 +189,17 @@ async def _bring_back(
         return on, home_by.heard(days_of(connection, key, channel), on)
 
     def work(connection: Connection) -> bool:
-        stood, was_blocked = stands(connection, request), _is_blocked(connection, request)
+        before_it, was_blocked = _hold(connection, request, stood)
         _begin_anew(connection, key, channel, now)
         for one, news in wants.items():
             workspaces.subscribe(connection, key, channel, one, news, request.user, now)
         channel_settings.keep(connection, key, channel, hours)
-        return was_blocked or stood != stands(connection, request)
+        return was_blocked or before_it != stands(connection, request)
 
     on, days = await services.memory.read(look)
     said = alerts_view.on_again(request.user, on, hours, days, await today_of(services, request), again=again)
-    await services.slack.post(channel, said)
-    subject = ", ".join(alerts_view.what_of(one) for one in on)
-    await record_audit(services, request, Act.SUBSCRIBED, subject, f"channel {channel}", work=work)
+    ts = await services.slack.post(channel, said)
+    await _keep_posted(services, request, ts, ", ".join(alerts_view.what_of(one) for one in on), work)
 
 
 async def switch_on(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
@@ -199,10 +236,11 @@ async def _is_on_already(
 
 
 async def bring_back_saved(
-    services: Services, request: Request, ticked: frozenset[NotifyOn], chosen: ChannelSettings
+    services: Services, request: Request, ticked: frozenset[NotifyOn], chosen: ChannelSettings, stood: str = ""
 ) -> None:
     """The settings of a channel without alerts were saved for all that it had: with the news that each had, unless
-    something else was ticked. `chosen`: when; a zone of "" keeps the channel's. Raises Outdated."""
+    something else was ticked. `chosen`: when; a zone of "" keeps the channel's. `stood`: see `subscribe`. Raises
+    Outdated."""
     before = await earlier(services, request)
     on = {one.campaign_id for one in await current(services, request)}
     known = await services.memory.read(still_there, request, before.last)
@@ -215,7 +253,7 @@ async def bring_back_saved(
     same = ticked == before.notify_on[known[0]]
     zone = chosen.zone or await _zone(services, request)
     wants = {one: before.notify_on[one] if same else ticked for one in known}
-    await _bring_back(services, request, replace(before, settings=replace(chosen, zone=zone)), wants)
+    await _bring_back(services, request, replace(before, settings=replace(chosen, zone=zone)), wants, stood=stood)
 
 
 async def leave_only(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
@@ -230,13 +268,14 @@ async def leave_only(services: Services, request: Request, campaign_id: Campaign
 
 async def subscribe(
     services: Services, request: Request, campaign_id: CampaignId, what: str, notify_on: frozenset[NotifyOn],
-    chosen: ChannelSettings | None = None, *, dropped: Sequence[CampaignId] = (),
+    chosen: ChannelSettings | None = None, *, dropped: Sequence[CampaignId] = (), stood: str = "",
 ) -> None:  # fmt: skip
     """Tells the channel from now on, and says so there. A channel that cannot be posted to is not subscribed. Where
     nothing changes, the asker alone reads of it.
 
     `chosen`: when; None leaves that as it is, or as it usually is; a zone of "" keeps the channel's. `dropped`: what it
-    is no longer told of.
+    is no longer told of. `stood`: how the channel stood when that was chosen; raises ChangedMeanwhile where it stands
+    otherwise.
     """
     if kept.was_done(request.kept):
         return
@@ -257,11 +296,11 @@ async def subscribe(
     hours = chosen or known
     muted = await _muted_until(services, request)
     said = alerts_view.confirmed(what, notify_on, request.user, ended, hours, changed=own is not None, muted=muted)
-    await services.slack.post(request.channel, said)
+    ts = await services.slack.post(request.channel, said)
     now, key = services.clock.now(), request.workspace.id
 
     def work(connection: Connection) -> bool:
-        stood, was_blocked = stands(connection, request), _is_blocked(connection, request)
+        before_it, was_blocked = _hold(connection, request, stood)
         _begin_anew(connection, key, request.channel, now)
         workspaces.subscribe(connection, key, request.channel, campaign_id, notify_on, request.user, now)
         workspaces.unsubscribe(connection, key, request.channel, [one for one in dropped if one != campaign_id])
@@ -269,9 +308,9 @@ async def subscribe(
         if chosen is not None and not (is_usual and channel_settings.ended(connection, key, request.channel).settings):
             channel_settings.keep(connection, key, request.channel, chosen)
         # Of two who say the same at once, one has done it.
-        return was_blocked or stood != stands(connection, request)
+        return was_blocked or before_it != stands(connection, request)
 
-    await record_audit(services, request, Act.SUBSCRIBED, what, f"channel {request.channel}", work=work)
+    await _keep_posted(services, request, ts, what, work)
 
 
 async def leave_card(services: Services, request: Request, campaign_id: CampaignId, what: str) -> None:
@@ -325,12 +364,13 @@ async def switch_off(services: Services, request: Request, campaign_id: Campaign
 
 
 async def end(
-    services: Services, request: Request, ended: Mapping[CampaignId, str], chosen: ChannelSettings | None = None
-) -> None:
+    services: Services, request: Request, ended: Mapping[CampaignId, str], chosen: ChannelSettings | None = None,
+    stood: str = "",
+) -> None:  # fmt: skip
     """These campaigns, by their names, or (0, alone and without `chosen`) everything. All there read of it, and can
     take it back for a while: not where another process ended them, for how it was before is not known any more.
 
-    `chosen`: of the rest, when; a zone of "" keeps the channel's.
+    `chosen`: of the rest, when; a zone of "" keeps the channel's. `stood`: see `subscribe`.
     """
     before = await current(services, request)
     every = chosen is None and NO_CAMPAIGN in ended
@@ -340,6 +380,8 @@ async def end(
     key, channel = request.workspace.id, request.channel
 
     def work(connection: Connection) -> bool:
+        channel_settings.lock(connection, key, channel)
+        _require_stood(connection, request, stood)
         number = workspaces.unsubscribe(connection, key, channel, None if every else list(ended))
         if chosen is not None and number:
             channel_settings.keep(connection, key, channel, chosen)

@@ -12,7 +12,8 @@ from storage.records import CampaignId
 
 
 async def _save(services: Services, request: Request, filled: Filled) -> None:
-    await switching.require_unchanged(services, request, read(AlertsForm, filled.metadata).stood)
+    stood = read(AlertsForm, filled.metadata).stood
+    await switching.require_unchanged(services, request, stood)
     told_at = chosen_hours(
         _zone(filled),
         read(Limit, filled["digest"].chosen),
@@ -21,10 +22,10 @@ async def _save(services: Services, request: Request, filled: Filled) -> None:
     )
     notify_on = frozenset(read(News, one).notify_on for one in filled["wants"].several)
     if filled["campaign"].chosen == AS_IT_WAS:
-        await actions.save_as_it_was(services, request, notify_on, told_at)
+        await actions.save_as_it_was(services, request, notify_on, told_at, stood)
     else:
         asked = read(OneCampaign, filled["campaign"].chosen)
-        await actions.save_alerts(services, request, asked, notify_on, told_at, _dropped(filled))
+        await actions.save_alerts(services, request, asked, notify_on, told_at, _dropped(filled), stood)
     ended, below = _days(filled)
     await deadlines.save(services, request, ended, below)
 

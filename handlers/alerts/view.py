@@ -384,6 +384,12 @@ def confirmed(
     return Message(text, [section(text), *when, context(CHANGES)])
 
 
+def not_saved(by: str) -> Message:
+    """In the place of what was posted already, where somebody else was faster."""
+    text = f"I didn't save <@{by}>'s alert settings: somebody else changed this channel's alerts at the same moment."
+    return Message(text, [section(text), context("`/mailalerts list` shows what's on.")])
+
+
 def card(campaign: StoredCampaign | None, mix: Mix, currency_line: str, now: datetime) -> Message:
     """The living card of one campaign in a channel."""
     name = escape(campaign.facts.name) if campaign else "Mail sent singly"

@@ -365,6 +365,11 @@ async def test_settings_that_were_opened_before_somebody_else_changed_the_channe
     assert (on(office), settings(office), office.log()) == (before, hours, log)
 
 
+async def test_the_settings_of_a_channel_that_is_new_are_saved(office: Office) -> None:
+    await open_and_save(office)
+    assert on(office) == {NO_CAMPAIGN: DEFAULT}
+
+
 async def test_a_mute_is_no_reason_to_save_nothing(office: Office) -> None:
     chose(office)
     await say(office, "")
