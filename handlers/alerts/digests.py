@@ -285,7 +285,8 @@ async def _tell_risks(
     if not _is_risk_due(subscription, state, now):
         return state
     due = _deadlines(subscription, state)
-    found = await services.memory.read(lambda _: risks.found(due, state.at_risk, account.campaigns, account.mail))
+    known = account.campaigns, account.mixes
+    found = await services.memory.read(lambda _: risks.found(due, state.at_risk, *known, account.mail))
     named = [one.campaign.id for one in found[: risks.LISTED]]
     if found and await _post(services, held, risks.message(found, services.platform.name), None, named) is None:
         return state

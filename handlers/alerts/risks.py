@@ -11,10 +11,15 @@ from handlers.forecast.queries import RECENT, Account
 from handlers.text import formatting
 from handlers.text.buttons import NOTHING, Action
 from handlers.text.messages import Message, actions, button, clip_plain, context, escape, section
-from storage.records import CampaignId, CampaignStage, StoredCampaign, mail_day
+from storage.records import CampaignId, CampaignStage, Mix, StoredCampaign, mail_day
+from storage.statuses import FINAL, Status
 
 LISTED: Final = 10
 NAME: Final = 100
+#: Where no more than one piece of so many is still without an end, nearly all is in homes (`words.NEARLY_ALL`).
+STRAGGLERS: Final = 20
+#: Statuses after which more is expected.
+OPEN: Final = [status for status in Status if status not in FINAL]
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ def found(
     deadlines: Mapping[str, Sequence[str | int]],
     told: Sequence[int],
     campaigns: Mapping[CampaignId, StoredCampaign],
+    mixes: Mapping[CampaignId, Mix],
     account: Account,
 ) -> list[Risk]:
     """Those of these deadlines that are at risk and were not told of, nearest first. Work for a thread.
@@ -44,7 +50,7 @@ def found(
         if campaign is None or int(key) in told or home_by < account.today:
             continue
         under_way = account.of(campaign.id)
-        if _is_over(campaign, under_way, account.today):
+        if _is_over(campaign, mixes.get(campaign.id, Mix()), under_way, account.today):
             continue
         forecast = under_way or account.planned(campaign)
         chance = forecast.chance(home_by)
@@ -54,14 +60,17 @@ def found(
     return sorted(risks, key=lambda one: one.home_by)
 
 
-def _is_over(campaign: StoredCampaign, under_way: Forecast | None, today: date) -> bool:
+def _is_over(campaign: StoredCampaign, mix: Mix, under_way: Forecast | None, today: date) -> bool:
     """Whether nothing more of it can be late. What was handed over very long ago is not foretold at all."""
     stage, last = campaign.facts.stage, campaign.handed_over_last
     if stage is CampaignStage.CANCELLED:
         return True
     if under_way is not None:
         return not under_way.open or not under_way.is_recent
-    return stage is CampaignStage.COMPLETE or (last is not None and mail_day(last) <= today - RECENT)
+    if last is not None and mail_day(last) <= today - RECENT:
+        return True
+    # For the platform it is complete once all is handed over, of which there need not be a scan.
+    return stage is CampaignStage.COMPLETE and mix.of(*OPEN) * STRAGGLERS <= mix.total
 
 
 def message(risks: Sequence[Risk], platform: str) -> Message:

@@ -7,7 +7,7 @@ import pytest
 from handlers.alerts import risks
 from handlers.errors import NotInChannel, SlackDown, Trouble
 from storage import privacy
-from storage.records import ChannelSettings
+from storage.records import CampaignStage, ChannelSettings
 from storage.statuses import Status
 from tests.handlers.alerts.test_digests import DIGEST, look, subscribed, typed
 from tests.handlers.conftest import OPS, Office
@@ -37,6 +37,15 @@ async def test_a_channel_is_warned_once_of_a_day_and_again_of_another(office: Of
     await look(office)
     assert len(warnings(office)) == 2
     assert "by Nov 4, 2026" in warnings(office)[1]
+
+
+async def test_a_campaign_that_is_called_complete_while_its_mail_is_under_way_is_at_risk(office: Office) -> None:
+    await office.campaign(*[Status.IN_TRANSIT] * 60, stage=CampaignStage.COMPLETE)
+    await subscribed(office, settings=DIGEST)
+    await look(office)
+    await typed(office, f"Spring lapsed in home by {SOON}")
+    await look(office)
+    assert len(warnings(office)) == 1
 
 
 async def test_who_is_warned_of_a_campaign_was_shown_it(office: Office) -> None:

@@ -498,7 +498,7 @@ def test_at_risk_is_whose_chance_is_below_what_was_chosen_and_was_not_told_yet()
         "7": ["2026-12-05", 80],  # so late that no day is promised
     }
     under_way = {n: Foretold(0.79) for n in (1, 2, 3, 4, 5)} | {7: Foretold(0.1, late=True)}
-    found = risks.found(days, [3], known, cast("Any", Mail(under_way, Foretold(0.5))))
+    found = risks.found(days, [3], known, {}, cast("Any", Mail(under_way, Foretold(0.5))))
     assert [int(one.campaign.id) for one in found] == [5, 7, 6, 1], "the nearest day first"
     assert [one.chance for one in found] == [0.79, 0.1, 0.5, 0.79]
     assert [one.due for one in found] == [date(2026, 12, 20), None, date(2026, 12, 20), date(2026, 12, 20)]
@@ -514,14 +514,20 @@ def test_what_was_cancelled_or_is_long_over_is_not_at_risk() -> None:
         one(1, CampaignStage.CANCELLED), one(2, CampaignStage.CANCELLED, lately), one(3, CampaignStage.RUNNING, lately),
         one(4, CampaignStage.COMPLETE, long_ago), one(5, CampaignStage.UNKNOWN, long_ago),
         one(6, CampaignStage.RUNNING, lately), one(7, CampaignStage.COMPLETE, lately), one(8, CampaignStage.BOOKED),
-        one(9, CampaignStage.COMPLETE),
+        one(9, CampaignStage.COMPLETE), one(10, CampaignStage.COMPLETE), one(11, CampaignStage.COMPLETE),
+        one(12, CampaignStage.COMPLETE), one(13, CampaignStage.COMPLETE, long_ago),
     ]  # fmt: skip
-    # All of 3 has ended, and of 6 only stragglers are left; 7 is complete for the platform, but still on its way.
+    # All of 3 has ended, and of 6 only stragglers are left; 7 is complete for the platform, but still on its way. So are 10
+    # and 12, of which no hand-over was scanned; of 11 only a straggler is left.
+    mixes = {
+        10: Mix({Status.DELIVERED: 38, Status.IN_TRANSIT: 1, Status.PRODUCING: 2}), 11: Mix({Status.DELIVERED: 19, T: 1}),
+        12: Mix({T: 60}), 13: Mix({T: 60}),
+    }  # fmt: skip
     under_way = {2: Foretold(0), 3: Foretold(0, left=0), 6: Foretold(0, recent=False), 7: Foretold(0.3)}
     days: dict[str, list[str | int]] = {str(one.id): ["2026-12-09", 80] for one in known}
     mail = cast("Any", Mail(under_way, Foretold(0.5)))
-    found = risks.found(days, [], {one.id: one for one in known}, mail)
-    assert [int(one.campaign.id) for one in found] == [7, 8]
+    found = risks.found(days, [], {one.id: one for one in known}, cast("Any", mixes), mail)
+    assert [int(one.campaign.id) for one in found] == [7, 8, 10, 12]
 
 
 async def test_what_was_offered_is_done_and_the_offer_says_so(office: Office) -> None:
