@@ -8,6 +8,7 @@ from handlers.forecast import model
 from handlers.forecast.model import Forecast, Point, Progress
 from handlers.text import formatting
 from handlers.text.messages import escape
+from storage.queries.current import SILENT
 
 USPS_WINDOW: Final = "USPS's 4–7 days for Marketing Mail"
 NAMES: Final = ("half", "most", "nearly all")
@@ -16,6 +17,9 @@ NEARLY_ALL: Final = "19 of 20 of the pieces that are delivered at all"
 #: How a campaign may be late, and campaigns that are named of each kind.
 LATE: Final = ("unusually late", "behind usual")
 NAMED: Final = 3
+#: Whether anything is late, where nothing is out; and of mail of no campaign, of which nothing is foretold.
+NOTHING: Final = "Nothing is on its way, so nothing is late."
+SINGLY: Final = "I can't tell whether pieces sent singly are late: `/mailtrack` has each."
 #: Days by which a date may be off before that is worth words.
 WIDE: Final = 2
 
@@ -89,16 +93,35 @@ def beside_usual(progress: Progress | None) -> str:
     return f"{said}: {share} by day {latest.day}, usually {_between(latest.low, latest.high)}."
 
 
-def of_all(known: Sequence[tuple[str, Progress | None]]) -> tuple[str, str]:
-    """Of campaigns that are on their way, by name: whether any is late, in a sentence; and how the others stand."""
+def of_all(
+    known: Sequence[tuple[str, Progress | None]], number: int, *, singly: bool, silent: bool, waits: bool
+) -> tuple[str, str]:
+    """Of campaigns that are on their way, by name: whether any is late, in a sentence; and how the others stand.
+
+    These are some of so many. `singly`: mail of no campaign is out, too. `silent`: anything is, though it may have been
+    silent for long. `waits`: something is still to be mailed.
+    """
     if not known:
-        return "Nothing is on its way, so nothing is late.", ""
+        return _of_none(singly=singly, silent=silent, waits=waits), ""
     ways: dict[str, list[str]] = {way: [] for way in (*LATE, "ahead of usual", "about usual", "too early to tell")}
     for name, progress in known:
         ways[_way(progress)].append(name)
     late = [f"{_names(ways[way])} {'is' if len(ways[way]) == 1 else 'are'} {way}" for way in LATE if ways[way]]
     others = [f"{way.capitalize()}: {_names(names)}." for way, names in ways.items() if names and way not in LATE]
-    return f"{'; '.join(late) or 'Nothing is late'}.", " ".join(others)
+    if number > len(known):
+        others.append(f"I checked the {len(known)} likeliest to be late of {number}: ask about others by name.")
+    others += [SINGLY] if singly else []
+    none = f"None of the {len(known)} I checked is late" if number > len(known) else "Nothing is late"
+    return f"{'; '.join(late) or none}.", " ".join(others)
+
+
+def _of_none(*, singly: bool, silent: bool, waits: bool) -> str:
+    """Whether anything is late, where no campaign is on its way of which that could be told."""
+    if singly:
+        return SINGLY
+    if silent:
+        return f"Nothing new is on its way. What's still out has been silent for over {SILENT.days} days."
+    return "Nothing is with USPS yet, so it's too early to tell." if waits else NOTHING
 
 
 def _way(progress: Progress | None) -> str:

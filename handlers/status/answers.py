@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -22,12 +22,19 @@ from handlers.text.parsing import Range
 from storage import workspaces
 from storage.queries import mail as queries
 from storage.queries import piece_pages
+from storage.queries.current import current_campaigns
 from storage.queries.mail import Days
-from storage.records import CampaignId, Mix, StoredCampaign
-from storage.statuses import FINAL, MAILED
+from storage.records import NO_CAMPAIGN, CampaignId, Mix, StoredCampaign
+from storage.statuses import FINAL, MAILED, UNDER_WAY, Status
 
 #: Campaigns of which it is said whether they are late.
 FORETOLD: Final = 20
+#: Nothing is late of which less than this share of what was mailed is still out.
+STRAGGLING: Final = 0.5
+#: What is still to be mailed.
+WAITING: Final = [one for one in Status if one not in MAILED | FINAL]
+#: Before any moment.
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 async def campaign_message(
@@ -82,11 +89,23 @@ async def account_message(
 
 def _whether_late(connection: Connection, request: Request, today: date) -> Sequence[str]:
     """Whether any campaign that is on its way is late, and how the others stand: of some, for each is foretold."""
-    known = queries.listed(connection, request.workspace.id, Days(current=today), 0, FORETOLD)
-    moving = [campaign for campaign, mix in known if mix.of(*MAILED - FINAL)]
-    account = forecast_queries.account(connection, request.workspace.id, today)
-    told = [(one.facts.name, account.of(one.id)) for one in moving]
-    return words.of_all([(name, model.progress(one) if one else None) for name, one in told])
+    key = request.workspace.id
+    mixes = queries.mixes(connection, key)
+    out = {one: mix.of(*UNDER_WAY) / mix.of(*MAILED) for one, mix in mixes.items() if mix.of(*UNDER_WAY)}
+    account = forecast_queries.account(connection, key, today)
+    # Of what was silent for long a few are never scanned; only where most are missing it is worth a word.
+    current = {*current_campaigns(connection, key, today)}
+    asked = [one for one, share in out.items() if one in current or (share >= STRAGGLING and account.form_of(one))]
+
+    def quiet(campaign: StoredCampaign) -> tuple[bool, datetime]:
+        return out[campaign.id] < STRAGGLING, campaign.changed_at or NEVER
+
+    # The likeliest to be late first: those that are mostly out, and of them what was silent longest.
+    moving = sorted(queries.campaigns_by_id(connection, key, asked), key=quiet)
+    told = [(one.facts.name, account.of(one.id)) for one in moving[:FORETOLD]]
+    known = [(name, model.progress(one) if one else None) for name, one in told]
+    waits = any(mixes[one].of(*WAITING) for one in current | {NO_CAMPAIGN} if one in mixes)
+    return words.of_all(known, len(moving), singly=NO_CAMPAIGN in out, silent=bool(out), waits=waits)
 
 
 def standing_of(

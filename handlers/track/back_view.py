@@ -37,7 +37,11 @@ def came_back(back: Back, *, why: bool = False) -> Message:
 
 def _order(back: Back) -> str:
     """What the lines below are."""
-    return ":" if back.total <= len(back.pieces[:TOLD]) else f". The latest {len(back.pieces[:TOLD])}:"
+    told = len(back.pieces[:TOLD])
+    if back.total <= told:
+        return ":"
+    # Where others may have come back later, these are only some.
+    return f". {told} of them:" if back.more else f". The latest {told}:"
 
 
 def came_back_in(span: Range, back: Back, *, name: str = "", why: bool = False) -> Message:
@@ -57,12 +61,14 @@ def _none_in(none: str, back: Back, *, why: bool) -> Message:
     """Nothing did; but at other times something came back."""
     if not back.beside:
         return Message(none, [section(none)])
-    near = replace(back, pieces=back.beside, total=back.since)
+    near = replace(back, pieces=back.beside, total=back.since, more=back.beside_more)
     if back.since:
         have = "piece has" if back.since == 1 else "pieces have"
-        since = f"Since then {formatting.count(back.since)} {have}"
+        least = "at least " if back.beside_more else ""
+        since = f"Since then {least}{formatting.count(back.since)} {have}"
         return _listed(f"{none} {since}{_order(near)}", near, [BY_DAY], why=why)
-    return _listed(f"{none} Came back last before that:", replace(near, total=len(near.pieces)), [], why=why)
+    before = "Some that came back before that:" if back.beside_more else "Came back last before that:"
+    return _listed(f"{none} {before}", replace(near, total=len(near.pieces)), [], why=why)
 
 
 def _when(span: Range) -> str:

@@ -17,7 +17,7 @@ from storage.queries import piece_pages, returns, search
 from storage.queries.mail import Days
 from storage.queries.piece_pages import PieceFilter
 from storage.queries.returns import CameBack, Note
-from storage.records import CampaignId, Mix, PieceId, StoredPiece
+from storage.records import NO_CAMPAIGN, CampaignId, Mix, PieceId, StoredPiece
 from storage.statuses import UNDER_WAY, Status
 
 #: Of so many campaigns, the latest.
@@ -28,7 +28,7 @@ OFFERED: Final = 5
 #: So many of those that came back from somewhere are offered.
 LISTED: Final = 25
 #: For certain days more campaigns come into question; of so many that were out then, the latest with returns are
-#: looked through.
+#: looked through, and so many for what came back last: each costs a read of all its pieces.
 OF_DAYS, LOOKED_THROUGH = 50, 6
 
 
@@ -58,7 +58,8 @@ class Back:
     """What came back, the latest first, as much as is listed: of so many pieces, with what people noted of it.
 
     In how many campaigns that was looked for; `more`: there are others. Where there is none, `beside`: what came back
-    at other times, and `since`: how many have come back since those days (0: what is beside did so before them).
+    at other times, `since`: how many have come back since those days (0: what is beside did so before them), and
+    `beside_more`: others may have done so then, too.
     """
 
     pieces: Sequence[StoredPiece]
@@ -68,6 +69,7 @@ class Back:
     notes: Mapping[PieceId, Note] = field(default_factory=dict)
     beside: Sequence[StoredPiece] = ()
     since: int = 0
+    beside_more: bool = False
 
 
 def newest(connection: Connection, request: Request) -> tuple[list[StoredPiece], list[StoredPiece]]:
@@ -76,24 +78,38 @@ def newest(connection: Connection, request: Request) -> tuple[list[StoredPiece],
         return [], []
     key = request.workspace.id
     mixes = queries.mixes_of(connection, key, [one.id for one in visible_campaigns(connection, request, CAMPAIGNS)])
-    back = [
-        piece
-        for one in _with(mixes, [Status.RETURNED])
-        for piece in returns.latest(connection, key, one, None, OFFERED)
-    ]
     moving = [
         piece
         for one in _with(mixes, [*UNDER_WAY])
         for piece in piece_pages.page(connection, key, one, PieceFilter(_most_at(mixes[one])), None, OFFERED)
     ]
-    return sorted(back, key=CameBack.of, reverse=True)[:OFFERED], moving[:OFFERED]
+    return list(back_lately(connection, request).pieces), moving[:OFFERED]
 
 
 def back_lately(connection: Connection, request: Request) -> Back:
-    """What came back last, of all that ever did."""
-    back, _ = newest(connection, request)
-    total = queries.total(connection, request.workspace.id).of(Status.RETURNED)
-    return Back(back, total, notes=_noted(connection, request, back))
+    """What came back last, of all that ever did; `more`: something else may have come back later than these."""
+    mixes = queries.mixes(connection, request.workspace.id)
+    back, more = _last_of(connection, request, _with(mixes, [Status.RETURNED], len(mixes)))
+    total = sum(mix.of(Status.RETURNED) for mix in mixes.values())
+    return Back(back, total, more=more, notes=_noted(connection, request, back))
+
+
+def _last_of(
+    connection: Connection, request: Request, those: Sequence[CampaignId]
+) -> tuple[Sequence[StoredPiece], bool]:
+    """What came back last of these campaigns, and whether others of it may have done so later."""
+    key, found = request.workspace.id, list[StoredPiece]()
+    # What was sent singly has no end: all of it would be read.
+    singly = NO_CAMPAIGN in those
+    for place, one in enumerate(queries.latest_campaigns(connection, key, LOOKED_THROUGH + 1, those)):
+        # Each return is a change: what last changed before all of these came back holds none that did so later.
+        if found[OFFERED - 1 :] and one.changed_at is not None and one.changed_at < CameBack.of(found[-1]).at:
+            break
+        if place == LOOKED_THROUGH:
+            return found, True
+        found += returns.latest(connection, key, one.id, None, OFFERED)
+        found = sorted(found, key=CameBack.of, reverse=True)[:OFFERED]
+    return found, singly
 
 
 def returned_of(
@@ -146,13 +162,16 @@ def back_or_near(
         since = ranges.name_days(Days(last + timedelta(days=1), today))
         later = back_in(connection, request, since, zone, only)
         if later.pieces:
-            return replace(back, beside=later.pieces[:OFFERED], since=later.total, notes=later.notes)
+            some = later.pieces[:OFFERED]
+            return replace(back, beside=some, since=later.total, beside_more=later.more, notes=later.notes)
     if only:
         parts = [returns.latest(connection, request.workspace.id, one, None, OFFERED) for one in only[:LOOKED_THROUGH]]
         before = sorted((piece for some in parts for piece in some), key=CameBack.of, reverse=True)[:OFFERED]
-    else:
-        before, _ = newest(connection, request)
-    return replace(back, beside=before, notes=_noted(connection, request, before))
+        return replace(
+            back, beside=before, beside_more=len(only) > len(parts), notes=_noted(connection, request, before)
+        )
+    lately = back_lately(connection, request)
+    return replace(back, beside=lately.pieces, beside_more=lately.more, notes=lately.notes)
 
 
 def _noted(connection: Connection, request: Request, back: Sequence[StoredPiece]) -> Mapping[PieceId, Note]:

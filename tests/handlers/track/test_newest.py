@@ -330,3 +330,41 @@ async def test_where_nothing_is_found_some_pieces_are_offered(office: Office, ty
     assert "I found no piece for" in said
     assert Action.PICK_PIECE in said
     assert Action.PICK_PIECE not in await ask(office, typed, user=GUS, guest=True)
+
+
+async def test_the_latest_return_is_told_though_many_campaigns_have_newer_mail(office: Office) -> None:
+    await account(office)
+    for ref in ("224", "225"):
+        office.clock.pass_time(hours=1)
+        await office.campaign(
+            T, R, R, ref=ref, name=f"Drop {ref}", piece={"recipient": replace(JANE, name=f"To {ref}")}
+        )
+    office.clock.pass_time(days=1)
+    await office.learn(Batch((), (), (Change("1002", R, office.clock.now(), word="returned"),)))
+    office.clock.pass_time(hours=1)
+    landed = [Change(ref, D, office.clock.now(), word="delivered") for ref in ("2001", "3001", "4001")]
+    await office.learn(Batch((), (), tuple(landed)))
+    await ask(office, "what came back?")
+    first = next(str(one) for one in office.slack.last.shown.blocks if "• " in str(one))
+    assert "Spring postcard" in first, first
+
+
+async def test_where_more_campaigns_have_returns_than_are_looked_through_none_is_called_the_latest(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "LOOKED_THROUGH", 1)
+    await office.campaign(T, R, R, ref="222", name="First")
+    office.clock.pass_time(hours=1)
+    await office.campaign(T, R, R, ref="223", name="Second")
+    # It changed last, and what came back of it did so before the other.
+    await office.learn(Batch((), (), (Change("1001", D, office.clock.now() + timedelta(hours=1), word="delivered"),)))
+    said = await ask(office, "what came back?")
+    assert said.startswith("4 pieces came back so far. 2 of them:"), said
+
+
+async def test_what_came_back_since_is_at_least_so_much_where_not_all_was_looked_through(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "LOOKED_THROUGH", 1)
+    await account(office)
+    assert ". Since then at least 1 piece has:" in await ask(office, "returned in September")
