@@ -95,6 +95,12 @@ def holding(asked: str, names: Sequence[Named]) -> list[Named]:
     return [one for one in names if line and f" {line} " in f" {_key(one.name).line} "]
 
 
+def held(asked: str, names: Sequence[Named]) -> list[Named]:
+    """The campaigns whose whole names stand in these words."""
+    line = f" {_key(asked).line} "
+    return [one for one in names if _key(one.name).line and f" {_key(one.name).line} " in line]
+
+
 def match(connection: Connection, workspace_id: WorkspaceId, asked: str, names: Sequence[Named] | None = None) -> Match:
     """The campaigns that may be meant by these words; of those `names`, if they were read already."""
     if names is None:

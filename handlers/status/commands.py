@@ -27,6 +27,7 @@ from handlers.track.commands import mail_track
 from handlers.track.newest import AskedBack
 from storage.queries import mail as queries
 from storage.queries import search
+from storage.queries.mail import Named
 from storage.records import CampaignStage, StoredCampaign, StoredPiece, WorkspaceId
 
 EXAMPLE: Final = "Spring"
@@ -63,6 +64,8 @@ async def _explained(services: Services, request: Request, asked: str) -> Messag
     of_rights, of_guests = rights.asked(asked), rights.of_guests(asked)
     if not (of_rights or of_guests) or await services.memory.read(_is_name, request, asked):
         return None
+    if of_guests and await services.memory.read(_names_guests, request, asked):
+        return None
     if of_rights:
         require_insider(request)
         return await rights_message(services, request)
@@ -86,7 +89,7 @@ async def _where(services: Services, request: Request, asked: str, today: date) 
         late = meant.span is None and parsing.PACE.search(asked) is not None
         message = await account_message(services, request, meant.span or parsing.now(today), today, pace=late)
         shown = status_view.where_shown(message, asked, meant.span)
-        remark = f"{_remark(meant)} {shown}".strip()
+        remark = " ".join(filter(None, (_remark(meant) or understanding.not_apart(asked), shown)))
         await replies.to_channel(services, request, choice_view.noted(message, remark))
         return
     campaign = meant.found.found[0]
@@ -157,6 +160,13 @@ def _is_name(connection: Connection, request: Request, asked: str) -> bool:
     return bool(matching.exactly(parsing.unquote(asked), visible_names(connection, request)))
 
 
+def _names_guests(connection: Connection, request: Request, asked: str) -> bool:
+    """Whether a campaign that is called after guests is named: "what did Guest Welcome do?". One word alone may as
+    well be the guests."""
+    those = [one for one in matching.held(asked, visible_names(connection, request)) if len(one.name.split()) > 1]
+    return any("guest" in one.name.casefold() for one in those)
+
+
 def _is_in_a_name(connection: Connection, request: Request, asked: str) -> bool:
     """Whether a campaign is called so, or its name holds these words: "great", where there is a "Great Lakes"."""
     return bool(matching.holding(asked, visible_names(connection, request)))
@@ -172,12 +182,21 @@ def _asks_what_came_back(connection: Connection, request: Request, asked: str, t
         return False
     back = AskedBack.read(asked, today)
     if back.span is not None:
-        return True
+        return not back.name or _is_known(connection, request, back, names)
     is_question = "?" in asked or parsing.QUESTION.match(asked) is not None
     if not is_question or back.name or parsing.NUMBER.search(asked):
         return False
     # "What came back of Back?"
     return understanding.Reader(connection, request.workspace.id, names, today).called(asked) is None
+
+
+def _is_known(connection: Connection, request: Request, back: AskedBack, names: Sequence[Named]) -> bool:
+    """Whether a campaign, a place or somebody is called so to the letter: what is mistyped is looked for elsewhere."""
+    key = request.workspace.id
+    if any(matching.match(connection, key, one, names).sure for one in (back.rest, back.name) if one):
+        return True
+    found = search.search(connection, key, [back.name], 1)
+    return bool(found.ids) and found.exact
 
 
 def _understand(connection: Connection, request: Request, asked: str, today: date) -> Meant:

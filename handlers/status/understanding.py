@@ -63,6 +63,13 @@ ABOUT_ALL: Final = frozenset(
      "upcoming campaigns", "next mailing", "next drop", "next campaign", "planned", "drop", "drops",
      "our account", "my account", "the account", "stuff", "things", "ones", "pieces", "everything we sent"}
 )  # fmt: skip
+#: Parts of the mail that people ask for, and that are not shown alone.
+APART: Final = {
+    "cancelled": re.compile(r"\bcancel(?:l?ed|lations?)\b", re.IGNORECASE),
+    "upcoming": re.compile(
+        r"\b(?:booked|scheduled|planned|upcoming|next (?:mailings?|drops?|campaigns?))\b", re.IGNORECASE
+    ),
+}
 #: Where another question begins.
 MORE: Final = re.compile(
     r"(?<=\?)\s+|(?:,? (?:and|or) |, ?)(?=(?:is|are|was|were|will|has|have|did|does) (?:it|they)\b)", re.IGNORECASE
@@ -250,6 +257,12 @@ def _plain(text: str) -> str:
 def is_everything(text: str) -> bool:
     """Whether these words ask for all mail: "our mail", "overview"."""
     return _plain(text) in EVERYTHING | ABOUT_ALL
+
+
+def not_apart(text: str) -> str:
+    """That all mail is shown where a part of it was asked for that is not shown alone; "" where that is not so."""
+    apart = next((mail for mail, words in APART.items() if words.search(text)), "")
+    return f"I can't show {apart} mail alone: this is all your mail." if apart else ""
 
 
 def asks_for_latest(text: str, names: Sequence[Named]) -> bool:

@@ -370,3 +370,41 @@ async def test_a_recipients_name_is_found_with_and_without_its_mark(account: Off
     await account.campaign(T, ref="224", name="Fall catalog", piece=other)
     assert "is a piece of mail" in await ask(account, typed)
     assert "Sean O'Brien" in str(account.slack.last.shown.blocks)
+
+
+@pytest.mark.parametrize(
+    "typed", ["Sprng postcard came back last week", "did the Sprng postcard come back this month?"]
+)
+async def test_of_a_mistyped_name_with_returns_and_days_its_campaign_is_shown(account: Office, typed: str) -> None:
+    said = await ask(account, typed)
+    assert said.startswith("Showing *Spring postcard*: no campaign is called "), said
+
+
+@pytest.mark.parametrize(
+    "typed", ["Spring came back this month", "Austin came back this month", "what came back today"]
+)
+async def test_of_a_name_a_place_and_nobody_it_is_said_what_came_back_in_these_days(
+    account: Office, typed: str
+) -> None:
+    assert " came back " in (await ask(account, typed)).partition(":")[0]
+
+
+@pytest.mark.parametrize("typed", ["what did Guest Welcome do last month?", "what does Guest Welcome look like?",
+                                   "how much did guest welcome do"])  # fmt: skip
+async def test_a_campaign_that_is_called_after_guests_is_not_what_guests_see(account: Office, typed: str) -> None:
+    await account.campaign(D, ref="224", name="Guest Welcome")
+    said = await ask(account, typed)
+    assert "A guest sees" not in said, said
+    assert (await ask(account, "what do guests see?")).startswith("A guest sees")
+
+
+@pytest.mark.parametrize(
+    ("typed", "mail"), [("what's booked?", "upcoming"), ("next drop", "upcoming"), ("scheduled", "upcoming"),
+                        ("cancelled", "cancelled"), ("cancelled pieces", "cancelled"), ("cancellations?", "cancelled")],
+)  # fmt: skip
+async def test_where_all_mail_is_shown_though_some_was_asked_for_that_is_said(
+    account: Office, typed: str, mail: str
+) -> None:
+    said = await ask(account, typed)
+    assert said.startswith(f"I can't show {mail} mail alone: this is all your mail. Your mail: "), said
+    assert "alone" not in await ask(account, "our mail")
