@@ -95,7 +95,13 @@ async def bench_poll(url: str, size: int, kind: str) -> list[Result]:
             stalls.longest / 50,
             1,
         ),
-        judged(f"the same, a report of {named(size)} in one answer, {kind}", report, 50, report / 50, 1),
+        judged(
+            f"longest stall while a report of {named(size)} comes in one answer ÷ 50 ms, {kind}",
+            report,
+            50,
+            report / 50,
+            1,
+        ),
     ]
 
 
