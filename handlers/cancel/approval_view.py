@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from handlers.text import formatting
+from handlers.text import formatting, short_answers
 from handlers.text.buttons import Action, OneRow
 from handlers.text.codec import write
 from handlers.text.messages import (
@@ -37,7 +37,7 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
         worth += f", not counting {formatting.pieces(wanted.unpriced)} whose cost I don't know"
     what = f"*{escape(wanted.what)}*"
     what = what if wanted.pieces == 1 else f"{formatting.pieces(wanted.pieces)} of {what}"
-    asked, allowed = f"<@{by}> wants to cancel {what} and {worth}.", f"{_deciders(deciders)} can approve."
+    asked, allowed = f"<@{by}> wants to cancel {what} and {worth}.", _allowed(deciders)
     why = f"Cancellations above {formatting.money(Money(above, wanted.saves.currency))} need a second person"
     why += ", and so does every one whose cost isn't known." if wanted.unpriced else "."
     these = "this piece" if wanted.pieces == 1 else f"these {formatting.pieces(wanted.pieces)}"
@@ -62,13 +62,15 @@ def approval_wanted(number: int, wanted: Wanted, by: str, deciders: frozenset[st
     )
 
 
-def _deciders(deciders: frozenset[str]) -> str:
+def _allowed(deciders: frozenset[str]) -> str:
+    if not deciders:
+        return f"Nobody can approve yet: {short_answers.IN_SETTINGS}"
     if "everyone" in deciders:
-        return "Anyone else here except guests"
+        return "Anyone else here except guests can approve."
     named = [f"<@{one}>" for one in sorted(deciders - {"admins"})]
     named += ["another workspace admin"] if "admins" in deciders else []
-    text = ", ".join(named[:-1]) + (" or " if named[:-1] else "") + (named[-1] if named else "nobody")
-    return text[:1].upper() + text[1:]
+    text = ", ".join(named[:-1]) + (" or " if named[:-1] else "") + named[-1]
+    return f"{text[:1].upper()}{text[1:]} can approve."
 
 
 def decided(approval: Approval, what: str, outcome: str, by: str, at: datetime) -> Message:

@@ -16,6 +16,7 @@ import structlog
 from handlers.context.ports import Person
 from handlers.context.services import Policy, Request, Services
 from handlers.errors import Refusal, Trouble
+from handlers.text import short_answers
 from storage import privacy, workspaces
 from storage.records import NO_PIECE, CampaignId, PieceId, Rules, StoredPiece, UserId, WorkspaceId
 
@@ -164,6 +165,8 @@ async def who_decides(services: Services, request: Request, asked_by: UserId) ->
     chosen = cancellers(services.policy, request.workspace.rules)
     if "everyone" in chosen:
         return "Anyone else here except guests can."
+    if not chosen - {asked_by}:
+        return f"Nobody else can yet: {short_answers.IN_SETTINGS}"
     return await _whom_to_ask(services, request, chosen - {asked_by}, asked_by)
 
 

@@ -90,6 +90,8 @@ def help_for_guests(shown: Sequence[str]) -> Message:
     return _help("What you can ask here", lines, note, statuses(), (mention,))
 
 
+#: Where nobody is chosen who could; true for admins who read it, too.
+IN_SETTINGS: Final = "ask someone who can change that under *Settings* in my *Home*."
 #: What can be asked in a thread.
 MENTIONS: Final = ("where is Spring?", "track 78701", "alerts on")
 

@@ -300,6 +300,11 @@ async def test_who_cannot_approve_reads_who_can_and_never_who_asked(office: Offi
     assert await refused(BEN) == "You can't approve cancellations. Ask Cleo Wong or another workspace admin."
     office.rule(approval_above=Decimal("0.10"), cancellers=frozenset({ANA, CLEO}))
     assert await refused(BEN) == "You can't approve cancellations. Ask Cleo Wong."
+    office.rule(approval_above=Decimal("0.10"), cancellers=frozenset({ANA}))
+    nobody = "Nobody else can yet: ask someone who can change that under *Settings* in my *Home*."
+    assert await refused(ANA) == f"{own} {nobody}"
+    for other in (BEN, CLEO):
+        assert await refused(other) == f"You can't approve cancellations. {nobody}"
 
 
 @pytest.mark.parametrize("value", ["2", "x", "", "-1"])

@@ -149,7 +149,8 @@ def test_a_request_says_how_many_what_is_not_known_and_who_can_decide() -> None:
     assert "<@U0BEN>, <@U0CLEO> or another workspace admin can approve" in many.text
     assert "isn't known" in str(many.blocks)
     assert "Anyone else here" in wanted(1, 0, frozenset({"everyone"})).text
-    assert "Nobody can approve" in wanted(1, 0, frozenset()).text
+    nobody = "Nobody can approve yet: ask someone who can change that under *Settings* in my *Home*."
+    assert nobody in wanted(1, 0, frozenset()).text
     assert "<@U0BEN>, <@U0CLEO> or another workspace admin can approve." in str(many.blocks[-2]), "over the buttons"
 
 
