@@ -1,8 +1,8 @@
 """When mail lands, as people read it: dates and why, the curve, a campaign at risk, and when to book."""
 
 import io
-from dataclasses import replace
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
