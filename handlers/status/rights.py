@@ -25,8 +25,9 @@ HOW: Final = (
 LISTED: Final = 5
 NAMED: Final = 60
 GUESTS: Final = (
-    "They read its numbers and the scans of pieces shown here, with names and addresses shortened. They don't see your "
-    "balance, the lists of pieces and returns, or exports, and they can't cancel anything or change alerts."
+    "They read its numbers and the scans of pieces shown here, with names and addresses shortened, and what I post "
+    "here for others. What they ask is answered without your balance, lists of pieces or returns, and exports, and "
+    "they can't cancel anything or change alerts."
 )
 AS_GUEST: Final = "They ask as you do: `/mailstatus` or `/mailtrack` and a name, in this channel."
 
